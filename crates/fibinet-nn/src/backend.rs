@@ -1,0 +1,190 @@
+use core::fmt;
+use core::str::FromStr;
+
+use burn::tensor::Device;
+
+/// The backends that Cargo features of this crate can bring.
+///
+/// | backend | feature | runs on |
+/// |---|---|---|
+/// | [`Flex`](Backend::Flex) | `flex` | CPU; Burn's fast one |
+/// | [`NdArray`](Backend::NdArray) | `ndarray` | CPU; deprecated by Burn |
+/// | [`Wgpu`](Backend::Wgpu) | `wgpu` | GPUs through Vulkan, Metal or DirectX, compiled as WGSL |
+/// | [`Vulkan`](Backend::Vulkan) | `vulkan` | GPUs through Vulkan, compiled as SPIR-V |
+/// | [`Metal`](Backend::Metal) | `metal` | Apple GPUs |
+/// | [`Cuda`](Backend::Cuda) | `cuda` | NVIDIA GPUs |
+///
+/// ```
+/// use fibinet_nn::Backend;
+///
+/// assert_eq!("wgpu".parse(), Ok(Backend::Wgpu));
+/// let unknown = "wpgu".parse::<Backend>().unwrap_err();
+/// assert!(unknown.to_string().contains("did you mean `wgpu`?"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// Burn's fast CPU backend.
+    Flex,
+    /// Burn's older CPU backend.
+    NdArray,
+    /// wgpu.
+    Wgpu,
+    /// wgpu with the SPIR-V compiler.
+    Vulkan,
+    /// wgpu with the Metal compiler.
+    Metal,
+    /// CUDA.
+    Cuda,
+}
+
+/// Why a backend cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// No backend has the name.
+    #[error("unknown device `{got}`{suggestion}; known: {known}")]
+    Unknown {
+        /// The name met.
+        got: String,
+        /// `, did you mean …?` or nothing.
+        suggestion: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The backend exists, but this build left it out.
+    #[error(
+        "device `{0}` is not compiled in: build with `--features {0}` (this build has: {compiled})",
+        compiled = Backend::compiled_names()
+    )]
+    NotCompiledIn(Backend),
+}
+
+impl Backend {
+    const ALL: [Self; 6] = [
+        Self::Flex,
+        Self::NdArray,
+        Self::Wgpu,
+        Self::Vulkan,
+        Self::Metal,
+        Self::Cuda,
+    ];
+
+    /// The name that `--device` and the Cargo feature share.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::NdArray => "ndarray",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+            Self::Cuda => "cuda",
+        }
+    }
+
+    /// Whether the backend's feature was on when this crate was built.
+    pub const fn is_compiled_in(self) -> bool {
+        match self {
+            Self::Flex => cfg!(feature = "flex"),
+            Self::NdArray => cfg!(feature = "ndarray"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Vulkan => cfg!(feature = "vulkan"),
+            Self::Metal => cfg!(feature = "metal"),
+            Self::Cuda => cfg!(feature = "cuda"),
+        }
+    }
+
+    /// The backends of this build, CPU first.
+    pub fn compiled() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|b| b.is_compiled_in())
+    }
+
+    /// The first device of this backend, without autodiff (add it with `Device::autodiff`).
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::NotCompiledIn`] where the backend's feature is off.
+    pub fn device(self) -> Result<Device, BackendError> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Ok(Device::flex()),
+            #[cfg(feature = "ndarray")]
+            Self::NdArray => {
+                #[expect(deprecated, reason = "kept on request until Burn removes it")]
+                let device = Device::ndarray();
+                Ok(device)
+            }
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "metal")]
+            Self::Metal => Ok(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
+            #[cfg_attr(
+                all(
+                    feature = "flex",
+                    feature = "ndarray",
+                    feature = "vulkan",
+                    feature = "metal",
+                    feature = "cuda"
+                ),
+                expect(unreachable_patterns, reason = "every backend is compiled in")
+            )]
+            absent => Err(BackendError::NotCompiledIn(absent)),
+        }
+    }
+
+    fn compiled_names() -> String {
+        let names: Vec<_> = Self::compiled().map(Self::name).collect();
+        if names.is_empty() {
+            return "none".to_owned();
+        }
+        names.join(", ")
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = BackendError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let names = Self::ALL.map(Self::name);
+        Self::ALL
+            .into_iter()
+            .find(|backend| backend.name() == name)
+            .ok_or_else(|| BackendError::Unknown {
+                got: name.to_owned(),
+                suggestion: crate::nearest(name, names),
+                known: names.join(", "),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_is_not_compiled_in_is_an_error_that_names_its_feature() {
+        for backend in Backend::ALL.into_iter().filter(|b| !b.is_compiled_in()) {
+            let message = backend.device().unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("--features {backend}")),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_name_parses_to_its_backend() {
+        for backend in Backend::ALL {
+            assert_eq!(backend.name().parse(), Ok(backend));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::error::{ConfigError, require};
+
+/// What a [`Head`](crate::Head) reads of a batch: the output of the embedding half of a model.
+#[derive(Debug, Clone)]
+pub struct FieldInputs {
+    /// The fields' vectors, `[B, F, K]`; a numeric field's is already multiplied by its value.
+    pub embeddings: Tensor<3>,
+    /// The fields' linear terms `w_i x_i`, `[B, F]`, for heads with a linear part.
+    pub linear: Option<Tensor<2>>,
+    /// Raw numeric values, `[B, N]`, for heads that feed them to their DNN.
+    pub dense: Option<Tensor<2>>,
+}
+
+impl FieldInputs {
+    /// Inputs of embeddings `[B, F, K]` alone.
+    pub fn new(embeddings: Tensor<3>) -> Self {
+        Self {
+            embeddings,
+            linear: None,
+            dense: None,
+        }
+    }
+
+    /// Adds linear terms `[B, F]`.
+    pub fn with_linear(self, linear: Option<Tensor<2>>) -> Self {
+        Self { linear, ..self }
+    }
+
+    /// Adds raw numeric values `[B, N]`.
+    pub fn with_dense(self, dense: Option<Tensor<2>>) -> Self {
+        Self { dense, ..self }
+    }
+}
+
+/// An id at or above its field's number of rows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("row {row}, field {field}: id {id} is out of range, the field has {size} rows")]
+pub struct IdOutOfRange {
+    /// The row of the batch.
+    pub row: usize,
+    /// The field, from 0.
+    pub field: usize,
+    /// The id met.
+    pub id: u32,
+    /// The field's number of rows.
+    pub size: usize,
+}
+
+/// How the fields of a model share one table: the rows of field `f` start at `offset(f)`.
+///
+/// ```
+/// use fibinet_nn::FieldSizes;
+///
+/// let fields = FieldSizes::new(vec![10, 1, 30])?;
+/// assert_eq!((fields.offset(2), fields.num_rows()), (11, 41));
+/// assert!(fields.check_ids(&[9, 0, 29, 3, 0, 30]).is_err()); // row 1, field 2: 30 of 30
+/// # Ok::<(), fibinet_nn::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldSizes {
+    sizes: Vec<usize>,
+    offsets: Vec<usize>,
+    num_rows: usize,
+}
+
+impl FieldSizes {
+    /// Fields of the given numbers of rows.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] where there is no field, a field has no rows or more than
+    /// `u32::MAX`.
+    pub fn new(sizes: Vec<usize>) -> Result<Self, ConfigError> {
+        require(!sizes.is_empty(), "field_sizes", "not empty", "empty")?;
+        for &size in &sizes {
+            require(
+                (1..=u32::MAX as usize).contains(&size),
+                "field_sizes",
+                "in 1..=4294967295 each",
+                size,
+            )?;
+        }
+        let mut num_rows = 0;
+        let offsets = sizes
+            .iter()
+            .map(|size| {
+                num_rows += size;
+                num_rows - size
+            })
+            .collect();
+        Ok(Self {
+            sizes,
+            offsets,
+            num_rows,
+        })
+    }
+
+    /// The number of fields, `F`.
+    pub fn num_fields(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The rows of all fields together, `V`.
+    pub fn num_rows(&self) -> usize {
+        self.num_rows
+    }
+
+    /// The number of rows of a field.
+    pub fn size(&self, field: usize) -> usize {
+        self.sizes[field]
+    }
+
+    /// The numbers of rows of all fields, `[F]`.
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
+    /// The first row of a field.
+    pub fn offset(&self, field: usize) -> usize {
+        self.offsets[field]
+    }
+
+    /// Whether row 0 of a field stands for "no value" where a model has padding rows.
+    ///
+    /// A field of one row is a numeric one whose single vector is multiplied by its value, so it
+    /// has no padding row.
+    pub fn has_padding_row(&self, field: usize) -> bool {
+        self.sizes[field] > 1
+    }
+
+    /// Checks ids `[B, F]`, row-major, each against its field. A GPU reads out of range without a
+    /// word, so ids are checked here, on the host, before they reach a device.
+    ///
+    /// # Errors
+    ///
+    /// The first id that is out of range.
+    ///
+    /// # Panics
+    ///
+    /// If the number of ids is no multiple of `F`.
+    pub fn check_ids(&self, ids: &[u32]) -> Result<(), IdOutOfRange> {
+        let num_fields = self.num_fields();
+        assert!(
+            ids.len().is_multiple_of(num_fields),
+            "{} ids are no rows of {num_fields} fields",
+            ids.len()
+        );
+        for (row, ids) in ids.chunks_exact(num_fields).enumerate() {
+            for (field, (&id, &size)) in ids.iter().zip(&self.sizes).enumerate() {
+                if id as usize >= size {
+                    return Err(IdOutOfRange {
+                        row,
+                        field,
+                        id,
+                        size,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The fields' offsets as a tensor, `[1, F]`.
+    pub(crate) fn offsets_tensor(&self, device: &Device) -> Tensor<2, Int> {
+        let offsets: Vec<i64> = self.offsets.iter().map(|&offset| offset as i64).collect();
+        Tensor::from_data(TensorData::new(offsets, [1, self.num_fields()]), device)
+    }
+
+    /// 1 for each field that has a padding row, else 0, `[1, F]`.
+    pub(crate) fn padding_rows_tensor(&self, device: &Device) -> Tensor<2> {
+        let has_padding: Vec<f32> = (0..self.num_fields())
+            .map(|field| f32::from(u8::from(self.has_padding_row(field))))
+            .collect();
+        Tensor::from_data(TensorData::new(has_padding, [1, self.num_fields()]), device)
+    }
+}

@@ -1,0 +1,421 @@
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param};
+use burn::tensor::{Device, Int, Tensor, assert_shape};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ConfigError, require, require_pairs};
+use crate::pairs::{num_pairs, pair_indices};
+
+/// How many matrices cross the pairs.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum BilinearKind {
+    /// One matrix for all pairs.
+    FieldAll,
+    /// One matrix a left field.
+    FieldEach,
+    /// One matrix a pair.
+    FieldInteraction,
+}
+
+/// How many matrices [`BilinearKind::FieldEach`] keeps.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum EachMatrices {
+    /// `F`, as the article, FuxiCTR and DeepCTR-Torch: the last is never used, since the last field
+    /// is left of no other, and gets a zero gradient.
+    All,
+    /// `F - 1`, as DeepCTR.
+    LeftFields,
+}
+
+/// Which fans an initializer that scales by them (Xavier, Kaiming) is given.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Fans {
+    /// Those of one matrix, `K` and `K`, whatever the number of matrices.
+    Matrix,
+    /// Those that PyTorch reads off the whole `[N, K, K]` weight, `K²` and `N K` (FuxiCTR), so that
+    /// more matrices start smaller: with Xavier normal at `K = 10`, `F = 39` the standard deviation
+    /// is .316 for field_all, whose weight is 2-D there, .064 for field_each, .016 for
+    /// field_interaction.
+    WholeTensor,
+}
+
+/// Settings of [`BilinearInteraction`].
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
+/// | `kind` | interaction | one matrix for all pairs, one a left field, one a pair | |
+/// | `each_matrices` | `F` | matrices that field_each keeps | |
+/// | `initializer` | Xavier normal | draws each matrix | |
+/// | `fans` | matrix | what that initializer scales by | |
+#[derive(Config, Debug)]
+pub struct BilinearInteractionConfig {
+    /// Fields, `F`.
+    pub num_fields: usize,
+    /// Embedding dimension, `K`.
+    pub embedding_dim: usize,
+    /// How many matrices cross the pairs.
+    #[config(default = "BilinearKind::FieldInteraction")]
+    pub kind: BilinearKind,
+    /// How many matrices field_each keeps.
+    #[config(default = "EachMatrices::All")]
+    pub each_matrices: EachMatrices,
+    /// Draws each matrix.
+    #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
+    pub initializer: Initializer,
+    /// What that initializer scales by.
+    #[config(default = "Fans::Matrix")]
+    pub fans: Fans,
+}
+
+/// Crosses every pair of fields through a matrix: `p_ij = (v_i W) ⊙ v_j`, `i < j`.
+///
+/// `W` is one for all pairs, `W_i` of the left field, or `W_ij` of the pair.
+/// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.3, equations 7 to
+/// 9. Matrices are kept as `[in, out]`, `v_i @ W` (DeepCTR-Torch's are the transposes).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use fibinet_nn::{BilinearInteractionConfig, BilinearKind};
+///
+/// let device = Device::flex();
+/// let bilinear = BilinearInteractionConfig::new(39, 10)
+///     .with_kind(BilinearKind::FieldEach)
+///     .init(&device);
+/// let pairs = bilinear.forward(Tensor::ones([2, 39, 10], &device));
+/// assert_eq!(pairs.dims(), [2, 741, 10]);
+/// # }
+/// ```
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct BilinearInteraction {
+    /// The matrices, `[1 | F | F - 1 | P, K, K]`.
+    pub weight: Param<Tensor<3>>,
+    left: Tensor<1, Int>,
+    right: Tensor<1, Int>,
+    num_fields: usize,
+    #[module(skip)]
+    kind: BilinearKind,
+}
+
+impl BilinearInteractionConfig {
+    /// The number of matrices, the weight's first dimension.
+    pub fn num_matrices(&self) -> usize {
+        match (self.kind, self.each_matrices) {
+            (BilinearKind::FieldAll, _) => 1,
+            (BilinearKind::FieldEach, EachMatrices::All) => self.num_fields,
+            (BilinearKind::FieldEach, EachMatrices::LeftFields) => self.num_fields - 1,
+            (BilinearKind::FieldInteraction, _) => num_pairs(self.num_fields),
+        }
+    }
+
+    /// The fans `(in, out)` that the initializer is given.
+    fn fans(&self) -> (usize, usize) {
+        let dim = self.embedding_dim;
+        match (self.fans, self.kind) {
+            (Fans::Matrix, _) | (_, BilinearKind::FieldAll) => (dim, dim),
+            (Fans::WholeTensor, _) => (dim * dim, self.num_matrices() * dim),
+        }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        require_pairs(self.num_fields)?;
+        require(
+            self.embedding_dim >= 1,
+            "embedding_dim",
+            "at least 1",
+            self.embedding_dim,
+        )
+    }
+
+    /// The layer on a device, or what is wrong with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn try_init(&self, device: &Device) -> Result<BilinearInteraction, ConfigError> {
+        self.validate()?;
+        let dim = self.embedding_dim;
+        let (fan_in, fan_out) = self.fans();
+        let (left, right) = pair_indices(self.num_fields, device);
+        Ok(BilinearInteraction {
+            weight: self.initializer.init_with(
+                [self.num_matrices(), dim, dim],
+                Some(fan_in),
+                Some(fan_out),
+                device,
+            ),
+            left,
+            right,
+            num_fields: self.num_fields,
+            kind: self.kind,
+        })
+    }
+
+    /// The layer on a device.
+    ///
+    /// # Panics
+    ///
+    /// With the message of [`try_init`](Self::try_init).
+    pub fn init(&self, device: &Device) -> BilinearInteraction {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl BilinearInteraction {
+    /// Crosses every pair.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings: `[B, F, K]`
+    /// - output: `[B, P, K]`
+    ///
+    /// # Panics
+    ///
+    /// If the input has another number of fields or another embedding dimension.
+    pub fn forward(&self, embeddings: Tensor<3>) -> Tensor<3> {
+        let weight = self.weight.val();
+        let num_fields = self.num_fields;
+        let [num_matrices, embedding_dim, _] = weight.dims();
+        assert_shape!(embeddings, [_, num_fields, embedding_dim]);
+        let left = self.left.clone();
+        let crossed_left = match self.kind {
+            BilinearKind::FieldAll => {
+                let weight = weight.squeeze_dim::<2>(0);
+                let [batch, _, _] = embeddings.dims();
+                // One matrix product of [B F, K], not B products of [F, K].
+                let rows = embeddings.clone().reshape([-1, embedding_dim as i32]);
+                let crossed = rows.matmul(weight);
+                crossed
+                    .reshape([batch, num_fields, embedding_dim])
+                    .select(1, left)
+            }
+            BilinearKind::FieldEach => {
+                let by_field = embeddings.clone().swap_dims(0, 1); // [F, B, K]
+                let used = by_field.slice([0..num_matrices]);
+                used.matmul(weight).swap_dims(0, 1).select(1, left)
+            }
+            BilinearKind::FieldInteraction => {
+                let by_pair = embeddings.clone().swap_dims(0, 1).select(0, left); // [P, B, K]
+                by_pair.matmul(weight).swap_dims(0, 1)
+            }
+        };
+        crossed_left * embeddings.select(1, self.right.clone()) // [B, P, K]
+    }
+}
+
+impl ModuleDisplay for BilinearInteraction {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [num_matrices, embedding_dim, _] = self.weight.shape().dims();
+        content
+            .add("num_fields", &self.num_fields)
+            .add("embedding_dim", &embedding_dim)
+            .add("num_matrices", &num_matrices)
+            .add_debug_attribute("kind", &self.kind)
+            .optional()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+
+    const KINDS: [BilinearKind; 3] = [
+        BilinearKind::FieldAll,
+        BilinearKind::FieldEach,
+        BilinearKind::FieldInteraction,
+    ];
+
+    /// Three matrices that are told apart: identity, swap, [[1, 1], [0, 2]].
+    fn matrices(device: &Device) -> Tensor<3> {
+        tensor(
+            [
+                [[1.0, 0.0], [0.0, 1.0]],
+                [[0.0, 1.0], [1.0, 0.0]],
+                [[1.0, 1.0], [0.0, 2.0]],
+            ],
+            device,
+        )
+    }
+
+    fn fields(device: &Device) -> Tensor<3> {
+        tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], device)
+    }
+
+    fn worked(kind: BilinearKind, weight: Tensor<3>, device: &Device) -> BilinearInteraction {
+        let config = BilinearInteractionConfig::new(3, 2).with_kind(kind);
+        let mut bilinear = config.init(device);
+        bilinear.weight = Param::from_tensor(weight);
+        bilinear
+    }
+
+    #[test]
+    fn field_all_matches_the_case_worked_by_hand() {
+        for device in cpu_devices() {
+            let weight = matrices(&device).slice([2..3]);
+            let bilinear = worked(BilinearKind::FieldAll, weight, &device);
+            // v0 W = [1, 5], v1 W = [3, 1]: pairs (0,1), (0,2), (1,2)
+            let expected = [3.0, -5.0, 0.0, 20.0, 0.0, 4.0];
+            assert_close(bilinear.forward(fields(&device)), &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn field_each_takes_the_left_fields_matrix_and_leaves_the_last_unused() {
+        for device in cpu_devices() {
+            let weight = matrices(&device).require_grad();
+            let bilinear = worked(BilinearKind::FieldEach, weight.clone(), &device);
+            let y = bilinear.forward(fields(&device));
+            // v0 I = [1, 2], v1 swapped = [-1, 3]
+            assert_close(y.clone(), &[3.0, -2.0, 0.0, 8.0, 0.0, 12.0], 1e-6);
+            // dW_0 = v0ᵀ (v1 + v2) = [1, 2]ᵀ [3, 3]; dW_1 = v1ᵀ v2 = [3, -1]ᵀ [0, 4]; dW_2 = 0
+            let gradient = bilinear.weight.val().grad(&y.sum().backward());
+            let expected = [3.0, 3.0, 6.0, 6.0, 0.0, 12.0, 0.0, -4.0, 0.0, 0.0, 0.0, 0.0];
+            assert_close(gradient.expect("a gradient"), &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn field_each_with_a_matrix_a_left_field_gives_the_same() {
+        for device in cpu_devices() {
+            let config = BilinearInteractionConfig::new(3, 2)
+                .with_kind(BilinearKind::FieldEach)
+                .with_each_matrices(EachMatrices::LeftFields);
+            assert_eq!(config.num_matrices(), 2);
+            let mut bilinear = config.init(&device);
+            bilinear.weight = Param::from_tensor(matrices(&device).slice([0..2]));
+            let y = bilinear.forward(fields(&device));
+            assert_close(y, &[3.0, -2.0, 0.0, 8.0, 0.0, 12.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn field_interaction_takes_the_pairs_matrix() {
+        for device in cpu_devices() {
+            let bilinear = worked(BilinearKind::FieldInteraction, matrices(&device), &device);
+            let x = fields(&device).require_grad();
+            let y = bilinear.forward(x.clone());
+            // v0 I = [1, 2], v0 swapped = [2, 1], v1 [[1, 1], [0, 2]] = [3, 1]
+            assert_close(y.clone(), &[3.0, -2.0, 0.0, 4.0, 0.0, 4.0], 1e-6);
+            // d/dv0 = I v1 + swap v2 = [3, -1] + [4, 0]; d/dv1 = v0 + [[1, 1], [0, 2]] v2
+            // = [1, 2] + [4, 8]; d/dv2 = [2, 1] + [3, 1]
+            let gradient = x.grad(&y.sum().backward()).expect("a gradient");
+            assert_close(gradient, &[7.0, -1.0, 5.0, 10.0, 5.0, 2.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn equal_matrices_make_the_three_kinds_equal() {
+        for device in cpu_devices() {
+            let one = matrices(&device).slice([2..3]);
+            let same: Vec<Tensor<3>> = KINDS
+                .into_iter()
+                .map(|kind| {
+                    let copies = if kind == BilinearKind::FieldAll { 1 } else { 3 };
+                    let weight = one.clone().repeat_dim(0, copies);
+                    worked(kind, weight, &device).forward(fields(&device))
+                })
+                .collect();
+            let expected = [3.0, -5.0, 0.0, 20.0, 0.0, 4.0];
+            for pairs in same {
+                assert_close(pairs, &expected, 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn two_fields_one_row_and_one_dimension_work() {
+        for device in cpu_devices() {
+            for kind in KINDS {
+                let config = BilinearInteractionConfig::new(2, 1)
+                    .with_kind(kind)
+                    .with_initializer(Initializer::Constant { value: 0.5 });
+                let x = tensor([[[3.0], [-2.0]]], &device);
+                assert_close(config.init(&device).forward(x), &[-3.0], 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn fans_of_the_whole_tensor_shrink_the_start_as_in_fuxictr() {
+        for device in cpu_devices() {
+            device.seed(3);
+            let std = |kind, fans| {
+                let config = BilinearInteractionConfig::new(39, 10).with_kind(kind);
+                let weight = config.with_fans(fans).init(&device).weight.val();
+                weight.flatten::<1>(0, 2).var(0).sqrt().into_scalar::<f32>()
+            };
+            for (kind, whole_tensor) in KINDS.into_iter().zip([0.316, 0.0639, 0.0163]) {
+                // 100 draws for field_all: a standard error of 7%
+                let ratio = std(kind, Fans::WholeTensor) / whole_tensor;
+                assert!((0.75..1.25).contains(&ratio), "{kind:?}: {ratio}");
+                let ratio = std(kind, Fans::Matrix) / 0.316;
+                assert!((0.75..1.25).contains(&ratio), "{kind:?}: {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_restores_the_layer() {
+        for device in cpu_devices() {
+            for kind in KINDS {
+                let config = BilinearInteractionConfig::new(3, 2).with_kind(kind);
+                let bilinear = config.init(&device);
+                let x = fields(&device);
+                let y = bilinear.forward(x.clone());
+                let expected: Vec<f32> = y.into_data().try_to_vec().unwrap();
+                let restored = through_a_record(bilinear, config.init(&device));
+                assert_close(restored.forward(x), &expected, 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named_with_their_values() {
+        let message = |fields, dim| {
+            let config = BilinearInteractionConfig::new(fields, dim);
+            config.validate().unwrap_err().to_string()
+        };
+        assert_eq!(message(1, 4), "num_fields must be at least 2, but is 1");
+        assert_eq!(message(3, 0), "embedding_dim must be at least 1, but is 0");
+    }
+
+    #[test]
+    fn display_tells_the_sizes() {
+        for device in cpu_devices() {
+            let text = BilinearInteractionConfig::new(39, 10)
+                .init(&device)
+                .to_string();
+            assert!(
+                text.contains("num_matrices: 741") && text.contains("embedding_dim: 10"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "expected 2, got 4")]
+    fn another_dimension_panics_with_the_shape() {
+        let device = cpu_devices().remove(0);
+        let bilinear = BilinearInteractionConfig::new(3, 2).init(&device);
+        bilinear.forward(Tensor::ones([1, 3, 4], &device));
+    }
+}

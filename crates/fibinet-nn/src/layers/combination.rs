@@ -1,0 +1,377 @@
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
+use burn::tensor::{Device, Tensor, assert_shape};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ConfigError, require, require_pairs};
+use crate::layers::bilinear::{
+    BilinearInteraction, BilinearInteractionConfig, BilinearKind, EachMatrices, Fans,
+};
+use crate::layers::pair_product::{PairProduct, PairProductConfig, PairProductKind};
+use crate::pairs::num_pairs;
+
+/// Which of the two sides is crossed through matrices, a digit a side (raw, then SENET): 1 is
+/// bilinear, 0 the plain product. The paper's deep models do best with `01`, its shallow ones with
+/// `11` (its table 6 and 7); the peers have `11` alone.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CombinationKind {
+    /// Both sides bilinear.
+    #[serde(rename = "11")]
+    BothBilinear,
+    /// Raw by the plain product, SENET bilinear.
+    #[serde(rename = "01")]
+    SenetBilinear,
+    /// Raw bilinear, SENET by the plain product.
+    #[serde(rename = "10")]
+    RawBilinear,
+    /// Both by the plain product.
+    #[serde(rename = "00")]
+    NoneBilinear,
+}
+
+/// Which side comes first in the output.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum CombinationOrder {
+    /// `[p; q]`, raw first (the paper, FuxiCTR).
+    RawFirst,
+    /// `[q; p]`, SENET first (DeepCTR).
+    SenetFirst,
+}
+
+/// Settings of [`Combination`].
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
+/// | `kind` | `11` | which sides are bilinear | |
+/// | `order` | raw first | which side comes first | |
+/// | `shared` | false | one set of matrices for both sides (DeepCTR-Torch, BARS); of effect for `11` alone | |
+/// | `bilinear_kind` | interaction | the bilinear sides' matrices | |
+/// | `each_matrices` | `F` | as [`BilinearInteractionConfig`] | |
+/// | `product_kind` | Hadamard | the other sides' product | |
+/// | `initializer`, `fans` | Xavier normal a matrix | as [`BilinearInteractionConfig`] | |
+#[derive(Config, Debug)]
+pub struct CombinationConfig {
+    /// Fields, `F`.
+    pub num_fields: usize,
+    /// Embedding dimension, `K`.
+    pub embedding_dim: usize,
+    /// Which sides are bilinear.
+    #[config(default = "CombinationKind::BothBilinear")]
+    pub kind: CombinationKind,
+    /// Which side comes first.
+    #[config(default = "CombinationOrder::RawFirst")]
+    pub order: CombinationOrder,
+    /// One set of matrices for both sides.
+    #[config(default = false)]
+    pub shared: bool,
+    /// The bilinear sides' matrices.
+    #[config(default = "BilinearKind::FieldInteraction")]
+    pub bilinear_kind: BilinearKind,
+    /// How many matrices field_each keeps.
+    #[config(default = "EachMatrices::All")]
+    pub each_matrices: EachMatrices,
+    /// The other sides' product.
+    #[config(default = "PairProductKind::Hadamard")]
+    pub product_kind: PairProductKind,
+    /// Draws each matrix.
+    #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
+    pub initializer: Initializer,
+    /// What that initializer scales by.
+    #[config(default = "Fans::Matrix")]
+    pub fans: Fans,
+}
+
+/// How one side crosses its pairs.
+#[derive(Module, Debug)]
+pub enum Interaction {
+    /// Through matrices.
+    Bilinear(BilinearInteraction),
+    /// By the plain product.
+    Product(PairProduct),
+}
+
+/// FiBiNET's combination layer: the pairs of the raw embeddings and those of the SENET ones side by
+/// side, `c = [p; q]`.
+///
+/// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.4.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use fibinet_nn::CombinationConfig;
+///
+/// let device = Device::flex();
+/// let combination = CombinationConfig::new(39, 10).init(&device);
+/// let raw = Tensor::<3>::ones([2, 39, 10], &device);
+/// let reweighted = raw.clone() * 0.5;
+/// assert_eq!(combination.forward(raw, reweighted).dims(), [2, 2 * 741 * 10]);
+/// # }
+/// ```
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct Combination {
+    /// The raw side's interaction.
+    pub raw: Interaction,
+    /// The SENET side's; none where it shares the raw side's matrices.
+    pub senet: Option<Interaction>,
+    #[module(skip)]
+    order: CombinationOrder,
+}
+
+impl CombinationConfig {
+    fn sides(&self) -> [bool; 2] {
+        match self.kind {
+            CombinationKind::BothBilinear => [true, true],
+            CombinationKind::SenetBilinear => [false, true],
+            CombinationKind::RawBilinear => [true, false],
+            CombinationKind::NoneBilinear => [false, false],
+        }
+    }
+
+    /// The output's width, `2 P K` where no side is an inner product.
+    pub fn d_output(&self) -> usize {
+        let pair_dim = |bilinear| match (bilinear, self.product_kind) {
+            (false, PairProductKind::Inner) => 1,
+            _ => self.embedding_dim,
+        };
+        let dims: usize = self.sides().map(pair_dim).iter().sum();
+        num_pairs(self.num_fields) * dims
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        require_pairs(self.num_fields)?;
+        let dim = self.embedding_dim;
+        require(dim >= 1, "embedding_dim", "at least 1", dim)
+    }
+
+    /// The layer on a device, or what is wrong with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn try_init(&self, device: &Device) -> Result<Combination, ConfigError> {
+        self.validate()?;
+        let [raw, senet] = self.sides();
+        let shared = self.shared && raw && senet;
+        Ok(Combination {
+            raw: self.interaction(raw, device)?,
+            senet: match shared {
+                true => None,
+                false => Some(self.interaction(senet, device)?),
+            },
+            order: self.order,
+        })
+    }
+
+    /// The layer on a device.
+    ///
+    /// # Panics
+    ///
+    /// With the message of [`try_init`](Self::try_init).
+    pub fn init(&self, device: &Device) -> Combination {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The settings of a bilinear side.
+    pub fn bilinear(&self) -> BilinearInteractionConfig {
+        BilinearInteractionConfig::new(self.num_fields, self.embedding_dim)
+            .with_kind(self.bilinear_kind)
+            .with_each_matrices(self.each_matrices)
+            .with_initializer(self.initializer.clone())
+            .with_fans(self.fans)
+    }
+
+    fn interaction(&self, bilinear: bool, device: &Device) -> Result<Interaction, ConfigError> {
+        Ok(match bilinear {
+            true => Interaction::Bilinear(self.bilinear().try_init(device)?),
+            false => Interaction::Product(
+                PairProductConfig::new(self.num_fields)
+                    .with_kind(self.product_kind)
+                    .try_init(device)?,
+            ),
+        })
+    }
+}
+
+impl Interaction {
+    /// Crosses every pair, as the layer inside does.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings: `[B, F, K]`
+    /// - output: `[B, P, K]`; `[B, P, 1]` for the inner product
+    ///
+    /// # Panics
+    ///
+    /// If the input has another number of fields or another embedding dimension.
+    pub fn forward(&self, embeddings: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Bilinear(bilinear) => bilinear.forward(embeddings),
+            Self::Product(product) => product.forward(embeddings),
+        }
+    }
+}
+
+impl Combination {
+    /// Crosses the pairs of both sides.
+    ///
+    /// # Shapes
+    ///
+    /// - raw: `[B, F, K]`
+    /// - reweighted: `[B, F, K]`, SENET's output
+    /// - output: `[B, d_output]`, pair-major then `K`; `d_output = 2 P K` where no side is an inner
+    ///   product
+    ///
+    /// # Panics
+    ///
+    /// If the two inputs differ in shape or have another number of fields or another embedding
+    /// dimension.
+    pub fn forward(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Tensor<2> {
+        let [batch, num_fields, embedding_dim] = raw.dims();
+        assert_shape!(reweighted, [batch, num_fields, embedding_dim]);
+        let p = self.raw.forward(raw).flatten::<2>(1, 2);
+        let senet = self.senet.as_ref().unwrap_or(&self.raw);
+        let q = senet.forward(reweighted).flatten::<2>(1, 2);
+        let sides = match self.order {
+            CombinationOrder::RawFirst => vec![p, q],
+            CombinationOrder::SenetFirst => vec![q, p],
+        };
+        Tensor::cat(sides, 1)
+    }
+}
+
+impl ModuleDisplay for Combination {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content
+            .add("raw", &self.raw)
+            .add("senet", &self.senet)
+            .add("shared", &self.senet.is_none())
+            .add_debug_attribute("order", &self.order)
+            .optional()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use burn::module::Param;
+
+    /// F = 3, K = 2; the raw side's matrix doubles, the SENET side's triples.
+    fn worked(config: CombinationConfig, device: &Device) -> Combination {
+        let config = config.with_bilinear_kind(BilinearKind::FieldAll);
+        let mut combination = config.init(device);
+        let scale = |interaction: &mut Interaction, factor: f32| {
+            if let Interaction::Bilinear(bilinear) = interaction {
+                let weight = tensor([[[factor, 0.0], [0.0, factor]]], device);
+                bilinear.weight = Param::from_tensor(weight);
+            }
+        };
+        scale(&mut combination.raw, 2.0);
+        if let Some(senet) = &mut combination.senet {
+            scale(senet, 3.0);
+        }
+        combination
+    }
+
+    fn output(config: CombinationConfig, device: &Device) -> Tensor<2> {
+        let raw = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], device);
+        let reweighted = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 0.0]]], device);
+        worked(config, device).forward(raw, reweighted)
+    }
+
+    #[test]
+    fn a_digit_a_side_chooses_between_matrices_and_the_plain_product() {
+        for device in cpu_devices() {
+            let p = [3.0, -2.0, 0.0, 8.0, 0.0, -4.0];
+            let q = [3.0, -2.0, 0.0, 0.0, 0.0, 0.0];
+            let expected = |raw: f32, senet: f32| {
+                let p = p.map(|x| x * raw);
+                let q = q.map(|x| x * senet);
+                [p, q].concat()
+            };
+            for (kind, raw, senet) in [
+                (CombinationKind::BothBilinear, 2.0, 3.0),
+                (CombinationKind::SenetBilinear, 1.0, 3.0),
+                (CombinationKind::RawBilinear, 2.0, 1.0),
+                (CombinationKind::NoneBilinear, 1.0, 1.0),
+            ] {
+                let config = CombinationConfig::new(3, 2).with_kind(kind);
+                assert_close(output(config, &device), &expected(raw, senet), 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn senet_first_swaps_the_sides_and_sharing_takes_the_raw_matrices() {
+        for device in cpu_devices() {
+            let config = CombinationConfig::new(3, 2)
+                .with_order(CombinationOrder::SenetFirst)
+                .with_shared(true);
+            let expected = [
+                6.0, -4.0, 0.0, 0.0, 0.0, 0.0, 6.0, -4.0, 0.0, 16.0, 0.0, -8.0,
+            ];
+            assert_close(output(config, &device), &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn an_inner_side_is_one_number_a_pair() {
+        for device in cpu_devices() {
+            let config = CombinationConfig::new(3, 2)
+                .with_kind(CombinationKind::SenetBilinear)
+                .with_product_kind(PairProductKind::Inner);
+            assert_eq!(config.d_output(), 3 + 6);
+            let expected = [1.0, 8.0, -4.0, 9.0, -6.0, 0.0, 0.0, 0.0, 0.0];
+            assert_close(output(config, &device), &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn sharing_halves_the_matrices() {
+        for device in cpu_devices() {
+            let config = CombinationConfig::new(39, 10);
+            assert_eq!(config.init(&device).num_params(), 2 * 741 * 100);
+            let shared = config.with_shared(true);
+            assert_eq!(shared.init(&device).num_params(), 741 * 100);
+        }
+    }
+
+    #[test]
+    fn a_record_restores_the_layer() {
+        for device in cpu_devices() {
+            let config = CombinationConfig::new(3, 2);
+            let x: Tensor<3> = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], &device);
+            let combination = config.init(&device);
+            let y = combination.forward(x.clone(), x.clone());
+            let expected: Vec<f32> = y.into_data().try_to_vec().unwrap();
+            let restored = through_a_record(combination, config.init(&device));
+            assert_close(restored.forward(x.clone(), x), &expected, 0.0);
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named_with_their_values() {
+        let message = |fields, dim| {
+            let config = CombinationConfig::new(fields, dim);
+            config.validate().unwrap_err().to_string()
+        };
+        assert_eq!(message(1, 4), "num_fields must be at least 2, but is 1");
+        assert_eq!(message(3, 0), "embedding_dim must be at least 1, but is 0");
+    }
+}

@@ -1,0 +1,356 @@
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
+use burn::tensor::{Device, Tensor, assert_shape};
+
+use crate::activation::Activation;
+use crate::error::{ConfigError, require};
+
+/// Settings of [`Dnn`].
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `d_input` | – | width of the input | at least 1 |
+/// | `hidden_units` | – | width of each hidden layer | at least 1 each; none is allowed with an output |
+/// | `d_output` | none | width of a last linear map without activation | at least 1 |
+/// | `output_bias` | true | bias of that map | |
+/// | `activation` | ReLU | of the hidden layers | |
+/// | `batch_norm` | false | between a hidden layer's map and its activation | |
+/// | `dropout` | 0 | probability of dropping a hidden unit, after the activation | `[0, 1)` |
+/// | `initializer` | Xavier normal | draws the weights; biases start at 0 | |
+/// | `output_initializer` | as `initializer` | draws the last map's weight | |
+#[derive(Config, Debug)]
+pub struct DnnConfig {
+    /// Width of the input.
+    pub d_input: usize,
+    /// Width of each hidden layer.
+    pub hidden_units: Vec<usize>,
+    /// Width of a last linear map without activation; none leaves it out.
+    #[config(default = "None")]
+    pub d_output: Option<usize>,
+    /// Bias of the last map.
+    #[config(default = true)]
+    pub output_bias: bool,
+    /// Activation of the hidden layers.
+    #[config(default = "Activation::Relu")]
+    pub activation: Activation,
+    /// Batch norm between a hidden layer's map and its activation.
+    #[config(default = false)]
+    pub batch_norm: bool,
+    /// Probability of dropping a hidden unit.
+    #[config(default = 0.0)]
+    pub dropout: f64,
+    /// Draws the weights.
+    #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
+    pub initializer: Initializer,
+    /// Draws the last map's weight; none is `initializer`.
+    #[config(default = "None")]
+    pub output_initializer: Option<Initializer>,
+}
+
+/// A stack of hidden layers, `h = dropout(σ(norm(W h + b)))`, and an optional linear output.
+///
+/// The order of the four is FuxiCTR's and DeepCTR's. Dropout acts in training alone: on tensors
+/// with autodiff.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use fibinet_nn::DnnConfig;
+///
+/// let device = Device::flex();
+/// let dnn = DnnConfig::new(20, vec![16, 8]).with_d_output(Some(1)).init(&device);
+/// assert_eq!(dnn.forward(Tensor::ones([4, 20], &device)).dims(), [4, 1]);
+/// # }
+/// ```
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct Dnn {
+    /// The hidden layers' maps.
+    pub hidden: Vec<Linear>,
+    /// The hidden layers' norms; empty without batch norm.
+    pub norms: Vec<BatchNorm>,
+    /// The last map.
+    pub output: Option<Linear>,
+    dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl DnnConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        require(self.d_input >= 1, "d_input", "at least 1", self.d_input)?;
+        for &units in &self.hidden_units {
+            require(units >= 1, "hidden_units", "at least 1 each", units)?;
+        }
+        require(
+            !self.hidden_units.is_empty() || self.d_output.is_some(),
+            "hidden_units",
+            "not empty where there is no output",
+            "empty",
+        )?;
+        if let Some(d_output) = self.d_output {
+            require(d_output >= 1, "d_output", "at least 1", d_output)?;
+        }
+        require(
+            (0.0..1.0).contains(&self.dropout),
+            "dropout",
+            "in [0, 1)",
+            self.dropout,
+        )
+    }
+
+    /// The layer on a device, or what is wrong with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn try_init(&self, device: &Device) -> Result<Dnn, ConfigError> {
+        self.validate()?;
+        let mut width = self.d_input;
+        let mut hidden = Vec::with_capacity(self.hidden_units.len());
+        for &units in &self.hidden_units {
+            hidden.push(linear(width, units, true, &self.initializer, device));
+            width = units;
+        }
+        let norms = self
+            .hidden_units
+            .iter()
+            .filter(|_| self.batch_norm)
+            .map(|&units| BatchNormConfig::new(units).init(device))
+            .collect();
+        let initializer = self
+            .output_initializer
+            .as_ref()
+            .unwrap_or(&self.initializer);
+        let output = self
+            .d_output
+            .map(|d_output| linear(width, d_output, self.output_bias, initializer, device));
+        Ok(Dnn {
+            hidden,
+            norms,
+            output,
+            dropout: DropoutConfig::new(self.dropout).init(),
+            activation: self.activation,
+        })
+    }
+
+    /// The layer on a device.
+    ///
+    /// # Panics
+    ///
+    /// With the message of [`try_init`](Self::try_init).
+    pub fn init(&self, device: &Device) -> Dnn {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Dnn {
+    /// Applies the layers.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[B, d_input]`
+    /// - output: `[B, d_output]`, or `[B, H]` of the last hidden layer where there is no output
+    ///
+    /// # Panics
+    ///
+    /// If the input has another width.
+    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let d_input = self.d_input();
+        assert_shape!(input, [_, d_input]);
+        let mut x = input;
+        for (i, layer) in self.hidden.iter().enumerate() {
+            x = layer.forward(x);
+            if let Some(norm) = self.norms.get(i) {
+                x = norm.forward(x);
+            }
+            x = self.dropout.forward(self.activation.forward(x));
+        }
+        match &self.output {
+            Some(output) => output.forward(x),
+            None => x,
+        }
+    }
+
+    fn d_input(&self) -> usize {
+        let mut layers = self.hidden.iter().chain(&self.output);
+        layers.next().map_or(0, |first| first.weight.shape()[0])
+    }
+}
+
+impl ModuleDisplay for Dnn {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let widths: Vec<usize> = core::iter::once(self.d_input())
+            .chain(self.hidden.iter().map(|layer| layer.weight.shape()[1]))
+            .chain(self.output.iter().map(|layer| layer.weight.shape()[1]))
+            .collect();
+        content
+            .add_debug_attribute("widths", &widths)
+            .add_debug_attribute("activation", &self.activation)
+            .add("batch_norm", &!self.norms.is_empty())
+            .add("dropout", &self.dropout.prob)
+            .optional()
+    }
+}
+
+/// A linear map with a drawn weight and a bias of zeros. (Burn's own config draws the bias as it
+/// does the weight; every peer of this project starts biases at zero.)
+pub(crate) fn linear(
+    d_input: usize,
+    d_output: usize,
+    bias: bool,
+    initializer: &Initializer,
+    device: &Device,
+) -> Linear {
+    Linear {
+        weight: initializer.init_with([d_input, d_output], Some(d_input), Some(d_output), device),
+        bias: bias.then(|| Initializer::Zeros.init([d_output], device)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use burn::module::Param;
+
+    fn worked(config: &DnnConfig, device: &Device) -> (Dnn, Tensor<2>) {
+        let mut dnn = config.init(device);
+        dnn.hidden[0].weight = Param::from_tensor(tensor([[1.0, -1.0], [2.0, 1.0]], device));
+        if let Some(output) = &mut dnn.output {
+            output.weight = Param::from_tensor(tensor([[1.0], [10.0]], device));
+        }
+        (dnn, tensor([[1.0, 1.0], [-1.0, 2.0]], device))
+    }
+
+    #[test]
+    fn output_matches_the_case_worked_by_hand() {
+        for device in cpu_devices() {
+            let config = DnnConfig::new(2, vec![2]).with_d_output(Some(1));
+            let (mut dnn, x) = worked(&config, &device);
+            // x W: [3, 0], [3, 3]
+            assert_close(dnn.forward(x.clone()), &[3.0, 33.0], 1e-6);
+            dnn.hidden[0].bias = Some(Param::from_tensor(tensor([-4.0, 0.5], &device)));
+            // [relu(-1), 0.5], [relu(-1), 3.5]
+            assert_close(dnn.forward(x), &[5.0, 35.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn biases_start_at_zero() {
+        for device in cpu_devices() {
+            let dnn = DnnConfig::new(3, vec![4])
+                .with_d_output(Some(1))
+                .init(&device);
+            assert_close(dnn.forward(Tensor::zeros([1, 3], &device)), &[0.0], 0.0);
+        }
+    }
+
+    #[test]
+    fn without_an_output_the_last_hidden_layer_comes_out() {
+        for device in cpu_devices() {
+            let (dnn, x) = worked(&DnnConfig::new(2, vec![2]), &device);
+            assert_close(dnn.forward(x), &[3.0, 0.0, 3.0, 3.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn dropout_acts_in_training_alone_and_keeps_the_mean() {
+        for device in cpu_devices() {
+            device.seed(7);
+            let config = DnnConfig::new(2, vec![2]).with_dropout(0.5);
+            let (dnn, _) = worked(&config, &device);
+            let x = Tensor::<2>::ones([4000, 2], &device); // x W: [3, 0]
+            let trained: Vec<f32> = dnn.forward(x.clone()).into_data().try_to_vec().unwrap();
+            let dropped = trained.iter().step_by(2).filter(|v| **v == 0.0).count();
+            let kept = trained.iter().step_by(2).filter(|v| **v == 6.0).count();
+            assert_eq!(dropped + kept, 4000);
+            assert!((1800..2200).contains(&dropped), "{dropped} of 4000 dropped");
+
+            let served = dnn.valid().forward(x.without_autodiff());
+            assert_close(served.slice([0..1]), &[3.0, 0.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn batch_norm_normalises_before_the_activation() {
+        for device in cpu_devices() {
+            let config = DnnConfig::new(2, vec![2])
+                .with_batch_norm(true)
+                .with_activation(Activation::None);
+            let (dnn, x) = worked(&config, &device);
+            // columns (3, 3) and (0, 3): variance 0 and 2.25
+            assert_close(dnn.train().forward(x), &[0.0, -1.0, 0.0, 1.0], 1e-4);
+        }
+    }
+
+    #[test]
+    fn a_record_restores_the_layer_with_its_norms() {
+        for device in cpu_devices() {
+            let config = DnnConfig::new(2, vec![2])
+                .with_batch_norm(true)
+                .with_d_output(Some(1));
+            let (dnn, x) = worked(&config, &device);
+            dnn.forward(x.clone()); // moves the running statistics
+            // Burn keeps the last update aside until `valid`: a record of the module in training
+            // would miss it.
+            let (served, x) = (dnn.valid(), x.without_autodiff());
+            let y = served.forward(x.clone());
+            let expected: Vec<f32> = y.into_data().try_to_vec().unwrap();
+            let restored = through_a_record(served, config.init(&device.inner()));
+            assert_close(restored.forward(x), &expected, 0.0);
+            assert!(
+                (expected[0] - 3.0).abs() > 0.1,
+                "the statistics moved: {expected:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named_with_their_values() {
+        let message = |config: DnnConfig| config.validate().unwrap_err().to_string();
+        let config = || DnnConfig::new(4, vec![3]);
+        assert_eq!(
+            message(DnnConfig::new(0, vec![3])),
+            "d_input must be at least 1, but is 0"
+        );
+        assert_eq!(
+            message(DnnConfig::new(4, vec![3, 0])),
+            "hidden_units must be at least 1 each, but is 0"
+        );
+        assert_eq!(
+            message(DnnConfig::new(4, vec![])),
+            "hidden_units must be not empty where there is no output, but is empty"
+        );
+        assert_eq!(
+            message(config().with_d_output(Some(0))),
+            "d_output must be at least 1, but is 0"
+        );
+        assert_eq!(
+            message(config().with_dropout(1.0)),
+            "dropout must be in [0, 1), but is 1"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "expected 2, got 3")]
+    fn another_width_panics_with_the_shape() {
+        let device = cpu_devices().remove(0);
+        DnnConfig::new(2, vec![2])
+            .init(&device)
+            .forward(Tensor::ones([2, 3], &device));
+    }
+}

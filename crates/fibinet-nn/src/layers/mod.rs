@@ -1,0 +1,9 @@
+//! One layer a file.
+
+pub(crate) mod bilinear;
+pub(crate) mod combination;
+pub(crate) mod dnn;
+pub(crate) mod feature_embedding;
+pub(crate) mod linear_logit;
+pub(crate) mod pair_product;
+pub(crate) mod senet;

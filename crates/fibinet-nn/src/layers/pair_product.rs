@@ -1,0 +1,204 @@
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
+use burn::tensor::{Device, Int, Tensor, assert_shape};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ConfigError, require_pairs};
+use crate::pairs::{num_pairs, pair_indices};
+
+/// How two fields' vectors are multiplied.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum PairProductKind {
+    /// Elementwise, `v_i ⊙ v_j`: `K` numbers a pair.
+    Hadamard,
+    /// The inner product, `v_i · v_j`: one number a pair.
+    Inner,
+}
+
+/// Settings of [`PairProduct`].
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `kind` | Hadamard | the product | |
+#[derive(Config, Debug)]
+pub struct PairProductConfig {
+    /// Fields, `F`.
+    pub num_fields: usize,
+    /// The product.
+    #[config(default = "PairProductKind::Hadamard")]
+    pub kind: PairProductKind,
+}
+
+/// The product of every pair of fields, without weights: `p_ij = v_i ⊙ v_j` or `v_i · v_j`, `i < j`.
+///
+/// The side of FiBiNET's [`Combination`](crate::Combination) whose digit is 0
+/// ([FiBiNET](https://arxiv.org/abs/1905.09433), section 3.3: the traditional ways of interaction).
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use fibinet_nn::PairProductConfig;
+///
+/// let device = Device::flex();
+/// let pairs = PairProductConfig::new(39).init(&device);
+/// assert_eq!(pairs.forward(Tensor::ones([2, 39, 10], &device)).dims(), [2, 741, 10]);
+/// # }
+/// ```
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct PairProduct {
+    left: Tensor<1, Int>,
+    right: Tensor<1, Int>,
+    num_fields: usize,
+    #[module(skip)]
+    kind: PairProductKind,
+}
+
+impl PairProductConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] for fewer than 2 fields.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        require_pairs(self.num_fields)
+    }
+
+    /// The layer on a device, or what is wrong with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn try_init(&self, device: &Device) -> Result<PairProduct, ConfigError> {
+        self.validate()?;
+        let (left, right) = pair_indices(self.num_fields, device);
+        Ok(PairProduct {
+            left,
+            right,
+            num_fields: self.num_fields,
+            kind: self.kind,
+        })
+    }
+
+    /// The layer on a device.
+    ///
+    /// # Panics
+    ///
+    /// With the message of [`try_init`](Self::try_init).
+    pub fn init(&self, device: &Device) -> PairProduct {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl PairProduct {
+    /// Multiplies every pair.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings: `[B, F, K]`
+    /// - output: `[B, P, K]`; `[B, P, 1]` for the inner product
+    ///
+    /// # Panics
+    ///
+    /// If the input has another number of fields.
+    pub fn forward(&self, embeddings: Tensor<3>) -> Tensor<3> {
+        let num_fields = self.num_fields;
+        assert_shape!(embeddings, [_, num_fields, _]);
+        let left = embeddings.clone().select(1, self.left.clone()); // [B, P, K]
+        let products = left * embeddings.select(1, self.right.clone());
+        match self.kind {
+            PairProductKind::Hadamard => products,
+            PairProductKind::Inner => products.sum_dim(2),
+        }
+    }
+
+    /// Numbers a pair comes out as, for embeddings of `embedding_dim`.
+    pub fn pair_dim(&self, embedding_dim: usize) -> usize {
+        match self.kind {
+            PairProductKind::Hadamard => embedding_dim,
+            PairProductKind::Inner => 1,
+        }
+    }
+}
+
+impl ModuleDisplay for PairProduct {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content
+            .add("num_fields", &self.num_fields)
+            .add("num_pairs", &num_pairs(self.num_fields))
+            .add_debug_attribute("kind", &self.kind)
+            .optional()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, cpu_devices, tensor};
+
+    #[test]
+    fn output_and_gradient_match_the_case_worked_by_hand() {
+        for device in cpu_devices() {
+            let x: Tensor<3> = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], &device);
+            let x = x.require_grad();
+            let pairs = PairProductConfig::new(3).init(&device);
+            let y = pairs.forward(x.clone());
+            assert_close(y.clone(), &[3.0, -2.0, 0.0, 8.0, 0.0, -4.0], 1e-6);
+            // d sum(y) / d x_i is the sum of the other two fields.
+            let gradient = x.grad(&y.sum().backward()).expect("a gradient");
+            assert_close(gradient, &[3.0, 3.0, 1.0, 6.0, 4.0, 1.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_inner_product_sums_the_hadamard_one() {
+        for device in cpu_devices() {
+            let x = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], &device);
+            let config = PairProductConfig::new(3).with_kind(PairProductKind::Inner);
+            assert_close(config.init(&device).forward(x), &[1.0, 8.0, -4.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn two_fields_one_row_and_one_dimension_work() {
+        for device in cpu_devices() {
+            let pairs = PairProductConfig::new(2).init(&device);
+            assert_close(
+                pairs.forward(tensor([[[3.0], [-2.0]]], &device)),
+                &[-6.0],
+                1e-6,
+            );
+        }
+    }
+
+    #[test]
+    fn one_field_has_no_pair() {
+        assert_eq!(
+            PairProductConfig::new(1)
+                .validate()
+                .unwrap_err()
+                .to_string(),
+            "num_fields must be at least 2, but is 1"
+        );
+    }
+
+    #[test]
+    fn display_tells_the_sizes() {
+        for device in cpu_devices() {
+            let text = PairProductConfig::new(39).init(&device).to_string();
+            assert!(
+                text.contains("num_fields: 39") && text.contains("num_pairs: 741"),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Layers and models for click-through-rate prediction on the [Burn](burn) framework.
+//!
+//! A row of `F` fields becomes a probability in four steps, each a Burn `Module` usable alone:
+//!
+//! 1. [`FeatureEmbedding`] looks up a vector a field, [`LinearLogit`] a weight a field;
+//! 2. [`Senet`] re-weights the fields' vectors by how much each matters for this row;
+//! 3. [`BilinearInteraction`] (or [`PairProduct`]) crosses every pair of fields, and
+//!    [`Combination`] puts the pairs of the raw and the re-weighted vectors side by side;
+//! 4. [`Dnn`] turns them into logits.
+//!
+//! [`FiBiNet`] wires steps 2 to 4 into a [`Head`] over [`FieldInputs`]; [`CtrModel`] puts step 1 in
+//! front of any head. Nothing here names a backend: a tensor's backend lives in its
+//! [`Device`](burn::tensor::Device), and the same layers run on each ([`Backend`]).
+//!
+//! # Shapes
+//!
+//! The letters mean the same everywhere:
+//!
+//! | letter | meaning |
+//! |---|---|
+//! | `B` | rows of the batch |
+//! | `F` | fields |
+//! | `K` | embedding dimension |
+//! | `P` | pairs of fields, `F (F - 1) / 2`, in the order (0,1), (0,2), …, (F-2,F-1) |
+//! | `V` | rows of an embedding table |
+//! | `N` | raw numeric values a row |
+//! | `H` | hidden units |
+//!
+//! # Example
+//!
+//! ```
+//! # #[cfg(feature = "flex")] {
+//! use burn::tensor::{Device, Int, Tensor};
+//! use fibinet_nn::{CtrModelConfig, FiBiNetConfig};
+//!
+//! let device = Device::flex();
+//! // Three fields with vocabularies of 10, 20 and 30 tokens, 4 numbers an embedding.
+//! let head = FiBiNetConfig::new(3, 4).with_hidden_units(vec![16, 8]);
+//! let model = CtrModelConfig::new(vec![10, 20, 30], head).init(&device);
+//! let ids = Tensor::<2, Int>::from_data([[1, 5, 29], [9, 0, 3]], &device); // [B, F]
+//! let logits = model.forward(ids, None, None); // [B]
+//! assert_eq!(logits.dims(), [2]);
+//! # }
+//! ```
+
+mod activation;
+mod backend;
+mod error;
+mod fields;
+mod layers;
+mod loss;
+mod models;
+mod pairs;
+mod suggestion;
+
+pub use activation::Activation;
+pub use backend::{Backend, BackendError};
+pub use error::ConfigError;
+pub use fields::{FieldInputs, FieldSizes, IdOutOfRange};
+pub use layers::bilinear::{
+    BilinearInteraction, BilinearInteractionConfig, BilinearKind, EachMatrices, Fans,
+};
+pub use layers::combination::{
+    Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
+};
+pub use layers::dnn::{Dnn, DnnConfig};
+pub use layers::feature_embedding::{FeatureEmbedding, FeatureEmbeddingConfig};
+pub use layers::linear_logit::{LinearLogit, LinearLogitConfig};
+pub use layers::pair_product::{PairProduct, PairProductConfig, PairProductKind};
+pub use layers::senet::{Senet, SenetConfig, Squeeze};
+pub use loss::{BceLoss, Reduction};
+pub use models::ctr_model::{CtrModel, CtrModelConfig};
+pub use models::fibinet::{FiBiNet, FiBiNetConfig, Numerics};
+pub use models::head::Head;
+pub use models::preset::Preset;
+pub use pairs::num_pairs;
+pub use suggestion::nearest;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,432 @@
+use burn::config::Config;
+use burn::module::{Initializer, Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::activation::Activation;
+use crate::error::{ConfigError, require};
+use crate::fields::FieldInputs;
+use crate::layers::bilinear::{BilinearKind, EachMatrices, Fans};
+use crate::layers::combination::{
+    Combination, CombinationConfig, CombinationKind, CombinationOrder,
+};
+use crate::layers::dnn::{Dnn, DnnConfig, linear};
+use crate::layers::pair_product::PairProductKind;
+use crate::layers::senet::{Senet, SenetConfig, Squeeze};
+use crate::models::head::Head;
+
+/// How a model reads a numeric field that is not cut into buckets.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Numerics {
+    /// As a field: its value times a learned vector, which joins the pairs (FuxiCTR).
+    Embedded,
+    /// As a raw input of the DNN and of the linear part (DeepCTR).
+    Dense,
+}
+
+/// Settings of [`FiBiNet`], and of the tables in front of it.
+///
+/// [`Preset`](crate::Preset) has the known forms. The defaults are FuxiCTR's form with one matrix
+/// a field, each matrix drawn by itself.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
+/// | `numerics` | embedded | how a numeric field is read | |
+/// | `num_dense` | 0 | raw numeric values `N` of the DNN and the linear part | |
+/// | `linear` | true | linear part `Σ w_i x_i` | |
+/// | `bias` | false | global bias `w0` | |
+/// | `reduction_ratio` | 3 | SENET's `r` | above 0 |
+/// | `squeeze` | mean | SENET's squeeze | |
+/// | `senet_bias` | false | biases of SENET's maps | |
+/// | `senet_hidden_activation` | ReLU | after SENET's first map | |
+/// | `senet_activation` | ReLU | after SENET's second map | |
+/// | `combination` | `11` | which of the raw and the SENET side are bilinear | |
+/// | `order` | raw first | which side comes first | |
+/// | `shared` | false | one set of matrices for both sides | |
+/// | `bilinear` | field_each | the matrices' kind | |
+/// | `each_matrices` | all | `F` matrices for field_each, or `F - 1` | |
+/// | `product` | Hadamard | the product of a side that is not bilinear | |
+/// | `hidden_units` | 400, 400, 400 | the DNN; empty: shallow, the plain sum of all pairs | at least 1 each |
+/// | `activation` | ReLU | the DNN's | |
+/// | `batch_norm` | false | in the DNN | |
+/// | `dropout` | 0 | in the DNN | `[0, 1)` |
+/// | `output_bias` | true | bias of the DNN's output | |
+/// | `padding` | false | row 0 of each field is zero and never trained | |
+/// | `embedding_initializer` | N(0, 0.05) | draws the embedding table | |
+/// | `linear_initializer` | zeros | draws the linear weights | |
+/// | `senet_initializer` | Xavier normal | | |
+/// | `bilinear_initializer`, `bilinear_fans` | Xavier normal a matrix | | |
+/// | `dnn_initializer`, `output_initializer` | Xavier normal | | |
+#[derive(Config, Debug)]
+pub struct FiBiNetConfig {
+    /// Fields, `F`.
+    pub num_fields: usize,
+    /// Embedding dimension, `K`.
+    pub embedding_dim: usize,
+    /// How a numeric field is read.
+    #[config(default = "Numerics::Embedded")]
+    pub numerics: Numerics,
+    /// Raw numeric values a row, `N`.
+    #[config(default = 0)]
+    pub num_dense: usize,
+    /// Linear part.
+    #[config(default = true)]
+    pub linear: bool,
+    /// Global bias.
+    #[config(default = false)]
+    pub bias: bool,
+    /// SENET's `r`.
+    #[config(default = 3.0)]
+    pub reduction_ratio: f64,
+    /// SENET's squeeze.
+    #[config(default = "Squeeze::Mean")]
+    pub squeeze: Squeeze,
+    /// Biases of SENET's maps.
+    #[config(default = false)]
+    pub senet_bias: bool,
+    /// After SENET's first map.
+    #[config(default = "Activation::Relu")]
+    pub senet_hidden_activation: Activation,
+    /// After SENET's second map.
+    #[config(default = "Activation::Relu")]
+    pub senet_activation: Activation,
+    /// Which sides are bilinear.
+    #[config(default = "CombinationKind::BothBilinear")]
+    pub combination: CombinationKind,
+    /// Which side comes first.
+    #[config(default = "CombinationOrder::RawFirst")]
+    pub order: CombinationOrder,
+    /// One set of matrices for both sides.
+    #[config(default = false)]
+    pub shared: bool,
+    /// The matrices' kind.
+    #[config(default = "BilinearKind::FieldEach")]
+    pub bilinear: BilinearKind,
+    /// How many matrices field_each keeps.
+    #[config(default = "EachMatrices::All")]
+    pub each_matrices: EachMatrices,
+    /// The product of a side that is not bilinear.
+    #[config(default = "PairProductKind::Hadamard")]
+    pub product: PairProductKind,
+    /// The DNN's hidden layers; empty for the shallow model.
+    #[config(default = "vec![400, 400, 400]")]
+    pub hidden_units: Vec<usize>,
+    /// The DNN's activation.
+    #[config(default = "Activation::Relu")]
+    pub activation: Activation,
+    /// Batch norm in the DNN.
+    #[config(default = false)]
+    pub batch_norm: bool,
+    /// Dropout in the DNN.
+    #[config(default = 0.0)]
+    pub dropout: f64,
+    /// Bias of the DNN's output.
+    #[config(default = true)]
+    pub output_bias: bool,
+    /// Row 0 of each field is zero and never trained.
+    #[config(default = false)]
+    pub padding: bool,
+    /// Draws the embedding table.
+    #[config(default = "Initializer::Normal { mean: 0.0, std: 0.05 }")]
+    pub embedding_initializer: Initializer,
+    /// Draws the linear weights.
+    #[config(default = "Initializer::Zeros")]
+    pub linear_initializer: Initializer,
+    /// Draws SENET's weights.
+    #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
+    pub senet_initializer: Initializer,
+    /// Draws the matrices.
+    #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
+    pub bilinear_initializer: Initializer,
+    /// What that initializer scales by.
+    #[config(default = "Fans::Matrix")]
+    pub bilinear_fans: Fans,
+    /// Draws the DNN's weights.
+    #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
+    pub dnn_initializer: Initializer,
+    /// Draws the weight of the DNN's output; none is `dnn_initializer`.
+    #[config(default = "None")]
+    pub output_initializer: Option<Initializer>,
+}
+
+/// FiBiNET: SENET and bilinear pairs into a DNN, plus a linear part.
+///
+/// `logit = w0 + Σ w_i x_i + y`, where `y = DNN([p; q; dense])`, or the sum of `[p; q]` for the
+/// shallow model; `p` are the pairs of the raw embeddings, `q` those of SENET's.
+///
+/// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3, equations 10 to
+/// 13. It is a [`Head`]: the tables in front are [`CtrModel`](crate::CtrModel)'s or the trainer's.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use fibinet_nn::{FiBiNetConfig, FieldInputs, Head};
+///
+/// let device = Device::flex();
+/// let config = FiBiNetConfig::new(3, 4).with_linear(false).with_hidden_units(vec![8]);
+/// let inputs = FieldInputs::new(Tensor::ones([2, 3, 4], &device));
+/// assert_eq!(config.init(&device).forward(inputs).dims(), [2]);
+/// # }
+/// ```
+#[derive(Module, Debug)]
+pub struct FiBiNet {
+    /// Re-weights the fields.
+    pub senet: Senet,
+    /// Crosses the pairs of both sides.
+    pub combination: Combination,
+    /// The deep part; none for the shallow model.
+    pub dnn: Option<Dnn>,
+    /// The linear part's weights of the raw numeric values.
+    pub dense_linear: Option<Linear>,
+    /// The global bias, `[1]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    linear: bool,
+    num_dense: usize,
+}
+
+impl FiBiNetConfig {
+    /// The settings of the SENET layer.
+    pub fn senet(&self) -> SenetConfig {
+        SenetConfig::new(self.num_fields)
+            .with_reduction_ratio(self.reduction_ratio)
+            .with_squeeze(self.squeeze)
+            .with_bias(self.senet_bias)
+            .with_hidden_activation(self.senet_hidden_activation)
+            .with_activation(self.senet_activation)
+            .with_initializer(self.senet_initializer.clone())
+    }
+
+    /// The settings of the combination layer.
+    pub fn combination(&self) -> CombinationConfig {
+        CombinationConfig::new(self.num_fields, self.embedding_dim)
+            .with_kind(self.combination)
+            .with_order(self.order)
+            .with_shared(self.shared)
+            .with_bilinear_kind(self.bilinear)
+            .with_each_matrices(self.each_matrices)
+            .with_product_kind(self.product)
+            .with_initializer(self.bilinear_initializer.clone())
+            .with_fans(self.bilinear_fans)
+    }
+
+    /// The settings of the DNN; none for the shallow model.
+    pub fn dnn(&self) -> Option<DnnConfig> {
+        if self.hidden_units.is_empty() {
+            return None;
+        }
+        let d_input = self.combination().d_output() + self.num_dense;
+        let dnn = DnnConfig::new(d_input, self.hidden_units.clone())
+            .with_d_output(Some(1))
+            .with_output_bias(self.output_bias)
+            .with_activation(self.activation)
+            .with_batch_norm(self.batch_norm)
+            .with_dropout(self.dropout)
+            .with_initializer(self.dnn_initializer.clone())
+            .with_output_initializer(self.output_initializer.clone());
+        Some(dnn)
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges, and for a
+    /// dropout on a model without hidden units.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.combination().validate()?;
+        self.senet().validate()?;
+        match self.dnn() {
+            Some(dnn) => dnn.validate(),
+            None => require(
+                self.dropout == 0.0,
+                "dropout",
+                "0 where there are no hidden_units to drop",
+                self.dropout,
+            ),
+        }
+    }
+
+    /// The head on a device, or what is wrong with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn try_init(&self, device: &Device) -> Result<FiBiNet, ConfigError> {
+        self.validate()?;
+        let dense_linear = (self.linear && self.num_dense > 0)
+            .then(|| linear(self.num_dense, 1, false, &self.dnn_initializer, device));
+        Ok(FiBiNet {
+            senet: self.senet().try_init(device)?,
+            combination: self.combination().try_init(device)?,
+            dnn: match self.dnn() {
+                Some(dnn) => Some(dnn.try_init(device)?),
+                None => None,
+            },
+            dense_linear,
+            bias: self.bias.then(|| Initializer::Zeros.init([1], device)),
+            linear: self.linear,
+            num_dense: self.num_dense,
+        })
+    }
+
+    /// The head on a device.
+    ///
+    /// # Panics
+    ///
+    /// With the message of [`try_init`](Self::try_init).
+    pub fn init(&self, device: &Device) -> FiBiNet {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Head for FiBiNet {
+    /// # Panics
+    ///
+    /// If the linear terms or the raw values that the config asks for are missing or of another
+    /// shape.
+    fn forward(&self, inputs: FieldInputs) -> Tensor<1> {
+        let FieldInputs {
+            embeddings,
+            linear,
+            dense,
+        } = inputs;
+        let num_dense = dense.as_ref().map_or(0, |dense| dense.dims()[1]);
+        assert_eq!(num_dense, self.num_dense, "raw numeric values a row");
+
+        let reweighted = self.senet.forward(embeddings.clone()); // [B, F, K]
+        let pairs = self.combination.forward(embeddings, reweighted); // [B, 2 P K]
+        let mut logits = match &self.dnn {
+            Some(dnn) => dnn.forward(match &dense {
+                Some(dense) => Tensor::cat(vec![pairs, dense.clone()], 1),
+                None => pairs,
+            }),
+            None => pairs.sum_dim(1),
+        }; // [B, 1]
+        if self.linear {
+            let terms = linear.expect("linear terms, since the head has a linear part");
+            logits = logits + terms.sum_dim(1);
+        }
+        if let (Some(map), Some(dense)) = (&self.dense_linear, dense) {
+            logits = logits + map.forward(dense);
+        }
+        let logits = logits.squeeze_dim(1);
+        match &self.bias {
+            Some(bias) => logits + bias.val(),
+            None => logits,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+
+    fn inputs(device: &Device) -> FieldInputs {
+        let embeddings = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], device);
+        let linear: Tensor<2> = tensor([[0.25, 0.5, 1.0]], device);
+        FieldInputs::new(embeddings).with_linear(Some(linear))
+    }
+
+    /// With matrices of identity and a silent SENET, q = 0 and p is the plain product.
+    fn shallow(config: FiBiNetConfig, device: &Device) -> FiBiNet {
+        let config = config
+            .with_hidden_units(vec![])
+            .with_combination(CombinationKind::SenetBilinear)
+            .with_senet_initializer(Initializer::Zeros);
+        config.init(device)
+    }
+
+    #[test]
+    fn the_shallow_model_is_the_plain_sum_with_the_linear_part() {
+        for device in cpu_devices() {
+            let head = shallow(FiBiNetConfig::new(3, 2), &device);
+            assert!(head.dnn.is_none());
+            // p sums to 3 - 2 + 0 + 8 + 0 - 4 = 5
+            assert_close(head.forward(inputs(&device)), &[6.75], 1e-6);
+            let head = shallow(FiBiNetConfig::new(3, 2).with_linear(false), &device);
+            assert_close(head.forward(inputs(&device)), &[5.0], 1e-6);
+        }
+    }
+
+    #[test]
+    fn raw_values_reach_the_dnn_and_the_linear_part() {
+        for device in cpu_devices() {
+            let config = FiBiNetConfig::new(3, 2).with_num_dense(2).with_bias(true);
+            let mut head = shallow(config.clone(), &device);
+            let weight = tensor([[10.0], [100.0]], &device);
+            head.dense_linear.as_mut().expect("a map").weight = Param::from_tensor(weight);
+            head.bias = Some(Param::from_tensor(tensor([0.5], &device)));
+            let dense: Tensor<2> = tensor([[1.0, -2.0]], &device);
+            let inputs = inputs(&device).with_dense(Some(dense));
+            assert_close(head.forward(inputs), &[6.75 + 10.0 - 200.0 + 0.5], 1e-6);
+            let dnn = config.dnn().expect("a DNN");
+            assert_eq!(dnn.d_input, 2 * 3 * 2 + 2);
+        }
+    }
+
+    #[test]
+    fn permuting_the_batch_permutes_the_logits() {
+        for device in cpu_devices() {
+            device.seed(11);
+            let head = FiBiNetConfig::new(5, 3).with_linear(false).init(&device);
+            let x = Tensor::<3>::random([4, 5, 3], burn::tensor::Distribution::Default, &device);
+            let order = Tensor::from_data([2, 0, 3, 1], &device);
+            let logits = head.forward(FieldInputs::new(x.clone()));
+            let expected: Vec<f32> = logits
+                .select(0, order.clone())
+                .into_data()
+                .try_to_vec()
+                .unwrap();
+            let permuted = head.forward(FieldInputs::new(x.select(0, order)));
+            assert_close(permuted, &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_record_restores_the_head() {
+        for device in cpu_devices() {
+            let config = FiBiNetConfig::new(3, 2).with_hidden_units(vec![4]);
+            let head = config.init(&device);
+            let logits = head.forward(inputs(&device));
+            let expected: Vec<f32> = logits.into_data().try_to_vec().unwrap();
+            let restored = through_a_record(head, config.init(&device));
+            assert_close(restored.forward(inputs(&device)), &expected, 0.0);
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named_with_their_values() {
+        let message = |config: FiBiNetConfig| config.validate().unwrap_err().to_string();
+        let config = || FiBiNetConfig::new(3, 2);
+        assert_eq!(
+            message(FiBiNetConfig::new(1, 2)),
+            "num_fields must be at least 2, but is 1"
+        );
+        assert_eq!(
+            message(config().with_reduction_ratio(-1.0)),
+            "reduction_ratio must be above 0, but is -1"
+        );
+        assert_eq!(
+            message(config().with_hidden_units(vec![0])),
+            "hidden_units must be at least 1 each, but is 0"
+        );
+        assert_eq!(
+            message(config().with_hidden_units(vec![]).with_dropout(0.5)),
+            "dropout must be 0 where there are no hidden_units to drop, but is 0.5"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "linear terms")]
+    fn missing_linear_terms_panic() {
+        let device = cpu_devices().remove(0);
+        let inputs = FieldInputs::new(Tensor::ones([1, 3, 2], &device));
+        FiBiNetConfig::new(3, 2).init(&device).forward(inputs);
+    }
+}

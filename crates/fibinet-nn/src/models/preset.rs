@@ -1,0 +1,237 @@
+use core::fmt;
+use core::str::FromStr;
+
+use burn::module::Initializer;
+
+use crate::activation::Activation;
+use crate::error::ConfigError;
+use crate::layers::bilinear::{BilinearKind, EachMatrices, Fans};
+use crate::layers::combination::{CombinationKind, CombinationOrder};
+use crate::models::fibinet::{FiBiNetConfig, Numerics};
+
+/// The known forms of FiBiNET.
+///
+/// | | W for p and q | pairs | SENET | numerics | bias | field_each | DNN |
+/// |---|---|---|---|---|---|---|---|
+/// | `paper-deep` | separate | `01` | ReLU, ReLU | embedded | `w0` | F | 400×3, dropout .5 |
+/// | `paper-shallow` | separate | `11` | ReLU, ReLU | embedded | `w0` | F | none: the sum |
+/// | `article-keras` | separate | `11` | biases, ReLU, sigmoid | embedded | `w0` | F | 400×3, dropout .5 |
+/// | `fuxictr` | separate | `11` | ReLU, ReLU | embedded | DNN's | F | 400×3 |
+/// | `bars` | shared | `11` | ReLU, ReLU | embedded | DNN's | F | 2000×3 |
+/// | `deepctr` | separate | `11`, SENET first | ReLU, ReLU | dense | global | F − 1 | 128×2 |
+/// | `deepctr-torch` | shared | `11`, SENET first | ReLU, ReLU | dense | global | F | 128×2 |
+///
+/// `fuxictr` and `bars` keep row 0 of each field as a zero padding row; they, `deepctr` and
+/// `deepctr-torch` draw weights as their originals do (embeddings from N(0, 1e-4)). The article
+/// gives two layers and no network around them: `article-keras` puts them into the paper's deep
+/// one. FuxiCTR's own default has no hidden units and then a linear map over the pairs, which no
+/// other form has: give it hidden units, as its published configurations do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// The paper's deep model.
+    PaperDeep,
+    /// The paper's shallow model.
+    PaperShallow,
+    /// The Keras layers of the article this project starts from.
+    ArticleKeras,
+    /// FuxiCTR 2.0 and later.
+    FuxiCtr,
+    /// FuxiCTR 1.x as the BARS benchmark ran it on Criteo.
+    Bars,
+    /// DeepCTR (TensorFlow).
+    DeepCtr,
+    /// DeepCTR-Torch.
+    DeepCtrTorch,
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: [Self; 7] = [
+        Self::PaperDeep,
+        Self::PaperShallow,
+        Self::ArticleKeras,
+        Self::FuxiCtr,
+        Self::Bars,
+        Self::DeepCtr,
+        Self::DeepCtrTorch,
+    ];
+
+    /// The name in run files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PaperDeep => "paper-deep",
+            Self::PaperShallow => "paper-shallow",
+            Self::ArticleKeras => "article-keras",
+            Self::FuxiCtr => "fuxictr",
+            Self::Bars => "bars",
+            Self::DeepCtr => "deepctr",
+            Self::DeepCtrTorch => "deepctr-torch",
+        }
+    }
+
+    /// The form's settings for `num_fields` fields and an embedding dimension.
+    ///
+    /// ```
+    /// use fibinet_nn::{BilinearKind, Preset};
+    ///
+    /// let bars = Preset::Bars.config(39, 16);
+    /// assert_eq!((bars.bilinear, bars.shared), (BilinearKind::FieldInteraction, true));
+    /// ```
+    pub fn config(self, num_fields: usize, embedding_dim: usize) -> FiBiNetConfig {
+        let base = FiBiNetConfig::new(num_fields, embedding_dim)
+            .with_bilinear(BilinearKind::FieldInteraction);
+        match self {
+            Self::PaperDeep => paper_deep(base),
+            Self::PaperShallow => paper_deep(base)
+                .with_combination(CombinationKind::BothBilinear)
+                .with_hidden_units(vec![])
+                .with_dropout(0.0),
+            Self::ArticleKeras => paper_deep(base)
+                .with_combination(CombinationKind::BothBilinear)
+                .with_senet_bias(true)
+                .with_senet_activation(Activation::Sigmoid),
+            Self::FuxiCtr => fuxictr(base),
+            Self::Bars => fuxictr(base)
+                .with_shared(true)
+                .with_hidden_units(vec![2000; 3]),
+            Self::DeepCtr => deepctr(base)
+                .with_each_matrices(EachMatrices::LeftFields)
+                .with_linear_initializer(Initializer::Zeros),
+            Self::DeepCtrTorch => deepctr(base)
+                .with_shared(true)
+                .with_senet_initializer(torch_linear())
+                .with_bilinear_initializer(torch_linear())
+                .with_dnn_initializer(normal(1e-4))
+                .with_output_initializer(Some(torch_linear())),
+        }
+    }
+}
+
+fn paper_deep(base: FiBiNetConfig) -> FiBiNetConfig {
+    base.with_combination(CombinationKind::SenetBilinear)
+        .with_bias(true)
+        .with_output_bias(false)
+        .with_dropout(0.5)
+}
+
+fn fuxictr(base: FiBiNetConfig) -> FiBiNetConfig {
+    base.with_padding(true)
+        .with_embedding_initializer(normal(1e-4))
+        .with_linear_initializer(normal(1e-4))
+        .with_bilinear_fans(Fans::WholeTensor)
+}
+
+fn deepctr(base: FiBiNetConfig) -> FiBiNetConfig {
+    base.with_order(CombinationOrder::SenetFirst)
+        .with_numerics(Numerics::Dense)
+        .with_bias(true)
+        .with_output_bias(false)
+        .with_hidden_units(vec![128; 2])
+        .with_embedding_initializer(normal(1e-4))
+        .with_linear_initializer(normal(1e-4))
+}
+
+fn normal(std: f64) -> Initializer {
+    Initializer::Normal { mean: 0.0, std }
+}
+
+/// What `torch.nn.Linear` draws its weight from, U(-1/√d, 1/√d) with `d` inputs.
+fn torch_linear() -> Initializer {
+    Initializer::KaimingUniform {
+        gain: 1.0 / 3.0_f64.sqrt(),
+        fan_out_only: false,
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = ConfigError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let names = Self::ALL.map(Self::name);
+        Self::ALL
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .ok_or_else(|| ConfigError::UnknownName {
+                setting: "preset",
+                got: name.to_owned(),
+                suggestion: crate::nearest(name, names),
+                known: names.join(", "),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CtrModelConfig;
+    use crate::testing::cpu_devices;
+    use burn::module::Module;
+    use burn::tensor::{Int, Tensor};
+
+    #[test]
+    fn every_preset_scores_a_batch() {
+        for device in cpu_devices() {
+            for preset in Preset::ALL {
+                let fibinet = preset.config(3, 4).with_num_dense(2);
+                let model = CtrModelConfig::new(vec![4, 5, 6], fibinet).init(&device);
+                let ids = Tensor::<2, Int>::from_data([[1, 2, 3], [3, 0, 5]], &device);
+                let dense = Tensor::<2>::ones([2, 2], &device);
+                assert_eq!(
+                    model.forward(ids, None, Some(dense)).dims(),
+                    [2],
+                    "{preset}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_of_the_heads_are_the_originals() {
+        let device = cpu_devices().remove(0);
+        let count = |preset: Preset, kind| {
+            let config = preset
+                .config(4, 5)
+                .with_bilinear(kind)
+                .with_hidden_units(vec![8]);
+            config.init(&device).num_params()
+        };
+        // F = 4, K = 5, P = 6, R = 1, 2 P K = 60. SENET 8, DNN 60 · 8 + 8 + 8.
+        let (senet, dnn) = (8, 496);
+        let interaction = BilinearKind::FieldInteraction;
+        assert_eq!(
+            count(Preset::PaperDeep, interaction),
+            senet + 6 * 25 + dnn + 1
+        );
+        assert_eq!(
+            count(Preset::ArticleKeras, interaction),
+            senet + 5 + 2 * 6 * 25 + dnn + 1
+        );
+        assert_eq!(
+            count(Preset::FuxiCtr, interaction),
+            senet + 2 * 6 * 25 + dnn + 1
+        );
+        assert_eq!(count(Preset::Bars, interaction), senet + 6 * 25 + dnn + 1);
+        let each = BilinearKind::FieldEach;
+        assert_eq!(count(Preset::FuxiCtr, each), senet + 2 * 4 * 25 + dnn + 1);
+        assert_eq!(count(Preset::DeepCtr, each), senet + 2 * 3 * 25 + dnn + 1);
+        assert_eq!(count(Preset::DeepCtrTorch, each), senet + 4 * 25 + dnn + 1);
+        // The shallow model: SENET, matrices of both sides, w0.
+        let shallow = Preset::PaperShallow.config(4, 5).init(&device).num_params();
+        assert_eq!(shallow, senet + 2 * 6 * 25 + 1);
+    }
+
+    #[test]
+    fn every_name_parses_and_an_unknown_one_names_the_nearest() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.name().parse(), Ok(preset));
+        }
+        let message = "fuxi-ctr".parse::<Preset>().unwrap_err().to_string();
+        assert!(message.contains("did you mean `fuxictr`?"), "{message}");
+    }
+}
