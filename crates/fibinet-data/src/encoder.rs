@@ -1,0 +1,449 @@
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use csv::ByteRecord;
+use serde::{Deserialize, Serialize};
+
+use crate::batch::Batch;
+use crate::error::DataError;
+use crate::reader::{RowReader, column_index};
+use crate::schema::{FieldEncoding, FieldSpec, RowFormat};
+use crate::vocabulary::Vocabulary;
+
+const FIELDS_FILE: &str = "fields.toml";
+const VOCABULARY_FILE: &str = "vocabulary.fst";
+
+/// Turns raw rows into ids and numbers, as it was fitted on the training rows.
+///
+/// Ids of a field: 0 is [`PADDING`](Self::PADDING), 1 a token
+/// [out of the vocabulary](Self::OUT_OF_VOCABULARY), 2 a [missing](Self::MISSING) cell, and from
+/// [3](Self::FIRST_TOKEN) on come the tokens (or the buckets).
+#[derive(Debug)]
+pub struct Encoder {
+    format: RowFormat,
+    fields: Vec<(FieldSpec, FittedField)>,
+    vocabulary: Vocabulary,
+}
+
+/// What a fit learnt of a field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FittedField {
+    /// Tokens of its own in the vocabulary.
+    Tokens { len: usize },
+    /// Ascending upper edges of buckets.
+    Quantile { edges: Vec<f32> },
+    /// `(v - shift) * scale`
+    Value { shift: f32, scale: f32 },
+}
+
+/// What a model sees of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldLayout {
+    /// The field's name.
+    pub name: String,
+    /// The number of ids, which all of the field's ids are below; none for a field of numbers.
+    pub num_ids: Option<usize>,
+}
+
+/// How an encoder's fields lie in its file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EncoderFile {
+    format: RowFormat,
+    fields: Vec<FieldFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FieldFile {
+    spec: FieldSpec,
+    fitted: FittedField,
+}
+
+impl Encoder {
+    /// The id that no cell gets: a place that holds no value.
+    pub const PADDING: u32 = 0;
+    /// The id of tokens that training did not meet often enough.
+    pub const OUT_OF_VOCABULARY: u32 = 1;
+    /// The id of a cell without a value.
+    pub const MISSING: u32 = 2;
+    /// The first id of a token or bucket.
+    pub const FIRST_TOKEN: u32 = 3;
+
+    pub(crate) fn new(
+        format: RowFormat,
+        fields: Vec<(FieldSpec, FittedField)>,
+        vocabulary: Vocabulary,
+    ) -> Self {
+        Self {
+            format,
+            fields,
+            vocabulary,
+        }
+    }
+
+    /// Reads an encoder that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read or is not what it should be.
+    pub fn open(directory: &Path) -> Result<Self, DataError> {
+        let path = directory.join(FIELDS_FILE);
+        let text = fs::read_to_string(&path).map_err(DataError::io(&path))?;
+        let file: EncoderFile =
+            toml::from_str(&text).map_err(|error| DataError::corrupt(&path, error))?;
+        let fields = file
+            .fields
+            .into_iter()
+            .map(|field| (field.spec, field.fitted));
+        Ok(Self {
+            format: file.format,
+            fields: fields.collect(),
+            vocabulary: Vocabulary::open(&directory.join(VOCABULARY_FILE))?,
+        })
+    }
+
+    /// Writes the encoder into a directory: `fields.toml` and `vocabulary.fst`.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written.
+    pub fn save(&self, directory: &Path) -> Result<(), DataError> {
+        fs::create_dir_all(directory).map_err(DataError::io(directory))?;
+        let file = EncoderFile {
+            format: self.format.clone(),
+            fields: self
+                .fields
+                .iter()
+                .map(|(spec, fitted)| FieldFile {
+                    spec: spec.clone(),
+                    fitted: fitted.clone(),
+                })
+                .collect(),
+        };
+        let path = directory.join(FIELDS_FILE);
+        let text = toml::to_string(&file).map_err(|error| DataError::corrupt(&path, error))?;
+        fs::write(&path, text).map_err(DataError::io(&path))?;
+        self.vocabulary.save(&directory.join(VOCABULARY_FILE))
+    }
+
+    /// How the rows are written.
+    pub fn format(&self) -> &RowFormat {
+        &self.format
+    }
+
+    /// The fields in the schema's order, as a model sees them. A [`Batch`] has their ids and their
+    /// numbers apart, each in this order.
+    pub fn layout(&self) -> Vec<FieldLayout> {
+        let first = Self::FIRST_TOKEN as usize;
+        let num_ids = |fitted: &FittedField| match fitted {
+            FittedField::Tokens { len } => Some(first + len),
+            FittedField::Quantile { edges } => Some(first + edges.len() + 1),
+            FittedField::Value { .. } => None,
+        };
+        self.fields
+            .iter()
+            .map(|(spec, fitted)| FieldLayout {
+                name: spec.name.clone(),
+                num_ids: num_ids(fitted),
+            })
+            .collect()
+    }
+
+    /// An encoder of the rows of one reader.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::MissingColumn`] for the first column that the reader lacks; the label's counts
+    /// where `labels` are asked for.
+    pub fn rows(&self, reader: &dyn RowReader, labels: bool) -> Result<RowEncoder<'_>, DataError> {
+        let columns = self
+            .fields
+            .iter()
+            .map(|(field, _)| column_index(reader, &field.name))
+            .collect::<Result<_, _>>()?;
+        let label = match labels {
+            true => Some(column_index(reader, &self.format.label)?),
+            false => None,
+        };
+        Ok(RowEncoder {
+            encoder: self,
+            columns,
+            label,
+            token: Vec::new(),
+            key: Vec::new(),
+        })
+    }
+}
+
+/// An [`Encoder`] that knows in which columns of a file its fields are.
+#[derive(Debug)]
+pub struct RowEncoder<'a> {
+    encoder: &'a Encoder,
+    columns: Vec<usize>,
+    label: Option<usize>,
+    token: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl RowEncoder<'_> {
+    /// Appends a row to a batch. Where it fails, the batch is as it was.
+    ///
+    /// # Errors
+    ///
+    /// Where the label is not 0 or 1, or a numeric field's cell is no number.
+    pub fn encode(
+        &mut self,
+        row: &ByteRecord,
+        reader: &dyn RowReader,
+        batch: &mut Batch,
+    ) -> Result<(), DataError> {
+        let (ids, numerics) = (batch.ids.len(), batch.numerics.len());
+        let label = self.append(row, reader, batch).inspect_err(|_| {
+            batch.ids.truncate(ids);
+            batch.numerics.truncate(numerics);
+        })?;
+        batch.labels.extend(label);
+        batch.num_rows += 1;
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        row: &ByteRecord,
+        reader: &dyn RowReader,
+        batch: &mut Batch,
+    ) -> Result<Option<f32>, DataError> {
+        let encoder = self.encoder;
+        for (i, ((field, fitted), &column)) in encoder.fields.iter().zip(&self.columns).enumerate()
+        {
+            let cell = &row[column];
+            let missing = encoder.format.is_missing(cell);
+            match fitted {
+                FittedField::Value { shift, scale } => batch.numerics.push(match missing {
+                    true => 0.0,
+                    false => (parse_number(cell, &field.name, reader)? - shift) * scale,
+                }),
+                _ if missing => batch.ids.push(Encoder::MISSING),
+                FittedField::Quantile { edges } => {
+                    let value = parse_number(cell, &field.name, reader)?;
+                    let bucket = edges.partition_point(|edge| *edge < value);
+                    batch.ids.push(Encoder::FIRST_TOKEN + bucket as u32);
+                }
+                FittedField::Tokens { .. } => {
+                    let token = match field.encoding {
+                        FieldEncoding::Log2 { .. } => {
+                            log2_token(parse_number(cell, &field.name, reader)?, &mut self.token);
+                            self.token.as_slice()
+                        }
+                        _ => cell,
+                    };
+                    let id = encoder.vocabulary.id(i, token, &mut self.key);
+                    batch.ids.push(id.unwrap_or(Encoder::OUT_OF_VOCABULARY));
+                }
+            }
+        }
+        let Some(column) = self.label else {
+            return Ok(None);
+        };
+        let cell = &row[column];
+        match parse(cell) {
+            Some(label) if label == 0.0 || label == 1.0 => Ok(Some(label)),
+            _ => Err(DataError::Label {
+                position: reader.position(),
+                column: encoder.format.label.clone(),
+                got: String::from_utf8_lossy(cell).into_owned(),
+            }),
+        }
+    }
+}
+
+impl RowFormat {
+    /// Whether a cell has no value.
+    pub(crate) fn is_missing(&self, cell: &[u8]) -> bool {
+        cell.is_empty()
+            || self
+                .missing
+                .iter()
+                .any(|missing| missing.as_bytes() == cell)
+    }
+}
+
+fn parse(cell: &[u8]) -> Option<f32> {
+    std::str::from_utf8(cell)
+        .ok()
+        .and_then(|text| text.trim().parse::<f32>().ok())
+}
+
+/// A cell as a finite number.
+pub(crate) fn parse_number(
+    cell: &[u8],
+    column: &str,
+    reader: &dyn RowReader,
+) -> Result<f32, DataError> {
+    match parse(cell) {
+        Some(value) if value.is_finite() => Ok(value),
+        _ => Err(DataError::Number {
+            position: reader.position(),
+            column: column.to_owned(),
+            got: String::from_utf8_lossy(cell).into_owned(),
+        }),
+    }
+}
+
+/// Writes the token of a number: `⌊ln(v)²⌋` for `v > 2`, else `=⌊v⌋`.
+pub(crate) fn log2_token(value: f32, token: &mut Vec<u8>) {
+    token.clear();
+    let value = f64::from(value);
+    // Writing to a vector does not fail.
+    let written = if value > 2.0 {
+        write!(token, "{}", value.ln().powi(2).floor())
+    } else {
+        write!(token, "={}", value.floor())
+    };
+    debug_assert!(written.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::EncoderFit;
+    use crate::reader::open_rows;
+    use crate::schema::Scaling;
+
+    fn field(name: &str, encoding: FieldEncoding) -> FieldSpec {
+        FieldSpec {
+            name: name.to_owned(),
+            encoding,
+        }
+    }
+
+    fn format() -> RowFormat {
+        RowFormat {
+            label: "y".to_owned(),
+            delimiter: ',',
+            columns: None,
+            missing: vec!["?".to_owned()],
+        }
+    }
+
+    fn reader(directory: &Path, text: &str) -> Box<dyn RowReader> {
+        let path = directory.join("rows.csv");
+        fs::write(&path, text).unwrap();
+        open_rows(&path, &format()).unwrap()
+    }
+
+    fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, DataError> {
+        let mut reader = reader(directory, text);
+        let mut fit = EncoderFit::new(&format(), fields, reader.as_ref())?;
+        let mut row = ByteRecord::new();
+        while reader.read_row(&mut row)? {
+            fit.add(&row, reader.as_ref())?;
+        }
+        Ok(fit.finish())
+    }
+
+    fn encode(encoder: &Encoder, directory: &Path, text: &str) -> Result<Batch, DataError> {
+        let mut reader = reader(directory, text);
+        let mut rows = encoder.rows(reader.as_ref(), true)?;
+        let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
+        while reader.read_row(&mut row)? {
+            rows.encode(&row, reader.as_ref(), &mut batch)?;
+        }
+        Ok(batch)
+    }
+
+    #[test]
+    fn ids_tell_missing_unknown_and_known_tokens_apart_after_a_round_trip() {
+        let directory = tempfile::tempdir().unwrap();
+        let fields = [
+            FieldSpec::categorical("site", 2),
+            field("age", FieldEncoding::Quantile { buckets: 2 }),
+            field(
+                "price",
+                FieldEncoding::Value {
+                    scaling: Scaling::MinMax,
+                },
+            ),
+        ];
+        let text = "price,y,site,age\n0,1,b,10\n4,0,a,20\n2,0,a,30\n,1,c,\n?,0,b,?\n1,1,b,40\n";
+        let encoder = fit(directory.path(), &fields, text).unwrap();
+        encoder.save(directory.path()).unwrap();
+        let encoder = Encoder::open(directory.path()).unwrap();
+
+        let num_ids: Vec<_> = encoder.layout().iter().map(|field| field.num_ids).collect();
+        assert_eq!(num_ids, [Some(5), Some(5), None]);
+        // Other columns between, another order: columns are found by name.
+        let text = "y,age,x,site,price\n1,20,,b,1\n0,20.5,,a,?\n0,?,,c,8\n1,-5,,,4\n";
+        let batch = encode(&encoder, directory.path(), text).unwrap();
+        // site: b three times, a twice, c once. age: an edge at 20.
+        assert_eq!(batch.ids, [3, 3, 4, 4, 1, 2, 2, 3]);
+        assert_eq!(batch.numerics, [0.25, 0.0, 2.0, 1.0]);
+        assert_eq!(batch.labels, [1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(batch.num_rows, 4);
+    }
+
+    #[test]
+    fn log2_tokens_are_those_of_the_criteo_winners() {
+        for (value, expected) in [
+            (-3.0, "=-3"),
+            (0.0, "=0"),
+            (1.0, "=1"),
+            (2.0, "=2"),
+            (3.0, "1"),     // ln(3)² = 1.2
+            (5.0, "2"),     // 2.6
+            (100.0, "21"),  // 21.2
+            (5775.0, "75"), // 75.02
+        ] {
+            let mut token = Vec::new();
+            log2_token(value, &mut token);
+            assert_eq!(String::from_utf8(token).unwrap(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn bad_cells_name_the_place_and_leave_the_batch_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let fields = [
+            FieldSpec::categorical("site", 1),
+            field("age", FieldEncoding::Quantile { buckets: 2 }),
+        ];
+        let encoder = fit(directory.path(), &fields, "y,site,age\n1,a,1\n0,b,2\n").unwrap();
+        let message = |text: &str| {
+            encode(&encoder, directory.path(), text)
+                .unwrap_err()
+                .to_string()
+        };
+        for label in ["2", "", "yes", "NaN"] {
+            let message = message(&format!("y,site,age\n1,a,1\n{label},a,1\n"));
+            let expected =
+                format!("rows.csv:3, column `y`: a label must be 0 or 1, but is `{label}`");
+            assert!(message.ends_with(&expected), "{message}");
+        }
+        for number in ["x", "inf", "1,5"] {
+            let number = format!("\"{number}\"");
+            let message = message(&format!("y,site,age\n0,a,{number}\n"));
+            assert!(
+                message.contains("rows.csv:2, column `age`: a number was expected"),
+                "{message}"
+            );
+        }
+        let lacking = message("y,sites,age\n1,a,1\n");
+        assert!(
+            lacking.contains("no column `site`, did you mean `sites`?"),
+            "{lacking}"
+        );
+
+        let mut reader = reader(directory.path(), "y,site,age\n1,a,1\n2,a,1\n");
+        let mut rows = encoder.rows(reader.as_ref(), true).unwrap();
+        let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
+        reader.read_row(&mut row).unwrap();
+        rows.encode(&row, reader.as_ref(), &mut batch).unwrap();
+        let before = batch.clone();
+        reader.read_row(&mut row).unwrap();
+        rows.encode(&row, reader.as_ref(), &mut batch).unwrap_err();
+        assert_eq!(batch, before);
+    }
+}

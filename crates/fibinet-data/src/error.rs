@@ -1,0 +1,114 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::reader::Position;
+use crate::schema::SchemaError;
+
+/// What can be wrong with data.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file could not be opened, read or written.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file without rows.
+    #[error("{path}: the file has no rows", path = .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column that the fields or the label need is not in the file.
+    #[error("{path}: no column `{column}`{suggestion}; the file has: {found}", path = .path.display())]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// `, did you mean …?` or nothing.
+        suggestion: String,
+        /// The columns there are.
+        found: String,
+    },
+    /// A header that names a column twice.
+    #[error("{path}: the header names column `{column}` twice", path = .path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// A row of the wrong width.
+    #[error("{position}: {got} columns, expected {expected}")]
+    Width {
+        /// Where.
+        position: Position,
+        /// Columns of the header or of the schema.
+        expected: usize,
+        /// Columns of the row.
+        got: usize,
+    },
+    /// A label that is not a click or no click.
+    #[error("{position}, column `{column}`: a label must be 0 or 1, but is `{got}`")]
+    Label {
+        /// Where.
+        position: Position,
+        /// The label column.
+        column: String,
+        /// The cell.
+        got: String,
+    },
+    /// A cell of a numeric field that is no finite number.
+    #[error("{position}, column `{column}`: a number was expected, but the cell is `{got}`")]
+    Number {
+        /// Where.
+        position: Position,
+        /// The column.
+        column: String,
+        /// The cell.
+        got: String,
+    },
+    /// A split that no row went to.
+    #[error("no rows in the {split} split: {reason}")]
+    EmptySplit {
+        /// The split.
+        split: &'static str,
+        /// How it came about.
+        reason: &'static str,
+    },
+    /// An encoded file that does not have the form it should.
+    #[error("{path}: {reason}", path = .path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A schema that no encoder can be built from.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+}
+
+impl DataError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn corrupt(path: &Path, reason: impl ToString) -> Self {
+        Self::Corrupt {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Whether the fault is in what a person asked for (a config that names a column the file does
+    /// not have) rather than in a file's content.
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::MissingColumn { .. } | Self::Schema(_))
+    }
+}

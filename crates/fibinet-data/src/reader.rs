@@ -1,0 +1,265 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use csv::ByteRecord;
+
+use crate::error::DataError;
+use crate::schema::{RowFormat, nearest};
+
+/// Where a row is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The file.
+    pub path: Arc<PathBuf>,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
+}
+
+/// A source of raw rows, one after the other.
+pub trait RowReader: Send {
+    /// The columns' names, in the rows' order.
+    fn columns(&self) -> &[String];
+
+    /// Reads the next row into `row`; false at the end.
+    ///
+    /// # Errors
+    ///
+    /// Where the source cannot be read, or the row has another number of cells than there are
+    /// columns.
+    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError>;
+
+    /// Where the row that was read last is written.
+    fn position(&self) -> Position;
+}
+
+/// Opens a file of rows written as `format` says.
+///
+/// With named columns a file may lack the label's, as Criteo's test files do: its rows are then one
+/// cell narrower.
+///
+/// # Errors
+///
+/// Where the file cannot be opened, has no rows or no proper header.
+pub fn open_rows(path: &Path, format: &RowFormat) -> Result<Box<dyn RowReader>, DataError> {
+    Ok(Box::new(DelimitedReader::open(path, format)?))
+}
+
+/// CSV, TSV and their kin.
+#[derive(Debug)]
+pub struct DelimitedReader {
+    reader: csv::Reader<File>,
+    columns: Vec<String>,
+    path: Arc<PathBuf>,
+    line: u64,
+    /// The first row, where it had to be read to learn the width.
+    first: Option<ByteRecord>,
+}
+
+impl DelimitedReader {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_rows`].
+    pub fn open(path: &Path, format: &RowFormat) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(DataError::io(path))?;
+        if file.metadata().map_err(DataError::io(path))?.is_dir() {
+            return Err(DataError::io(path)(io::ErrorKind::IsADirectory.into()));
+        }
+        let delimiter = format.delimiter as u8;
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            // TSV, as logs are written, has no quoting: a quote is an ordinary character.
+            .quoting(delimiter != b'\t')
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(1 << 18)
+            .from_reader(file);
+        let path = Arc::new(path.to_owned());
+        let mut first = ByteRecord::new();
+        if !reader
+            .read_byte_record(&mut first)
+            .map_err(|error| csv_error(&path, error))?
+        {
+            return Err(DataError::Empty {
+                path: path.to_path_buf(),
+            });
+        }
+        let (columns, first) = match &format.columns {
+            Some(names) => (Self::named_columns(names, format, first.len()), Some(first)),
+            None => (header(&path, &first)?, None),
+        };
+        Ok(Self {
+            reader,
+            columns,
+            path,
+            line: 1,
+            first,
+        })
+    }
+
+    /// The line a row begins on. The reader's own answer is the line after the row before it, short
+    /// of the blank lines between, so it is counted back from where the row ends.
+    fn line_of(&self, row: &ByteRecord) -> u64 {
+        let after_previous = row.position().map_or(1, csv::Position::line);
+        let inside = row.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let end = self.reader.position().line();
+        (end.saturating_sub(1 + inside)).max(after_previous)
+    }
+
+    fn named_columns(names: &[String], format: &RowFormat, width: usize) -> Vec<String> {
+        let without_label = names.iter().filter(|name| **name != format.label);
+        if width + 1 == names.len() {
+            without_label.cloned().collect()
+        } else {
+            names.to_vec()
+        }
+    }
+}
+
+impl RowReader for DelimitedReader {
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
+        match self.first.take() {
+            Some(first) => *row = first,
+            None => {
+                let read = self.reader.read_byte_record(row);
+                if !read.map_err(|error| csv_error(&self.path, error))? {
+                    return Ok(false);
+                }
+            }
+        }
+        self.line = self.line_of(row);
+        if row.len() != self.columns.len() {
+            return Err(DataError::Width {
+                position: self.position(),
+                expected: self.columns.len(),
+                got: row.len(),
+            });
+        }
+        Ok(true)
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            path: Arc::clone(&self.path),
+            line: self.line,
+        }
+    }
+}
+
+/// The index of a column, or the error that names the nearest one.
+pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, DataError> {
+    let columns = reader.columns();
+    columns
+        .iter()
+        .position(|column| column == name)
+        .ok_or_else(|| DataError::MissingColumn {
+            path: reader.position().path.to_path_buf(),
+            column: name.to_owned(),
+            suggestion: nearest(name, columns.iter().map(String::as_str)),
+            found: columns.join(", "),
+        })
+}
+
+fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
+    let mut seen = HashSet::new();
+    let mut columns = Vec::with_capacity(record.len());
+    for name in record {
+        let name = std::str::from_utf8(name)
+            .map_err(|_| DataError::corrupt(path, "the header is not UTF-8"))?
+            .to_owned();
+        if !seen.insert(name.clone()) {
+            return Err(DataError::DuplicateColumn {
+                path: path.to_owned(),
+                column: name,
+            });
+        }
+        columns.push(name);
+    }
+    Ok(columns)
+}
+
+fn csv_error(path: &Path, error: csv::Error) -> DataError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => DataError::io(path)(source),
+        other => DataError::corrupt(path, format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn format(columns: Option<&[&str]>, delimiter: char) -> RowFormat {
+        RowFormat {
+            label: "y".to_owned(),
+            delimiter,
+            columns: columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+            missing: Vec::new(),
+        }
+    }
+
+    fn rows(text: &[u8], format: &RowFormat) -> Result<(Vec<String>, Vec<Vec<String>>), DataError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.csv");
+        fs::write(&path, text).unwrap();
+        let mut reader = open_rows(&path, format)?;
+        let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
+        while reader.read_row(&mut row)? {
+            let cells = row
+                .iter()
+                .map(|cell| String::from_utf8_lossy(cell).into_owned());
+            rows.push(cells.collect());
+        }
+        Ok((reader.columns().to_vec(), rows))
+    }
+
+    #[test]
+    fn a_header_names_the_columns_past_a_byte_order_mark() {
+        let (columns, rows) = rows(
+            b"\xef\xbb\xbfy,a\r\n1,\"x,z\"\r\n0,\r\n",
+            &format(None, ','),
+        )
+        .unwrap();
+        assert_eq!(columns, ["y", "a"]);
+        assert_eq!(rows, [["1", "x,z"], ["0", ""]]);
+    }
+
+    #[test]
+    fn named_columns_take_the_first_line_as_a_row_and_may_lack_the_label() {
+        let format = format(Some(&["y", "a", "b"]), '\t');
+        let (columns, with_label) = rows(b"1\t\"p\t\n", &format).unwrap();
+        assert_eq!(columns, ["y", "a", "b"]);
+        assert_eq!(with_label, [["1", "\"p", ""]]);
+        let (columns, without) = rows(b"p\tq\nr\ts\n", &format).unwrap();
+        assert_eq!(columns, ["a", "b"]);
+        assert_eq!(without, [["p", "q"], ["r", "s"]]);
+    }
+
+    #[test]
+    fn errors_tell_the_line() {
+        let message = |text: &[u8]| rows(text, &format(None, ',')).unwrap_err().to_string();
+        let wrong = message(b"y,a\n1,x\n\n0,z,\n");
+        assert!(
+            wrong.ends_with("rows.csv:4: 3 columns, expected 2"),
+            "{wrong}"
+        );
+        assert!(message(b"").ends_with("the file has no rows"));
+        assert!(message(b"y,a,y\n1,2,3\n").ends_with("the header names column `y` twice"));
+    }
+}

@@ -1,0 +1,456 @@
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
+use parquet::data_type::{DataType, FloatType, Int32Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::Type;
+
+use crate::batch::Batch;
+use crate::encoder::FieldLayout;
+use crate::error::DataError;
+
+/// Rows a row group: what a shuffled stream moves as one piece.
+const GROUP_ROWS: usize = 8192;
+/// Row groups a file.
+const FILE_GROUPS: usize = 128;
+
+/// Encoded rows in Parquet files.
+///
+/// One column a field under the field's name, required: `UINT_32` for ids, `FLOAT` for numbers, and
+/// a `FLOAT` column of labels, 0 or 1, under the label's name. Anything that writes Parquet can
+/// write them.
+#[derive(Debug)]
+pub struct Shards {
+    label: String,
+    fields: Vec<FieldLayout>,
+    files: Vec<PathBuf>,
+    groups: Vec<Group>,
+    num_rows: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    file: usize,
+    index: usize,
+}
+
+/// Writes [`Shards`].
+pub struct ShardWriter {
+    directory: PathBuf,
+    prefix: String,
+    label: String,
+    fields: Vec<FieldLayout>,
+    files: Vec<PathBuf>,
+    open: Option<(SerializedFileWriter<File>, usize)>,
+    buffer: Batch,
+    num_rows: usize,
+}
+
+impl ShardWriter {
+    /// Files `{prefix}-00000.parquet` and on in a directory, which is made.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made.
+    pub fn create(
+        directory: &Path,
+        prefix: &str,
+        label: &str,
+        fields: Vec<FieldLayout>,
+    ) -> Result<Self, DataError> {
+        fs::create_dir_all(directory).map_err(DataError::io(directory))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            prefix: prefix.to_owned(),
+            label: label.to_owned(),
+            fields,
+            files: Vec::new(),
+            open: None,
+            buffer: Batch::default(),
+            num_rows: 0,
+        })
+    }
+
+    /// Where the next row goes; call [`row_added`](Self::row_added) after adding one.
+    pub fn buffer(&mut self) -> &mut Batch {
+        &mut self.buffer
+    }
+
+    /// Writes the buffered rows out when they make a row group.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn row_added(&mut self) -> Result<(), DataError> {
+        if self.buffer.num_rows == GROUP_ROWS {
+            self.write_group()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and reads the files' footers back.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written or read.
+    pub fn finish(mut self) -> Result<Shards, DataError> {
+        if self.buffer.num_rows > 0 {
+            self.write_group()?;
+        }
+        self.close_file()?;
+        let shards = Shards::open(self.files, self.label, self.fields)?;
+        assert_eq!(shards.num_rows, self.num_rows, "rows written and read");
+        Ok(shards)
+    }
+
+    fn write_group(&mut self) -> Result<(), DataError> {
+        let (writer, groups) = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let name = format!("{}-{:05}.parquet", self.prefix, self.files.len());
+                let path = self.directory.join(name);
+                let file = File::create(&path).map_err(DataError::io(&path))?;
+                let properties = WriterProperties::builder()
+                    .set_statistics_enabled(EnabledStatistics::None)
+                    .build();
+                let schema = schema(&self.label, &self.fields);
+                let writer = SerializedFileWriter::new(file, schema, Arc::new(properties))
+                    .map_err(parquet_error(&path))?;
+                self.files.push(path);
+                self.open.insert((writer, 0))
+            }
+        };
+        let path = self
+            .files
+            .last()
+            .map_or(self.directory.as_path(), PathBuf::as_path);
+        let mut group = writer.next_row_group().map_err(parquet_error(path))?;
+        write_columns(&mut group, &self.fields, &self.buffer).map_err(parquet_error(path))?;
+        group.close().map_err(parquet_error(path))?;
+        *groups += 1;
+        self.num_rows += self.buffer.num_rows;
+        self.buffer.clear();
+        if *groups == FILE_GROUPS {
+            self.close_file()?;
+        }
+        Ok(())
+    }
+
+    fn close_file(&mut self) -> Result<(), DataError> {
+        if let Some((writer, _)) = self.open.take() {
+            let path = self
+                .files
+                .last()
+                .map_or(self.directory.as_path(), PathBuf::as_path);
+            writer.close().map_err(parquet_error(path))?;
+        }
+        Ok(())
+    }
+}
+
+impl Shards {
+    /// Opens files of encoded rows.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read, or its columns are not the fields'.
+    pub fn open(
+        files: Vec<PathBuf>,
+        label: String,
+        fields: Vec<FieldLayout>,
+    ) -> Result<Self, DataError> {
+        let mut shards = Self {
+            label,
+            fields,
+            files,
+            groups: Vec::new(),
+            num_rows: 0,
+        };
+        for file in 0..shards.files.len() {
+            let reader = shards.reader(file)?;
+            shards.check_columns(file, &reader)?;
+            for (index, group) in reader.metadata().row_groups().iter().enumerate() {
+                shards.groups.push(Group { file, index });
+                shards.num_rows += usize::try_from(group.num_rows())
+                    .map_err(|_| DataError::corrupt(&shards.files[file], "negative row count"))?;
+            }
+        }
+        Ok(shards)
+    }
+
+    /// The number of rows.
+    pub fn num_rows(&self) -> usize {
+        self.num_rows
+    }
+
+    /// The number of row groups, the pieces that [`read_group`](Self::read_group) reads.
+    pub fn num_groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Appends a row group's rows to a batch.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or an id is not below its field's number of ids.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such group.
+    pub fn read_group(&self, group: usize, batch: &mut Batch) -> Result<(), DataError> {
+        let Group { file, index } = self.groups[group];
+        let path = &self.files[file];
+        let reader = self.reader(file)?;
+        let group = reader.get_row_group(index).map_err(parquet_error(path))?;
+        let rows = group.metadata().num_rows() as usize;
+
+        let labels =
+            read_column::<FloatType>(group.as_ref(), 0, rows).map_err(parquet_error(path))?;
+        batch.labels.extend_from_slice(&labels);
+        let num_ids = self
+            .fields
+            .iter()
+            .filter(|field| field.num_ids.is_some())
+            .count();
+        let num_numerics = self.fields.len() - num_ids;
+        let (ids_start, numerics_start) = (batch.ids.len(), batch.numerics.len());
+        batch.ids.resize(ids_start + rows * num_ids, 0);
+        batch
+            .numerics
+            .resize(numerics_start + rows * num_numerics, 0.0);
+        let (mut id_column, mut numeric_column) = (ids_start, numerics_start);
+        for (i, field) in self.fields.iter().enumerate() {
+            let column = i + 1;
+            match field.num_ids {
+                Some(limit) => {
+                    let ids = read_column::<Int32Type>(group.as_ref(), column, rows)
+                        .map_err(parquet_error(path))?;
+                    for (row, id) in ids.into_iter().map(i32::cast_unsigned).enumerate() {
+                        if id as usize >= limit {
+                            return Err(DataError::corrupt(
+                                path,
+                                format!("column `{}`: id {id} is not below {limit}", field.name),
+                            ));
+                        }
+                        batch.ids[id_column + row * num_ids] = id;
+                    }
+                    id_column += 1;
+                }
+                None => {
+                    let numbers = read_column::<FloatType>(group.as_ref(), column, rows)
+                        .map_err(parquet_error(path))?;
+                    for (row, number) in numbers.into_iter().enumerate() {
+                        batch.numerics[numeric_column + row * num_numerics] = number;
+                    }
+                    numeric_column += 1;
+                }
+            }
+        }
+        batch.num_rows += rows;
+        Ok(())
+    }
+
+    fn reader(&self, file: usize) -> Result<SerializedFileReader<File>, DataError> {
+        let path = &self.files[file];
+        let file = File::open(path).map_err(DataError::io(path))?;
+        SerializedFileReader::new(file).map_err(parquet_error(path))
+    }
+
+    fn check_columns(
+        &self,
+        file: usize,
+        reader: &SerializedFileReader<File>,
+    ) -> Result<(), DataError> {
+        let found = reader.metadata().file_metadata().schema_descr();
+        let expected = schema(&self.label, &self.fields);
+        let columns = expected.get_fields();
+        let same = found.num_columns() == columns.len()
+            && columns.iter().enumerate().all(|(i, expected)| {
+                let found = found.column(i);
+                found.name() == expected.name()
+                    && found.physical_type() == expected.get_physical_type()
+                    && found.max_def_level() == 0
+            });
+        if same {
+            return Ok(());
+        }
+        let found: Vec<_> = (0..found.num_columns()).map(|i| found.column(i)).collect();
+        let found: Vec<_> = found.iter().map(|column| column.name()).collect();
+        let expected: Vec<_> = columns.iter().map(|column| column.name()).collect();
+        Err(DataError::corrupt(
+            &self.files[file],
+            format!("required columns {expected:?} were expected, but the file has {found:?}"),
+        ))
+    }
+}
+
+fn schema(label: &str, fields: &[FieldLayout]) -> Arc<Type> {
+    let column = |name: &str, is_id: bool| {
+        let (physical, converted) = match is_id {
+            true => (PhysicalType::INT32, ConvertedType::UINT_32),
+            false => (PhysicalType::FLOAT, ConvertedType::NONE),
+        };
+        let built = Type::primitive_type_builder(name, physical)
+            .with_repetition(Repetition::REQUIRED)
+            .with_converted_type(converted)
+            .build();
+        Arc::new(built.expect("a required number is a proper column"))
+    };
+    let columns = std::iter::once(column(label, false))
+        .chain(
+            fields
+                .iter()
+                .map(|field| column(&field.name, field.num_ids.is_some())),
+        )
+        .collect();
+    let root = Type::group_type_builder("rows")
+        .with_fields(columns)
+        .build();
+    Arc::new(root.expect("columns make a group"))
+}
+
+fn write_columns(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    fields: &[FieldLayout],
+    batch: &Batch,
+) -> Result<(), ParquetError> {
+    let num_ids = fields
+        .iter()
+        .filter(|field| field.num_ids.is_some())
+        .count();
+    let num_numerics = fields.len() - num_ids;
+    write_column::<FloatType>(group, &batch.labels)?;
+    let (mut id_column, mut numeric_column) = (0, 0);
+    for field in fields {
+        if field.num_ids.is_some() {
+            let ids = batch.ids.iter().skip(id_column).step_by(num_ids);
+            let ids: Vec<i32> = ids.map(|id| id.cast_signed()).collect();
+            write_column::<Int32Type>(group, &ids)?;
+            id_column += 1;
+        } else {
+            let numbers = batch.numerics.iter().skip(numeric_column);
+            let numbers: Vec<f32> = numbers.step_by(num_numerics).copied().collect();
+            write_column::<FloatType>(group, &numbers)?;
+            numeric_column += 1;
+        }
+    }
+    Ok(())
+}
+
+fn write_column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    let column = group.next_column()?;
+    let mut column = column.expect("as many columns as the schema has");
+    column.typed::<T>().write_batch(values, None, None)?;
+    column.close()
+}
+
+fn read_column<T: DataType>(
+    group: &dyn RowGroupReader,
+    column: usize,
+    rows: usize,
+) -> Result<Vec<T::T>, ParquetError> {
+    let reader = group.get_column_reader(column)?;
+    let mut reader = parquet::column::reader::get_typed_column_reader::<T>(reader);
+    let mut values = Vec::with_capacity(rows);
+    while values.len() < rows {
+        let (records, _, _) = reader.read_records(rows - values.len(), None, None, &mut values)?;
+        if records == 0 {
+            return Err(ParquetError::EOF(format!(
+                "column {column} ends after {} of {rows} rows",
+                values.len()
+            )));
+        }
+    }
+    Ok(values)
+}
+
+fn parquet_error(path: &Path) -> impl FnOnce(ParquetError) -> DataError {
+    let path = path.to_owned();
+    move |error| DataError::Corrupt {
+        path,
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields() -> Vec<FieldLayout> {
+        [("a", Some(70_000)), ("x", None), ("b", Some(3))]
+            .map(|(name, num_ids)| FieldLayout {
+                name: name.to_owned(),
+                num_ids,
+            })
+            .to_vec()
+    }
+
+    fn write(directory: &Path, rows: usize, wrong_id: Option<u32>) -> Shards {
+        let mut writer = ShardWriter::create(directory, "train", "y", fields()).unwrap();
+        for row in 0..rows {
+            let batch = writer.buffer();
+            batch
+                .ids
+                .extend([row as u32 % 70_000, wrong_id.unwrap_or(row as u32 % 3)]);
+            batch.numerics.push(row as f32 / 4.0);
+            batch.labels.push((row % 2) as f32);
+            batch.num_rows += 1;
+            writer.row_added().unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = 2 * GROUP_ROWS + 5;
+        let shards = write(directory.path(), rows, None);
+        assert_eq!((shards.num_rows(), shards.num_groups()), (rows, 3));
+        let mut batch = Batch::default();
+        (0..3).for_each(|group| shards.read_group(group, &mut batch).unwrap());
+        assert_eq!(batch.num_rows, rows);
+        for row in 0..rows {
+            let ids = [row as u32 % 70_000, row as u32 % 3];
+            assert_eq!(batch.ids[2 * row..2 * row + 2], ids);
+            assert_eq!(batch.numerics[row], row as f32 / 4.0);
+            assert_eq!(batch.labels[row], (row % 2) as f32);
+        }
+    }
+
+    #[test]
+    fn an_id_out_of_range_and_other_columns_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let shards = write(directory.path(), 3, Some(3));
+        let error = shards
+            .read_group(0, &mut Batch::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("column `b`: id 3 is not below 3"),
+            "{error}"
+        );
+
+        let files = shards.files.clone();
+        let mut other = fields();
+        other.swap(0, 1);
+        let error = Shards::open(files.clone(), "y".to_owned(), other)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(r#"["y", "x", "a", "b"] were expected"#),
+            "{error}"
+        );
+
+        fs::write(&files[0], b"PAR1 and no more").unwrap();
+        let error = Shards::open(files, "y".to_owned(), fields()).unwrap_err();
+        assert!(matches!(error, DataError::Corrupt { .. }), "{error}");
+    }
+}

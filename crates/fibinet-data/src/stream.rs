@@ -1,0 +1,238 @@
+use crate::batch::Batch;
+use crate::error::DataError;
+use crate::shards::Shards;
+use crate::split::mix;
+
+/// How a stream mixes rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shuffle {
+    /// Decides the order; another one for each epoch.
+    pub seed: u64,
+    /// Rows mixed with each other at least. Data of no more rows is shuffled exactly; of larger
+    /// data row groups come in random order, and as many as fill the buffer are mixed.
+    pub buffer_rows: usize,
+}
+
+/// Batches of a split, in the files' order or shuffled.
+///
+/// The order depends on the shards, the batch size and the seed alone. Only the last batch may be
+/// smaller. Memory is that of the buffer.
+#[derive(Debug)]
+pub struct BatchStream<'a> {
+    shards: &'a Shards,
+    batch_size: usize,
+    shuffle: Option<Shuffle>,
+    groups: std::vec::IntoIter<usize>,
+    draws: Draws,
+    /// Rows that were read, and the order in which they go out.
+    block: Batch,
+    order: Vec<u32>,
+    sent: usize,
+}
+
+impl<'a> BatchStream<'a> {
+    /// Batches of `batch_size` rows.
+    ///
+    /// # Panics
+    ///
+    /// If `batch_size` is 0.
+    pub fn new(shards: &'a Shards, batch_size: usize, shuffle: Option<Shuffle>) -> Self {
+        assert!(batch_size > 0, "a batch has rows");
+        let mut groups: Vec<usize> = (0..shards.num_groups()).collect();
+        let mut draws = Draws::new(shuffle.map_or(0, |shuffle| shuffle.seed));
+        if shuffle.is_some() {
+            draws.shuffle(&mut groups);
+        }
+        Self {
+            shards,
+            batch_size,
+            shuffle,
+            groups: groups.into_iter(),
+            draws,
+            block: Batch::default(),
+            order: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<Batch>, DataError> {
+        if self.order.len() - self.sent < self.batch_size {
+            self.refill()?;
+        }
+        let rows = (self.order.len() - self.sent).min(self.batch_size);
+        if rows == 0 {
+            return Ok(None);
+        }
+        let order = &self.order[self.sent..self.sent + rows];
+        self.sent += rows;
+        Ok(Some(pick(&self.block, order)))
+    }
+
+    /// Keeps the rows not sent yet and reads groups until the buffer is full.
+    fn refill(&mut self) -> Result<(), DataError> {
+        if self.groups.len() == 0 {
+            return Ok(());
+        }
+        self.block = pick(&self.block, &self.order[self.sent..]);
+        self.sent = 0;
+        let wanted = self
+            .shuffle
+            .map_or(0, |shuffle| shuffle.buffer_rows)
+            .max(self.batch_size);
+        while self.block.num_rows < wanted
+            && let Some(group) = self.groups.next()
+        {
+            self.shards.read_group(group, &mut self.block)?;
+        }
+        self.order.clear();
+        self.order.extend(0..self.block.num_rows as u32);
+        if self.shuffle.is_some() {
+            self.draws.shuffle(&mut self.order);
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for BatchStream<'_> {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().transpose()
+    }
+}
+
+/// The rows of a batch in another order.
+fn pick(batch: &Batch, order: &[u32]) -> Batch {
+    let mut picked = Batch {
+        num_rows: order.len(),
+        ..Batch::default()
+    };
+    if batch.num_rows == 0 {
+        return picked;
+    }
+    let num_ids = batch.ids.len() / batch.num_rows;
+    let num_numerics = batch.numerics.len() / batch.num_rows;
+    picked.ids.reserve_exact(order.len() * num_ids);
+    picked.numerics.reserve_exact(order.len() * num_numerics);
+    picked.labels.reserve_exact(order.len());
+    for row in order.iter().map(|&row| row as usize) {
+        picked
+            .ids
+            .extend_from_slice(&batch.ids[row * num_ids..][..num_ids]);
+        let numerics = &batch.numerics[row * num_numerics..][..num_numerics];
+        picked.numerics.extend_from_slice(numerics);
+        picked.labels.push(batch.labels[row]);
+    }
+    picked
+}
+
+/// A stream of draws from a seed, whose place is a number that can be saved.
+#[derive(Debug)]
+struct Draws {
+    seed: u64,
+    index: u64,
+}
+
+impl Draws {
+    fn new(seed: u64) -> Self {
+        Self { seed, index: 0 }
+    }
+
+    /// Fisher and Yates. (The draws' bias is below 2⁻³² for 2³² items.)
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            let draw = mix(self.seed, self.index);
+            self.index += 1;
+            items.swap(i, (draw % (i as u64 + 1)) as usize);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::FieldLayout;
+    use crate::shards::ShardWriter;
+    use proptest::prelude::*;
+
+    /// Rows whose id, number and label all tell the row.
+    fn shards(directory: &std::path::Path, rows: usize) -> Shards {
+        let fields = [("a", Some(rows.max(1))), ("x", None)]
+            .map(|(name, num_ids)| FieldLayout {
+                name: name.to_owned(),
+                num_ids,
+            })
+            .to_vec();
+        let mut writer = ShardWriter::create(directory, "train", "y", fields).unwrap();
+        for row in 0..rows {
+            let batch = writer.buffer();
+            batch.ids.push(row as u32);
+            batch.numerics.push(row as f32);
+            batch.labels.push((row % 2) as f32);
+            batch.num_rows += 1;
+            writer.row_added().unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn ids(shards: &Shards, batch_size: usize, shuffle: Option<Shuffle>) -> Vec<u32> {
+        let mut ids = Vec::new();
+        let batches: Result<Vec<Batch>, _> =
+            BatchStream::new(shards, batch_size, shuffle).collect();
+        let batches = batches.unwrap();
+        for (i, batch) in batches.iter().enumerate() {
+            let last = i + 1 == batches.len();
+            assert!(batch.num_rows == batch_size || last && batch.num_rows < batch_size);
+            for (row, &id) in batch.ids.iter().enumerate() {
+                assert_eq!(batch.numerics[row], id as f32);
+                assert_eq!(batch.labels[row], (id % 2) as f32);
+            }
+            ids.extend(&batch.ids);
+        }
+        ids
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn every_row_comes_once_in_an_order_that_the_seed_decides(
+            rows in 0_usize..30_000,
+            batch_size in 1_usize..9_000,
+            buffer_rows in 0_usize..40_000,
+            seed: u64,
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let shards = shards(directory.path(), rows);
+            let sequential = ids(&shards, batch_size, None);
+            prop_assert!(sequential.iter().copied().eq(0..rows as u32));
+            let shuffle = |seed| Some(Shuffle { seed, buffer_rows });
+            let shuffled = ids(&shards, batch_size, shuffle(seed));
+            prop_assert_eq!(&shuffled, &ids(&shards, batch_size, shuffle(seed)));
+            if rows > 10 {
+                prop_assert_ne!(&shuffled, &ids(&shards, batch_size, shuffle(seed ^ 1)));
+            }
+            let mut sorted = shuffled;
+            sorted.sort_unstable();
+            prop_assert_eq!(sorted, sequential);
+        }
+    }
+
+    #[test]
+    fn data_that_fits_the_buffer_is_mixed_from_end_to_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = 30_000;
+        let shards = shards(directory.path(), rows);
+        let shuffle = Shuffle {
+            seed: 5,
+            buffer_rows: rows,
+        };
+        let first = &ids(&shards, 1000, Some(shuffle))[..3000];
+        // A tenth of the rows: from each tenth of the file about a tenth of them.
+        for tenth in 0..10 {
+            let range = tenth * 3000..(tenth + 1) * 3000;
+            let count = first.iter().filter(|id| range.contains(*id)).count();
+            assert!((230..370).contains(&count), "{count} of 300 from {range:?}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+use std::path::Path;
+
+use fst::Map;
+
+use crate::error::DataError;
+use crate::mapped::MappedFile;
+
+/// The tokens of all fields, each with its id: a finite-state map, a few bytes a token, that is
+/// used as it lies in its file.
+///
+/// A key is the field's number (two bytes, big-endian) and the token.
+pub struct Vocabulary {
+    map: Map<Storage>,
+}
+
+enum Storage {
+    Memory(Vec<u8>),
+    File(MappedFile),
+}
+
+impl AsRef<[u8]> for Storage {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Memory(bytes) => bytes,
+            Self::File(file) => file,
+        }
+    }
+}
+
+impl Vocabulary {
+    /// A vocabulary of tokens by field, with ids that count from `first_id` in the order given.
+    ///
+    /// # Panics
+    ///
+    /// If a field has a token twice.
+    pub fn new(fields: Vec<Vec<Box<[u8]>>>, first_id: u32) -> Self {
+        let mut builder = fst::MapBuilder::memory();
+        let mut key = Vec::new();
+        for (field, tokens) in fields.into_iter().enumerate() {
+            let mut ids: Vec<(Box<[u8]>, u64)> =
+                tokens.into_iter().zip(u64::from(first_id)..).collect();
+            ids.sort_unstable();
+            for (token, id) in ids {
+                set_key(&mut key, field, &token);
+                builder
+                    .insert(&key, id)
+                    .expect("keys ascend, and writing to memory does not fail");
+            }
+        }
+        let bytes = builder.into_inner().expect("writing to memory");
+        let map = Map::new(Storage::Memory(bytes)).expect("what was just built");
+        Self { map }
+    }
+
+    /// Maps a vocabulary that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be mapped or is no vocabulary.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let file = MappedFile::open(path).map_err(DataError::io(path))?;
+        let map = Map::new(Storage::File(file)).map_err(|error| DataError::corrupt(path, error))?;
+        Ok(Self { map })
+    }
+
+    /// Writes the vocabulary to a file.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), DataError> {
+        std::fs::write(path, self.map.as_fst().as_bytes()).map_err(DataError::io(path))
+    }
+
+    /// The id of a field's token; `key` is scratch space.
+    pub fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
+        set_key(key, field, token);
+        self.map.get(key).map(|id| id as u32)
+    }
+
+    /// The number of tokens of all fields.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether there is no token.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Vocabulary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vocabulary")
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+fn set_key(key: &mut Vec<u8>, field: usize, token: &[u8]) {
+    let field = u16::try_from(field).expect("a schema of at most 65,536 fields");
+    key.clear();
+    key.extend(field.to_be_bytes());
+    key.extend(token);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::{hash_set, vec};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_token_gets_the_id_of_its_place_in_its_field(
+            fields in vec(hash_set(vec(any::<u8>(), 0..6), 0..20), 1..4)
+        ) {
+            let fields: Vec<Vec<Box<[u8]>>> = fields
+                .into_iter()
+                .map(|tokens| tokens.into_iter().map(Vec::into_boxed_slice).collect())
+                .collect();
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("vocabulary.fst");
+            Vocabulary::new(fields.clone(), 3).save(&path).unwrap();
+            let vocabulary = Vocabulary::open(&path).unwrap();
+            prop_assert_eq!(vocabulary.len(), fields.iter().map(Vec::len).sum::<usize>());
+            let mut key = Vec::new();
+            for (field, tokens) in fields.iter().enumerate() {
+                for (token, id) in tokens.iter().zip(3..) {
+                    prop_assert_eq!(vocabulary.id(field, token, &mut key), Some(id));
+                }
+                prop_assert_eq!(vocabulary.id(field, b"longer than any", &mut key), None);
+            }
+        }
+    }
+}
