@@ -178,13 +178,8 @@ mod tests {
             let site = if i % 3 == 0 { "?" } else { "news" };
             let (hour, user, age) = (i % 24 % 7, i * 7919 % 3001, 20 + i % 60);
             let (price, item) = (i as f64 / 8.0, i * 31 % 400);
-            writeln!(
-                text,
-                "{},{site}{},{hour},{user},{age},{price},{item},k{i},1",
-                i % 2,
-                ""
-            )
-            .unwrap();
+            let y = i % 2;
+            writeln!(text, "{y},{site},{hour},{user},{age},{price},{item},k{i},1").unwrap();
         }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.csv");

@@ -203,7 +203,7 @@ impl BilinearInteraction {
             }
             BilinearKind::FieldEach => {
                 let by_field = embeddings.clone().swap_dims(0, 1); // [F, B, K]
-                let used = by_field.slice([0..num_matrices]);
+                let used = by_field.narrow(0, 0, num_matrices);
                 used.matmul(weight).swap_dims(0, 1).select(1, left)
             }
             BilinearKind::FieldInteraction => {
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn field_all_matches_the_case_worked_by_hand() {
         for device in cpu_devices() {
-            let weight = matrices(&device).slice([2..3]);
+            let weight = matrices(&device).narrow(0, 2, 1);
             let bilinear = worked(BilinearKind::FieldAll, weight, &device);
             // v0 W = [1, 5], v1 W = [3, 1]: pairs (0,1), (0,2), (1,2)
             let expected = [3.0, -5.0, 0.0, 20.0, 0.0, 4.0];
@@ -301,7 +301,7 @@ mod tests {
                 .with_each_matrices(EachMatrices::LeftFields);
             assert_eq!(config.num_matrices(), 2);
             let mut bilinear = config.init(&device);
-            bilinear.weight = Param::from_tensor(matrices(&device).slice([0..2]));
+            bilinear.weight = Param::from_tensor(matrices(&device).narrow(0, 0, 2));
             let y = bilinear.forward(fields(&device));
             assert_close(y, &[3.0, -2.0, 0.0, 8.0, 0.0, 12.0], 1e-6);
         }
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn equal_matrices_make_the_three_kinds_equal() {
         for device in cpu_devices() {
-            let one = matrices(&device).slice([2..3]);
+            let one = matrices(&device).narrow(0, 2, 1);
             let same: Vec<Tensor<3>> = KINDS
                 .into_iter()
                 .map(|kind| {

@@ -264,7 +264,7 @@ mod tests {
         for device in cpu_devices() {
             let embedding = worked(&config(), &device);
             let restored = through_a_record(embedding, config().init(&device));
-            let y = restored.forward(ids(&device), None).slice([0..1]);
+            let y = restored.forward(ids(&device), None).narrow(0, 0, 1);
             assert_close(y, &[2.0, 3.0, 4.0, 5.0, 10.0, 11.0], 0.0);
         }
     }
