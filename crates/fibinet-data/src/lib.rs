@@ -37,6 +37,6 @@ pub use schema::{
     Sources,
 };
 pub use shards::{ShardWriter, Shards};
-pub use split::RandomSplit;
+pub use split::{RandomSplit, mix as mix_seed};
 pub use stream::{BatchStream, Shuffle};
 pub use vocabulary::Vocabulary;

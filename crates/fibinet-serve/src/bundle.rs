@@ -1,0 +1,306 @@
+use std::borrow::Cow;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::tensor::Device;
+use fibinet_data::{Encoder, MappedFile};
+use fibinet_nn::{FiBiNet, FiBiNetConfig, FieldSizes};
+use safetensors::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+
+use crate::error::BundleError;
+use crate::plan::FieldPlan;
+use crate::staging::{CHECKSUMS, verify};
+use crate::tables::TableView;
+
+/// The newest format that this program reads, and the one it writes.
+const FORMAT: i64 = 1;
+const MANIFEST: &str = "bundle.toml";
+const ENCODER: &str = "encoder";
+const HEAD: &str = "head.safetensors";
+const TABLES: &str = "tables.safetensors";
+const EMBEDDING: &str = "embedding.weight";
+const LINEAR: &str = "linear.weight";
+
+/// A trained model as it lies on disk.
+///
+/// | file | what |
+/// |---|---|
+/// | `bundle.toml` | the format's version and the model's settings |
+/// | `encoder/` | the fitted encoder: fields and vocabularies |
+/// | `head.safetensors` | the head's weights, as Burn's `SafetensorsStore` reads them |
+/// | `tables.safetensors` | `embedding.weight` `[V, K]` and `linear.weight` `[V, 1]`, mapped |
+/// | `SHA256SUMS` | a checksum a file; `sha256sum -c` checks them too |
+///
+/// A training run adds its `history.jsonl` and `report.json`.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The fitted encoder.
+    pub encoder: Encoder,
+    /// The model's settings.
+    pub config: FiBiNetConfig,
+    /// How batches become inputs.
+    pub plan: FieldPlan,
+    path: PathBuf,
+    tables: MappedTables,
+}
+
+/// What a bundle is written from.
+#[derive(Debug)]
+pub struct BundleParts<'a> {
+    /// The fitted encoder.
+    pub encoder: &'a Encoder,
+    /// The model's settings.
+    pub config: &'a FiBiNetConfig,
+    /// The head, as `Module::valid` gives it.
+    pub head: &'a FiBiNet,
+    /// The tables.
+    pub tables: TableView<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: i64,
+    program: String,
+    fibinet: FiBiNetConfig,
+}
+
+#[derive(Debug)]
+struct MappedTables {
+    file: MappedFile,
+    embedding: Range<usize>,
+    linear: Option<Range<usize>>,
+}
+
+impl BundleParts<'_> {
+    /// Writes the model's files into a directory.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<(), BundleError> {
+        let manifest = Manifest {
+            format: FORMAT,
+            program: concat!("fibinet ", env!("CARGO_PKG_VERSION")).to_owned(),
+            fibinet: self.config.clone(),
+        };
+        let path = directory.join(MANIFEST);
+        let text =
+            toml::to_string(&manifest).map_err(|error| BundleError::damaged(&path, error))?;
+        fs::write(&path, text).map_err(BundleError::io(&path))?;
+        self.encoder.save(&directory.join(ENCODER))?;
+        self.write_weights(directory)
+    }
+
+    /// Writes the weights alone, over those that are there: a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written.
+    pub fn write_weights(&self, directory: &Path) -> Result<(), BundleError> {
+        let path = directory.join(HEAD);
+        // No metadata: Burn writes it in no fixed order, and equal weights are to be equal files.
+        let mut store = SafetensorsStore::from_file(&path)
+            .clear_metadata()
+            .overwrite(true);
+        self.head
+            .save_into(&mut store)
+            .map_err(|error| BundleError::damaged(&path, error))?;
+        let rows = self.tables.sizes.num_rows();
+        let table = |name, numbers, width| (name, Table::new(numbers, [rows, width]));
+        let tables = std::iter::once(table(
+            EMBEDDING,
+            self.tables.embedding,
+            self.tables.embedding_dim,
+        ))
+        .chain(self.tables.linear.map(|linear| table(LINEAR, linear, 1)));
+        let path = directory.join(TABLES);
+        safetensors::serialize_to_file(tables, None, &path)
+            .map_err(|error| BundleError::damaged(&path, error))
+    }
+}
+
+/// A table that is written from where it lies.
+struct Table<'a> {
+    numbers: &'a [f32],
+    shape: [usize; 2],
+}
+
+impl<'a> Table<'a> {
+    fn new(numbers: &'a [f32], shape: [usize; 2]) -> Self {
+        assert_eq!(
+            numbers.len(),
+            shape[0] * shape[1],
+            "numbers of a table {shape:?}"
+        );
+        Self { numbers, shape }
+    }
+}
+
+impl View for Table<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(bytemuck::cast_slice(self.numbers))
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.numbers)
+    }
+}
+
+impl Bundle {
+    /// Checks a bundle and maps its tables.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory is no bundle, is of a newer format, or a file is not as it was written.
+    pub fn open(path: &Path) -> Result<Self, BundleError> {
+        check_format(path)?;
+        verify(path)?;
+        let bundle = Self::open_unchecked(path)?;
+        Ok(bundle)
+    }
+
+    /// Opens what [`BundleParts::write`] wrote, before it is committed and has checksums.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read or does not fit the others.
+    pub fn open_unchecked(path: &Path) -> Result<Self, BundleError> {
+        let manifest_path = path.join(MANIFEST);
+        let text = fs::read_to_string(&manifest_path).map_err(BundleError::io(&manifest_path))?;
+        let manifest: Manifest =
+            toml::from_str(&text).map_err(|error| BundleError::damaged(&manifest_path, error))?;
+        let config = manifest.fibinet;
+        config.validate()?;
+        let encoder = Encoder::open(&path.join(ENCODER))?;
+        let plan = FieldPlan::new(&encoder.layout(), config.numerics)?;
+        let fits =
+            plan.sizes().num_fields() == config.num_fields && plan.num_dense() == config.num_dense;
+        if !fits {
+            return Err(BundleError::damaged(
+                &manifest_path,
+                "the model's fields are not the encoder's",
+            ));
+        }
+        let tables = MappedTables::open(&path.join(TABLES), plan.sizes(), &config)?;
+        Ok(Self {
+            encoder,
+            config,
+            plan,
+            path: path.to_owned(),
+            tables,
+        })
+    }
+
+    /// The tables, as they lie in their file.
+    pub fn tables(&self) -> TableView<'_> {
+        let floats = |range: &Range<usize>| bytemuck::cast_slice(&self.tables.file[range.clone()]);
+        TableView {
+            embedding: floats(&self.tables.embedding),
+            linear: self.tables.linear.as_ref().map(floats),
+            sizes: self.plan.sizes(),
+            embedding_dim: self.config.embedding_dim,
+            padding: self.config.padding,
+        }
+    }
+
+    /// The head, on a device.
+    ///
+    /// # Errors
+    ///
+    /// Where the weights cannot be read or are of another model.
+    pub fn head(&self, device: &Device) -> Result<FiBiNet, BundleError> {
+        let path = self.path.join(HEAD);
+        let mut head = self.config.try_init(device)?;
+        // The store matches every weight by path and shape, and fails where one is missing.
+        let mut store = SafetensorsStore::from_file(&path);
+        head.load_from(&mut store)
+            .map_err(|error| BundleError::damaged(&path, error))?;
+        Ok(head)
+    }
+
+    /// Trained numbers: the head's and the tables'.
+    pub fn num_params(head: &FiBiNet, tables: &TableView<'_>) -> usize {
+        head.num_params() + tables.embedding.len() + tables.linear.map_or(0, <[f32]>::len)
+    }
+}
+
+impl MappedTables {
+    fn open(path: &Path, sizes: &FieldSizes, config: &FiBiNetConfig) -> Result<Self, BundleError> {
+        let file = MappedFile::open(path).map_err(BundleError::io(path))?;
+        let (header, metadata) =
+            SafeTensors::read_metadata(&file).map_err(|error| BundleError::damaged(path, error))?;
+        let range = |name: &str, width: usize| {
+            let info = metadata
+                .info(name)
+                .ok_or_else(|| BundleError::damaged(path, format!("no table `{name}`")))?;
+            let shape = [sizes.num_rows(), width];
+            if info.dtype != Dtype::F32 || info.shape != shape {
+                return Err(BundleError::damaged(
+                    path,
+                    format!(
+                        "`{name}` is {:?} of {:?}, expected {shape:?} of F32",
+                        info.shape, info.dtype
+                    ),
+                ));
+            }
+            // Eight bytes of header length before the header.
+            let (start, end) = info.data_offsets;
+            Ok(8 + header + start..8 + header + end)
+        };
+        let embedding = range(EMBEDDING, config.embedding_dim)?;
+        let linear = match config.linear {
+            true => Some(range(LINEAR, 1)?),
+            false => None,
+        };
+        for range in std::iter::once(&embedding).chain(&linear) {
+            bytemuck::try_cast_slice::<u8, f32>(&file[range.clone()])
+                .map_err(|error| BundleError::damaged(path, error))?;
+        }
+        Ok(Self {
+            file,
+            embedding,
+            linear,
+        })
+    }
+}
+
+/// Tells a directory that is no bundle, and a newer bundle, from a damaged one.
+fn check_format(path: &Path) -> Result<(), BundleError> {
+    let not_a_bundle = |reason: String| BundleError::NotABundle {
+        path: path.to_owned(),
+        reason,
+    };
+    for file in [MANIFEST, CHECKSUMS] {
+        if !path.join(file).is_file() {
+            return Err(not_a_bundle(format!("it has no {file}")));
+        }
+    }
+    let manifest = path.join(MANIFEST);
+    let text = fs::read_to_string(&manifest).map_err(BundleError::io(&manifest))?;
+    let format = text
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|table| table.get("format").and_then(toml::Value::as_integer));
+    match format {
+        Some(got) if got > FORMAT => Err(BundleError::Newer {
+            path: path.to_owned(),
+            got,
+            known: FORMAT,
+        }),
+        // Whatever else is wrong with it, the checksums will tell.
+        _ => Ok(()),
+    }
+}

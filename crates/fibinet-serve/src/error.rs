@@ -1,0 +1,81 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fibinet_data::DataError;
+use fibinet_nn::ConfigError;
+
+/// Why a bundle cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// A file could not be opened, read, written or moved.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The place is taken.
+    #[error("{path} exists; give another --out, or --force to replace it", path = .path.display())]
+    Exists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// Another process writes to the same place.
+    #[error("{path} is being written by another process", path = .path.display())]
+    Busy {
+        /// The place.
+        path: PathBuf,
+    },
+    /// A directory that is no bundle.
+    #[error("{path} is no bundle: {reason}", path = .path.display())]
+    NotABundle {
+        /// The directory.
+        path: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
+    /// A bundle of a newer program.
+    #[error(
+        "{path} has format {got}, which is newer than this program reads ({known}); \
+         score it with the program that wrote it, or a newer one",
+        path = .path.display()
+    )]
+    Newer {
+        /// The bundle.
+        path: PathBuf,
+        /// Its format.
+        got: i64,
+        /// The newest format that this program reads.
+        known: i64,
+    },
+    /// A file that is not what it was when it was written.
+    #[error("{path} is damaged: {reason}", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The encoder.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The model's settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl BundleError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Bundles of trained CTR models, and the scorer that turns raw rows into probabilities.
+//!
+//! A [`Bundle`] is a directory with everything that scoring needs: the fitted encoder, the
+//! embedding tables, which are mapped and not read, and the head. The [`Scorer`] runs it.
+//! [`Staging`] writes one aside and moves it into place, so that a reader sees the old bundle or the
+//! new one. [`FieldPlan`] and [`TableView`] join `fibinet-data`'s batches to `fibinet-nn`'s heads,
+//! for training as for serving.
+
+#[cfg(target_endian = "big")]
+compile_error!("tables are mapped as they lie in their file, little-endian");
+
+mod bundle;
+mod error;
+mod plan;
+mod scorer;
+mod staging;
+mod tables;
+
+pub use bundle::{Bundle, BundleParts};
+pub use error::BundleError;
+pub use plan::{FieldPlan, RowInputs};
+pub use scorer::{Scorer, probability};
+pub use staging::Staging;
+pub use tables::{TableView, score};

@@ -1,0 +1,160 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use fibinet_nn::{FieldInputs, FieldSizes, Head};
+use rayon::prelude::*;
+
+use crate::plan::RowInputs;
+
+/// Rows that one task gathers.
+const CHUNK_ROWS: usize = 256;
+
+/// The tables of a model, wherever they lie: in the trainer's memory or in a mapped file.
+#[derive(Debug, Clone, Copy)]
+pub struct TableView<'a> {
+    /// The embedding table, `[V, K]`.
+    pub embedding: &'a [f32],
+    /// The linear weights, `[V]`.
+    pub linear: Option<&'a [f32]>,
+    /// The fields' rows.
+    pub sizes: &'a FieldSizes,
+    /// `K`.
+    pub embedding_dim: usize,
+    /// Whether row 0 of each field is a padding row, which reads as zeros.
+    pub padding: bool,
+}
+
+impl TableView<'_> {
+    /// What a head reads of a batch, on a device: the rows' vectors and weights, times their values.
+    ///
+    /// # Panics
+    ///
+    /// If the inputs are of other fields.
+    pub fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
+        let (batch, fields) = (rows.num_rows, self.sizes.num_fields());
+        let dim = self.embedding_dim;
+        let embeddings =
+            TensorData::new(self.gather(self.embedding, dim, rows), [batch, fields, dim]);
+        let linear = self.linear.map(|linear| {
+            let terms = TensorData::new(self.gather(linear, 1, rows), [batch, fields]);
+            Tensor::from_data(terms, device)
+        });
+        let dense = rows.dense.as_ref().map(|dense| {
+            let shape = [batch, dense.len() / batch.max(1)];
+            Tensor::from_data(TensorData::new(dense.clone(), shape), device)
+        });
+        FieldInputs::new(Tensor::from_data(embeddings, device))
+            .with_linear(linear)
+            .with_dense(dense)
+    }
+
+    /// The rows of a table of `width` numbers a row, times their values, `[B, F, width]`.
+    fn gather(&self, table: &[f32], width: usize, rows: &RowInputs) -> Vec<f32> {
+        let fields = self.sizes.num_fields();
+        assert_eq!(rows.ids.len(), rows.num_rows * fields, "ids of the batch");
+        let mut gathered = vec![0.0; rows.ids.len() * width];
+        let chunk = CHUNK_ROWS * fields;
+        gathered
+            .par_chunks_mut(chunk * width)
+            .zip(rows.ids.par_chunks(chunk))
+            .enumerate()
+            .for_each(|(i, (gathered, ids))| {
+                let values = rows.values.as_ref().map(|values| &values[i * chunk..]);
+                let places = gathered.chunks_exact_mut(width).zip(ids).enumerate();
+                for (at, (place, &id)) in places {
+                    let field = at % fields;
+                    if self.is_padding(field, id) {
+                        continue;
+                    }
+                    let row = self.sizes.offset(field) + id as usize;
+                    place.copy_from_slice(&table[row * width..][..width]);
+                    if let Some(values) = values {
+                        place.iter_mut().for_each(|number| *number *= values[at]);
+                    }
+                }
+            });
+        gathered
+    }
+
+    /// Whether an id of a field is its padding row.
+    pub fn is_padding(&self, field: usize, id: u32) -> bool {
+        self.padding && id == 0 && self.sizes.has_padding_row(field)
+    }
+}
+
+/// The logits of a batch, `[B]`.
+///
+/// # Panics
+///
+/// If the inputs are of other fields than the tables or the head, or the device fails.
+pub fn score(
+    head: &impl Head,
+    tables: &TableView<'_>,
+    rows: &RowInputs,
+    device: &Device,
+) -> Vec<f32> {
+    if rows.num_rows == 0 {
+        return Vec::new();
+    }
+    let logits = head.forward(tables.field_inputs(rows, device));
+    let logits = logits.into_data();
+    logits.try_to_vec().expect("logits are f32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_gathered_scaled_and_padded() {
+        let sizes = FieldSizes::new(vec![2, 1]).unwrap();
+        let view = TableView {
+            embedding: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            linear: None,
+            sizes: &sizes,
+            embedding_dim: 2,
+            padding: true,
+        };
+        let rows = RowInputs {
+            ids: vec![1, 0, 0, 0],
+            values: Some(vec![1.0, 0.5, 1.0, -1.0]),
+            dense: None,
+            labels: Vec::new(),
+            num_rows: 2,
+        };
+        let gathered = view.gather(view.embedding, 2, &rows);
+        assert_eq!(gathered, [3.0, 4.0, 2.5, 3.0, 0.0, 0.0, -5.0, -6.0]);
+        let unpadded = TableView {
+            padding: false,
+            ..view
+        };
+        assert_eq!(unpadded.gather(view.embedding, 2, &rows)[4..6], [1.0, 2.0]);
+    }
+
+    #[test]
+    fn every_chunk_reads_its_own_rows_and_values() {
+        let sizes = FieldSizes::new(vec![1000]).unwrap();
+        let embedding: Vec<f32> = (0..1000_u16).map(f32::from).collect();
+        let view = TableView {
+            embedding: &embedding,
+            linear: None,
+            sizes: &sizes,
+            embedding_dim: 1,
+            padding: false,
+        };
+        let num_rows = 3 * CHUNK_ROWS + 7;
+        let ids: Vec<u32> = (0..num_rows as u32).collect();
+        let rows = RowInputs {
+            values: Some(ids.iter().map(|id| *id as f32 + 1.0).collect()),
+            ids,
+            dense: None,
+            labels: Vec::new(),
+            num_rows,
+        };
+        for (row, number) in view
+            .gather(view.embedding, 1, &rows)
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(number, (row * (row + 1)) as f32);
+        }
+    }
+}

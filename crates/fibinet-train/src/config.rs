@@ -1,0 +1,424 @@
+use std::path::{Path, PathBuf};
+
+use burn::module::Initializer;
+use fibinet_data::{DataConfig, DataSpec};
+use fibinet_nn::{
+    Activation, BilinearKind, CombinationKind, CombinationOrder, ConfigError, EachMatrices,
+    FiBiNetConfig, Numerics, PairProductKind, Preset, Squeeze,
+};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::error::TrainError;
+use crate::rows::optimizer::RowRule;
+
+/// A run file, as it is written: `[data]`, `[model]` and `[train]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Where rows come from and what is read of them.
+    pub data: DataConfig,
+    /// The model.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// How it is trained.
+    #[serde(default)]
+    pub train: TrainConfig,
+}
+
+/// The `[model]` section: a preset, and what is to be otherwise. The keys are
+/// [`FiBiNetConfig`]'s, whose table tells what each is; without a preset they start from its
+/// defaults.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "the keys are FiBiNetConfig's, documented there"
+)]
+pub struct ModelConfig {
+    pub preset: Option<String>,
+    pub embedding_dim: Option<usize>,
+    pub numerics: Option<Numerics>,
+    pub linear: Option<bool>,
+    pub bias: Option<bool>,
+    pub reduction_ratio: Option<f64>,
+    pub squeeze: Option<Squeeze>,
+    pub senet_bias: Option<bool>,
+    pub senet_hidden_activation: Option<Activation>,
+    pub senet_activation: Option<Activation>,
+    pub combination: Option<CombinationKind>,
+    pub order: Option<CombinationOrder>,
+    pub shared: Option<bool>,
+    pub bilinear: Option<BilinearKind>,
+    pub each_matrices: Option<EachMatrices>,
+    pub product: Option<PairProductKind>,
+    pub hidden_units: Option<Vec<usize>>,
+    pub activation: Option<Activation>,
+    pub batch_norm: Option<bool>,
+    pub dropout: Option<f64>,
+    pub output_bias: Option<bool>,
+    pub padding: Option<bool>,
+    /// Standard deviation of the normal distribution that embeddings are drawn from.
+    pub embedding_std: Option<f64>,
+}
+
+/// What the optimizer of the dense parameters is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DenseOptimizer {
+    /// Burn's Adam, with PyTorch's ε of 1e-8.
+    Adam,
+    /// Plain gradient descent.
+    Sgd,
+}
+
+/// Which rows of the tables an optimizer step moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowUpdate {
+    /// Those the batch met; a step's cost does not grow with the vocabulary.
+    Met,
+    /// All, as dense training in PyTorch does, with L2 on all of them: for small vocabularies.
+    All,
+}
+
+/// What early stopping watches on the validation rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The area under the ROC curve, to rise.
+    Auc,
+    /// The logistic loss, to fall.
+    Logloss,
+}
+
+/// The `[train]` section.
+///
+/// | key | default | purpose | range |
+/// |---|---|---|---|
+/// | `epochs` | 20 | passes over the training rows at most | at least 1 |
+/// | `batch_size` | 1024 | rows a step | at least 1 |
+/// | `learning_rate` | 0.001 | | above 0 |
+/// | `optimizer` | adam | of the dense parameters: adam, sgd | |
+/// | `row_optimizer` | lazy_adam | of the tables: lazy_adam, adagrad, sgd | |
+/// | `row_update` | met | rows of the tables that a step moves: met, all | |
+/// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the tables' rows that a step moves | at least 0 |
+/// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
+/// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: none | at least 0 |
+/// | `monitor` | auc | what early stopping watches: auc, logloss | |
+/// | `patience` | 2 | epochs without a better value before it stops | at least 1 |
+/// | `seed` | 2019 | of draws and of the rows' order (`--seed`) | |
+/// | `shuffle_rows` | 1000000 | rows mixed with each other | |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training rows at most.
+    pub epochs: usize,
+    /// Rows a step.
+    pub batch_size: usize,
+    /// Of both optimizers.
+    pub learning_rate: f64,
+    /// Of the dense parameters.
+    pub optimizer: DenseOptimizer,
+    /// Of the tables.
+    pub row_optimizer: RowRule,
+    /// Rows of the tables that a step moves.
+    pub row_update: RowUpdate,
+    /// λ of `λ/2 ‖w‖²` over the tables' rows that a step moves.
+    pub embedding_l2: f64,
+    /// λ of `λ/2 ‖W‖²` over the dense weights.
+    pub net_l2: f64,
+    /// Bound on the global norm of all gradients; 0: none.
+    pub max_gradient_norm: f64,
+    /// What early stopping watches.
+    pub monitor: Monitor,
+    /// Epochs without a better value before it stops.
+    pub patience: usize,
+    /// Of draws and of the rows' order.
+    pub seed: u64,
+    /// Rows mixed with each other.
+    pub shuffle_rows: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch_size: 1024,
+            learning_rate: 1e-3,
+            optimizer: DenseOptimizer::Adam,
+            row_optimizer: RowRule::LazyAdam,
+            row_update: RowUpdate::Met,
+            embedding_l2: 0.0,
+            net_l2: 0.0,
+            max_gradient_norm: 10.0,
+            monitor: Monitor::Auc,
+            patience: 2,
+            seed: 2019,
+            shuffle_rows: 1_000_000,
+        }
+    }
+}
+
+impl RunConfig {
+    /// Reads a run file. `overrides` are `section.key=value`, the value as TOML writes it (a bare
+    /// word is a string). Paths of the file are relative to its directory.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::RunFile`] for a file that cannot be read, with line and column for what is no
+    /// TOML or no known key.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, TrainError> {
+        let error = |message: String| TrainError::RunFile(format!("{}: {message}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|io| error(io.to_string()))?;
+        let mut config = Self::parse(&text, overrides).map_err(error)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let relative = |file: &mut PathBuf| *file = directory.join(&*file);
+        relative(&mut config.data.train);
+        config.data.valid.as_mut().map(relative);
+        config.data.test.as_mut().map(relative);
+        Ok(config)
+    }
+
+    fn parse(text: &str, overrides: &[String]) -> Result<Self, String> {
+        // Read as it stands first: only then do messages have the file's lines.
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if overrides.is_empty() {
+            return Ok(config);
+        }
+        let mut table: Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| error.to_string())?;
+        for text in overrides {
+            set(&mut table, text)?;
+        }
+        Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| format!("with --set: {}", error.message()))
+    }
+
+    /// Checks every section but what depends on the data.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is wrong.
+    pub fn validate(&self) -> Result<DataSpec, TrainError> {
+        let spec = self.data.clone().validate()?;
+        self.train.validate()?;
+        // With as many fields as the schema has at most: whatever else is wrong shows now, and not
+        // after the data was read.
+        self.model.resolve(spec.fields.len(), 0)?.validate()?;
+        Ok(spec)
+    }
+}
+
+fn set(table: &mut Table, text: &str) -> Result<(), String> {
+    let rule = "--set takes section.key=value";
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{rule}, but got `{text}`"))?;
+    let (section, key) = key
+        .trim()
+        .split_once('.')
+        .ok_or_else(|| format!("{rule}, but got `{text}`"))?;
+    let value = value.trim();
+    let value = format!("value = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    let section_table = table
+        .entry(section)
+        .or_insert_with(|| Value::Table(Table::new()))
+        .as_table_mut()
+        .ok_or_else(|| format!("{rule}, but `{section}` is no section"))?;
+    section_table.insert(key.to_owned(), value);
+    Ok(())
+}
+
+impl ModelConfig {
+    /// The settings of a model with these fields.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an unknown preset, or a standard deviation below 0.
+    pub fn resolve(
+        &self,
+        num_fields: usize,
+        num_dense: usize,
+    ) -> Result<FiBiNetConfig, ConfigError> {
+        let dim = self.embedding_dim.unwrap_or(10);
+        let mut config = match &self.preset {
+            Some(name) => name.parse::<Preset>()?.config(num_fields, dim),
+            None => FiBiNetConfig::new(num_fields, dim),
+        };
+        config.num_dense = num_dense;
+        macro_rules! replace {
+            ($($field:ident),*) => {
+                $(if let Some(value) = self.$field.clone() {
+                    config.$field = value;
+                })*
+            };
+        }
+        replace!(
+            numerics,
+            linear,
+            bias,
+            reduction_ratio,
+            squeeze,
+            senet_bias,
+            senet_hidden_activation,
+            senet_activation,
+            combination,
+            order,
+            shared,
+            bilinear,
+            each_matrices,
+            product,
+            hidden_units,
+            activation,
+            batch_norm,
+            dropout,
+            output_bias,
+            padding
+        );
+        if let Some(std) = self.embedding_std {
+            if !(std >= 0.0 && std.is_finite()) {
+                return Err(ConfigError::OutOfRange {
+                    setting: "embedding_std",
+                    rule: "at least 0",
+                    got: std.to_string(),
+                });
+            }
+            config.embedding_initializer = Initializer::Normal { mean: 0.0, std };
+        }
+        Ok(config)
+    }
+}
+
+impl TrainConfig {
+    fn validate(&self) -> Result<(), TrainError> {
+        let require = |holds: bool, setting, rule, got: String| match holds {
+            true => Ok(()),
+            false => Err(TrainError::Setting { setting, rule, got }),
+        };
+        let at_least_one =
+            |setting, value: usize| require(value >= 1, setting, "at least 1", value.to_string());
+        let not_negative = |setting, value: f64| {
+            let holds = value >= 0.0 && value.is_finite();
+            require(holds, setting, "at least 0", value.to_string())
+        };
+        at_least_one("epochs", self.epochs)?;
+        at_least_one("batch_size", self.batch_size)?;
+        at_least_one("patience", self.patience)?;
+        let rate = self.learning_rate;
+        require(
+            rate > 0.0 && rate.is_finite(),
+            "learning_rate",
+            "above 0",
+            rate.to_string(),
+        )?;
+        not_negative("embedding_l2", self.embedding_l2)?;
+        not_negative("net_l2", self.net_l2)?;
+        not_negative("max_gradient_norm", self.max_gradient_norm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[data]\ntrain = 't.csv'\nlabel = 'y'\nsplit = { valid = 0.1 }\n\
+        [[data.fields]]\nname = 'a'\nkind = 'categorical'\n\
+        [[data.fields]]\nname = 'b'\nkind = 'categorical'\n";
+
+    fn parse(more: &str, overrides: &[&str]) -> Result<RunConfig, String> {
+        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        let config = RunConfig::parse(&format!("{TEXT}{more}"), &overrides)?;
+        config.validate().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn overrides_replace_what_the_file_says() {
+        let more = "[model]\nembedding_dim = 4\n[train]\nepochs = 3\n";
+        let overrides = [
+            "model.embedding_dim=16",
+            "model.combination=01",
+            "model.hidden_units=[64, 32]",
+            "train.learning_rate=1e-2",
+            "data.label=z",
+        ];
+        let config = parse(more, &overrides[..1]).unwrap();
+        assert_eq!(
+            (config.model.embedding_dim, config.train.epochs),
+            (Some(16), 3)
+        );
+        let config = parse(more, &overrides).unwrap();
+        let fibinet = config.model.resolve(2, 0).unwrap();
+        assert_eq!(fibinet.combination, CombinationKind::SenetBilinear);
+        assert_eq!(fibinet.hidden_units, [64, 32]);
+        assert_eq!(config.train.learning_rate, 0.01);
+        assert_eq!(config.data.label.as_deref(), Some("z"));
+    }
+
+    #[test]
+    fn a_preset_is_changed_by_the_keys_beside_it() {
+        let config = parse("[model]\npreset = 'deepctr'\nshared = true\n", &[]).unwrap();
+        let fibinet = config.model.resolve(2, 3).unwrap();
+        let expected = Preset::DeepCtr
+            .config(2, 10)
+            .with_shared(true)
+            .with_num_dense(3);
+        assert_eq!(format!("{fibinet:?}"), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        for (more, overrides, expected) in [
+            ("[train]\nepocs = 3\n", &[][..], "unknown field `epocs`"),
+            ("[trian]\nepochs = 3\n", &[], "unknown field `trian`"),
+            (
+                "[train]\nepochs = 0\n",
+                &[],
+                "`epochs` must be at least 1, but is 0",
+            ),
+            (
+                "",
+                &["train.learning_rate=0"],
+                "`learning_rate` must be above 0, but is 0",
+            ),
+            (
+                "",
+                &["train.net_l2=-1.0"],
+                "`net_l2` must be at least 0, but is -1",
+            ),
+            (
+                "",
+                &["model.preset=fuxi"],
+                "unknown preset `fuxi`, did you mean `fuxictr`?",
+            ),
+            (
+                "",
+                &["model.embedding_dim=0"],
+                "embedding_dim must be at least 1, but is 0",
+            ),
+            (
+                "",
+                &["model.bilinear=field_al"],
+                "unknown variant `field_al`",
+            ),
+            (
+                "",
+                &["epochs=3"],
+                "--set takes section.key=value, but got `epochs=3`",
+            ),
+            ("", &["train.epochs"], "--set takes section.key=value"),
+        ] {
+            let message = parse(more, overrides).unwrap_err();
+            assert!(message.contains(expected), "{message}, expected {expected}");
+        }
+        let line = parse("[train]\nepocs = 3\n", &[]).unwrap_err();
+        assert!(line.contains("line 12"), "{line}");
+    }
+}

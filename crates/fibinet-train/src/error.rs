@@ -1,0 +1,84 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fibinet_data::{DataError, SchemaError};
+use fibinet_nn::{BackendError, ConfigError};
+use fibinet_serve::BundleError;
+
+/// Why a run ended without a bundle.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The run file is no run file.
+    #[error("{0}")]
+    RunFile(String),
+    /// A setting of the `[train]` section.
+    #[error("train: `{setting}` must be {rule}, but is {got}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What it must be.
+        rule: &'static str,
+        /// The value met.
+        got: String,
+    },
+    /// A setting of the `[data]` section.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// A setting of the `[model]` section.
+    #[error("model: {0}")]
+    Model(#[from] ConfigError),
+    /// The device.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A file of the run could not be written.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The loss is no number any more.
+    #[error(
+        "the loss became {loss} at step {step} of epoch {epoch}, at learning rate {learning_rate}; \
+         a lower train.learning_rate or a train.max_gradient_norm may help"
+    )]
+    NotFinite {
+        /// The loss.
+        loss: f32,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The step of the epoch, from 1.
+        step: u64,
+        /// The learning rate.
+        learning_rate: f64,
+    },
+}
+
+impl TrainError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    /// Whether the fault is in what a person asked for rather than in a file or the machine.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::RunFile(_)
+            | Self::Setting { .. }
+            | Self::Schema(_)
+            | Self::Model(_)
+            | Self::Backend(_)
+            | Self::Bundle(BundleError::Exists { .. } | BundleError::Config(_)) => true,
+            Self::Data(error) => error.is_config(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Training CTR models: from a run file to a bundle.
+//!
+//! [`train`] does the whole: it prepares the data, trains, stops early by the validation rows,
+//! restores the best weights from disk, judges them on the test rows and leaves a bundle. A
+//! [`Trainer`] is one model in training, step by step.
+//!
+//! The embedding half and the head are trained apart (`DESIGN.md`, "Two halves of a model"): the
+//! rows that a batch meets are gathered into a leaf `[B, F, K]`, the head runs on it, and the leaf's
+//! gradient, summed by distinct row, updates those rows alone ([`RowOptimizer`]). A step's cost does
+//! not grow with the vocabulary.
+
+mod config;
+mod dense;
+mod error;
+mod metrics;
+mod report;
+mod rows;
+mod run;
+mod trainer;
+
+pub use config::{DenseOptimizer, ModelConfig, Monitor, RowUpdate, RunConfig, TrainConfig};
+pub use dense::clip_by_global_norm;
+pub use error::TrainError;
+pub use metrics::auc::auc;
+pub use metrics::logloss::logloss;
+pub use metrics::{Metrics, Predictions};
+pub use report::{EpochReport, RunReport};
+pub use rows::gradients::{RowGradients, TableGradients};
+pub use rows::optimizer::{RowOptimizer, RowRule};
+pub use rows::tables::Tables;
+pub use run::{Event, RunOptions, train};
+pub use trainer::Trainer;

@@ -1,0 +1,74 @@
+/// The exact area under the ROC curve: the share of (positive, negative) pairs in which the
+/// positive has the higher score, a tie counting half. None where there is no such pair.
+///
+/// Scores may be logits or probabilities: only their order counts. A label above 0.5 is positive.
+///
+/// ```
+/// use fibinet_train::auc;
+///
+/// assert_eq!(auc(&[0.1, 0.4, 0.4, 0.8], &[0.0, 0.0, 1.0, 1.0]), Some(0.875));
+/// assert_eq!(auc(&[0.1, 0.4], &[1.0, 1.0]), None);
+/// ```
+///
+/// # Panics
+///
+/// If there are not as many labels as scores.
+pub fn auc(scores: &[f32], labels: &[f32]) -> Option<f64> {
+    assert_eq!(scores.len(), labels.len(), "a label a score");
+    let mut ranked: Vec<(f32, bool)> = scores
+        .iter()
+        .zip(labels)
+        // -0 and 0 are one score, though `total_cmp` tells them apart.
+        .map(|(&score, &label)| (score + 0.0, label > 0.5))
+        .collect();
+    ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut positives, mut negatives) = (0_u128, 0_u128);
+    // Pairs won, counted twice, so that ties are whole.
+    let mut won = 0_u128;
+    for tied in ranked.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
+        let tied_positives = tied.iter().filter(|(_, positive)| *positive).count() as u128;
+        let tied_negatives = tied.len() as u128 - tied_positives;
+        won += tied_positives * (2 * negatives + tied_negatives);
+        positives += tied_positives;
+        negatives += tied_negatives;
+    }
+    let pairs = 2 * positives * negatives;
+    (pairs > 0).then(|| won as f64 / pairs as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ties_count_half_and_one_class_has_none() {
+        assert_eq!(auc(&[1.0; 4], &[1.0, 0.0, 1.0, 0.0]), Some(0.5));
+        assert_eq!(auc(&[0.0, -0.0], &[1.0, 0.0]), Some(0.5));
+        assert_eq!(auc(&[3.0, 2.0, 1.0], &[1.0, 0.0, 0.0]), Some(1.0));
+        assert_eq!(auc(&[1.0, 2.0, 3.0], &[1.0, 0.0, 0.0]), Some(0.0));
+        assert_eq!(auc(&[], &[]), None);
+        assert_eq!(auc(&[1.0], &[0.0]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_pair_is_counted(rows in proptest::collection::vec((0_u8..8, any::<bool>()), 0..60)) {
+            let scores: Vec<f32> = rows.iter().map(|(score, _)| f32::from(*score) - 4.0).collect();
+            let labels: Vec<f32> = rows.iter().map(|(_, positive)| f32::from(u8::from(*positive))).collect();
+            let (mut won, mut pairs) = (0.0, 0.0);
+            for (positive, _) in rows.iter().filter(|(_, positive)| *positive) {
+                for (negative, _) in rows.iter().filter(|(_, positive)| !*positive) {
+                    pairs += 1.0;
+                    won += match positive.cmp(negative) {
+                        std::cmp::Ordering::Greater => 1.0,
+                        std::cmp::Ordering::Equal => 0.5,
+                        std::cmp::Ordering::Less => 0.0,
+                    };
+                }
+            }
+            let expected = (pairs > 0.0).then(|| won / pairs);
+            prop_assert_eq!(auc(&scores, &labels), expected);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The sparse half of training: tables on the host, gradients by distinct row, and optimizers that
+//! update the rows met.
+
+pub(crate) mod gradients;
+pub(crate) mod optimizer;
+pub(crate) mod tables;

@@ -1,0 +1,189 @@
+use burn::module::Initializer;
+use fibinet_nn::{ConfigError, FiBiNetConfig, FieldSizes};
+use fibinet_serve::TableView;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use rayon::prelude::*;
+
+/// The tables of a model in training, in host memory.
+///
+/// Each field has its range of rows, so that fields can be updated side by side.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// The embedding table, `[V, K]`.
+    pub embedding: Vec<f32>,
+    /// The linear weights, `[V]`.
+    pub linear: Option<Vec<f32>>,
+    /// The fields' rows.
+    pub sizes: FieldSizes,
+    /// `K`.
+    pub embedding_dim: usize,
+    /// Whether row 0 of each field is zero and never trained.
+    pub padding: bool,
+}
+
+impl Tables {
+    /// Tables drawn as the config says, with draws that depend on the seed, the table and the field
+    /// alone, at any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] for an initializer that scales by fans or decomposes matrices.
+    pub fn new(config: &FiBiNetConfig, sizes: FieldSizes, seed: u64) -> Result<Self, ConfigError> {
+        let dim = config.embedding_dim;
+        let draw = |setting, initializer, width, table| {
+            draw_table(
+                setting,
+                initializer,
+                &sizes,
+                width,
+                config.padding,
+                seed,
+                table,
+            )
+        };
+        let embedding = draw(
+            "embedding_initializer",
+            &config.embedding_initializer,
+            dim,
+            0,
+        )?;
+        let linear = match config.linear {
+            true => Some(draw(
+                "linear_initializer",
+                &config.linear_initializer,
+                1,
+                1,
+            )?),
+            false => None,
+        };
+        Ok(Self {
+            embedding,
+            linear,
+            sizes,
+            embedding_dim: dim,
+            padding: config.padding,
+        })
+    }
+
+    /// The tables as heads read them.
+    pub fn view(&self) -> TableView<'_> {
+        TableView {
+            embedding: &self.embedding,
+            linear: self.linear.as_deref(),
+            sizes: &self.sizes,
+            embedding_dim: self.embedding_dim,
+            padding: self.padding,
+        }
+    }
+}
+
+/// A table's numbers cut into its fields.
+pub(crate) fn by_field<'a>(
+    table: &'a mut [f32],
+    sizes: &FieldSizes,
+    width: usize,
+) -> Vec<&'a mut [f32]> {
+    let mut rest = table;
+    sizes
+        .sizes()
+        .iter()
+        .map(|size| {
+            let (field, after) = std::mem::take(&mut rest).split_at_mut(size * width);
+            rest = after;
+            field
+        })
+        .collect()
+}
+
+fn draw_table(
+    setting: &'static str,
+    initializer: &Initializer,
+    sizes: &FieldSizes,
+    width: usize,
+    padding: bool,
+    seed: u64,
+    table: u64,
+) -> Result<Vec<f32>, ConfigError> {
+    let mut numbers = vec![0.0; sizes.num_rows() * width];
+    let draw: Box<dyn Fn(&mut ChaCha8Rng) -> f64 + Sync> = match *initializer {
+        Initializer::Zeros => return Ok(numbers),
+        Initializer::Ones => Box::new(|_| 1.0),
+        Initializer::Constant { value } => Box::new(move |_| value),
+        Initializer::Normal { mean, std } => Box::new(move |rng| {
+            let draw: f64 = StandardNormal.sample(rng);
+            mean + std * draw
+        }),
+        Initializer::Uniform { min, max } => Box::new(move |rng| {
+            let draw: f64 = StandardUniform.sample(rng);
+            min + (max - min) * draw
+        }),
+        ref other => {
+            return Err(ConfigError::OutOfRange {
+                setting,
+                rule: "zeros, ones, constant, normal or uniform",
+                got: format!("{other:?}"),
+            });
+        }
+    };
+    by_field(&mut numbers, sizes, width)
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(field, numbers)| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(2 * field as u64 + table);
+            numbers
+                .iter_mut()
+                .for_each(|number| *number = draw(&mut rng) as f32);
+            if padding && sizes.has_padding_row(field) {
+                numbers[..width].fill(0.0);
+            }
+        });
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_depend_on_seed_and_field_and_padding_rows_are_zero() {
+        let config = FiBiNetConfig::new(2, 4).with_padding(true);
+        let tables = |sizes: &[usize], seed| {
+            let sizes = FieldSizes::new(sizes.to_vec()).unwrap();
+            Tables::new(&config, sizes, seed).unwrap()
+        };
+        let one = tables(&[3000, 2000], 1);
+        assert_eq!(one.linear, Some(vec![0.0; 5000]));
+        assert!(
+            one.embedding[..4]
+                .iter()
+                .chain(&one.embedding[12_000..12_004])
+                .all(|x| *x == 0.0)
+        );
+        let drawn = &one.embedding[4..12_000];
+        let mean = drawn.iter().sum::<f32>() / drawn.len() as f32;
+        let std = (drawn.iter().map(|x| x * x).sum::<f32>() / drawn.len() as f32).sqrt();
+        assert!(
+            mean.abs() < 0.002 && (std - 0.05).abs() < 0.002,
+            "{mean} {std}"
+        );
+        // A field's draws do not depend on the sizes before it.
+        let other = tables(&[7, 2000], 1);
+        assert_eq!(other.embedding[28..], one.embedding[12_000..]);
+        assert_ne!(tables(&[3000, 2000], 2).embedding, one.embedding);
+    }
+
+    #[test]
+    fn an_initializer_without_meaning_for_tables_is_refused() {
+        let config = FiBiNetConfig::new(2, 4)
+            .with_embedding_initializer(Initializer::XavierNormal { gain: 1.0 });
+        let sizes = FieldSizes::new(vec![3, 4]).unwrap();
+        let error = Tables::new(&config, sizes, 1).unwrap_err().to_string();
+        assert!(
+            error.starts_with("embedding_initializer must be zeros"),
+            "{error}"
+        );
+    }
+}

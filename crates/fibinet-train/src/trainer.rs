@@ -1,0 +1,179 @@
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use fibinet_data::mix_seed;
+use fibinet_nn::{
+    BceLoss, ConfigError, FiBiNet, FiBiNetConfig, FieldInputs, FieldSizes, Head, Reduction,
+};
+use fibinet_serve::RowInputs;
+
+use crate::config::{DenseOptimizer, RowUpdate, TrainConfig};
+use crate::dense::{clip_factor, regularize, scale};
+use crate::rows::gradients::{RowGradients, RowsTaken};
+use crate::rows::optimizer::RowOptimizer;
+use crate::rows::tables::Tables;
+
+/// One model in training: the head on a device, the tables on the host, an optimizer of each.
+pub struct Trainer {
+    /// The tables.
+    pub tables: Tables,
+    /// None only while a step moves it.
+    head: Option<FiBiNet>,
+    dense: ModuleOptimizer,
+    rows: RowOptimizer,
+    config: TrainConfig,
+    device: Device,
+    steps: u64,
+}
+
+impl Trainer {
+    /// A model with drawn weights. The same config, fields and seed draw the same ones.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a setting that no model can be built with.
+    pub fn new(
+        model: &FiBiNetConfig,
+        sizes: FieldSizes,
+        config: &TrainConfig,
+        device: &Device,
+    ) -> Result<Self, ConfigError> {
+        let device = device.clone().inner();
+        let tables = Tables::new(model, sizes, mix_seed(config.seed, 0))?;
+        device.seed(mix_seed(config.seed, 1));
+        let head = model.try_init(&device.clone().autodiff())?;
+        draw_in_order(&head);
+        Ok(Self::from_parts(tables, head, config, &device))
+    }
+
+    /// A model with given weights; the head is on the autodiff side of `device`.
+    pub fn from_parts(
+        tables: Tables,
+        head: FiBiNet,
+        config: &TrainConfig,
+        device: &Device,
+    ) -> Self {
+        let dense = match config.optimizer {
+            DenseOptimizer::Adam => AdamConfig::new().with_epsilon(1e-8).init(),
+            DenseOptimizer::Sgd => SgdConfig::new().init(),
+        };
+        Self {
+            rows: RowOptimizer::new(config.row_optimizer, &tables),
+            tables,
+            head: Some(head),
+            dense,
+            config: config.clone(),
+            device: device.clone().inner(),
+            steps: 0,
+        }
+    }
+
+    /// The head, as it is trained.
+    pub fn head(&self) -> &FiBiNet {
+        self.head.as_ref().expect("a step puts the head back")
+    }
+
+    /// The head for inference. Drop it before the next step: while it lives, the step copies the
+    /// weights instead of moving them in place.
+    pub fn valid_head(&self) -> FiBiNet {
+        self.head().valid()
+    }
+
+    /// One step of both optimizers on a batch; gives the mean loss before the step, without L2. A
+    /// batch whose loss is no finite number moves nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the batch has no rows or no labels, or is of other fields.
+    pub fn step(&mut self, rows: &RowInputs) -> f32 {
+        assert!(
+            rows.num_rows > 0 && rows.labels.len() == rows.num_rows,
+            "labelled rows"
+        );
+        // Dropout draws from a process-wide state that cannot be saved: it starts anew each step.
+        self.device.seed(mix_seed(self.config.seed, 2 + self.steps));
+        self.steps += 1;
+
+        let inputs = self.tables.view().field_inputs(rows, &self.device);
+        let leaf = |tensor: Tensor<3>| Tensor::from_inner(tensor).require_grad();
+        let embeddings = leaf(inputs.embeddings);
+        let linear = inputs
+            .linear
+            .map(|terms| Tensor::<2>::from_inner(terms).require_grad());
+        let labels = TensorData::new(rows.labels.clone(), [rows.num_rows]);
+        let labels = Tensor::from_inner(Tensor::<1>::from_data(labels, &self.device));
+        let logits = self.head().forward(FieldInputs {
+            embeddings: embeddings.clone(),
+            linear: linear.clone(),
+            dense: inputs.dense.map(Tensor::from_inner),
+        });
+        let loss = BceLoss::new(Reduction::Mean).forward(logits, labels);
+        let value = loss.clone().into_scalar::<f32>();
+        if !value.is_finite() {
+            return value;
+        }
+
+        let mut gradients = loss.backward();
+        let embedding = embeddings.grad_remove(&mut gradients);
+        let embedding = to_vec(embedding.expect("the head reads every field"));
+        let linear = linear
+            .and_then(|terms| terms.grad_remove(&mut gradients))
+            .map(to_vec);
+        let dense = GradientsParams::from_grads(gradients, self.head());
+        self.apply(rows, &embedding, linear.as_deref(), dense);
+        value
+    }
+
+    /// L2, the global norm over rows and dense parameters, and both optimizers.
+    fn apply(
+        &mut self,
+        rows: &RowInputs,
+        embedding: &[f32],
+        linear: Option<&[f32]>,
+        mut dense: GradientsParams,
+    ) {
+        let config = &self.config;
+        let taken = match config.row_update {
+            RowUpdate::Met => RowsTaken::Met,
+            RowUpdate::All => RowsTaken::All,
+        };
+        let l2 = config.embedding_l2;
+        let row_gradients = RowGradients::sum(&self.tables, rows, embedding, linear, l2, taken);
+        let mut head = self.head.take().expect("a step puts the head back");
+        let mut factor = 1.0;
+        if config.net_l2 > 0.0 || config.max_gradient_norm > 0.0 {
+            let squares = regularize(&head, &mut dense, config.net_l2);
+            if config.max_gradient_norm > 0.0 {
+                let norm = (squares + row_gradients.squared_norm()).sqrt();
+                factor = clip_factor(norm, config.max_gradient_norm);
+            }
+        }
+        if factor < 1.0 {
+            scale(&head, &mut dense, factor);
+        }
+        let rate = config.learning_rate;
+        self.rows
+            .step(&mut self.tables, &row_gradients, rate, factor);
+        head = self.dense.step(rate, head, dense);
+        self.head = Some(head);
+    }
+}
+
+fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .try_into_vec()
+        .expect("gradients are f32")
+}
+
+/// Draws every parameter now, in the module's order. Left alone each is drawn when it is first
+/// read, and the order of reading would decide the draws.
+fn draw_in_order(head: &FiBiNet) {
+    struct Draw;
+    impl ModuleVisitor for Draw {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            param.val();
+        }
+    }
+    head.visit(&mut Draw);
+}
