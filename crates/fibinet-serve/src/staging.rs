@@ -88,6 +88,14 @@ impl Staging {
     /// place before is then still there.
     pub fn commit(mut self) -> Result<(), BundleError> {
         write_checksums(&self.partial)?;
+        // Some writers make files that their owner alone may read; a bundle is as readable as the
+        // process makes its files.
+        let readable = self.partial.join(CHECKSUMS);
+        let readable = fs::metadata(&readable).map_err(BundleError::io(&readable))?;
+        for file in files(&self.partial)? {
+            let path = self.partial.join(file);
+            fs::set_permissions(&path, readable.permissions()).map_err(BundleError::io(&path))?;
+        }
         sync(&self.partial)?;
         if self.replace && self.target.symlink_metadata().is_ok() {
             exchange(&self.partial, &self.target).map_err(BundleError::io(&self.target))?;

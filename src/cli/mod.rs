@@ -1,0 +1,74 @@
+//! One file a subcommand.
+
+mod device;
+mod evaluate;
+mod init;
+mod predict;
+mod progress;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fibinet::data::DataError;
+use fibinet::nn::BackendError;
+use fibinet::serve::BundleError;
+use fibinet::train::TrainError;
+
+/// Click-through-rate models: from a raw log to a trained, scored FiBiNET.
+///
+/// Exit code 0: done; 1: a failure (a file, the data, the machine); 2: wrong arguments or a wrong
+/// run file.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Train(train::TrainArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Predict(predict::PredictArgs),
+}
+
+/// A fault in what was asked for, beside those that the libraries tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; whether they can be printed is not ours to mend.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let result = match cli.command {
+        Command::Init(args) => init::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Predict(args) => predict::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<UsageError>()
+            || cause.is::<BackendError>()
+            || matches!(cause.downcast_ref(), Some(BundleError::Exists { .. }))
+            || cause.downcast_ref().is_some_and(TrainError::is_config)
+            || cause.downcast_ref().is_some_and(DataError::is_config)
+    })
+}

@@ -1,0 +1,9 @@
+//! The `fibinet` command.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}
