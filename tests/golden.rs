@@ -1,13 +1,19 @@
-//! Layers against the reference vectors of FuxiCTR and DeepCTR-Torch (`tests/golden/README.md`).
+//! Layers and FiBiNET against the reference vectors of FuxiCTR and DeepCTR-Torch (`tests/golden/README.md`).
 //!
 //! Every case found is run; `FIBINET_GOLDEN` names another directory of vectors.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use burn::module::Param;
-use burn::tensor::{Device, Tensor, TensorData};
-use fibinet::nn::{Activation, Backend, BilinearInteractionConfig, BilinearKind, SenetConfig};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use fibinet::nn::{
+    Activation, Backend, BceLoss, BilinearInteractionConfig, BilinearKind, CtrModel,
+    CtrModelConfig, FiBiNet, FieldInputs, FieldSizes, Head, Preset, Reduction, SenetConfig,
+};
+use fibinet::serve::RowInputs;
+use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
 use safetensors::SafeTensors;
 
 /// Absolute and relative tolerance of re-computation in f32.
@@ -63,13 +69,8 @@ fn assert_golden<const D: usize>(actual: Tensor<D>, vectors: &SafeTensors<'_>, n
         expected.shape().as_slice(),
         "{name}"
     );
-    let actual: Vec<f32> = actual.into_data().try_to_vec().expect("f32");
     let expected: Vec<f32> = expected.try_to_vec().expect("f32");
-    let (absolute, relative) = TOLERANCE;
-    for (i, (a, e)) in actual.iter().zip(&expected).enumerate() {
-        let close = (a - e).abs() <= absolute + relative * e.abs();
-        assert!(close, "{name}, element {i}: {a}, expected {e}");
-    }
+    assert_close(&to_vec(actual), &expected, TOLERANCE, name);
 }
 
 /// A weight in PyTorch's layout `[out, in]` as Burn's `[in, out]`.
@@ -181,5 +182,409 @@ impl Flattened for TensorData {
         let values: Vec<f32> = self.try_to_vec().expect("f32");
         let len = values.len();
         Self::new(values, [len])
+    }
+}
+
+/// A full-model case, and where each of our parameters lies among its peer's.
+struct FullCase<'a> {
+    case: &'a str,
+    fuxictr: bool,
+    vectors: &'a SafeTensors<'a>,
+    /// The fields' names, in their order.
+    fields: Vec<String>,
+    /// Hidden layers of the DNN.
+    depth: usize,
+}
+
+impl<'a> FullCase<'a> {
+    fn new(case: &'a str, vectors: &'a SafeTensors<'a>) -> Self {
+        let mut case = Self {
+            case,
+            fuxictr: case.starts_with("fuxictr."),
+            vectors,
+            fields: Vec::new(),
+            depth: 0,
+        };
+        let num_fields = case.shape("ids")[1];
+        case.fields = (0..num_fields).map(|field| format!("f{field}")).collect();
+        while case.has("param", &case.hidden(case.depth, "weight")) {
+            case.depth += 1;
+        }
+        // FuxiCTR's output layer is the last of its list.
+        case.depth -= usize::from(case.fuxictr);
+        case
+    }
+
+    fn load(&self, tensor: &str) -> TensorData {
+        load(self.vectors, &format!("{}.{tensor}", self.case))
+    }
+
+    fn shape(&self, tensor: &str) -> Vec<usize> {
+        let view = self.vectors.tensor(&format!("{}.{tensor}", self.case));
+        view.expect("a tensor of the case").shape().to_vec()
+    }
+
+    fn has(&self, group: &str, name: &str) -> bool {
+        let name = format!("{}.{group}.{name}", self.case);
+        self.vectors.tensor(&name).is_ok()
+    }
+
+    fn hidden(&self, layer: usize, part: &str) -> String {
+        match self.fuxictr {
+            true => format!("dnn.mlp.{}.{part}", 2 * layer),
+            false => format!("dnn.linears.{layer}.{part}"),
+        }
+    }
+
+    /// The peer's names of the parameter at a path of our model: one, or one a field or a matrix.
+    fn names(&self, path: &str) -> Vec<String> {
+        let table = |prefix: &str| {
+            let name = |field| format!("{prefix}.{field}.weight");
+            self.fields.iter().map(name).collect()
+        };
+        let one = |name: &str| vec![name.to_owned()];
+        let parts: Vec<&str> = path.split('.').collect();
+        match (self.fuxictr, &parts[..]) {
+            (true, ["embedding", "weight"]) => {
+                table("embedding_layer.embedding_layer.embedding_layers")
+            }
+            (false, ["embedding", "weight"]) => table("embedding_dict"),
+            (true, ["linear", "weight"]) => {
+                table("lr_layer.embedding_layer.embedding_layer.embedding_layers")
+            }
+            (false, ["linear", "weight"]) => table("linear_model.embedding_dict"),
+            (true, ["head", "senet", "reduce", _]) => one("senet_layer.excitation.0.weight"),
+            (true, ["head", "senet", "expand", _]) => one("senet_layer.excitation.2.weight"),
+            (false, ["head", "senet", "reduce", _]) => one("SE.excitation.0.weight"),
+            (false, ["head", "senet", "expand", _]) => one("SE.excitation.2.weight"),
+            (true, ["head", "combination", "raw", ..]) => one("bilinear_interaction1.bilinear_W"),
+            (true, ["head", "combination", "senet", ..]) => one("bilinear_interaction2.bilinear_W"),
+            (false, ["head", "combination", "raw", ..]) => {
+                if self.has("param", "Bilinear.bilinear.weight") {
+                    return one("Bilinear.bilinear.weight");
+                }
+                (0..)
+                    .map(|matrix| format!("Bilinear.bilinear.{matrix}.weight"))
+                    .take_while(|name| self.has("param", name))
+                    .collect()
+            }
+            (_, ["head", "dnn", "hidden", layer, part]) => {
+                let layer = layer.parse().expect("a layer's number");
+                one(&self.hidden(layer, part))
+            }
+            (true, ["head", "dnn", "output", part]) => one(&self.hidden(self.depth, part)),
+            (false, ["head", "dnn", "output", "weight"]) => one("dnn_linear.weight"),
+            (false, ["head", "bias"]) => one("out.bias"),
+            _ => panic!("{}: no peer's name for {path}", self.case),
+        }
+    }
+
+    /// The values of the parameter at a path, in our layout, from one of the case's groups. What
+    /// PyTorch gives no gradient is zero.
+    fn values(&self, group: &str, path: &str, len: usize) -> Vec<f32> {
+        // Tables and FuxiCTR's matrices lie as ours do; `nn.Linear` weights are [out, in].
+        let is_linear = path.ends_with("weight")
+            && path.starts_with("head.")
+            && !(self.fuxictr && path.contains("combination"));
+        let names = self.names(path);
+        let parts = names.len();
+        let mut values = Vec::with_capacity(len);
+        for name in names {
+            if !self.has(group, &name) {
+                assert_eq!(group, "grad", "{}: no {group}.{name}", self.case);
+                values.extend(vec![0.0; len / parts]);
+                continue;
+            }
+            let data = self.load(&format!("{group}.{name}"));
+            let numbers: Vec<f32> = data.clone().try_to_vec().expect("f32");
+            match (is_linear, data.shape().as_slice()) {
+                (true, &[rows, columns]) => values.extend(
+                    (0..columns)
+                        .flat_map(|c| (0..rows).map(move |r| r * columns + c))
+                        .map(|i| numbers[i]),
+                ),
+                _ => values.extend(numbers),
+            }
+        }
+        assert_eq!(values.len(), len, "{}: {path}", self.case);
+        values
+    }
+
+    fn config(&self) -> CtrModelConfig {
+        let shape = |name: &str| self.shape(&format!("param.{name}"));
+        let embedding_dim = self.load("emb").shape()[2];
+        let num_fields = self.fields.len();
+        let kind = match self.case.split('.').nth(1) {
+            Some("all") => BilinearKind::FieldAll,
+            Some("each") => BilinearKind::FieldEach,
+            Some("interaction") => BilinearKind::FieldInteraction,
+            other => panic!("{}: type {other:?}", self.case),
+        };
+        let preset = match self.fuxictr {
+            true => Preset::FuxiCtr,
+            false => Preset::DeepCtrTorch,
+        };
+        let hidden_units = (0..self.depth).map(|layer| shape(&self.hidden(layer, "weight"))[0]);
+        let reduced = shape(&self.names("head.senet.reduce.weight")[0])[0];
+        let tables = self.names("embedding.weight");
+        let field_sizes = tables.iter().map(|name| shape(name)[0]);
+        let fibinet = preset
+            .config(num_fields, embedding_dim)
+            .with_bilinear(kind)
+            .with_hidden_units(hidden_units.collect())
+            .with_reduction_ratio(num_fields as f64 / reduced as f64);
+        CtrModelConfig::new(field_sizes.collect(), fibinet)
+    }
+
+    fn model(&self, device: &Device) -> CtrModel<FiBiNet> {
+        struct Load<'a> {
+            case: &'a FullCase<'a>,
+            device: &'a Device,
+            path: Vec<String>,
+        }
+        impl ModuleMapper for Load<'_> {
+            fn enter_module(&mut self, name: &str, _: &str) {
+                self.path.push(name.to_owned());
+            }
+            fn exit_module(&mut self, _: &str, _: &str) {
+                self.path.pop();
+            }
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                let shape = param.lazy_shape();
+                let values = self
+                    .case
+                    .values("param", &self.path.join("."), shape.num_elements());
+                let data = TensorData::new(values, shape);
+                param.map(|_| Tensor::from_data(data, self.device).require_grad())
+            }
+        }
+        let mut load = Load {
+            case: self,
+            device,
+            path: Vec::new(),
+        };
+        self.config().init(device).map(&mut load)
+    }
+
+    /// Holds a tensor of every parameter, which `of` takes from it, against a group of the case.
+    fn assert_parameters(
+        &self,
+        model: &CtrModel<FiBiNet>,
+        group: &'static str,
+        gradients: Option<&GradientsParams>,
+        tolerance: (f32, f32),
+    ) {
+        struct Check<'a> {
+            case: &'a FullCase<'a>,
+            group: &'static str,
+            gradients: Option<&'a GradientsParams>,
+            tolerance: (f32, f32),
+            path: Vec<String>,
+            checked: usize,
+        }
+        impl ModuleVisitor for Check<'_> {
+            fn enter_module(&mut self, name: &str, _: &str) {
+                self.path.push(name.to_owned());
+            }
+            fn exit_module(&mut self, _: &str, _: &str) {
+                self.path.pop();
+            }
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let path = self.path.join(".");
+                let actual = match self.gradients {
+                    Some(gradients) => gradients.get::<D>(param.id).expect("a gradient"),
+                    None => param.val().inner(),
+                };
+                let len = actual.shape().num_elements();
+                let expected = self.case.values(self.group, &path, len);
+                let name = format!("{}.{}: {path}", self.case.case, self.group);
+                assert_close(&to_vec(actual), &expected, self.tolerance, &name);
+                self.checked += 1;
+            }
+        }
+        let mut check = Check {
+            case: self,
+            group,
+            gradients,
+            tolerance,
+            path: Vec::new(),
+            checked: 0,
+        };
+        model.visit(&mut check);
+        assert!(
+            check.checked >= 8,
+            "{}: {} parameters",
+            self.case,
+            check.checked
+        );
+    }
+
+    /// λ of the case's regulariser over the tables, as a factor of the sum of squares.
+    fn l2(&self) -> f64 {
+        let regularised = self.case.ends_with("reg");
+        match (regularised, self.fuxictr) {
+            (false, _) => 0.0,
+            (true, true) => 0.01 / 2.0,
+            (true, false) => 0.01,
+        }
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        let view = self
+            .vectors
+            .tensor(&format!("{}.ids", self.case))
+            .expect("ids");
+        let id = |bytes: &[u8]| i64::from_le_bytes(bytes.try_into().expect("8 bytes"));
+        let ids = view.data().chunks_exact(8).map(id);
+        ids.map(|id| u32::try_from(id).expect("an id")).collect()
+    }
+}
+
+/// Deep models, and gradients through them: `tests/golden/README.md`.
+const DEEP_TOLERANCE: (f32, f32) = (1e-4, 1e-3);
+
+#[test]
+fn golden_fibinet() {
+    let bytes = read("fibinet.safetensors");
+    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let cases = full_cases(&vectors);
+    for (backend, device) in devices() {
+        for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
+            let model = case.model(&device);
+            let (rows, fields) = (case.shape("ids")[0], case.fields.len());
+            let ids: Vec<i64> = case.ids().into_iter().map(i64::from).collect();
+            let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [rows, fields]), &device);
+            let labels = Tensor::<1>::from_data(case.load("label").flattened(), &device);
+
+            let embeddings = model.embedding.forward(ids.clone(), None);
+            assert_golden(embeddings.clone(), &vectors, &format!("{}.emb", case.case));
+            let linear = model.linear.as_ref().expect("a linear part");
+            let linear_logit = linear.forward(ids.clone(), None).unsqueeze_dim::<2>(1);
+            assert_golden(
+                linear_logit,
+                &vectors,
+                &format!("{}.linear_logit", case.case),
+            );
+            let logits = model.forward(ids.clone(), None, None);
+            let column = logits.clone().unsqueeze_dim::<2>(1);
+            assert_golden(column.clone(), &vectors, &format!("{}.logit", case.case));
+            let probabilities = burn::tensor::activation::sigmoid(column);
+            assert_golden(probabilities, &vectors, &format!("{}.prob", case.case));
+
+            let reduction = match case.fuxictr {
+                true => Reduction::Mean,
+                false => Reduction::Sum,
+            };
+            let squares =
+                model.embedding.weight.val().square().sum() + linear.weight.val().square().sum();
+            let loss = BceLoss::new(reduction).forward(logits, labels.clone())
+                + squares.mul_scalar(case.l2());
+            assert_golden(loss.clone(), &vectors, &format!("{}.loss", case.case));
+
+            let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+            case.assert_parameters(&model, "grad", Some(&gradients), DEEP_TOLERANCE);
+            // The gradient of the embeddings alone, as the row path takes it.
+            let leaf = Tensor::from_inner(embeddings.inner()).require_grad();
+            let inputs = FieldInputs::new(leaf.clone()).with_linear(Some(linear.terms(ids, None)));
+            let loss = BceLoss::new(reduction).forward(model.head.forward(inputs), labels);
+            let gradient = leaf.grad(&loss.backward()).expect("a gradient");
+            let expected: Vec<f32> = case.load("grad_emb").try_to_vec().expect("f32");
+            assert_close(&to_vec(gradient), &expected, DEEP_TOLERANCE, case.case);
+
+            if case.fuxictr {
+                let norm = clip_by_global_norm(&model, &mut gradients, 10.0) as f32;
+                let expected: Vec<f32> = case.load("grad_norm").try_to_vec().expect("f32");
+                assert_close(&[norm], &expected, TOLERANCE, case.case);
+            }
+            let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+            let model = adam.step(1e-3, model, gradients);
+            case.assert_parameters(&model, "after_adam", None, TOLERANCE);
+        }
+        println!("golden: {} FiBiNET cases on {backend}", cases.len());
+    }
+}
+
+/// The row path, tables on the host, ends where the peer's dense optimizer does after its first
+/// step: on met rows without L2, and on all rows with it.
+#[test]
+fn golden_fibinet_by_rows() {
+    let bytes = read("fibinet.safetensors");
+    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let cases = full_cases(&vectors);
+    // The trainer's loss is the mean, as FuxiCTR's.
+    let cases: Vec<&String> = cases
+        .iter()
+        .filter(|case| case.starts_with("fuxictr."))
+        .collect();
+    for (backend, device) in devices() {
+        for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
+            let mut model = case.model(&device);
+            let config = case.config();
+            let linear = model.linear.as_ref().expect("a linear part");
+            let tables = Tables {
+                embedding: to_vec(model.embedding.weight.val().inner()),
+                linear: Some(to_vec(linear.weight.val().inner())),
+                sizes: FieldSizes::new(config.field_sizes).expect("sizes"),
+                embedding_dim: config.fibinet.embedding_dim,
+                padding: true,
+            };
+            let train = TrainConfig {
+                learning_rate: 1e-3,
+                embedding_l2: 2.0 * case.l2(),
+                max_gradient_norm: 10.0,
+                row_update: match case.l2() > 0.0 {
+                    true => RowUpdate::All,
+                    false => RowUpdate::Met,
+                },
+                ..TrainConfig::default()
+            };
+            let mut trainer = Trainer::from_parts(tables, model.head.clone(), &train, &device);
+            let loss = trainer.step(&RowInputs {
+                ids: case.ids(),
+                values: None,
+                dense: None,
+                labels: case.load("label").try_to_vec().expect("f32"),
+                num_rows: case.shape("ids")[0],
+            });
+            if case.l2() == 0.0 {
+                let expected: Vec<f32> = case.load("loss").try_to_vec().expect("f32");
+                assert_close(&[loss], &expected, TOLERANCE, case.case);
+            }
+            let shape = model.embedding.weight.shape();
+            let table = TensorData::new(trainer.tables.embedding.clone(), shape);
+            model.embedding.weight = Param::from_tensor(Tensor::from_data(table, &device));
+            let weights = trainer.tables.linear.clone().expect("a linear part");
+            let table = TensorData::new(weights, linear.weight.shape());
+            if let Some(linear) = &mut model.linear {
+                linear.weight = Param::from_tensor(Tensor::from_data(table, &device));
+            }
+            model.head = trainer.head().clone();
+            case.assert_parameters(&model, "after_adam", None, TOLERANCE);
+        }
+        println!("golden: {} FiBiNET cases by rows on {backend}", cases.len());
+    }
+}
+
+/// `{peer}.{type}.{case}` of every full-model case.
+fn full_cases(vectors: &SafeTensors<'_>) -> BTreeSet<String> {
+    let cases: BTreeSet<String> = vectors
+        .names()
+        .into_iter()
+        .filter_map(|name| Some(name.strip_suffix(".ids")?.to_owned()))
+        .collect();
+    assert!(!cases.is_empty(), "no case in {}", directory().display());
+    cases
+}
+
+fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("f32")
+}
+
+#[track_caller]
+fn assert_close(actual: &[f32], expected: &[f32], (absolute, relative): (f32, f32), name: &str) {
+    assert_eq!(actual.len(), expected.len(), "{name}");
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        let close = (a - e).abs() <= absolute + relative * e.abs();
+        assert!(close, "{name}, element {i}: {a}, expected {e}");
     }
 }
