@@ -421,11 +421,12 @@ impl<'a> FullCase<'a> {
 
     /// λ of the case's regulariser over the tables, as a factor of the sum of squares.
     fn l2(&self) -> f64 {
-        let regularised = self.case.ends_with("reg");
-        match (regularised, self.fuxictr) {
-            (false, _) => 0.0,
-            (true, true) => 0.01 / 2.0,
-            (true, false) => 0.01,
+        let index: serde_json::Value =
+            serde_json::from_slice(&read("index.json")).expect("an index");
+        let lambda = &index[format!("fibinet {}", self.case)]["emb_reg"];
+        match self.fuxictr {
+            true => lambda.as_f64().unwrap_or(0.0) / 2.0,
+            false => lambda.as_f64().unwrap_or(0.0),
         }
     }
 

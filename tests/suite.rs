@@ -1,3 +1,6 @@
 //! Tests across crates, in one binary.
 
+#[cfg(feature = "cli")]
+mod cli;
 mod golden;
+mod learns;

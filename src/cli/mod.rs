@@ -67,7 +67,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<UsageError>()
             || cause.is::<BackendError>()
-            || matches!(cause.downcast_ref(), Some(BundleError::Exists { .. }))
+            || cause.downcast_ref().is_some_and(BundleError::is_config)
             || cause.downcast_ref().is_some_and(TrainError::is_config)
             || cause.downcast_ref().is_some_and(DataError::is_config)
     })

@@ -78,4 +78,13 @@ impl BundleError {
             reason: reason.to_string(),
         }
     }
+
+    /// Whether the fault is in what a person asked for rather than in a file or the machine.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::Exists { .. } | Self::Config(_) => true,
+            Self::Data(error) => error.is_config(),
+            _ => false,
+        }
+    }
 }

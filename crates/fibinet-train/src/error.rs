@@ -47,16 +47,14 @@ pub enum TrainError {
     },
     /// The loss is no number any more.
     #[error(
-        "the loss became {loss} at step {step} of epoch {epoch}, at learning rate {learning_rate}; \
+        "the loss became {loss} {place}, at learning rate {learning_rate}; \
          a lower train.learning_rate or a train.max_gradient_norm may help"
     )]
     NotFinite {
         /// The loss.
-        loss: f32,
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The step of the epoch, from 1.
-        step: u64,
+        loss: f64,
+        /// Where: a step of an epoch, or the validation rows after one.
+        place: String,
         /// The learning rate.
         learning_rate: f64,
     },
@@ -75,8 +73,8 @@ impl TrainError {
             | Self::Setting { .. }
             | Self::Schema(_)
             | Self::Model(_)
-            | Self::Backend(_)
-            | Self::Bundle(BundleError::Exists { .. } | BundleError::Config(_)) => true,
+            | Self::Backend(_) => true,
+            Self::Bundle(error) => error.is_config(),
             Self::Data(error) => error.is_config(),
             _ => false,
         }

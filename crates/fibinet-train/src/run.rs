@@ -136,6 +136,9 @@ impl Run<'_> {
             epoch += 1;
             let train_loss = self.epoch(epoch, observe)?;
             let valid = self.evaluate(&self.prepared.valid)?;
+            self.require_finite(valid.logloss, || {
+                format!("on the validation rows after epoch {epoch}")
+            })?;
             let better = best.is_none_or(|(_, best)| self.better(&valid, &best));
             let report = EpochReport {
                 epoch,
@@ -172,23 +175,29 @@ impl Run<'_> {
         };
         let (mut rows, mut total) = (0, 0.0);
         let stream = BatchStream::new(&self.prepared.train, train.batch_size, Some(shuffle));
-        for (step, batch) in (1..).zip(stream) {
+        for (step, batch) in (1_u64..).zip(stream) {
             let inputs = self.plan.inputs(batch?);
             let loss = self.trainer.step(&inputs);
-            if !loss.is_finite() {
-                return Err(TrainError::NotFinite {
-                    loss,
-                    epoch,
-                    step,
-                    learning_rate: train.learning_rate,
-                });
-            }
+            self.require_finite(f64::from(loss), || {
+                format!("at step {step} of epoch {epoch}")
+            })?;
             rows += inputs.num_rows;
             total += f64::from(loss) * inputs.num_rows as f64;
             observe(Event::Step { epoch, rows, loss });
         }
         self.training_time += start.elapsed();
         Ok(total / rows as f64)
+    }
+
+    fn require_finite(&self, loss: f64, place: impl Fn() -> String) -> Result<(), TrainError> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        Err(TrainError::NotFinite {
+            loss,
+            place: place(),
+            learning_rate: self.config.train.learning_rate,
+        })
     }
 
     fn better(&self, new: &Metrics, best: &Metrics) -> bool {

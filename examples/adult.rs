@@ -1,0 +1,76 @@
+//! From a CSV to a trained, judged and scored model, as `fibinet train`, `evaluate` and `predict`
+//! do it, on a sample of the UCI Adult data: who earns more than 50K?
+//!
+//! `cargo run --release --example adult`
+
+use std::error::Error;
+use std::path::Path;
+
+use fibinet::data::open_rows;
+use fibinet::nn::Backend;
+use fibinet::serve::{BundleError, Scorer, probability};
+use fibinet::train::{Event, Predictions, RunConfig, RunOptions, train};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = root.join("runs/adult");
+    let device = Backend::compiled()
+        .next()
+        .ok_or("no backend is compiled in")?
+        .device()?;
+
+    let config = RunConfig::read(&root.join("examples/adult.toml"), &[])?;
+    println!("Training on 80% of examples/data/adult_2600.csv ...");
+    let options = RunOptions {
+        out: &out,
+        force: true,
+        device: &device,
+    };
+    let report = train(&config, &options, |event| {
+        if let Event::Epoch(epoch) = event {
+            let loss = epoch.valid.logloss;
+            println!(
+                "  epoch {:>2}: log loss {loss:.4} on validation rows",
+                epoch.epoch
+            );
+        }
+    })?;
+    let test = report.test.ok_or("the split has test rows")?;
+    println!("\nOn {} rows that training never saw:", test.rows);
+    let auc = test.auc.ok_or("the test rows are of one class")?;
+    println!(
+        "  AUC      {auc:.4}  (1: every earner above 50K ranks over every other; 0.5: chance)"
+    );
+    println!(
+        "  log loss {:.4}  (0.5514: everyone gets the sample's 24%)",
+        test.logloss
+    );
+
+    let scorer = Scorer::open(&out, &device)?;
+    let data = root.join("examples/data/adult_2600.csv");
+    let mut reader = open_rows(&data, scorer.encoder().format())?;
+    let mut predictions = Predictions::default();
+    let mut first = Vec::new();
+    scorer.score_rows(reader.as_mut(), true, |logits, labels| {
+        first.extend(
+            logits
+                .iter()
+                .copied()
+                .zip(labels.iter().copied())
+                .take(5 - first.len().min(5)),
+        );
+        predictions.extend(logits, labels);
+        Ok::<(), BundleError>(())
+    })?;
+    println!("\nThe first rows of the file, scored by the bundle in runs/adult:");
+    for (row, (logit, label)) in (1..).zip(first) {
+        let income = if label == 1.0 { "above" } else { "up to" };
+        println!(
+            "  row {row}: {:>5.1}%  (in truth: {income} 50K)",
+            100.0 * probability(logit)
+        );
+    }
+    let all = predictions.metrics();
+    println!("  all {} rows: log loss {:.4}", all.rows, all.logloss);
+    Ok(())
+}

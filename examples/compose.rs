@@ -1,0 +1,95 @@
+//! Layers of this crate in a model of one's own, trained for ten steps in a loop of one's own.
+//!
+//! `cargo run --release --example compose [flex | ndarray | wgpu | …]` runs it on a backend that is
+//! compiled in; nothing in the model names one.
+
+use std::error::Error;
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Int, Tensor};
+use fibinet::nn::{
+    Backend, BceLoss, BilinearInteraction, BilinearInteractionConfig, FeatureEmbedding,
+    FeatureEmbeddingConfig, Reduction, Senet, SenetConfig,
+};
+
+const FIELD_SIZES: [usize; 4] = [30, 20, 10, 5];
+const EMBEDDING_DIM: usize = 4;
+
+/// SENET, then bilinear pairs, then a linear map.
+#[derive(Module, Debug)]
+struct MyModel {
+    embedding: FeatureEmbedding,
+    senet: Senet,
+    bilinear: BilinearInteraction,
+    output: Linear,
+}
+
+impl MyModel {
+    fn new(device: &Device) -> Self {
+        let fields = FIELD_SIZES.len();
+        let pairs = fibinet::nn::num_pairs(fields);
+        Self {
+            embedding: FeatureEmbeddingConfig::new(FIELD_SIZES.to_vec(), EMBEDDING_DIM)
+                .init(device),
+            senet: SenetConfig::new(fields).init(device),
+            bilinear: BilinearInteractionConfig::new(fields, EMBEDDING_DIM).init(device),
+            output: LinearConfig::new(pairs * EMBEDDING_DIM, 1).init(device),
+        }
+    }
+
+    fn forward(&self, ids: Tensor<2, Int>) -> Tensor<1> {
+        let embeddings = self.embedding.forward(ids, None); // [B, F, K]
+        let pairs = self.bilinear.forward(self.senet.forward(embeddings)); // [B, P, K]
+        self.output.forward(pairs.flatten::<2>(1, 2)).squeeze_dim(1) // [B]
+    }
+}
+
+/// 64 rows in which the first two fields decide the click together.
+fn rows(device: &Device) -> (Tensor<2, Int>, Tensor<1>) {
+    let (mut ids, mut labels) = (Vec::new(), Vec::new());
+    for row in 0..64_usize {
+        let fields = [7, 11, 3, 5].map(|step| row * step);
+        ids.extend(
+            fields
+                .iter()
+                .zip(FIELD_SIZES)
+                .map(|(draw, size)| (draw % size) as i64),
+        );
+        labels.push(f32::from(u8::from(
+            (fields[0] % 30 + fields[1] % 20) % 2 == 1,
+        )));
+    }
+    let ids = Tensor::<1, Int>::from_data(ids.as_slice(), device).reshape([64, 4]);
+    (ids, Tensor::from_data(labels.as_slice(), device))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let backend = match std::env::args().nth(1) {
+        Some(name) => name.parse()?,
+        None => Backend::compiled()
+            .next()
+            .ok_or("no backend is compiled in")?,
+    };
+    let device = backend.device()?.autodiff();
+    device.seed(2019);
+    let mut model = MyModel::new(&device);
+    println!("{model}");
+    let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
+    let (ids, labels) = rows(&device);
+    let mut losses = Vec::new();
+    for step in 1..=10 {
+        let logits = model.forward(ids.clone());
+        let loss = BceLoss::new(Reduction::Mean).forward(logits, labels.clone());
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(0.05, model, gradients);
+        losses.push(loss.into_scalar::<f32>());
+        println!("{backend}: step {step:>2}  loss {:.4}", losses[step - 1]);
+    }
+    // An example that stopped learning is a broken one.
+    if losses[9] < losses[0] {
+        return Ok(());
+    }
+    Err(format!("the loss went from {} to {}", losses[0], losses[9]).into())
+}

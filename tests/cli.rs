@@ -1,0 +1,423 @@
+//! The command, through the real binary.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const ADULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/adult_2600.csv");
+
+fn fibinet(directory: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+    command.current_dir(directory).env_remove("BURN_DEVICE");
+    command.args(args).output().expect("the binary runs")
+}
+
+#[track_caller]
+fn succeed(directory: &Path, args: &[&str]) -> String {
+    let output = fibinet(directory, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {stderr}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Runs a command that must fail with this code and say this, without a panic.
+#[track_caller]
+fn fail(directory: &Path, args: &[&str], code: i32, says: &str) {
+    let output = fibinet(directory, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains(says), "{args:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args:?}");
+}
+
+fn json(text: &str) -> Value {
+    assert_eq!(text.lines().count(), 1, "one object on one line: {text}");
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let mut names: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_csv_becomes_a_trained_judged_and_scored_model() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    let report = json(&succeed(
+        at,
+        &["train", "fibinet.toml", "--out", "runs/a", "--json"],
+    ));
+    // Logistic regression has about .90 on this sample (shared data notes); 285 test rows have a
+    // standard error of .02.
+    let test = &report["test"];
+    assert!(test["auc"].as_f64().expect("an AUC") > 0.86, "{report}");
+    assert!(test["logloss"].as_f64().expect("a loss") < 0.40, "{report}");
+    let rows = |split: &str| report[split]["rows"].as_u64().expect("rows");
+    let train_rows = report["train_rows"].as_u64().expect("rows");
+    assert_eq!(rows("valid") + rows("test") + train_rows, 2600);
+    for key in ["best_epoch", "num_parameters", "rows_per_second"] {
+        assert!(report[key].as_f64().expect("a number") > 0.0, "{report}");
+    }
+
+    let data = ["--data", ADULT];
+    let metrics = json(&succeed(
+        at,
+        &[&["evaluate", "runs/a", "--json"], &data[..]].concat(),
+    ));
+    assert_eq!(metrics["rows"], 2600);
+    assert!(metrics["auc"].as_f64().expect("an AUC") > 0.88, "{metrics}");
+
+    succeed(
+        at,
+        &[&["predict", "runs/a", "-o", "scores.csv"], &data[..]].concat(),
+    );
+    let scores = fs::read_to_string(at.join("scores.csv")).expect("scores");
+    let mut lines = scores.lines();
+    assert_eq!(lines.next(), Some("probability"));
+    let scores: Vec<f32> = lines.map(|line| line.parse().expect("a number")).collect();
+    assert_eq!(scores.len(), 2600);
+    assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)));
+    // In the rows' order: scored with the labels they give the AUC of `evaluate`.
+    let text = fs::read_to_string(ADULT).expect("the sample");
+    let labels: Vec<f32> = text
+        .lines()
+        .skip(1)
+        .map(|line| f32::from(line.as_bytes()[0] - b'0'))
+        .collect();
+    let auc = fibinet::train::auc(&scores, &labels).expect("two classes");
+    assert!((auc - metrics["auc"].as_f64().expect("an AUC")).abs() < 1e-6);
+
+    // Without the label's column, and with the columns in another order.
+    let without: String = text
+        .lines()
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').skip(1).collect();
+            format!(
+                "{}\n",
+                cells.iter().rev().copied().collect::<Vec<_>>().join(",")
+            )
+        })
+        .collect();
+    fs::write(at.join("unlabelled.csv"), without).expect("written");
+    succeed(
+        at,
+        &[
+            "predict",
+            "runs/a",
+            "--data",
+            "unlabelled.csv",
+            "-o",
+            "again.csv",
+        ],
+    );
+    let again = fs::read(at.join("again.csv")).expect("scores");
+    assert_eq!(again, fs::read(at.join("scores.csv")).expect("scores"));
+    assert_eq!(
+        entries(at),
+        [
+            "again.csv",
+            "fibinet.toml",
+            "runs",
+            "scores.csv",
+            "unlabelled.csv"
+        ]
+    );
+    assert_eq!(entries(&at.join("runs")), ["a"]);
+}
+
+/// 4.4M dense parameters, above the size from which Burn's whole-tensor sums depend on threads.
+const LARGE: [&str; 7] = [
+    "--set",
+    "model.embedding_dim=16",
+    "model.hidden_units=[1500]",
+    "train.epochs=1",
+    "train.batch_size=512",
+    "train.net_l2=0.001",
+    "train.max_gradient_norm=0.1",
+];
+
+#[test]
+fn a_seed_gives_the_same_bits_with_one_thread_and_with_two() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    let train = |out: &str, seed: &str, threads: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+        command.current_dir(at).env("RAYON_NUM_THREADS", threads);
+        command
+            .args(["train", "fibinet.toml", "--seed", seed, "--out", out])
+            .args(LARGE);
+        let output = command.output().expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        ["head.safetensors", "tables.safetensors", "history.jsonl"]
+            .map(|file| fs::read(at.join(out).join(file)).expect("a file of the run"))
+    };
+    let one = train("one", "1", "1");
+    assert!(one[0].len() > 4 * 4_200_000, "{} bytes", one[0].len());
+    assert!(
+        train("two", "1", "2") == one,
+        "two threads gave other weights"
+    );
+    assert!(
+        train("again", "1", "2") == one,
+        "the same run gave other weights"
+    );
+    assert!(
+        train("other", "2", "2") != one,
+        "another seed gave the same weights"
+    );
+}
+
+#[test]
+fn bad_input_is_told_with_its_place_and_leaves_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let write = |name: &str, text: &str| fs::write(at.join(name), text).expect("written");
+    let good: String = (0..60)
+        .map(|i| format!("{},s{},{i}\n", i % 2, i % 5))
+        .collect();
+    let log = |rows: &str| format!("click,site,age\n{good}{rows}");
+    let config = |file: &str, more: &str| {
+        format!(
+            "[data]\ntrain = \"{file}\"\nlabel = \"click\"\nsplit = {{ valid = 0.3 }}\n\
+             [[data.fields]]\nname = \"site\"\nkind = \"categorical\"\n\
+             [[data.fields]]\nname = \"age\"\nkind = \"numeric\"\n\
+             [model]\nembedding_dim = 2\nhidden_units = [4]\n[train]\nepochs = 1\n{more}"
+        )
+    };
+    let train = |file: &str, more: &str, code: i32, says: &str| {
+        write("run.toml", &config(file, more));
+        fail(at, &["train", "run.toml", "--out", "run"], code, says);
+        assert!(!at.join("run").exists() && !at.join("run.partial").exists());
+    };
+
+    train("none.csv", "", 1, "none.csv: No such file");
+    write("empty.csv", "");
+    train("empty.csv", "", 1, "empty.csv: the file has no rows");
+    write("header.csv", "click,site,age\n");
+    train("header.csv", "", 1, "header.csv: the file has no rows");
+    write("unlabelled.csv", "clicks,site,age\n1,a,2\n");
+    train(
+        "unlabelled.csv",
+        "",
+        2,
+        "no column `click`, did you mean `clicks`?",
+    );
+    write("label.csv", &log("2,s1,3\n"));
+    train(
+        "label.csv",
+        "",
+        1,
+        "label.csv:62, column `click`: a label must be 0 or 1, but is `2`",
+    );
+    write("wide.csv", &log("1,s1,3,4\n"));
+    train("wide.csv", "", 1, "wide.csv:62: 4 columns, expected 3");
+    write("narrow.csv", &log("1,s1\n"));
+    train("narrow.csv", "", 1, "narrow.csv:62: 2 columns, expected 3");
+    write("number.csv", &log("1,s1,old\n"));
+    train(
+        "number.csv",
+        "",
+        1,
+        "number.csv:62, column `age`: a number was expected",
+    );
+    write("good.csv", &log(""));
+    train("good.csv", "epoch = 3\n", 2, "unknown field `epoch`");
+    train("good.csv", "learning_rate = 1e30\n", 1, "the loss became");
+
+    write("run.toml", &config("good.csv", ""));
+    let run = ["train", "run.toml", "--out", "run"];
+    let one_field = [
+        "--set",
+        "data.fields=[{ name = \"site\", kind = \"categorical\" }]",
+    ];
+    fail(
+        at,
+        &[&run[..], &one_field].concat(),
+        2,
+        "num_fields must be at least 2, but is 1",
+    );
+    fail(
+        at,
+        &[&run[..], &["--device", "cudo"]].concat(),
+        2,
+        "did you mean `cuda`?",
+    );
+    fail(
+        at,
+        &[&run[..], &["--set", "model.preset=fuxi"]].concat(),
+        2,
+        "did you mean `fuxictr`?",
+    );
+    fail(at, &["train", "none.toml", "--out", "run"], 2, "none.toml");
+    fail(
+        at,
+        &["init", "good.csv", "--label", "clack", "-o", "x.toml"],
+        2,
+        "no column `clack`",
+    );
+    fail(
+        at,
+        &["init", "good.csv", "--label", "click", "-o", "run.toml"],
+        2,
+        "--force",
+    );
+    fail(at, &["train"], 2, "--out");
+
+    succeed(at, &run);
+    let before = fs::read(at.join("run/SHA256SUMS")).expect("checksums");
+    fail(at, &run, 2, "run exists; give another --out, or --force");
+    succeed(at, &[&run[..], &["--force", "--seed", "7"]].concat());
+    let after = fs::read(at.join("run/SHA256SUMS")).expect("checksums");
+    assert_ne!(before, after);
+    // A failing run leaves the bundle that it was to replace.
+    write("run.toml", &config("number.csv", ""));
+    fail(
+        at,
+        &[&run[..], &["--force"]].concat(),
+        1,
+        "a number was expected",
+    );
+    assert_eq!(
+        fs::read(at.join("run/SHA256SUMS")).expect("checksums"),
+        after
+    );
+
+    let predict = ["predict", "run", "-o", "out.csv", "--data"];
+    fail(
+        at,
+        &[&predict[..], &["number.csv"]].concat(),
+        1,
+        "number.csv:62",
+    );
+    write("columns.csv", "click,age\n1,2\n");
+    fail(
+        at,
+        &[&predict[..], &["columns.csv"]].concat(),
+        2,
+        "no column `site`",
+    );
+    assert!(
+        !entries(at).iter().any(|name| name.starts_with("out.csv")),
+        "{:?}",
+        entries(at)
+    );
+    fail(
+        at,
+        &["evaluate", "good.csv", "--data", "good.csv"],
+        1,
+        "is no bundle",
+    );
+    for file in [
+        "bundle.toml",
+        "head.safetensors",
+        "tables.safetensors",
+        "encoder/fields.toml",
+        "encoder/vocabulary.fst",
+        "SHA256SUMS",
+    ] {
+        let path = at.join("run").join(file);
+        let bytes = fs::read(&path).expect("a file of the bundle");
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        fs::write(&path, flipped).expect("written");
+        let output = fibinet(at, &["evaluate", "run", "--data", "good.csv"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{file}: {stderr}");
+        assert!(stderr.contains("run/"), "{file}: {stderr}");
+        fs::write(&path, bytes).expect("written");
+    }
+    succeed(at, &["evaluate", "run", "--data", "good.csv"]);
+}
+
+#[test]
+fn criteo_rows_with_their_oddities_train_and_score() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    // Empty cells, negative integers, no header; test rows without a label.
+    let row = |i: usize| {
+        let integers = (0..13).map(|k| match (i + k) % 5 {
+            0 => String::new(),
+            1 => format!("-{}", k % 3 + 1),
+            _ => format!("{}", i * (k + 1) % 997),
+        });
+        let categories = (0..26).map(|k| match (i + k) % 7 {
+            0 => String::new(),
+            _ => format!("{:08x}", i * 31 % (k + 3)),
+        });
+        integers.chain(categories).collect::<Vec<_>>().join("\t")
+    };
+    let labelled: String = (0..400)
+        .map(|i| format!("{}\t{}\n", i % 4 / 3, row(i)))
+        .collect();
+    let unlabelled: String = (0..10).map(|i| format!("{}\n", row(i))).collect();
+    fs::write(at.join("train.txt"), labelled).expect("written");
+    fs::write(at.join("test.txt"), unlabelled).expect("written");
+    let config = "[data]\ntrain = \"train.txt\"\nschema = \"criteo\"\nsplit = { valid = 0.2 }\n\
+        [model]\nembedding_dim = 2\nhidden_units = [8]\n[train]\nepochs = 1\nbatch_size = 64\n";
+    fs::write(at.join("criteo.toml"), config).expect("written");
+    let report = json(&succeed(
+        at,
+        &["train", "criteo.toml", "--out", "run", "--json"],
+    ));
+    assert_eq!(report["test"], Value::Null);
+    succeed(at, &["evaluate", "run", "--data", "train.txt"]);
+    succeed(
+        at,
+        &["predict", "run", "--data", "test.txt", "-o", "out.csv"],
+    );
+    let scores = fs::read_to_string(at.join("out.csv")).expect("scores");
+    assert_eq!(scores.lines().count(), 11);
+}
+
+#[test]
+fn every_preset_trains_with_numbers_as_they_are() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let rows: String = (0..200)
+        .map(|i| format!("{},s{},{},t{}\n", i % 2, i % 5, i % 17, i % 3))
+        .collect();
+    fs::write(at.join("log.csv"), format!("click,site,age,tag\n{rows}")).expect("written");
+    let config = "[data]\ntrain = \"log.csv\"\nlabel = \"click\"\nsplit = { valid = 0.3 }\n\
+        [[data.fields]]\nname = \"site\"\nkind = \"categorical\"\n\
+        [[data.fields]]\nname = \"age\"\nkind = \"numeric\"\nencoding = \"value\"\n\
+        [[data.fields]]\nname = \"tag\"\nkind = \"categorical\"\n[train]\nepochs = 1\n";
+    fs::write(at.join("run.toml"), config).expect("written");
+    for preset in fibinet::nn::Preset::ALL {
+        let preset_key = format!("model.preset={preset}");
+        let mut args = vec![
+            "train", "run.toml", "--out", "run", "--force", "--json", "--set",
+        ];
+        args.push(&preset_key);
+        if !preset.name().starts_with("paper-shallow") {
+            args.push("model.hidden_units=[8]");
+        }
+        let report = json(&succeed(at, &args));
+        assert!(
+            report["valid"]["logloss"]
+                .as_f64()
+                .expect("a loss")
+                .is_finite()
+        );
+        succeed(
+            at,
+            &["predict", "run", "--data", "log.csv", "-o", "out.csv"],
+        );
+    }
+}

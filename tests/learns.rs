@@ -1,0 +1,187 @@
+//! Training: the row path against dense training through the module, and backends against each
+//! other.
+
+use burn::module::{Initializer, Param};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use fibinet::nn::{
+    Backend, BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction,
+};
+use fibinet::serve::RowInputs;
+use fibinet::train::{
+    DenseOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm,
+};
+
+const FIELD_SIZES: [usize; 4] = [5, 7, 1, 3];
+const ROWS: usize = 16;
+
+fn config() -> CtrModelConfig {
+    let fibinet = FiBiNetConfig::new(FIELD_SIZES.len(), 3)
+        .with_hidden_units(vec![8, 4])
+        .with_bias(true)
+        .with_padding(true)
+        // Weights large enough for gradients to be.
+        .with_embedding_initializer(Initializer::Normal {
+            mean: 0.0,
+            std: 0.5,
+        });
+    CtrModelConfig::new(FIELD_SIZES.to_vec(), fibinet)
+}
+
+/// Rows of step `step`; the third field is a number times its vector.
+fn rows(step: usize) -> RowInputs {
+    let places = (0..ROWS).flat_map(|row| (0..FIELD_SIZES.len()).map(move |field| (row, field)));
+    let ids = places.clone().map(|(row, field)| {
+        let draw = (row * 7 + field * 13 + step * 5) % 101;
+        (draw % FIELD_SIZES[field]) as u32
+    });
+    let values = places.map(|(row, field)| match field {
+        2 => (row as f32 - 8.0) / 4.0,
+        _ => 1.0,
+    });
+    RowInputs {
+        ids: ids.collect(),
+        values: Some(values.collect()),
+        dense: None,
+        labels: (0..ROWS)
+            .map(|row| f32::from(u8::from((row + step).is_multiple_of(3))))
+            .collect(),
+        num_rows: ROWS,
+    }
+}
+
+fn forward(model: &CtrModel<FiBiNet>, rows: &RowInputs, device: &Device) -> Tensor<1> {
+    let shape = [rows.num_rows, FIELD_SIZES.len()];
+    let ids: Vec<i64> = rows.ids.iter().map(|id| i64::from(*id)).collect();
+    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), device);
+    let values = rows.values.clone().expect("values");
+    let values = Tensor::<2>::from_data(TensorData::new(values, shape), device);
+    model.forward(ids, Some(values), None)
+}
+
+fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("f32")
+}
+
+fn tables(model: &CtrModel<FiBiNet>) -> Tables {
+    let linear = model.linear.as_ref().expect("a linear part");
+    Tables {
+        embedding: to_vec(model.embedding.weight.val().inner()),
+        linear: Some(to_vec(linear.weight.val().inner())),
+        sizes: FieldSizes::new(FIELD_SIZES.to_vec()).expect("sizes"),
+        embedding_dim: 3,
+        padding: true,
+    }
+}
+
+#[track_caller]
+fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(actual.len(), expected.len());
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        assert!((a - e).abs() <= tolerance, "number {i}: {a}, expected {e}");
+    }
+}
+
+fn cpu_devices() -> Vec<Device> {
+    [Backend::Flex, Backend::NdArray]
+        .into_iter()
+        .filter_map(|backend| backend.device().ok())
+        .map(Device::autodiff)
+        .collect()
+}
+
+#[test]
+fn sgd_by_rows_gives_the_weights_of_dense_sgd_through_the_module() {
+    const RATE: f64 = 1.0;
+    const MAX_NORM: f64 = 0.1;
+    for device in cpu_devices() {
+        let mut model = config().init(&device);
+        let before = tables(&model);
+        let train = TrainConfig {
+            learning_rate: RATE,
+            optimizer: DenseOptimizer::Sgd,
+            row_optimizer: RowRule::Sgd,
+            row_update: RowUpdate::Met,
+            max_gradient_norm: MAX_NORM,
+            ..TrainConfig::default()
+        };
+        let mut trainer = Trainer::from_parts(before.clone(), model.head.clone(), &train, &device);
+        let mut dense = SgdConfig::new().init();
+        let mut clipped = 0;
+        for step in 0..20 {
+            let rows = rows(step);
+            trainer.step(&rows);
+
+            let labels = Tensor::from_data(rows.labels.as_slice(), &device);
+            let logits = forward(&model, &rows, &device);
+            let loss = BceLoss::new(Reduction::Mean).forward(logits, labels);
+            let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+            let norm = clip_by_global_norm(&model, &mut gradients, MAX_NORM);
+            clipped += usize::from(norm > MAX_NORM);
+            model = dense.step(RATE, model, gradients);
+        }
+        assert!(clipped > 0, "no step was clipped");
+        let expected = tables(&model);
+        assert_close(&trainer.tables.embedding, &expected.embedding, 1e-5);
+        let linear = |tables: &Tables| tables.linear.clone().expect("a linear part");
+        assert_close(&linear(&trainer.tables), &linear(&expected), 1e-5);
+        let moved = before.embedding.iter().zip(&expected.embedding);
+        assert!(moved.filter(|(b, e)| (*b - *e).abs() > 1e-3).count() > 30);
+        // The heads give the same logits on the same tables.
+        let by_rows = CtrModel {
+            head: trainer.head().clone(),
+            ..model.clone()
+        };
+        let rows = rows(99);
+        let actual = to_vec(forward(&by_rows, &rows, &device));
+        assert_close(&actual, &to_vec(forward(&model, &rows, &device)), 1e-5);
+    }
+}
+
+#[test]
+fn training_by_rows_learns_what_it_is_shown() {
+    for device in cpu_devices() {
+        let config = config();
+        let sizes = FieldSizes::new(FIELD_SIZES.to_vec()).expect("sizes");
+        let train = TrainConfig {
+            learning_rate: 0.02,
+            ..TrainConfig::default()
+        };
+        let mut trainer =
+            Trainer::new(&config.fibinet, sizes, &train, &device).expect("a proper config");
+        let rows = rows(1);
+        let first = trainer.step(&rows);
+        let last = (0..200).fold(first, |_, _| trainer.step(&rows));
+        assert!(last < 0.1 * first, "the loss went from {first} to {last}");
+        let padding = trainer.tables.embedding[..3]
+            .iter()
+            .all(|weight| *weight == 0.0);
+        assert!(padding, "the padding row moved");
+    }
+}
+
+#[test]
+fn flex_and_ndarray_agree_on_logits() {
+    let devices = cpu_devices();
+    let [flex, ndarray] = &devices[..] else {
+        println!("skipped: needs both --features flex,ndarray");
+        return;
+    };
+    let model = config().init(flex);
+    let mut moved = config().init(ndarray);
+    let copy = |weight: &Param<Tensor<2>>| {
+        Param::from_tensor(Tensor::from_data(weight.val().into_data(), ndarray))
+    };
+    moved.embedding.weight = copy(&model.embedding.weight);
+    moved.head = burn::module::Module::to_device(model.head.clone(), ndarray);
+    if let (Some(moved), Some(linear)) = (&mut moved.linear, &model.linear) {
+        moved.weight = copy(&linear.weight);
+    }
+    let rows = rows(3);
+    let expected = to_vec(forward(&model, &rows, flex));
+    assert_close(&to_vec(forward(&moved, &rows, ndarray)), &expected, 1e-4);
+    let spread = expected
+        .iter()
+        .fold(0.0_f32, |spread, z| spread.max(z.abs()));
+    assert!(spread > 0.01, "logits of weight: {expected:?}");
+}
