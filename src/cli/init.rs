@@ -1,5 +1,5 @@
 use std::fmt::Write;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use clap::Args;
 use fibinet::data::{FieldEncoding, FieldSpec, Guess, RowFormat, guess_fields};
 
 use super::UsageError;
+use super::aside::AsideFile;
 
 /// Look at a log and write a run file for it, ready to train and to edit
 ///
@@ -49,7 +50,10 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
     };
     let guess = guess_fields(&args.train, &format)?;
     let text = run_file(args, &format, &guess)?;
-    write_aside(&args.output, &text)?;
+    let mut output = AsideFile::create(&args.output)?;
+    let context = || args.output.display().to_string();
+    output.write_all(text.as_bytes()).with_context(context)?;
+    output.commit()?;
     let fields = guess.columns.iter().filter(|column| column.1.is_some());
     eprintln!(
         "{}: {} fields of {} columns, by {} rows",
@@ -152,19 +156,4 @@ fn from_run_file(path: &Path, run_file: &Path) -> Result<String> {
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-fn write_aside(target: &Path, text: &str) -> Result<()> {
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".partial-{}", std::process::id()));
-    let partial = target.with_file_name(name);
-    let written = File::create(&partial)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&partial, target));
-    written
-        .inspect_err(|_| {
-            // Best effort: the error that led here is the one to tell.
-            let _ = fs::remove_file(&partial);
-        })
-        .with_context(|| target.display().to_string())
 }

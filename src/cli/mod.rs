@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod aside;
 mod device;
 mod evaluate;
 mod init;

@@ -4,7 +4,7 @@
 //! restores the best weights from disk, judges them on the test rows and leaves a bundle. A
 //! [`Trainer`] is one model in training, step by step.
 //!
-//! The embedding half and the head are trained apart (`DESIGN.md`, "Two halves of a model"): the
+//! The embedding half and the head are trained apart: the
 //! rows that a batch meets are gathered into a leaf `[B, F, K]`, the head runs on it, and the leaf's
 //! gradient, summed by distinct row, updates those rows alone ([`RowOptimizer`]). A step's cost does
 //! not grow with the vocabulary.

@@ -14,8 +14,8 @@ use crate::fields::FieldSizes;
 /// | `padding` | false | row 0 of each field is zero and never trained | |
 /// | `initializer` | N(0, 0.05) | draws the rows | |
 ///
-/// FuxiCTR and DeepCTR-Torch draw from N(0, 1e-4); see PEERS: the larger start trains better on
-/// small logs, and the presets keep the peers' own.
+/// FuxiCTR and DeepCTR-Torch draw from N(0, 1e-4), which their [presets](crate::Preset) keep; small
+/// logs train better from the larger start.
 #[derive(Config, Debug)]
 pub struct FeatureEmbeddingConfig {
     /// Rows of each field.

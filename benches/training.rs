@@ -1,0 +1,112 @@
+//! Training speed at Criteo's shape, by bilinear kind, against the floor of the DNN's matrix
+//! products alone, measured in the same run.
+//!
+//! `cargo bench --bench training [-- STEPS]`; F = 39, K = 10, 400×3, batch 2,048, V = 1M, Adam.
+
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Device, Distribution, Tensor};
+use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes, num_pairs};
+use fibinet::serve::RowInputs;
+use fibinet::train::{TrainConfig, Trainer};
+
+const FIELDS: usize = 39;
+const EMBEDDING_DIM: usize = 10;
+const HIDDEN: [usize; 3] = [400; 3];
+const BATCH: usize = 2048;
+const FIELD_ROWS: usize = 25_641;
+
+fn rows(step: usize) -> RowInputs {
+    let draw = |i: usize| fibinet::data::mix_seed(step as u64, i as u64) as usize;
+    RowInputs {
+        ids: (0..BATCH * FIELDS)
+            .map(|i| (draw(i) % FIELD_ROWS) as u32)
+            .collect(),
+        values: None,
+        dense: None,
+        labels: (0..BATCH).map(|i| (draw(i) % 2) as f32).collect(),
+        num_rows: BATCH,
+    }
+}
+
+/// The median of the times of `steps` runs, after one that does not count.
+fn median(steps: usize, mut run: impl FnMut(usize)) -> Duration {
+    run(0);
+    let mut times: Vec<Duration> = (1..=steps)
+        .map(|step| {
+            let start = Instant::now();
+            run(step);
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[steps / 2]
+}
+
+/// Forward and both backward products of every layer of the DNN, and nothing else.
+fn floor(steps: usize, device: &Device) -> Duration {
+    let mut widths = vec![2 * num_pairs(FIELDS) * EMBEDDING_DIM];
+    widths.extend(HIDDEN);
+    widths.push(1);
+    let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, device);
+    let layers: Vec<_> = widths
+        .windows(2)
+        .map(|width| {
+            let (x, w) = (random([BATCH, width[0]]), random([width[0], width[1]]));
+            (x, w, random([BATCH, width[1]]))
+        })
+        .collect();
+    median(steps, |_| {
+        for (x, w, gradient) in &layers {
+            let products = [
+                x.clone().matmul(w.clone()),
+                x.clone().transpose().matmul(gradient.clone()),
+                gradient.clone().matmul(w.clone().transpose()),
+            ];
+            std::hint::black_box(&products);
+        }
+        device.sync().expect("the device answers");
+    })
+}
+
+fn main() {
+    // Cargo's own arguments (`--bench`) are no number.
+    let steps = std::env::args()
+        .find_map(|arg| arg.parse().ok())
+        .unwrap_or(7);
+    let backend = Backend::compiled()
+        .next()
+        .expect("a backend is compiled in");
+    let device = backend.device().expect("a compiled backend has a device");
+    let rows_per_second = |time: Duration| BATCH as f64 / time.as_secs_f64();
+
+    let floor = floor(steps, &device);
+    println!("{backend}, median of {steps} steps of {BATCH} rows");
+    println!("{:<20} {:>8} {:>8}", "", "rows/s", "of floor");
+    println!(
+        "{:<20} {:>8.0} {:>7.0}%",
+        "matmul floor",
+        rows_per_second(floor),
+        100.0
+    );
+    for (name, kind) in [
+        ("field_all", BilinearKind::FieldAll),
+        ("field_each", BilinearKind::FieldEach),
+        ("field_interaction", BilinearKind::FieldInteraction),
+    ] {
+        let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
+            .with_bilinear(kind)
+            .with_hidden_units(HIDDEN.to_vec());
+        let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).expect("proper sizes");
+        let train = TrainConfig {
+            max_gradient_norm: 0.0,
+            ..TrainConfig::default()
+        };
+        let mut trainer = Trainer::new(&model, sizes, &train, &device).expect("a proper config");
+        let time = median(steps, |step| {
+            std::hint::black_box(trainer.step(&rows(step)));
+        });
+        let share = 100.0 * floor.as_secs_f64() / time.as_secs_f64();
+        println!("{name:<20} {:>8.0} {share:>7.0}%", rows_per_second(time));
+    }
+}
