@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use fibinet::data::open_rows;
+use fibinet::data::{Label, open_rows};
 use fibinet::nn::Backend;
 use fibinet::serve::{BundleError, Scorer, probability};
 use fibinet::train::{Event, Predictions, RunConfig, RunOptions, train};
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let scorer = Scorer::open(&out, &device)?;
     let data = root.join("examples/data/adult_2600.csv");
-    let mut reader = open_rows(&data, scorer.encoder().format())?;
+    let mut reader = open_rows(&data, scorer.encoder().format(), Label::Required)?;
     let mut predictions = Predictions::default();
     let mut first = Vec::new();
     scorer.score_rows(reader.as_mut(), true, |logits, labels| {

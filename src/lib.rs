@@ -11,3 +11,8 @@ pub use fibinet_data as data;
 pub use fibinet_nn as nn;
 pub use fibinet_serve as serve;
 pub use fibinet_train as train;
+
+/// The README's Rust blocks, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -62,7 +62,7 @@ fn a_csv_becomes_a_trained_judged_and_scored_model() {
         at,
         &["train", "fibinet.toml", "--out", "runs/a", "--json"],
     ));
-    // Logistic regression has about .90 on this sample (shared data notes); 285 test rows have a
+    // Logistic regression has about .90 on this sample; 285 test rows have a
     // standard error of .02.
     let test = &report["test"];
     assert!(test["auc"].as_f64().expect("an AUC") > 0.86, "{report}");
@@ -156,11 +156,22 @@ fn a_seed_gives_the_same_bits_with_one_thread_and_with_two() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     succeed(at, &["init", ADULT, "--label", "label"]);
-    let train = |out: &str, seed: &str, threads: &str| {
+    let mut devices = vec!["flex"];
+    devices.extend(cfg!(feature = "ndarray").then_some("ndarray"));
+    let train = |out: &str, seed: &str, threads: &str, device: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
         command.current_dir(at).env("RAYON_NUM_THREADS", threads);
         command
-            .args(["train", "fibinet.toml", "--seed", seed, "--out", out])
+            .args([
+                "train",
+                "fibinet.toml",
+                "--device",
+                device,
+                "--seed",
+                seed,
+                "--out",
+                out,
+            ])
             .args(LARGE);
         let output = command.output().expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -168,19 +179,107 @@ fn a_seed_gives_the_same_bits_with_one_thread_and_with_two() {
         ["head.safetensors", "tables.safetensors", "history.jsonl"]
             .map(|file| fs::read(at.join(out).join(file)).expect("a file of the run"))
     };
-    let one = train("one", "1", "1");
-    assert!(one[0].len() > 4 * 4_200_000, "{} bytes", one[0].len());
-    assert!(
-        train("two", "1", "2") == one,
-        "two threads gave other weights"
+    for device in devices {
+        let train = |out: &str, seed: &str, threads: &str| {
+            train(&format!("{device}-{out}"), seed, threads, device)
+        };
+        let one = train("one", "1", "1");
+        assert!(one[0].len() > 4 * 4_200_000, "{} bytes", one[0].len());
+        assert!(
+            train("two", "1", "2") == one,
+            "{device}: two threads gave other weights"
+        );
+        assert!(
+            train("again", "1", "2") == one,
+            "{device}: the same run gave other weights"
+        );
+        assert!(
+            train("other", "2", "2") != one,
+            "{device}: another seed gave the same weights"
+        );
+    }
+}
+
+#[test]
+fn early_stopping_keeps_the_best_epochs_weights() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    let set = ["--set", "train.learning_rate=0.01", "train.patience=2"];
+    let train = ["train", "fibinet.toml", "--out", "run", "--json"];
+    let report = json(&succeed(at, &[&train[..], &set].concat()));
+    let history = fs::read_to_string(at.join("run/history.jsonl")).expect("a history");
+    let epochs: Vec<Value> = history.lines().map(json).collect();
+    let loss = |epoch: &Value| epoch["valid"]["logloss"].as_f64().expect("a loss");
+    let best = epochs
+        .iter()
+        .min_by(|a, b| loss(a).total_cmp(&loss(b)))
+        .expect("epochs");
+    assert_eq!(report["best_epoch"], best["epoch"]);
+    // Stopped two epochs after the best, and judged by the best one's weights, read from disk.
+    let best_epoch = report["best_epoch"].as_u64().expect("an epoch");
+    assert_eq!(report["epochs"], best_epoch + 2);
+    assert_eq!(epochs.len() as u64, best_epoch + 2);
+    assert_eq!(report["valid"], best["valid"]);
+    assert_ne!(epochs[epochs.len() - 1]["valid"], best["valid"]);
+    // Killed and run again: what the dead process left is in nobody's way.
+    fs::create_dir(at.join(".again.fibinet-partial")).expect("made");
+    fs::write(at.join(".again.fibinet-partial/head.safetensors"), "half").expect("written");
+    succeed(
+        at,
+        &[
+            "train",
+            "fibinet.toml",
+            "--out",
+            "again",
+            "--set",
+            "train.epochs=1",
+        ],
     );
-    assert!(
-        train("again", "1", "2") == one,
-        "the same run gave other weights"
+    assert_eq!(entries(at), ["again", "fibinet.toml", "run"]);
+}
+
+#[test]
+fn tabs_and_files_of_their_own_are_splits() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let text = fs::read_to_string(ADULT)
+        .expect("the sample")
+        .replace(',', "\t");
+    let (header, rows) = text.split_once('\n').expect("a header");
+    let rows: Vec<&str> = rows.lines().collect();
+    for (name, rows) in [
+        ("a.tsv", &rows[..2000]),
+        ("b.tsv", &rows[2000..2300]),
+        ("c.tsv", &rows[2300..]),
+    ] {
+        let text = format!("{header}\r\n{}\r\n", rows.join("\r\n"));
+        fs::write(at.join(name), text).expect("written");
+    }
+    let init = [
+        "init", "a.tsv", "--valid", "b.tsv", "--test", "c.tsv", "--label", "label",
+    ];
+    succeed(at, &init);
+    let report = json(&succeed(
+        at,
+        &["train", "fibinet.toml", "--out", "run", "--json"],
+    ));
+    assert_eq!(report["train_rows"], 2000);
+    assert_eq!(
+        (&report["valid"]["rows"], &report["test"]["rows"]),
+        (&Value::from(300), &Value::from(300))
     );
+    let test = json(&succeed(
+        at,
+        &["evaluate", "run", "--data", "c.tsv", "--json"],
+    ));
+    let difference = |key: &str| {
+        let number = |value: &Value| value[key].as_f64().expect("a number");
+        (number(&test) - number(&report["test"])).abs()
+    };
     assert!(
-        train("other", "2", "2") != one,
-        "another seed gave the same weights"
+        difference("auc") < 1e-9 && difference("logloss") < 1e-6,
+        "{test} {report}"
     );
 }
 
@@ -204,7 +303,13 @@ fn bad_input_is_told_with_its_place_and_leaves_nothing() {
     let train = |file: &str, more: &str, code: i32, says: &str| {
         write("run.toml", &config(file, more));
         fail(at, &["train", "run.toml", "--out", "run"], code, says);
-        assert!(!at.join("run").exists() && !at.join("run.partial").exists());
+        let names = entries(at);
+        assert!(
+            !names
+                .iter()
+                .any(|name| name == "run" || name.contains("fibinet-")),
+            "{names:?}"
+        );
     };
 
     train("none.csv", "", 1, "none.csv: No such file");
@@ -282,10 +387,16 @@ fn bad_input_is_told_with_its_place_and_leaves_nothing() {
 
     succeed(at, &run);
     let before = fs::read(at.join("run/SHA256SUMS")).expect("checksums");
-    fail(at, &run, 2, "run exists; give another --out, or --force");
+    fail(at, &run, 2, "run exists; write elsewhere, or replace it with --force");
     succeed(at, &[&run[..], &["--force", "--seed", "7"]].concat());
     let after = fs::read(at.join("run/SHA256SUMS")).expect("checksums");
     assert_ne!(before, after);
+    // What is no bundle is not replaced, even by force.
+    fs::create_dir(at.join("photos")).expect("made");
+    write("photos/one", "dear");
+    let photos = ["train", "run.toml", "--out", "photos", "--force"];
+    fail(at, &photos, 2, "photos exists and is no bundle");
+    assert_eq!(entries(&at.join("photos")), ["one"]);
     // A failing run leaves the bundle that it was to replace.
     write("run.toml", &config("number.csv", ""));
     fail(
@@ -339,6 +450,7 @@ fn bad_input_is_told_with_its_place_and_leaves_nothing() {
         fs::write(&path, flipped).expect("written");
         let output = fibinet(at, &["evaluate", "run", "--data", "good.csv"]);
         let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("panicked"), "{file}: {stderr}");
         assert_eq!(output.status.code(), Some(1), "{file}: {stderr}");
         assert!(stderr.contains("run/"), "{file}: {stderr}");
         fs::write(&path, bytes).expect("written");

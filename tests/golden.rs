@@ -16,7 +16,8 @@ use fibinet::serve::RowInputs;
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
 use safetensors::SafeTensors;
 
-/// Absolute and relative tolerance of re-computation in f32.
+/// Absolute and relative tolerance of re-computation in f32, as the vectors' README gives it: they
+/// were computed in f32 themselves, with sums in another order.
 const TOLERANCE: (f32, f32) = (1e-5, 1e-4);
 
 fn directory() -> PathBuf {

@@ -5,40 +5,56 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// A file written aside and renamed into place by [`commit`](Self::commit): a failure leaves what
-/// was there.
-pub(super) struct AsideFile<'a> {
-    target: &'a Path,
-    partial: PathBuf,
+/// was there. What a killed process left is written over by the next one.
+///
+/// A link is followed, and what is no ordinary file (a pipe, `/dev/stdout`) is written to as it is.
+pub(super) struct AsideFile {
+    target: PathBuf,
+    /// None where the target is written to as it is, or is in place already.
+    partial: Option<PathBuf>,
     file: BufWriter<File>,
-    committed: bool,
 }
 
-impl<'a> AsideFile<'a> {
-    pub(super) fn create(target: &'a Path) -> Result<Self> {
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".partial-{}", std::process::id()));
-        let partial = target.with_file_name(name);
-        let file = File::create(&partial).with_context(|| partial.display().to_string())?;
+impl AsideFile {
+    pub(super) fn create(target: &Path) -> Result<Self> {
+        let target = target.canonicalize().unwrap_or_else(|_| target.to_owned());
+        let is_special = target
+            .metadata()
+            .is_ok_and(|there| !there.is_file() && !there.is_dir());
+        let partial = (!is_special).then(|| {
+            let mut name = std::ffi::OsString::from(".");
+            name.push(target.file_name().unwrap_or_default());
+            name.push(".fibinet-partial");
+            target.with_file_name(name)
+        });
+        let path = partial.as_ref().unwrap_or(&target);
+        if target.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory))
+                .with_context(|| target.display().to_string());
+        }
+        let file = File::create(path).with_context(|| path.display().to_string())?;
         Ok(Self {
+            file: BufWriter::new(file),
             target,
             partial,
-            file: BufWriter::new(file),
-            committed: false,
         })
     }
 
     pub(super) fn commit(mut self) -> Result<()> {
-        let moved = self
-            .file
-            .flush()
-            .and_then(|()| self.file.get_ref().sync_all())
-            .and_then(|()| fs::rename(&self.partial, self.target));
-        self.committed = moved.is_ok();
+        let mut moved = self.file.flush();
+        if let Some(partial) = &self.partial {
+            moved = moved
+                .and_then(|()| self.file.get_ref().sync_all())
+                .and_then(|()| fs::rename(partial, &self.target));
+        }
+        if moved.is_ok() {
+            self.partial = None;
+        }
         moved.with_context(|| self.target.display().to_string())
     }
 }
 
-impl Write for AsideFile<'_> {
+impl Write for AsideFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -48,11 +64,11 @@ impl Write for AsideFile<'_> {
     }
 }
 
-impl Drop for AsideFile<'_> {
+impl Drop for AsideFile {
     fn drop(&mut self) {
-        if !self.committed {
+        if let Some(partial) = &self.partial {
             // Best effort: the error that led here is the one to tell.
-            let _ = fs::remove_file(&self.partial);
+            let _ = fs::remove_file(partial);
         }
     }
 }

@@ -2,12 +2,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use fibinet::data::open_rows;
+use fibinet::data::{DataError, Label, open_rows};
 use fibinet::serve::{BundleError, Scorer};
 use fibinet::train::Predictions;
 
-use super::device;
 use super::progress::metrics_line;
+use super::{device, print};
 
 /// Judge a bundle on labelled rows: AUC and log loss
 ///
@@ -30,21 +30,23 @@ pub(super) struct EvaluateArgs {
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let device = device::select(args.device.as_deref())?;
     let scorer = Scorer::open(&args.run, &device)?;
-    let mut reader = open_rows(&args.data, scorer.encoder().format()).map_err(BundleError::Data)?;
+    let mut reader = open_rows(&args.data, scorer.encoder().format(), Label::Required)
+        .map_err(BundleError::Data)?;
     let mut predictions = Predictions::default();
     scorer.score_rows(reader.as_mut(), true, |logits, labels| {
         predictions.extend(logits, labels);
         Ok::<(), BundleError>(())
     })?;
     let metrics = predictions.metrics();
-    if args.json {
-        println!("{}", serde_json::to_string(&metrics)?);
-    } else {
-        println!(
-            "{}  ({} rows)",
-            metrics_line("data", &metrics),
-            metrics.rows
-        );
+    if metrics.rows == 0 {
+        return Err(DataError::Empty {
+            path: args.data.clone(),
+        }
+        .into());
     }
-    Ok(())
+    if args.json {
+        return print(&serde_json::to_string(&metrics)?);
+    }
+    let line = metrics_line("data", &metrics);
+    print(&format!("{line}  ({} rows)", metrics.rows))
 }

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use fibinet::data::{FieldEncoding, FieldSpec, Guess, RowFormat, guess_fields};
 
-use super::UsageError;
 use super::aside::AsideFile;
+use super::{UsageError, say};
 
 /// Look at a log and write a run file for it, ready to train and to edit
 ///
@@ -42,6 +42,10 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
         let message = format!("{path} exists; give another -o, or --force to replace it");
         return Err(UsageError(message).into());
     }
+    for file in [&args.valid, &args.test].into_iter().flatten() {
+        file.metadata()
+            .with_context(|| file.display().to_string())?;
+    }
     let format = RowFormat {
         label: args.label.clone(),
         delimiter: delimiter(&args.train)?,
@@ -54,14 +58,17 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
     let context = || args.output.display().to_string();
     output.write_all(text.as_bytes()).with_context(context)?;
     output.commit()?;
-    let fields = guess.columns.iter().filter(|column| column.1.is_some());
-    eprintln!(
+    say(&format!(
         "{}: {} fields of {} columns, by {} rows",
         args.output.display(),
-        fields.count(),
+        guess
+            .columns
+            .iter()
+            .filter(|column| column.field.is_some())
+            .count(),
         guess.columns.len(),
         guess.num_rows
-    );
+    ));
     Ok(())
 }
 
@@ -102,10 +109,11 @@ fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String
         let missing: Vec<String> = guess.missing.iter().map(|word| quoted(word)).collect();
         writeln!(text, "missing = [{}]", missing.join(", "))?;
     }
-    for (name, field, reason) in &guess.columns {
-        match field {
+    for column in &guess.columns {
+        let reason = &column.reason;
+        match &column.field {
             Some(field) => write_field(&mut text, field, reason)?,
-            None => writeln!(text, "\n# {}: {reason}", quoted(name))?,
+            None => writeln!(text, "\n# {:?}: {reason}", column.name)?,
         }
     }
     writeln!(

@@ -8,8 +8,10 @@ mod predict;
 mod progress;
 mod train;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use fibinet::data::DataError;
 use fibinet::nn::BackendError;
@@ -58,7 +60,7 @@ pub(crate) fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say(&format!("error: {}", message(&error)));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
@@ -72,4 +74,27 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || cause.downcast_ref().is_some_and(TrainError::is_config)
             || cause.downcast_ref().is_some_and(DataError::is_config)
     })
+}
+
+/// The error and its causes, each said once: the libraries' messages hold their causes' already.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+/// A line on stderr; one that nobody can read is no failure.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A line of the result on stdout.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("stdout")
 }

@@ -1,13 +1,13 @@
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use fibinet::data::open_rows;
+use fibinet::data::{Label, open_rows};
 use fibinet::serve::{Scorer, probability};
 
 use super::aside::AsideFile;
-use super::device;
+use super::{UsageError, device, say};
 
 /// Score raw rows: one probability a row, in the rows' order
 ///
@@ -28,9 +28,21 @@ pub(super) struct PredictArgs {
 }
 
 pub(super) fn run(args: &PredictArgs) -> Result<()> {
+    if is_same_file(&args.data, &args.output) {
+        let path = args.output.display();
+        let message = format!("{path} is the file to score; write the scores to another");
+        return Err(UsageError(message).into());
+    }
     let device = device::select(args.device.as_deref())?;
     let scorer = Scorer::open(&args.run, &device)?;
-    let mut reader = open_rows(&args.data, scorer.encoder().format())?;
+    let format = scorer.encoder().format();
+    let mut reader = open_rows(&args.data, format, Label::Optional)?;
+    if format.columns.is_some() && !reader.columns().contains(&format.label) {
+        say(&format!(
+            "rows are one cell narrower: `{}` is taken to be absent",
+            format.label
+        ));
+    }
     let mut output = AsideFile::create(&args.output)?;
     let context = || args.output.display().to_string();
     writeln!(output, "probability").with_context(context)?;
@@ -43,6 +55,16 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
         Ok::<(), anyhow::Error>(())
     })?;
     output.commit()?;
-    eprintln!("{rows} rows scored into {}", args.output.display());
+    say(&format!(
+        "{rows} rows scored into {}",
+        args.output.display()
+    ));
     Ok(())
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }

@@ -56,7 +56,7 @@ impl Display {
     /// A line above the bar; without a terminal a plain line.
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            super::say(text);
         } else {
             self.bar.println(text);
         }

@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use fibinet::train::{RunConfig, RunOptions, RunReport, train};
 
-use super::device;
 use super::progress::{Display, metrics_line};
+use super::{device, print};
 
 /// Train a model as a run file says and leave a bundle
 ///
@@ -49,24 +49,24 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let report = train(&config, &options, |event| display.show(event))?;
     drop(display);
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print_table(&report, &args.out.display().to_string());
+        return print(&serde_json::to_string(&report)?);
     }
-    Ok(())
+    print(&table(&report, &args.out.display().to_string()))
 }
 
-fn print_table(report: &RunReport, out: &str) {
-    println!();
-    println!(
-        "best epoch        {} of {}",
-        report.best_epoch, report.epochs
-    );
-    println!("{}", metrics_line("valid           ", &report.valid));
-    if let Some(test) = &report.test {
-        println!("{}", metrics_line("test            ", test));
-    }
-    println!("parameters        {}", report.num_parameters);
-    println!("rows per second   {:.0}", report.rows_per_second);
-    println!("bundle            {out}");
+fn table(report: &RunReport, out: &str) -> String {
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "best epoch        {} of {}",
+            report.best_epoch, report.epochs
+        ),
+        metrics_line("valid           ", &report.valid),
+    ];
+    let test = report.test.as_ref();
+    lines.extend(test.map(|test| metrics_line("test            ", test)));
+    lines.push(format!("parameters        {}", report.num_parameters));
+    lines.push(format!("rows per second   {:.0}", report.rows_per_second));
+    lines.push(format!("bundle            {out}"));
+    lines.join("\n")
 }

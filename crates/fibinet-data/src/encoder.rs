@@ -310,7 +310,7 @@ pub(crate) fn log2_token(value: f32, token: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::fit::EncoderFit;
-    use crate::reader::open_rows;
+    use crate::reader::{Label, open_rows};
     use crate::schema::Scaling;
 
     fn field(name: &str, encoding: FieldEncoding) -> FieldSpec {
@@ -332,7 +332,7 @@ mod tests {
     fn reader(directory: &Path, text: &str) -> Box<dyn RowReader> {
         let path = directory.join("rows.csv");
         fs::write(&path, text).unwrap();
-        open_rows(&path, &format()).unwrap()
+        open_rows(&path, &format(), Label::Required).unwrap()
     }
 
     fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, DataError> {

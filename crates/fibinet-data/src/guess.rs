@@ -4,7 +4,7 @@ use std::path::Path;
 use csv::ByteRecord;
 
 use crate::error::DataError;
-use crate::reader::{column_index, open_rows};
+use crate::reader::{Label, column_index, open_rows};
 use crate::schema::{FieldEncoding, FieldSpec, RowFormat};
 
 /// Rows that a guess looks at.
@@ -23,12 +23,23 @@ const MISSING: [&str; 9] = [
 /// What a look at a file says of its columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guess {
-    /// Column by column, without the label: a field, or none where the column is left out, and why.
-    pub columns: Vec<(String, Option<FieldSpec>, String)>,
+    /// Column by column, without the label.
+    pub columns: Vec<ColumnGuess>,
     /// Cells met that stand for no value.
     pub missing: Vec<String>,
     /// The rows looked at.
     pub num_rows: u64,
+}
+
+/// What a look at a file says of one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnGuess {
+    /// The column's name.
+    pub name: String,
+    /// The field to make of it; none where it is better left out.
+    pub field: Option<FieldSpec>,
+    /// Why.
+    pub reason: String,
 }
 
 /// Guesses the kind of every column of a file but the label.
@@ -37,7 +48,7 @@ pub struct Guess {
 ///
 /// Where the file cannot be read or lacks the label's column.
 pub fn guess_fields(path: &Path, format: &RowFormat) -> Result<Guess, DataError> {
-    let mut reader = open_rows(path, format)?;
+    let mut reader = open_rows(path, format, Label::Required)?;
     let label = column_index(reader.as_ref(), &format.label)?;
     let names = reader.columns().to_vec();
     let mut columns: Vec<Column> = names.iter().map(|_| Column::default()).collect();
@@ -72,7 +83,11 @@ pub fn guess_fields(path: &Path, format: &RowFormat) -> Result<Guess, DataError>
                 name: name.clone(),
                 encoding,
             });
-            (name, field, reason)
+            ColumnGuess {
+                name,
+                field,
+                reason,
+            }
         })
         .collect();
     let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
@@ -112,6 +127,9 @@ impl Column {
     fn guess(&self, name: &str) -> (Option<FieldEncoding>, String) {
         let categorical = Some(FieldEncoding::Categorical { min_count: 2 });
         let quantile = Some(FieldEncoding::Quantile { buckets: 20 });
+        if name.is_empty() {
+            return (None, "left out: the column has no name".to_owned());
+        }
         let distinct = self.distinct.len();
         let many = match distinct {
             DISTINCT => format!("at least {DISTINCT}"),
@@ -198,7 +216,7 @@ mod tests {
         let kinds: Vec<_> = guess
             .columns
             .iter()
-            .map(|(name, field, _)| {
+            .map(|ColumnGuess { name, field, .. }| {
                 let kind = field.as_ref().map(|field| match field.encoding {
                     FieldEncoding::Categorical { .. } => "categorical",
                     FieldEncoding::Quantile { .. } => "quantile",

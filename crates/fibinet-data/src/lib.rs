@@ -28,10 +28,10 @@ pub use batch::Batch;
 pub use encoder::{Encoder, FieldLayout, RowEncoder};
 pub use error::DataError;
 pub use fit::EncoderFit;
-pub use guess::{Guess, guess_fields};
+pub use guess::{ColumnGuess, Guess, guess_fields};
 pub use mapped::MappedFile;
 pub use prepare::{Prepared, Progress, SplitKind, prepare};
-pub use reader::{DelimitedReader, Position, RowReader, open_rows};
+pub use reader::{DelimitedReader, Label, Position, RowReader, open_rows};
 pub use schema::{
     BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, RowFormat, Scaling, SchemaError,
     Sources,

@@ -6,9 +6,6 @@ use std::path::Path;
 use memmap2::Mmap;
 
 /// A file mapped into memory: read as it is used, and shared between processes.
-///
-/// The file must not change while it is mapped. Files of a bundle do not: a new bundle is written
-/// aside and renamed into place, which leaves the old files to those who mapped them.
 #[derive(Debug)]
 pub struct MappedFile {
     map: Mmap,
@@ -17,16 +14,22 @@ pub struct MappedFile {
 impl MappedFile {
     /// Maps a file.
     ///
+    /// # Safety
+    ///
+    /// Nobody may write to the file while it is mapped. Files of a bundle are never written to: new
+    /// ones are written aside and renamed into place, which leaves the old ones to those who mapped
+    /// them.
+    ///
     /// # Errors
     ///
     /// Where it cannot be opened or mapped.
     #[expect(
         unsafe_code,
-        reason = "mapping is what makes start-up free of reading tables"
+        reason = "mapping is what lets tables be used without reading them whole"
     )]
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub unsafe fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        // SAFETY: by the contract above nobody writes to the file while it is mapped.
+        // SAFETY: the caller's promise.
         let map = unsafe { Mmap::map(&file)? };
         Ok(Self { map })
     }

@@ -5,7 +5,7 @@ use csv::ByteRecord;
 use crate::encoder::Encoder;
 use crate::error::DataError;
 use crate::fit::EncoderFit;
-use crate::reader::open_rows;
+use crate::reader::{Label, open_rows};
 use crate::schema::DataSpec;
 use crate::shards::{ShardWriter, Shards};
 
@@ -86,7 +86,7 @@ pub fn prepare(
     let mut encoded = 0;
     for (path, whole) in files {
         let Some(path) = path else { continue };
-        let mut reader = open_rows(path, &spec.format)?;
+        let mut reader = open_rows(path, &spec.format, Label::Required)?;
         let mut rows = encoder.rows(reader.as_ref(), true)?;
         let mut row = ByteRecord::new();
         let mut number = 0;
@@ -125,7 +125,7 @@ pub fn prepare(
 
 fn fit(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<Encoder, DataError> {
     let path = &spec.sources.train;
-    let mut reader = open_rows(path, &spec.format)?;
+    let mut reader = open_rows(path, &spec.format, Label::Required)?;
     let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
     let mut row = ByteRecord::new();
     let (mut number, mut fitted) = (0, 0_u64);

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,14 +44,27 @@ pub trait RowReader: Send {
 
 /// Opens a file of rows written as `format` says.
 ///
-/// With named columns a file may lack the label's, as Criteo's test files do: its rows are then one
-/// cell narrower.
+/// With named columns and rows to score, a file may lack the label's column, as Criteo's test files
+/// do: its rows are then one cell narrower.
 ///
 /// # Errors
 ///
 /// Where the file cannot be opened, has no rows or no proper header.
-pub fn open_rows(path: &Path, format: &RowFormat) -> Result<Box<dyn RowReader>, DataError> {
-    Ok(Box::new(DelimitedReader::open(path, format)?))
+pub fn open_rows(
+    path: &Path,
+    format: &RowFormat,
+    label: Label,
+) -> Result<Box<dyn RowReader>, DataError> {
+    Ok(Box::new(DelimitedReader::open(path, format, label)?))
+}
+
+/// Whether rows are labelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// They must be: to train and to judge.
+    Required,
+    /// They need not be: to score.
+    Optional,
 }
 
 /// CSV, TSV and their kin.
@@ -60,7 +73,8 @@ pub struct DelimitedReader {
     reader: csv::Reader<File>,
     columns: Vec<String>,
     path: Arc<PathBuf>,
-    line: u64,
+    /// Where the last row starts, in bytes.
+    start: u64,
     /// The first row, where it had to be read to learn the width.
     first: Option<ByteRecord>,
 }
@@ -71,7 +85,7 @@ impl DelimitedReader {
     /// # Errors
     ///
     /// As [`open_rows`].
-    pub fn open(path: &Path, format: &RowFormat) -> Result<Self, DataError> {
+    pub fn open(path: &Path, format: &RowFormat, label: Label) -> Result<Self, DataError> {
         let file = File::open(path).map_err(DataError::io(path))?;
         if file.metadata().map_err(DataError::io(path))?.is_dir() {
             return Err(DataError::io(path)(io::ErrorKind::IsADirectory.into()));
@@ -96,34 +110,20 @@ impl DelimitedReader {
             });
         }
         let (columns, first) = match &format.columns {
-            Some(names) => (Self::named_columns(names, format, first.len()), Some(first)),
+            Some(names) => {
+                let lacks_label = label == Label::Optional && first.len() + 1 == names.len();
+                let present = |name: &&String| !(lacks_label && **name == format.label);
+                (names.iter().filter(present).cloned().collect(), Some(first))
+            }
             None => (header(&path, &first)?, None),
         };
         Ok(Self {
             reader,
             columns,
             path,
-            line: 1,
+            start: 0,
             first,
         })
-    }
-
-    /// The line a row begins on. The reader's own answer is the line after the row before it, short
-    /// of the blank lines between, so it is counted back from where the row ends.
-    fn line_of(&self, row: &ByteRecord) -> u64 {
-        let after_previous = row.position().map_or(1, csv::Position::line);
-        let inside = row.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let end = self.reader.position().line();
-        (end.saturating_sub(1 + inside)).max(after_previous)
-    }
-
-    fn named_columns(names: &[String], format: &RowFormat, width: usize) -> Vec<String> {
-        let without_label = names.iter().filter(|name| **name != format.label);
-        if width + 1 == names.len() {
-            without_label.cloned().collect()
-        } else {
-            names.to_vec()
-        }
     }
 }
 
@@ -142,7 +142,7 @@ impl RowReader for DelimitedReader {
                 }
             }
         }
-        self.line = self.line_of(row);
+        self.start = row.position().map_or(0, csv::Position::byte);
         if row.len() != self.columns.len() {
             return Err(DataError::Width {
                 position: self.position(),
@@ -156,7 +156,9 @@ impl RowReader for DelimitedReader {
     fn position(&self) -> Position {
         Position {
             path: Arc::clone(&self.path),
-            line: self.line,
+            // Counted only when it is asked for, by an error; a file that cannot be read twice has
+            // the reader's own count.
+            line: line_at(&self.path, self.start).unwrap_or(self.reader.position().line()),
         }
     }
 }
@@ -173,6 +175,32 @@ pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, 
             suggestion: nearest(name, columns.iter().map(String::as_str)),
             found: columns.join(", "),
         })
+}
+
+/// The line that a row begins on whose record starts at byte `start`, past the blank lines before
+/// it. A line ends with `\n`, `\r\n` or `\r`.
+fn line_at(path: &Path, start: u64) -> io::Result<u64> {
+    let (mut line, mut after_return) = (1, false);
+    for (offset, byte) in (0..).zip(BufReader::new(File::open(path)?).bytes()) {
+        match byte? {
+            b'\n' => {
+                line += 1;
+                after_return = false;
+            }
+            b'\r' => {
+                line += u64::from(after_return);
+                after_return = true;
+            }
+            _ => {
+                line += u64::from(after_return);
+                after_return = false;
+                if offset >= start {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(line)
 }
 
 fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
@@ -218,7 +246,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rows.csv");
         fs::write(&path, text).unwrap();
-        let mut reader = open_rows(&path, format)?;
+        let mut reader = open_rows(&path, format, Label::Optional)?;
         let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
         while reader.read_row(&mut row)? {
             let cells = row

@@ -466,10 +466,10 @@ fn check_fields(fields: &[FieldSpec], format: &RowFormat) -> Result<(), SchemaEr
             reason: reason.to_owned(),
         })
     };
-    if !format.delimiter.is_ascii() {
+    if !format.delimiter.is_ascii() || matches!(format.delimiter, '"' | '\n' | '\r') {
         return Err(SchemaError::Setting {
             reason: format!(
-                "`delimiter` must be an ASCII character, but is {:?}",
+                "`delimiter` must be an ASCII character, no quote and no line end, but is {:?}",
                 format.delimiter
             ),
         });
@@ -493,6 +493,12 @@ fn check_fields(fields: &[FieldSpec], format: &RowFormat) -> Result<(), SchemaEr
     }
     if fields.is_empty() {
         return Err(SchemaError::NoFields);
+    }
+    // A vocabulary's keys have two bytes for the field.
+    if fields.len() > 1 << 16 {
+        return Err(SchemaError::Setting {
+            reason: format!("at most 65536 fields, but there are {}", fields.len()),
+        });
     }
     let mut seen = HashSet::new();
     for field in fields {

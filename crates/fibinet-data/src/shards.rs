@@ -87,7 +87,7 @@ impl ShardWriter {
     ///
     /// Where the file cannot be written.
     pub fn row_added(&mut self) -> Result<(), DataError> {
-        if self.buffer.num_rows == GROUP_ROWS {
+        if self.buffer.num_rows >= GROUP_ROWS {
             self.write_group()?;
         }
         Ok(())
@@ -211,6 +211,13 @@ impl Shards {
 
         let labels =
             read_column::<FloatType>(group.as_ref(), 0, rows).map_err(parquet_error(path))?;
+        if let Some(label) = labels.iter().find(|label| **label != 0.0 && **label != 1.0) {
+            let reason = format!(
+                "column `{}`: a label must be 0 or 1, but is {label}",
+                self.label
+            );
+            return Err(DataError::corrupt(path, reason));
+        }
         batch.labels.extend_from_slice(&labels);
         let num_ids = self
             .fields
@@ -244,6 +251,10 @@ impl Shards {
                 None => {
                     let numbers = read_column::<FloatType>(group.as_ref(), column, rows)
                         .map_err(parquet_error(path))?;
+                    if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
+                        let reason = format!("column `{}`: {number} is no number", field.name);
+                        return Err(DataError::corrupt(path, reason));
+                    }
                     for (row, number) in numbers.into_iter().enumerate() {
                         batch.numerics[numeric_column + row * num_numerics] = number;
                     }

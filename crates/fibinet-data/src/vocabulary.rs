@@ -58,7 +58,9 @@ impl Vocabulary {
     ///
     /// Where the file cannot be mapped or is no vocabulary.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let file = MappedFile::open(path).map_err(DataError::io(path))?;
+        // SAFETY: a bundle's files are renamed into place and never written to.
+        #[expect(unsafe_code, reason = "see `MappedFile::open`")]
+        let file = unsafe { MappedFile::open(path) }.map_err(DataError::io(path))?;
         let map = Map::new(Storage::File(file)).map_err(|error| DataError::corrupt(path, error))?;
         Ok(Self { map })
     }

@@ -45,6 +45,15 @@ pub(crate) fn require(
     })
 }
 
+/// The widest that any layer may be: far above any use, and far below what overflows.
+pub(crate) const MAX_WIDTH: usize = 1 << 24;
+
+/// A width, dimension or number of fields: at least `least`.
+pub(crate) fn require_width(setting: &'static str, value: usize) -> Result<(), ConfigError> {
+    require(value >= 1, setting, "at least 1", value)?;
+    require(value <= MAX_WIDTH, setting, "at most 16777216", value)
+}
+
 /// The two fields that a pair takes are the least any crossing layer works on.
 pub(crate) fn require_pairs(num_fields: usize) -> Result<(), ConfigError> {
     require(num_fields >= 2, "num_fields", "at least 2", num_fields)

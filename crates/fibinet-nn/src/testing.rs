@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Backend;
 
-/// The CPU devices compiled in, with autodiff. The GPU ones have their own test, `tests/gpu.rs`.
+/// The CPU devices compiled in, with autodiff. (A GPU compiles every shape of every kernel first:
+/// `examples/compose.rs` is what runs there.)
 pub(crate) fn cpu_devices() -> Vec<Device> {
     let devices: Vec<_> = [Backend::Flex, Backend::NdArray]
         .into_iter()

@@ -77,26 +77,25 @@ struct MappedTables {
 }
 
 impl BundleParts<'_> {
-    /// Writes the model's files into a directory.
+    /// Writes everything but the weights into a directory.
     ///
     /// # Errors
     ///
     /// Where a file cannot be written.
-    pub fn write(&self, directory: &Path) -> Result<(), BundleError> {
+    pub fn write_settings(&self, directory: &Path) -> Result<(), BundleError> {
         let manifest = Manifest {
             format: FORMAT,
             program: concat!("fibinet ", env!("CARGO_PKG_VERSION")).to_owned(),
             fibinet: self.config.clone(),
         };
         let path = directory.join(MANIFEST);
-        let text =
-            toml::to_string(&manifest).map_err(|error| BundleError::damaged(&path, error))?;
+        let text = toml::to_string(&manifest).map_err(|error| BundleError::write(&path)(&error))?;
         fs::write(&path, text).map_err(BundleError::io(&path))?;
-        self.encoder.save(&directory.join(ENCODER))?;
-        self.write_weights(directory)
+        Ok(self.encoder.save(&directory.join(ENCODER))?)
     }
 
-    /// Writes the weights alone, over those that are there: a checkpoint.
+    /// Writes the weights into a directory, in the place of those that are there: a checkpoint.
+    /// Files are renamed into place, so that one who mapped the old ones keeps them.
     ///
     /// # Errors
     ///
@@ -109,7 +108,7 @@ impl BundleParts<'_> {
             .overwrite(true);
         self.head
             .save_into(&mut store)
-            .map_err(|error| BundleError::damaged(&path, error))?;
+            .map_err(|error| BundleError::write(&path)(&error))?;
         let rows = self.tables.sizes.num_rows();
         let table = |name, numbers, width| (name, Table::new(numbers, [rows, width]));
         let tables = std::iter::once(table(
@@ -120,7 +119,7 @@ impl BundleParts<'_> {
         .chain(self.tables.linear.map(|linear| table(LINEAR, linear, 1)));
         let path = directory.join(TABLES);
         safetensors::serialize_to_file(tables, None, &path)
-            .map_err(|error| BundleError::damaged(&path, error))
+            .map_err(|error| BundleError::write(&path)(&error))
     }
 }
 
@@ -172,7 +171,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Opens what [`BundleParts::write`] wrote, before it is committed and has checksums.
+    /// Opens what [`BundleParts`] wrote, before it is committed and has checksums.
     ///
     /// # Errors
     ///
@@ -239,7 +238,9 @@ impl Bundle {
 
 impl MappedTables {
     fn open(path: &Path, sizes: &FieldSizes, config: &FiBiNetConfig) -> Result<Self, BundleError> {
-        let file = MappedFile::open(path).map_err(BundleError::io(path))?;
+        // SAFETY: a bundle's files are renamed into place and never written to.
+        #[expect(unsafe_code, reason = "see `MappedFile::open`")]
+        let file = unsafe { MappedFile::open(path) }.map_err(BundleError::io(path))?;
         let (header, metadata) =
             SafeTensors::read_metadata(&file).map_err(|error| BundleError::damaged(path, error))?;
         let range = |name: &str, width: usize| {

@@ -17,8 +17,20 @@ pub enum BundleError {
         source: io::Error,
     },
     /// The place is taken.
-    #[error("{path} exists; give another --out, or --force to replace it", path = .path.display())]
+    #[error("{path} exists; write elsewhere, or replace it with --force", path = .path.display())]
     Exists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The place is taken by something that is not replaced even on request.
+    #[error("{path} exists and is no bundle; --force replaces bundles alone", path = .path.display())]
+    NotReplaceable {
+        /// The place.
+        path: PathBuf,
+    },
+    /// A place that no directory can be moved to, as `..`.
+    #[error("{path} is no name for a new directory", path = .path.display())]
+    NoName {
         /// The place.
         path: PathBuf,
     },
@@ -58,6 +70,20 @@ pub enum BundleError {
         /// What is wrong.
         reason: String,
     },
+    /// A file that could not be written.
+    #[error("{path} cannot be written: {reason}", path = .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A score that is no number, as of values far outside what training met.
+    #[error("the score of row {row} is no number: are its values those of training?")]
+    NotFinite {
+        /// The row, from 1.
+        row: u64,
+    },
     /// The encoder.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -72,6 +98,14 @@ impl BundleError {
         move |source| Self::Io { path, source }
     }
 
+    pub(crate) fn write(path: &Path) -> impl FnOnce(&dyn std::fmt::Display) -> Self {
+        let path = path.to_owned();
+        move |reason| Self::Write {
+            path,
+            reason: reason.to_string(),
+        }
+    }
+
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
         Self::Damaged {
             path: path.to_owned(),
@@ -82,7 +116,10 @@ impl BundleError {
     /// Whether the fault is in what a person asked for rather than in a file or the machine.
     pub fn is_config(&self) -> bool {
         match self {
-            Self::Exists { .. } | Self::Config(_) => true,
+            Self::Exists { .. }
+            | Self::NotReplaceable { .. }
+            | Self::NoName { .. }
+            | Self::Config(_) => true,
             Self::Data(error) => error.is_config(),
             _ => false,
         }

@@ -68,7 +68,7 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// Where a row cannot be read or encoded, or `sink` fails.
+    /// Where a row cannot be read or encoded, its score is no number, or `sink` fails.
     pub fn score_rows<E: From<BundleError>>(
         &self,
         reader: &mut dyn RowReader,
@@ -78,6 +78,7 @@ impl Scorer {
         let data = |error| E::from(BundleError::Data(error));
         let mut encoder = self.encoder().rows(reader, labels).map_err(data)?;
         let mut row = ByteRecord::new();
+        let mut rows = 0;
         loop {
             let mut batch = Batch::default();
             while batch.num_rows < BATCH_ROWS && reader.read_row(&mut row).map_err(data)? {
@@ -87,7 +88,14 @@ impl Scorer {
                 return Ok(());
             }
             let labels = batch.labels.clone();
-            sink(&self.logits(batch), &labels)?;
+            let logits = self.logits(batch);
+            if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+                return Err(E::from(BundleError::NotFinite {
+                    row: rows + at as u64 + 1,
+                }));
+            }
+            rows += logits.len() as u64;
+            sink(&logits, &labels)?;
         }
     }
 }

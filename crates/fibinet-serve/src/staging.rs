@@ -9,7 +9,7 @@ use crate::error::BundleError;
 /// The file of checksums, as `sha256sum -c` reads it.
 pub(crate) const CHECKSUMS: &str = "SHA256SUMS";
 
-/// A directory written aside, `NAME.partial`, that [`commit`](Self::commit) checksums, syncs and
+/// A directory written aside, `.NAME.fibinet-partial`, that [`commit`](Self::commit) checksums, syncs and
 /// moves into place. Dropped before, it is removed; what a killed process left is removed by the
 /// next one that writes to the same place.
 #[derive(Debug)]
@@ -17,7 +17,6 @@ pub struct Staging {
     target: PathBuf,
     partial: PathBuf,
     replace: bool,
-    committed: bool,
     /// Held while the process lives, so that a second one knows.
     _lock: File,
     lock_path: PathBuf,
@@ -31,33 +30,16 @@ impl Staging {
     /// [`BundleError::Exists`] where the target exists and is not to be replaced,
     /// [`BundleError::Busy`] where another process writes to it.
     pub fn create(target: &Path, replace: bool) -> Result<Self, BundleError> {
-        if !replace && target.symlink_metadata().is_ok() {
-            return Err(BundleError::Exists {
-                path: target.to_owned(),
-            });
-        }
+        check_place(target, replace)?;
         if let Some(parent) = target
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
         {
             fs::create_dir_all(parent).map_err(BundleError::io(parent))?;
         }
-        let beside = |ending: &str| {
-            let mut name = target.file_name().unwrap_or_default().to_owned();
-            name.push(ending);
-            target.with_file_name(name)
-        };
-        let (partial, lock_path) = (beside(".partial"), beside(".lock"));
-        let lock = File::create(&lock_path).map_err(BundleError::io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(BundleError::Busy {
-                    path: target.to_owned(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(BundleError::io(&lock_path)(error)),
-        }
+        let partial = beside(target, "partial");
+        let lock_path = beside(target, "lock");
+        let lock = lock(&lock_path, target)?;
         match fs::remove_dir_all(&partial) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(BundleError::io(&partial)(error));
@@ -69,7 +51,6 @@ impl Staging {
             target: target.to_owned(),
             partial,
             replace,
-            committed: false,
             _lock: lock,
             lock_path,
         })
@@ -86,7 +67,7 @@ impl Staging {
     ///
     /// Where a file cannot be read or synced, or the directory cannot be moved; what was in its
     /// place before is then still there.
-    pub fn commit(mut self) -> Result<(), BundleError> {
+    pub fn commit(self) -> Result<(), BundleError> {
         write_checksums(&self.partial)?;
         // Some writers make files that their owner alone may read; a bundle is as readable as the
         // process makes its files.
@@ -101,14 +82,9 @@ impl Staging {
             exchange(&self.partial, &self.target).map_err(BundleError::io(&self.target))?;
             // The old one is now where the new one was written; dropping removes it.
         } else {
-            if self.target.symlink_metadata().is_ok() {
-                return Err(BundleError::Exists {
-                    path: self.target.clone(),
-                });
-            }
+            check_place(&self.target, false)?;
             fs::rename(&self.partial, &self.target).map_err(BundleError::io(&self.target))?;
         }
-        self.committed = true;
         let parent = self
             .target
             .parent()
@@ -125,6 +101,60 @@ impl Drop for Staging {
     }
 }
 
+/// `.NAME.fibinet-ENDING` in the same directory: a name that nobody else gives.
+fn beside(target: &Path, ending: &str) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(format!(".fibinet-{ending}"));
+    target.with_file_name(name)
+}
+
+/// A bundle may be replaced on request; nothing else that stands in the place ever is.
+fn check_place(target: &Path, replace: bool) -> Result<(), BundleError> {
+    let path = target.to_owned();
+    if target.file_name().is_none() {
+        return Err(BundleError::NoName { path });
+    }
+    match target.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(BundleError::io(target)(error)),
+        Ok(_) if !replace => Err(BundleError::Exists { path }),
+        Ok(_) if target.join(CHECKSUMS).is_file() => Ok(()),
+        Ok(_) => Err(BundleError::NotReplaceable { path }),
+    }
+}
+
+/// The lock file, held. One that its holder removed while we opened it is no lock.
+fn lock(path: &Path, target: &Path) -> Result<File, BundleError> {
+    loop {
+        let file = File::create(path).map_err(BundleError::io(path))?;
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path) => return Ok(file),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(BundleError::Busy {
+                    path: target.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(BundleError::io(path)(error)),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let (held, there) = (file.metadata().map(inode), fs::metadata(path).map(inode));
+    matches!((held, there), (Ok(held), Ok(there)) if held == there)
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    // An open file cannot be removed.
+    true
+}
+
 /// Puts `new` in the place of `old` and the other way round, at once where the system can.
 fn exchange(new: &Path, old: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_vendor = "apple"))]
@@ -135,7 +165,7 @@ fn exchange(new: &Path, old: &Path) -> io::Result<()> {
         }
     }
     // A file system without exchange: for a moment there is none in place.
-    let aside = old.with_extension("replaced");
+    let aside = beside(old, "replaced");
     fs::rename(old, &aside)?;
     fs::rename(new, old).inspect_err(|_| {
         let _ = fs::rename(&aside, old);
@@ -280,6 +310,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_bundle_is_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let other = directory.path().join("photos");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("one"), "dear").unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "dear").unwrap();
+        for target in [&other, &file] {
+            let error = Staging::create(target, true).unwrap_err();
+            assert!(
+                matches!(error, BundleError::NotReplaceable { .. }),
+                "{error}"
+            );
+        }
+        let error = Staging::create(Path::new(".."), true).unwrap_err();
+        assert!(matches!(error, BundleError::NoName { .. }), "{error}");
+        assert_eq!(entries(directory.path()), ["file", "photos"]);
+        assert_eq!(fs::read_to_string(other.join("one")).unwrap(), "dear");
+    }
+
+    #[test]
     fn what_is_not_committed_is_removed_and_leaves_the_old() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("run");
@@ -299,8 +350,8 @@ mod tests {
         let error = Staging::create(&target, false).unwrap_err();
         assert!(matches!(error, BundleError::Busy { .. }), "{error}");
         drop(first);
-        fs::create_dir(directory.path().join("run.partial")).unwrap();
-        fs::write(directory.path().join("run.partial/leaving"), "").unwrap();
+        fs::create_dir(directory.path().join(".run.fibinet-partial")).unwrap();
+        fs::write(directory.path().join(".run.fibinet-partial/leaving"), "").unwrap();
         write(&target, false, "one").unwrap();
         assert_eq!(entries(&target), [CHECKSUMS, "other", "sub"]);
     }

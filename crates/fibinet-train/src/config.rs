@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Initializer;
-use fibinet_data::{DataConfig, DataSpec};
+use fibinet_data::{DataConfig, DataSpec, FieldEncoding, FieldSpec};
 use fibinet_nn::{
     Activation, BilinearKind, CombinationKind, CombinationOrder, ConfigError, EachMatrices,
     FiBiNetConfig, Numerics, PairProductKind, Preset, Squeeze,
@@ -205,10 +205,16 @@ impl RunConfig {
     pub fn validate(&self) -> Result<DataSpec, TrainError> {
         let spec = self.data.clone().validate()?;
         self.train.validate()?;
-        // With as many fields as the schema has at most: whatever else is wrong shows now, and not
-        // after the data was read.
-        self.model.resolve(spec.fields.len(), 0)?.validate()?;
+        self.resolve_model(&spec)?.validate()?;
         Ok(spec)
+    }
+
+    /// The settings of the model for a schema's fields.
+    pub(crate) fn resolve_model(&self, spec: &DataSpec) -> Result<FiBiNetConfig, ConfigError> {
+        let is_value = |field: &&FieldSpec| matches!(field.encoding, FieldEncoding::Value { .. });
+        let num_values = spec.fields.iter().filter(is_value).count();
+        self.model
+            .resolve(spec.fields.len() - num_values, num_values)
     }
 }
 
@@ -237,22 +243,22 @@ fn set(table: &mut Table, text: &str) -> Result<(), String> {
 }
 
 impl ModelConfig {
-    /// The settings of a model with these fields.
+    /// The settings of a model of fields with ids and of numeric values; the values are fields or
+    /// raw inputs, as `numerics` says.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] for an unknown preset, or a standard deviation below 0.
     pub fn resolve(
         &self,
-        num_fields: usize,
-        num_dense: usize,
+        num_id_fields: usize,
+        num_values: usize,
     ) -> Result<FiBiNetConfig, ConfigError> {
-        let dim = self.embedding_dim.unwrap_or(10);
+        let (all, dim) = (num_id_fields + num_values, self.embedding_dim.unwrap_or(10));
         let mut config = match &self.preset {
-            Some(name) => name.parse::<Preset>()?.config(num_fields, dim),
-            None => FiBiNetConfig::new(num_fields, dim),
+            Some(name) => name.parse::<Preset>()?.config(all, dim),
+            None => FiBiNetConfig::new(all, dim),
         };
-        config.num_dense = num_dense;
         macro_rules! replace {
             ($($field:ident),*) => {
                 $(if let Some(value) = self.$field.clone() {
@@ -282,6 +288,10 @@ impl ModelConfig {
             output_bias,
             padding
         );
+        if config.numerics == Numerics::Dense {
+            config.num_fields = num_id_fields;
+            config.num_dense = num_values;
+        }
         if let Some(std) = self.embedding_std {
             if !(std >= 0.0 && std.is_finite()) {
                 return Err(ConfigError::OutOfRange {
@@ -360,6 +370,40 @@ mod tests {
         assert_eq!(fibinet.hidden_units, [64, 32]);
         assert_eq!(config.train.learning_rate, 0.01);
         assert_eq!(config.data.label.as_deref(), Some("z"));
+    }
+
+    #[test]
+    fn combinations_are_read_as_numbers_and_as_words() {
+        for (text, expected) in [
+            ("11", CombinationKind::BothBilinear),
+            ("01", CombinationKind::SenetBilinear),
+            ("10", CombinationKind::RawBilinear),
+            ("00", CombinationKind::NoneBilinear),
+            ("'10'", CombinationKind::RawBilinear),
+        ] {
+            let config = parse("", &[&format!("model.combination={text}")]).unwrap();
+            assert_eq!(config.model.combination, Some(expected), "{text}");
+        }
+        let error = parse("", &["model.combination=12"]).unwrap_err();
+        assert!(error.contains("unknown combination `12`"), "{error}");
+    }
+
+    #[test]
+    fn raw_numbers_are_no_fields_and_too_few_fields_show_before_the_data_is_read() {
+        let value = "[[data.fields]]\nname = 'x'\nkind = 'numeric'\nencoding = 'value'\n";
+        let config = parse(value, &["model.preset=deepctr"]).unwrap();
+        let model = config.resolve_model(&config.validate().unwrap()).unwrap();
+        assert_eq!((model.num_fields, model.num_dense), (2, 1));
+        let config = parse(value, &["model.preset=fuxictr"]).unwrap();
+        let model = config.resolve_model(&config.validate().unwrap()).unwrap();
+        assert_eq!((model.num_fields, model.num_dense), (3, 0));
+        let one = "data.fields=[{ name = 'a', kind = 'categorical' }, \
+            { name = 'x', kind = 'numeric', encoding = 'value' }]";
+        let error = parse("", &["model.preset=deepctr", one]).unwrap_err();
+        assert!(
+            error.contains("num_fields must be at least 2, but is 1"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use fibinet_data::{
     BatchStream, DataError, Prepared, Progress, Shards, Shuffle, mix_seed, prepare,
 };
-use fibinet_nn::FiBiNetConfig;
+use fibinet_nn::{FiBiNet, FiBiNetConfig};
 use fibinet_serve::{Bundle, BundleParts, FieldPlan, Scorer, Staging, score};
 
 use crate::config::{Monitor, RunConfig};
@@ -80,11 +80,8 @@ pub fn train(
         observe(Event::Preparing(progress));
     })?;
 
-    let numerics = config.model.resolve(0, 0)?.numerics;
-    let plan = FieldPlan::new(&prepared.encoder.layout(), numerics)?;
-    let model = config
-        .model
-        .resolve(plan.sizes().num_fields(), plan.num_dense())?;
+    let model = config.resolve_model(&spec)?;
+    let plan = FieldPlan::new(&prepared.encoder.layout(), model.numerics)?;
     let mut run = Run {
         config,
         directory: staging.path(),
@@ -121,12 +118,17 @@ struct Outcome {
 impl Run<'_> {
     /// Trains until the validation rows say stop; the best weights are then in the directory.
     fn fit(&mut self, observe: &mut impl FnMut(Event)) -> Result<Outcome, TrainError> {
-        let parts = self.write_bundle(true)?;
+        let head = self.trainer.valid_head();
+        let parts = self.bundle_parts(&head);
+        parts.write_settings(self.directory)?;
+        let num_parameters = Bundle::num_params(&head, &parts.tables);
+        // While it lives, a step copies the weights instead of moving them in place.
+        drop(head);
         observe(Event::Training {
             train_rows: self.prepared.train.num_rows(),
             valid_rows: self.prepared.valid.num_rows(),
             test_rows: self.prepared.test.as_ref().map_or(0, Shards::num_rows),
-            num_parameters: parts,
+            num_parameters,
         });
         let path = self.directory.join(HISTORY);
         let mut history = File::create(&path).map_err(TrainError::io(&path))?;
@@ -153,7 +155,8 @@ impl Run<'_> {
             writeln!(history, "{line}").map_err(TrainError::io(&path))?;
             if better {
                 best = Some((epoch, valid));
-                self.write_bundle(false)?;
+                let head = self.trainer.valid_head();
+                self.bundle_parts(&head).write_weights(self.directory)?;
             }
             observe(Event::Epoch(report));
             if best.is_some_and(|(best, _)| epoch - best >= self.config.train.patience) {
@@ -220,20 +223,13 @@ impl Run<'_> {
         Ok(predictions.metrics())
     }
 
-    /// Writes the bundle, or only its weights; gives the number of trained numbers.
-    fn write_bundle(&self, whole: bool) -> Result<usize, TrainError> {
-        let head = self.trainer.valid_head();
-        let parts = BundleParts {
+    fn bundle_parts<'a>(&'a self, head: &'a FiBiNet) -> BundleParts<'a> {
+        BundleParts {
             encoder: &self.prepared.encoder,
             config: &self.model,
-            head: &head,
+            head,
             tables: self.trainer.tables.view(),
-        };
-        match whole {
-            true => parts.write(self.directory)?,
-            false => parts.write_weights(self.directory)?,
         }
-        Ok(Bundle::num_params(&head, &parts.tables))
     }
 
     /// Judges the best weights, read back from disk, by the code that will serve them.

@@ -14,11 +14,11 @@ use crate::rows::optimizer::RowOptimizer;
 use crate::rows::tables::Tables;
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
-pub struct Trainer {
+pub struct Trainer<H = FiBiNet> {
     /// The tables.
     pub tables: Tables,
     /// None only while a step moves it.
-    head: Option<FiBiNet>,
+    head: Option<H>,
     dense: ModuleOptimizer,
     rows: RowOptimizer,
     config: TrainConfig,
@@ -26,7 +26,7 @@ pub struct Trainer {
     steps: u64,
 }
 
-impl Trainer {
+impl Trainer<FiBiNet> {
     /// A model with drawn weights. The same config, fields and seed draw the same ones.
     ///
     /// # Errors
@@ -45,14 +45,11 @@ impl Trainer {
         draw_in_order(&head);
         Ok(Self::from_parts(tables, head, config, &device))
     }
+}
 
-    /// A model with given weights; the head is on the autodiff side of `device`.
-    pub fn from_parts(
-        tables: Tables,
-        head: FiBiNet,
-        config: &TrainConfig,
-        device: &Device,
-    ) -> Self {
+impl<H: Head> Trainer<H> {
+    /// A model with given weights, of any head; the head is on the autodiff side of `device`.
+    pub fn from_parts(tables: Tables, head: H, config: &TrainConfig, device: &Device) -> Self {
         let dense = match config.optimizer {
             DenseOptimizer::Adam => AdamConfig::new().with_epsilon(1e-8).init(),
             DenseOptimizer::Sgd => SgdConfig::new().init(),
@@ -69,13 +66,13 @@ impl Trainer {
     }
 
     /// The head, as it is trained.
-    pub fn head(&self) -> &FiBiNet {
+    pub fn head(&self) -> &H {
         self.head.as_ref().expect("a step puts the head back")
     }
 
     /// The head for inference. Drop it before the next step: while it lives, the step copies the
     /// weights instead of moving them in place.
-    pub fn valid_head(&self) -> FiBiNet {
+    pub fn valid_head(&self) -> H {
         self.head().valid()
     }
 
@@ -108,12 +105,12 @@ impl Trainer {
             dense: inputs.dense.map(Tensor::from_inner),
         });
         let loss = BceLoss::new(Reduction::Mean).forward(logits, labels);
-        let value = loss.clone().into_scalar::<f32>();
+        // Before the loss is read, so that a device is not waited for twice.
+        let mut gradients = loss.backward();
+        let value = loss.into_scalar::<f32>();
         if !value.is_finite() {
             return value;
         }
-
-        let mut gradients = loss.backward();
         let embedding = embeddings.grad_remove(&mut gradients);
         let embedding = to_vec(embedding.expect("the head reads every field"));
         let linear = linear

@@ -13,7 +13,7 @@ use burn::train::metric::LossMetric;
 use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
-use fibinet_nn::{BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, Reduction};
+use fibinet_nn::{Backend, BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, Reduction};
 
 const FIELD_SIZES: [usize; 4] = [30, 20, 10, 5];
 
@@ -100,6 +100,10 @@ fn loss(model: &Clicks, device: &Device) -> f32 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    println!(
+        "backends that fibinet-nn was told of: {}",
+        Backend::compiled().count()
+    );
     let device = Device::flex();
     device.seed(2019);
     let fibinet = FiBiNetConfig::new(4, 8).with_hidden_units(vec![32, 16]);
@@ -143,7 +147,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 mod tests {
     use super::*;
     use burn::module::Param;
-    use fibinet_nn::{Backend, BilinearInteractionConfig, BilinearKind, SenetConfig};
+    use fibinet_nn::{BilinearInteractionConfig, BilinearKind, SenetConfig};
 
     /// The numbers are worked by hand in the layers' own tests.
     #[test]

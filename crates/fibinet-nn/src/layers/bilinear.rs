@@ -3,7 +3,7 @@ use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay,
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ConfigError, require, require_pairs};
+use crate::error::{ConfigError, require_pairs, require_width};
 use crate::pairs::{num_pairs, pair_indices};
 
 /// How many matrices cross the pairs.
@@ -130,12 +130,7 @@ impl BilinearInteractionConfig {
     /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges.
     pub fn validate(&self) -> Result<(), ConfigError> {
         require_pairs(self.num_fields)?;
-        require(
-            self.embedding_dim >= 1,
-            "embedding_dim",
-            "at least 1",
-            self.embedding_dim,
-        )
+        require_width("embedding_dim", self.embedding_dim)
     }
 
     /// The layer on a device, or what is wrong with its settings.

@@ -3,7 +3,7 @@ use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay}
 use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ConfigError, require, require_pairs};
+use crate::error::{ConfigError, require_pairs, require_width};
 use crate::layers::bilinear::{
     BilinearInteraction, BilinearInteractionConfig, BilinearKind, EachMatrices, Fans,
 };
@@ -14,19 +14,59 @@ use crate::pairs::num_pairs;
 /// bilinear, 0 the plain product. The paper's deep models do best with `01`, its shallow ones with
 /// `11` (its table 6 and 7); the peers have `11` alone.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(try_from = "Digits", into = "String")]
 pub enum CombinationKind {
-    /// Both sides bilinear.
-    #[serde(rename = "11")]
+    /// `11`: both sides bilinear.
     BothBilinear,
-    /// Raw by the plain product, SENET bilinear.
-    #[serde(rename = "01")]
+    /// `01`: raw by the plain product, SENET bilinear.
     SenetBilinear,
-    /// Raw bilinear, SENET by the plain product.
-    #[serde(rename = "10")]
+    /// `10`: raw bilinear, SENET by the plain product.
     RawBilinear,
-    /// Both by the plain product.
-    #[serde(rename = "00")]
+    /// `00`: both by the plain product.
     NoneBilinear,
+}
+
+/// The two digits as a config may write them: `"01"`, or the number 11.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Digits {
+    Text(String),
+    Number(i64),
+}
+
+impl TryFrom<Digits> for CombinationKind {
+    type Error = ConfigError;
+
+    fn try_from(digits: Digits) -> Result<Self, ConfigError> {
+        let digits = match digits {
+            Digits::Text(text) => text,
+            Digits::Number(number) => format!("{number:02}"),
+        };
+        match digits.as_str() {
+            "11" => Ok(Self::BothBilinear),
+            "01" => Ok(Self::SenetBilinear),
+            "10" => Ok(Self::RawBilinear),
+            "00" => Ok(Self::NoneBilinear),
+            _ => Err(ConfigError::UnknownName {
+                setting: "combination",
+                got: digits,
+                suggestion: String::new(),
+                known: "11, 01, 10, 00".to_owned(),
+            }),
+        }
+    }
+}
+
+impl From<CombinationKind> for String {
+    fn from(kind: CombinationKind) -> Self {
+        match kind {
+            CombinationKind::BothBilinear => "11",
+            CombinationKind::SenetBilinear => "01",
+            CombinationKind::RawBilinear => "10",
+            CombinationKind::NoneBilinear => "00",
+        }
+        .to_owned()
+    }
 }
 
 /// Which side comes first in the output.
@@ -133,9 +173,10 @@ impl CombinationConfig {
 
     /// The output's width, `2 P K` where no side is an inner product.
     pub fn d_output(&self) -> usize {
-        let pair_dim = |bilinear| match (bilinear, self.product_kind) {
-            (false, PairProductKind::Inner) => 1,
-            _ => self.embedding_dim,
+        let dim = self.embedding_dim;
+        let pair_dim = |bilinear| match bilinear {
+            true => dim,
+            false => self.product_kind.pair_dim(dim),
         };
         let dims: usize = self.sides().map(pair_dim).iter().sum();
         num_pairs(self.num_fields) * dims
@@ -148,8 +189,7 @@ impl CombinationConfig {
     /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges.
     pub fn validate(&self) -> Result<(), ConfigError> {
         require_pairs(self.num_fields)?;
-        let dim = self.embedding_dim;
-        require(dim >= 1, "embedding_dim", "at least 1", dim)
+        require_width("embedding_dim", self.embedding_dim)
     }
 
     /// The layer on a device, or what is wrong with its settings.
@@ -339,6 +379,18 @@ mod tests {
             assert_eq!(config.d_output(), 3 + 6);
             let expected = [1.0, 8.0, -4.0, 9.0, -6.0, 0.0, 0.0, 0.0, 0.0];
             assert_close(output(config, &device), &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn two_fields_one_row_and_one_dimension_work() {
+        for device in cpu_devices() {
+            let config =
+                CombinationConfig::new(2, 1).with_initializer(Initializer::Constant { value: 0.5 });
+            let raw = tensor([[[3.0], [-2.0]]], &device);
+            let reweighted = tensor([[[1.0], [4.0]]], &device);
+            let y = config.init(&device).forward(raw, reweighted);
+            assert_close(y, &[-3.0, 2.0], 1e-6);
         }
     }
 

@@ -4,7 +4,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor, assert_shape};
 
 use crate::activation::Activation;
-use crate::error::{ConfigError, require};
+use crate::error::{ConfigError, require, require_width};
 
 /// Settings of [`Dnn`].
 ///
@@ -86,7 +86,7 @@ impl DnnConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         require(self.d_input >= 1, "d_input", "at least 1", self.d_input)?;
         for &units in &self.hidden_units {
-            require(units >= 1, "hidden_units", "at least 1 each", units)?;
+            require_width("hidden_units", units)?;
         }
         require(
             !self.hidden_units.is_empty() || self.d_output.is_some(),
@@ -329,7 +329,7 @@ mod tests {
         );
         assert_eq!(
             message(DnnConfig::new(4, vec![3, 0])),
-            "hidden_units must be at least 1 each, but is 0"
+            "hidden_units must be at least 1, but is 0"
         );
         assert_eq!(
             message(DnnConfig::new(4, vec![])),

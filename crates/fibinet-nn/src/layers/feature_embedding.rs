@@ -2,7 +2,7 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 
-use crate::error::{ConfigError, require};
+use crate::error::{ConfigError, require_width};
 use crate::fields::FieldSizes;
 
 /// Settings of [`FeatureEmbedding`].
@@ -70,8 +70,7 @@ impl FeatureEmbeddingConfig {
     ///
     /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges.
     pub fn validate(&self) -> Result<FieldSizes, ConfigError> {
-        let dim = self.embedding_dim;
-        require(dim >= 1, "embedding_dim", "at least 1", dim)?;
+        require_width("embedding_dim", self.embedding_dim)?;
         FieldSizes::new(self.field_sizes.clone())
     }
 

@@ -16,6 +16,16 @@ pub enum PairProductKind {
     Inner,
 }
 
+impl PairProductKind {
+    /// Numbers a pair comes out as, for embeddings of `embedding_dim`.
+    pub const fn pair_dim(self, embedding_dim: usize) -> usize {
+        match self {
+            Self::Hadamard => embedding_dim,
+            Self::Inner => 1,
+        }
+    }
+}
+
 /// Settings of [`PairProduct`].
 ///
 /// | name | default | purpose | range |
@@ -112,14 +122,6 @@ impl PairProduct {
         match self.kind {
             PairProductKind::Hadamard => products,
             PairProductKind::Inner => products.sum_dim(2),
-        }
-    }
-
-    /// Numbers a pair comes out as, for embeddings of `embedding_dim`.
-    pub fn pair_dim(&self, embedding_dim: usize) -> usize {
-        match self.kind {
-            PairProductKind::Hadamard => embedding_dim,
-            PairProductKind::Inner => 1,
         }
     }
 }

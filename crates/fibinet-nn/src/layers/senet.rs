@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
-use crate::error::{ConfigError, require};
+use crate::error::{ConfigError, MAX_WIDTH, require};
 use crate::layers::dnn::linear;
 
 /// How a field's vector becomes one number.
@@ -115,6 +115,13 @@ impl SenetConfig {
             self.reduction_ratio > 0.0 && self.reduction_ratio.is_finite(),
             "reduction_ratio",
             "above 0",
+            self.reduction_ratio,
+        )?;
+        // A ratio below 1 widens; far below 1 it would widen beyond memory.
+        require(
+            self.reduced_size() <= MAX_WIDTH,
+            "reduction_ratio",
+            "such that F / r is at most 16777216",
             self.reduction_ratio,
         )
     }

@@ -414,7 +414,7 @@ mod tests {
         );
         assert_eq!(
             message(config().with_hidden_units(vec![0])),
-            "hidden_units must be at least 1 each, but is 0"
+            "hidden_units must be at least 1, but is 0"
         );
         assert_eq!(
             message(config().with_hidden_units(vec![]).with_dropout(0.5)),

@@ -6,8 +6,8 @@ use crate::fields::FieldInputs;
 /// The dense half of a CTR model: from the fields' vectors to a logit a row.
 ///
 /// The other half, the embedding tables, is sparse: [`CtrModel`](crate::CtrModel) puts it in front
-/// as an ordinary Burn module, `fibinet-train` trains it by rows, and `fibinet-serve` maps it from
-/// a file. A model written as a `Head` gets all three.
+/// as an ordinary Burn module, and `fibinet-train`'s `Trainer` trains it by rows; a model written as
+/// a `Head` gets both. (Bundles and the command know [`FiBiNet`](crate::FiBiNet) alone.)
 ///
 /// ```
 /// use burn::module::Module;
