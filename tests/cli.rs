@@ -387,7 +387,12 @@ fn bad_input_is_told_with_its_place_and_leaves_nothing() {
 
     succeed(at, &run);
     let before = fs::read(at.join("run/SHA256SUMS")).expect("checksums");
-    fail(at, &run, 2, "run exists; write elsewhere, or replace it with --force");
+    fail(
+        at,
+        &run,
+        2,
+        "run exists; write elsewhere, or replace it with --force",
+    );
     succeed(at, &[&run[..], &["--force", "--seed", "7"]].concat());
     let after = fs::read(at.join("run/SHA256SUMS")).expect("checksums");
     assert_ne!(before, after);
