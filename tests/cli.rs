@@ -364,6 +364,10 @@ fn bad_input_is_told_with_its_place_and_leaves_nothing() {
         2,
         "did you mean `cuda`?",
     );
+    if !fibinet::nn::Backend::Cuda.is_compiled_in() {
+        let cuda = [&run[..], &["--device", "cuda"]].concat();
+        fail(at, &cuda, 2, "build with `--features cuda`");
+    }
     fail(
         at,
         &[&run[..], &["--set", "model.preset=fuxi"]].concat(),

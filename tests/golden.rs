@@ -9,12 +9,14 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fibinet::nn::{
-    Activation, Backend, BceLoss, BilinearInteractionConfig, BilinearKind, CtrModel,
-    CtrModelConfig, FiBiNet, FieldInputs, FieldSizes, Head, Preset, Reduction, SenetConfig,
+    Activation, BceLoss, BilinearInteractionConfig, BilinearKind, CtrModel, CtrModelConfig,
+    FiBiNet, FieldInputs, FieldSizes, Head, Preset, Reduction, SenetConfig,
 };
 use fibinet::serve::RowInputs;
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
 use safetensors::SafeTensors;
+
+use crate::tensors::{assert_close, cpu_devices, to_vec};
 
 /// Absolute and relative tolerance of re-computation in f32, as the vectors' README gives it: they
 /// were computed in f32 themselves, with sums in another order.
@@ -30,15 +32,6 @@ fn directory() -> PathBuf {
 fn read(file: &str) -> Vec<u8> {
     let path = directory().join(file);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn devices() -> Vec<(Backend, Device)> {
-    let devices: Vec<_> = [Backend::Flex, Backend::NdArray]
-        .into_iter()
-        .filter_map(|backend| Some((backend, backend.device().ok()?.autodiff())))
-        .collect();
-    assert!(!devices.is_empty(), "no CPU backend is compiled in");
-    devices
 }
 
 /// The distinct prefixes of names, up to the last dot.
@@ -86,7 +79,7 @@ fn golden_senet() {
     let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
     let cases = cases(&vectors);
     assert!(!cases.is_empty(), "no case in {}", directory().display());
-    for (backend, device) in devices() {
+    for (backend, device) in cpu_devices() {
         for case in &cases {
             let name = |tensor: &str| format!("{case}.{tensor}");
             let activation = match case.split('.').nth(1) {
@@ -130,7 +123,7 @@ fn golden_bilinear() {
     let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
     let cases = cases(&vectors);
     assert!(!cases.is_empty(), "no case in {}", directory().display());
-    for (backend, device) in devices() {
+    for (backend, device) in cpu_devices() {
         for case in &cases {
             let name = |tensor: &str| format!("{case}.{tensor}");
             let (peer, kind) = match case.split('.').collect::<Vec<_>>()[..] {
@@ -450,7 +443,7 @@ fn golden_fibinet() {
     let bytes = read("fibinet.safetensors");
     let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
     let cases = full_cases(&vectors);
-    for (backend, device) in devices() {
+    for (backend, device) in cpu_devices() {
         for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
             let model = case.model(&device);
             let (rows, fields) = (case.shape("ids")[0], case.fields.len());
@@ -518,7 +511,7 @@ fn golden_fibinet_by_rows() {
         .iter()
         .filter(|case| case.starts_with("fuxictr."))
         .collect();
-    for (backend, device) in devices() {
+    for (backend, device) in cpu_devices() {
         for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
             let mut model = case.model(&device);
             let config = case.config();
@@ -576,17 +569,4 @@ fn full_cases(vectors: &SafeTensors<'_>) -> BTreeSet<String> {
         .collect();
     assert!(!cases.is_empty(), "no case in {}", directory().display());
     cases
-}
-
-fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().expect("f32")
-}
-
-#[track_caller]
-fn assert_close(actual: &[f32], expected: &[f32], (absolute, relative): (f32, f32), name: &str) {
-    assert_eq!(actual.len(), expected.len(), "{name}");
-    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        let close = (a - e).abs() <= absolute + relative * e.abs();
-        assert!(close, "{name}, element {i}: {a}, expected {e}");
-    }
 }

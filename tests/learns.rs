@@ -5,12 +5,14 @@ use burn::module::{Initializer, Param};
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fibinet::nn::{
-    Backend, BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction,
+    BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction,
 };
 use fibinet::serve::RowInputs;
 use fibinet::train::{
     DenseOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm,
 };
+
+use crate::tensors::{assert_close, cpu_devices, to_vec};
 
 const FIELD_SIZES: [usize; 4] = [5, 7, 1, 3];
 const ROWS: usize = 16;
@@ -59,10 +61,6 @@ fn forward(model: &CtrModel<FiBiNet>, rows: &RowInputs, device: &Device) -> Tens
     model.forward(ids, Some(values), None)
 }
 
-fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().expect("f32")
-}
-
 fn tables(model: &CtrModel<FiBiNet>) -> Tables {
     let linear = model.linear.as_ref().expect("a linear part");
     Tables {
@@ -74,27 +72,18 @@ fn tables(model: &CtrModel<FiBiNet>) -> Tables {
     }
 }
 
-#[track_caller]
-fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(actual.len(), expected.len());
-    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        assert!((a - e).abs() <= tolerance, "number {i}: {a}, expected {e}");
-    }
-}
-
-fn cpu_devices() -> Vec<Device> {
-    [Backend::Flex, Backend::NdArray]
-        .into_iter()
-        .filter_map(|backend| backend.device().ok())
-        .map(Device::autodiff)
-        .collect()
+/// The dense gradients of the module's loss on a batch.
+fn gradients(model: &CtrModel<FiBiNet>, rows: &RowInputs, device: &Device) -> GradientsParams {
+    let labels = Tensor::from_data(rows.labels.as_slice(), device);
+    let loss = BceLoss::new(Reduction::Mean).forward(forward(model, rows, device), labels);
+    GradientsParams::from_grads(loss.backward(), model)
 }
 
 #[test]
 fn sgd_by_rows_gives_the_weights_of_dense_sgd_through_the_module() {
     const RATE: f64 = 1.0;
     const MAX_NORM: f64 = 0.1;
-    for device in cpu_devices() {
+    for (backend, device) in cpu_devices() {
         let mut model = config().init(&device);
         let before = tables(&model);
         let train = TrainConfig {
@@ -112,19 +101,26 @@ fn sgd_by_rows_gives_the_weights_of_dense_sgd_through_the_module() {
             let rows = rows(step);
             trainer.step(&rows);
 
-            let labels = Tensor::from_data(rows.labels.as_slice(), &device);
-            let logits = forward(&model, &rows, &device);
-            let loss = BceLoss::new(Reduction::Mean).forward(logits, labels);
-            let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+            let mut gradients = gradients(&model, &rows, &device);
             let norm = clip_by_global_norm(&model, &mut gradients, MAX_NORM);
             clipped += usize::from(norm > MAX_NORM);
             model = dense.step(RATE, model, gradients);
         }
         assert!(clipped > 0, "no step was clipped");
         let expected = tables(&model);
-        assert_close(&trainer.tables.embedding, &expected.embedding, 1e-5);
+        assert_close(
+            &trainer.tables.embedding,
+            &expected.embedding,
+            (1e-5, 0.0),
+            backend.name(),
+        );
         let linear = |tables: &Tables| tables.linear.clone().expect("a linear part");
-        assert_close(&linear(&trainer.tables), &linear(&expected), 1e-5);
+        assert_close(
+            &linear(&trainer.tables),
+            &linear(&expected),
+            (1e-5, 0.0),
+            backend.name(),
+        );
         let moved = before.embedding.iter().zip(&expected.embedding);
         assert!(moved.filter(|(b, e)| (*b - *e).abs() > 1e-3).count() > 30);
         // The heads give the same logits on the same tables.
@@ -134,14 +130,19 @@ fn sgd_by_rows_gives_the_weights_of_dense_sgd_through_the_module() {
         };
         let rows = rows(99);
         let actual = to_vec(forward(&by_rows, &rows, &device));
-        assert_close(&actual, &to_vec(forward(&model, &rows, &device)), 1e-5);
+        assert_close(
+            &actual,
+            &to_vec(forward(&model, &rows, &device)),
+            (1e-5, 0.0),
+            backend.name(),
+        );
     }
 }
 
 #[test]
 fn adam_of_all_rows_gives_the_weights_of_dense_adam_through_the_module() {
     const RATE: f64 = 0.01;
-    for device in cpu_devices() {
+    for (backend, device) in cpu_devices() {
         let mut model = config().init(&device);
         let train = TrainConfig {
             learning_rate: RATE,
@@ -155,22 +156,24 @@ fn adam_of_all_rows_gives_the_weights_of_dense_adam_through_the_module() {
         for step in 0..20 {
             let rows = rows(step);
             trainer.step(&rows);
-            let labels = Tensor::from_data(rows.labels.as_slice(), &device);
-            let logits = forward(&model, &rows, &device);
-            let loss = BceLoss::new(Reduction::Mean).forward(logits, labels);
-            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            let gradients = gradients(&model, &rows, &device);
             model = dense.step(RATE, model, gradients);
         }
         // Adam divides by the root of its second moment: where a gradient is next to nothing, its
         // last bits decide the step. A twentieth of a step of the 20 is the bound.
         let expected = tables(&model);
-        assert_close(&trainer.tables.embedding, &expected.embedding, 5e-4);
+        assert_close(
+            &trainer.tables.embedding,
+            &expected.embedding,
+            (5e-4, 0.0),
+            backend.name(),
+        );
     }
 }
 
 #[test]
 fn training_by_rows_learns_what_it_is_shown() {
-    for device in cpu_devices() {
+    for (_, device) in cpu_devices() {
         let config = config();
         let sizes = FieldSizes::new(FIELD_SIZES.to_vec()).expect("sizes");
         let train = TrainConfig {
@@ -193,7 +196,7 @@ fn training_by_rows_learns_what_it_is_shown() {
 #[test]
 fn flex_and_ndarray_agree_on_logits() {
     let devices = cpu_devices();
-    let [flex, ndarray] = &devices[..] else {
+    let [(_, flex), (_, ndarray)] = &devices[..] else {
         println!("skipped: needs both --features flex,ndarray");
         return;
     };
@@ -209,7 +212,12 @@ fn flex_and_ndarray_agree_on_logits() {
     }
     let rows = rows(3);
     let expected = to_vec(forward(&model, &rows, flex));
-    assert_close(&to_vec(forward(&moved, &rows, ndarray)), &expected, 1e-4);
+    assert_close(
+        &to_vec(forward(&moved, &rows, ndarray)),
+        &expected,
+        (1e-4, 0.0),
+        "ndarray",
+    );
     let spread = expected
         .iter()
         .fold(0.0_f32, |spread, z| spread.max(z.abs()));
