@@ -8,7 +8,7 @@ use std::path::Path;
 
 use fibinet::data::{Label, open_rows};
 use fibinet::nn::Backend;
-use fibinet::serve::{BundleError, Scorer, probability};
+use fibinet::serve::{BundleError, ScoreOptions, Scorer, probability};
 use fibinet::train::{Event, Predictions, RunConfig, RunOptions, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,9 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         out: &out,
         force: true,
         device: &device,
+        cache: None,
     };
     let report = train(&config, &options, |event| {
-        if let Event::Epoch(epoch) = event {
+        if let Event::Evaluation(epoch) = event {
             let loss = epoch.valid.logloss;
             println!(
                 "  epoch {:>2}: log loss {loss:.4} on validation rows",
@@ -51,15 +52,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut reader = open_rows(&data, scorer.encoder().format(), Label::Required)?;
     let mut predictions = Predictions::default();
     let mut first = Vec::new();
-    scorer.score_rows(reader.as_mut(), true, |logits, labels| {
-        first.extend(
-            logits
-                .iter()
-                .copied()
-                .zip(labels.iter().copied())
-                .take(5 - first.len().min(5)),
-        );
-        predictions.extend(logits, labels);
+    let options = ScoreOptions {
+        labels: true,
+        ..ScoreOptions::default()
+    };
+    scorer.score_rows(reader.as_mut(), &options, |rows| {
+        let scored = rows.logits.iter().copied().zip(rows.labels.iter().copied());
+        first.extend(scored.take(5 - first.len().min(5)));
+        predictions.extend(&rows.logits, &rows.labels);
         Ok::<(), BundleError>(())
     })?;
     println!("\nThe first rows of the file, scored by the bundle in runs/adult:");
@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             100.0 * probability(logit)
         );
     }
-    let all = predictions.metrics();
+    let all = predictions.metrics(1.0);
     println!("  all {} rows: log loss {:.4}", all.rows, all.logloss);
     Ok(())
 }

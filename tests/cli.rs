@@ -38,6 +38,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
+/// The names in a directory, but for the cache of encoded rows.
 fn entries(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("a directory");
     let mut names: Vec<String> = entries
@@ -48,6 +49,7 @@ fn entries(directory: &Path) -> Vec<String> {
                 .into_string()
                 .expect("UTF-8")
         })
+        .filter(|name| name != ".fibinet-cache")
         .collect();
     names.sort_unstable();
     names
@@ -205,7 +207,13 @@ fn early_stopping_keeps_the_best_epochs_weights() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     succeed(at, &["init", ADULT, "--label", "label"]);
-    let set = ["--set", "train.learning_rate=0.01", "train.patience=2"];
+    let set = [
+        "--set",
+        "train.learning_rate=0.01",
+        "train.patience=2",
+        "train.monitor=logloss",
+        "train.calibration=none",
+    ];
     let train = ["train", "fibinet.toml", "--out", "run", "--json"];
     let report = json(&succeed(at, &[&train[..], &set].concat()));
     let history = fs::read_to_string(at.join("run/history.jsonl")).expect("a history");
@@ -541,4 +549,349 @@ fn every_preset_trains_with_numbers_as_they_are() {
             &["predict", "run", "--data", "log.csv", "-o", "out.csv"],
         );
     }
+}
+
+/// The metrics of a run with nothing edited, one epoch long.
+fn one_epoch(directory: &Path, config: &str, out: &str) -> Value {
+    let args = ["train", config, "--out", out, "--json"];
+    json(&succeed(
+        directory,
+        &[&args[..], &["--set", "train.epochs=1"]].concat(),
+    ))
+}
+
+#[test]
+fn compressed_and_parquet_files_of_the_same_rows_give_the_same_model() {
+    use std::io::Write;
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let text = fs::read(ADULT).expect("the sample");
+    fs::write(at.join("log.csv"), &text).expect("written");
+    let file = fs::File::create(at.join("log.csv.gz")).expect("made");
+    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    gzip.write_all(&text).expect("written");
+    gzip.finish().expect("written");
+    let zstd = zstd::encode_all(text.as_slice(), 1).expect("compressed");
+    fs::write(at.join("log.csv.zst"), zstd).expect("written");
+
+    // Parquet, by way of `predict --carry`: text columns, and the scores beside.
+    succeed(
+        at,
+        &["init", "log.csv", "--label", "label", "-o", "csv.toml"],
+    );
+    let expected = one_epoch(at, "csv.toml", "csv");
+    let header = text.split(|byte| *byte == b'\n').next().expect("a header");
+    let columns = String::from_utf8(header.to_vec()).expect("UTF-8");
+    let carry = ["--carry", columns.trim(), "-o", "log.parquet"];
+    let predict = ["predict", "csv", "--data", "log.csv"];
+    succeed(at, &[&predict[..], &carry].concat());
+
+    for (name, exclude) in [
+        ("log.csv.gz", ""),
+        ("log.csv.zst", ""),
+        ("log.parquet", "probability"),
+    ] {
+        let config = format!("{name}.toml");
+        let mut init = vec!["init", name, "--label", "label", "-o", &config];
+        if !exclude.is_empty() {
+            init.extend(["--exclude", exclude]);
+        }
+        succeed(at, &init);
+        let report = one_epoch(at, &config, &format!("run-{name}"));
+        for split in ["valid", "test"] {
+            assert_eq!(report[split], expected[split], "{name}");
+        }
+        let weights =
+            |run: &str| fs::read(at.join(run).join("tables.safetensors")).expect("tables");
+        assert!(weights(&format!("run-{name}")) == weights("csv"), "{name}");
+    }
+
+    let whole = fs::read(at.join("log.csv.gz")).expect("read");
+    fs::write(at.join("cut.csv.gz"), &whole[..whole.len() / 2]).expect("written");
+    let init = ["init", "cut.csv.gz", "--label", "label", "-o", "cut.toml"];
+    fail(at, &init, 1, "cut.csv.gz: the compressed data ends before");
+    let whole = fs::read(at.join("log.parquet")).expect("read");
+    fs::write(at.join("cut.parquet"), &whole[..whole.len() / 2]).expect("written");
+    let init = ["init", "cut.parquet", "--label", "label", "-o", "cut.toml"];
+    fail(at, &init, 1, "cut.parquet: ");
+}
+
+#[test]
+fn carried_columns_stand_beside_the_scores() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    one_epoch(at, "fibinet.toml", "run");
+    let predict = ["predict", "run", "--data", ADULT, "-o"];
+    let carry = ["--carry", "age,native-country"];
+    succeed(at, &[&predict[..], &["plain.csv"]].concat());
+    succeed(at, &[&predict[..], &["carried.csv"], &carry].concat());
+    let lines = |name: &str| {
+        let text = fs::read_to_string(at.join(name)).expect("scores");
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let log = fs::read_to_string(ADULT).expect("the sample");
+    let (plain, carried) = (lines("plain.csv"), lines("carried.csv"));
+    assert_eq!(carried.len(), 2601);
+    for ((plain, carried), row) in plain.iter().zip(&carried).zip(log.lines()) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let country = cells[cells.len() - 1];
+        assert_eq!(carried, &format!("{},{country},{plain}", cells[1]));
+    }
+    let unknown = [&predict[..], &["x.csv", "--carry", "ages"]].concat();
+    fail(at, &unknown, 2, "no column `ages`");
+    let skip = [&predict[..], &["x.csv", "--on-bad-row", "skip"]].concat();
+    fail(at, &skip, 2, "needs --carry");
+}
+
+#[test]
+fn bad_rows_are_skipped_and_counted_where_asked() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let rows: String = (0..300)
+        .map(|i| match i {
+            100 => "1,s1\n".to_owned(),
+            200 => "maybe,s1,3\n".to_owned(),
+            _ => format!("{},s{},{}\n", i * 7 % 3 / 2, i % 5, i * 31 % 97),
+        })
+        .collect();
+    fs::write(at.join("log.csv"), format!("click,site,age\n{rows}")).expect("written");
+    let good: String = rows
+        .lines()
+        .filter(|row| row.split(',').count() == 3 && !row.starts_with("maybe"))
+        .map(|row| format!("{row}\n"))
+        .collect();
+    fs::write(at.join("good.csv"), format!("click,site,age\n{good}")).expect("written");
+    succeed(at, &["init", "good.csv", "--label", "click"]);
+    let set = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "run",
+        "--json",
+        "--set",
+        "train.epochs=1",
+        "data.train=log.csv",
+    ];
+    fail(at, &set, 1, "log.csv:102: 2 columns, expected 3");
+    let report = json(&succeed(
+        at,
+        &[
+            &["train", "fibinet.toml", "--on-bad-row", "skip"],
+            &set[2..],
+        ]
+        .concat(),
+    ));
+    let rows = |split: &str| report[split]["rows"].as_u64().expect("rows");
+    let train_rows = report["train_rows"].as_u64().expect("rows");
+    assert_eq!(rows("valid") + rows("test") + train_rows, 298);
+    assert_eq!(report["left_out"]["bad_rows"], 2);
+    let evaluate = ["evaluate", "run", "--data", "log.csv", "--json"];
+    fail(at, &evaluate, 1, "log.csv:102");
+    let skip = [&evaluate[..], &["--on-bad-row", "skip"]].concat();
+    assert_eq!(json(&succeed(at, &skip))["rows"], 298);
+    let predict = ["predict", "run", "--data", "log.csv", "-o", "out.csv"];
+    let skip = ["--on-bad-row", "skip", "--carry", "age"];
+    succeed(at, &[&predict[..], &skip].concat());
+    // A header, and every row that is wide enough: scoring reads no labels.
+    let scores = fs::read_to_string(at.join("out.csv")).expect("scores");
+    assert_eq!(scores.lines().count(), 300);
+}
+
+#[test]
+fn avazu_rows_train_with_nothing_edited() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let header = "id,click,hour,C1,banner_pos,site_id,site_domain,site_category,app_id,app_domain,\
+        app_category,device_id,device_ip,device_model,device_type,device_conn_type,\
+        C14,C15,C16,C17,C18,C19,C20,C21";
+    let row = |i: usize, label: &str| {
+        // 20 digits, beyond what an i64 holds.
+        let id = 10_000_000_000_000_000_000_u64 + i as u64;
+        let hour = format!("1410{:02}{:02}", 21 + i % 9, i % 24);
+        let codes = |n: usize| (0..n).map(|k| format!("{:08x}", i * 31 % (k + 4)));
+        let numbers = |n: usize| (0..n).map(|k| (i * 7 % (k + 5)).to_string());
+        let ints = numbers(2).chain(codes(9)).chain(numbers(10));
+        let cells: Vec<String> = [id.to_string()]
+            .into_iter()
+            .chain((!label.is_empty()).then(|| label.to_owned()))
+            .chain([hour])
+            .chain(ints)
+            .collect();
+        cells.join(",") + "\n"
+    };
+    let labelled: String = (0..600)
+        .map(|i| row(i, if i % 6 == 0 { "1" } else { "0" }))
+        .collect();
+    fs::write(at.join("train.csv"), format!("{header}\n{labelled}")).expect("written");
+    let unlabelled: String = (0..10).map(|i| row(i, "")).collect();
+    let test_header = header.replace("click,", "");
+    fs::write(at.join("test.csv"), format!("{test_header}\n{unlabelled}")).expect("written");
+    succeed(at, &["init", "train.csv", "--schema", "avazu"]);
+    one_epoch(at, "fibinet.toml", "run");
+    let predict = ["predict", "run", "--data", "test.csv", "-o", "out.csv"];
+    succeed(at, &[&predict[..], &["--carry", "id"]].concat());
+    let scores = fs::read_to_string(at.join("out.csv")).expect("scores");
+    assert!(
+        scores.starts_with("id,probability\n10000000000000000000,"),
+        "{scores}"
+    );
+
+    let bundle = json(&succeed(at, &["inspect", "run", "--json"]));
+    let fields = bundle["fields"].as_array().expect("fields");
+    assert_eq!(fields.len(), 24);
+    let hour = fields
+        .iter()
+        .find(|field| field["name"] == "hour.hour")
+        .expect("the hour of the day");
+    assert_eq!(hour["ids"], 27);
+    assert!(!fields.iter().any(|field| field["name"] == "id"));
+}
+
+#[test]
+fn synthetic_rows_are_prepared_once_and_learnt_from() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let synth = [
+        "synth",
+        "--rows",
+        "20000",
+        "--vocabulary",
+        "2000",
+        "-o",
+        "train.txt",
+        "--json",
+    ];
+    let law = json(&succeed(at, &synth));
+    assert_eq!(law["rows"], 20_000);
+    succeed(at, &["init", "train.txt", "--schema", "criteo"]);
+    let prepared = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
+    let at_prepare = prepared["directory"].as_str().expect("a directory");
+    let again = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
+    assert_eq!(again["directory"], at_prepare);
+    let output = fibinet(
+        at,
+        &[
+            "train",
+            "fibinet.toml",
+            "--out",
+            "run",
+            "--json",
+            "--set",
+            "train.epochs=3",
+        ],
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("are used again"), "{stderr}");
+    let report = json(&String::from_utf8(output.stdout).expect("UTF-8"));
+    let bayes = law["bayes_logloss"].as_f64().expect("a loss");
+    let loss = report["test"]["logloss"].as_f64().expect("a loss");
+    // The entropy of a quarter of clicks is .562.
+    assert!(bayes < loss && loss < 0.53, "{bayes} {report}");
+
+    // An id out of range in an encoded file: the file of another run, whose vocabulary is larger.
+    let synth = [
+        "synth",
+        "--rows",
+        "20000",
+        "--vocabulary",
+        "900000",
+        "-o",
+        "train.txt",
+    ];
+    fs::rename(at.join("train.txt"), at.join("first.txt")).expect("moved");
+    succeed(at, &synth);
+    let large = ["prepare", "fibinet.toml", "--json", "--set"];
+    let large = [&large[..], &["data.train=train.txt"]].concat();
+    let other = json(&succeed(at, &large));
+    let other = at.join(other["directory"].as_str().expect("a directory"));
+    let shard = "train-00000.parquet";
+    fs::rename(at.join("first.txt"), at.join("train.txt")).expect("moved back");
+    fs::copy(other.join(shard), at.join(at_prepare).join(shard)).expect("copied");
+    let train = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "bad",
+        "--set",
+        "train.epochs=1",
+    ];
+    fail(at, &train, 1, "is not below");
+}
+
+#[test]
+fn a_run_that_diverges_names_the_step_and_keeps_its_best_weights() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    let train = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "run",
+        "--set",
+        "train.learning_rate=1e30",
+        "train.evaluate_every=1",
+        "train.max_gradient_norm=0",
+    ];
+    let output = fibinet(at, &train);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("at learning rate 1e30") || stderr.contains("at learning rate 1000"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("step "), "{stderr}");
+    assert!(!at.join("run").exists());
+    if stderr.contains("run.diverged") {
+        succeed(at, &["evaluate", "run.diverged", "--data", ADULT]);
+    } else {
+        assert!(stderr.contains("there was no checkpoint yet"), "{stderr}");
+    }
+}
+
+#[test]
+fn sampled_negatives_are_counted_as_what_they_stand_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    // 2,000 rows, one in ten clicks, of which every fifth of the others was kept.
+    let row = |i: u64| {
+        let draw = fibinet::data::mix_seed(3, i);
+        let site = draw % 5;
+        let click = draw / 5 % 10 == 0;
+        (
+            click,
+            format!("{},s{site},t{}\n", u8::from(click), draw / 50 % 4),
+        )
+    };
+    let whole: String = (0..20_000).map(|i| row(i).1).collect();
+    let kept = (0..20_000).map(row).enumerate();
+    let kept: String = kept
+        .filter(|(i, (click, _))| *click || i % 5 == 0)
+        .map(|(_, (_, row))| row)
+        .collect();
+    fs::write(at.join("whole.csv"), format!("click,site,tag\n{whole}")).expect("written");
+    fs::write(at.join("kept.csv"), format!("click,site,tag\n{kept}")).expect("written");
+    succeed(at, &["init", "kept.csv", "--label", "click"]);
+    let train = ["train", "fibinet.toml", "--out", "run", "--json", "--set"];
+    let set = ["data.negative_rate=0.2", "train.epochs=3"];
+    let report = json(&succeed(at, &[&train[..], &set].concat()));
+    let ratio = |metrics: &Value| metrics["calibration"].as_f64().expect("a ratio");
+    assert!((ratio(&report["test"]) - 1.0).abs() < 0.2, "{report}");
+    let evaluate = [
+        "evaluate",
+        "run",
+        "--data",
+        "whole.csv",
+        "--json",
+        "--negative-rate",
+        "1",
+    ];
+    let metrics = json(&succeed(at, &evaluate));
+    assert!((ratio(&metrics) - 1.0).abs() < 0.1, "{metrics}");
+    // A tenth of clicks, and nothing to learn: the entropy is .325.
+    let loss = metrics["logloss"].as_f64().expect("a loss");
+    assert!((loss - 0.325).abs() < 0.02, "{metrics}");
 }

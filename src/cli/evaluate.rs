@@ -3,11 +3,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use fibinet::data::{DataError, Label, open_rows};
-use fibinet::serve::{BundleError, Scorer};
+use fibinet::serve::{BundleError, ScoreOptions, Scorer};
 use fibinet::train::Predictions;
 
-use super::progress::metrics_line;
-use super::{device, print};
+use super::bad_row::BadRow;
+use super::progress::{left_out_line, metrics_line};
+use super::{UsageError, device, print, say};
 
 /// Judge a bundle on labelled rows: AUC and log loss
 ///
@@ -19,6 +20,12 @@ pub(super) struct EvaluateArgs {
     /// Rows with labels, written as the training file is.
     #[arg(long)]
     data: PathBuf,
+    /// What a row that cannot be read does: end the run, or be left out and counted.
+    #[arg(long, value_enum, default_value_t = BadRow::Fail)]
+    on_bad_row: BadRow,
+    /// The share of the negatives that this file kept; by default that of the training log.
+    #[arg(long)]
+    negative_rate: Option<f64>,
     /// flex, ndarray, wgpu, vulkan, metal or cuda, as far as compiled in.
     #[arg(long)]
     device: Option<String>,
@@ -28,16 +35,32 @@ pub(super) struct EvaluateArgs {
 }
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
+    if let Some(rate) = args
+        .negative_rate
+        .filter(|rate| !(*rate > 0.0 && *rate <= 1.0))
+    {
+        let message = format!("--negative-rate must be in (0, 1], but is {rate}");
+        return Err(UsageError(message).into());
+    }
     let device = device::select(args.device.as_deref())?;
     let scorer = Scorer::open(&args.run, &device)?;
     let mut reader = open_rows(&args.data, scorer.encoder().format(), Label::Required)
         .map_err(BundleError::Data)?;
+    let negative_rate = args.negative_rate.unwrap_or(scorer.bundle().negative_rate);
     let mut predictions = Predictions::default();
-    scorer.score_rows(reader.as_mut(), true, |logits, labels| {
-        predictions.extend(logits, labels);
+    let options = ScoreOptions {
+        labels: true,
+        on_bad_row: args.on_bad_row.into(),
+        carry: Vec::new(),
+    };
+    let left_out = scorer.score_rows(reader.as_mut(), &options, |rows| {
+        predictions.extend(&rows.logits, &rows.labels);
         Ok::<(), BundleError>(())
     })?;
-    let metrics = predictions.metrics();
+    if let Some(line) = left_out_line(&left_out) {
+        say(&line);
+    }
+    let metrics = predictions.metrics(negative_rate);
     if metrics.rows == 0 {
         return Err(DataError::Empty {
             path: args.data.clone(),

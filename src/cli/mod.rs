@@ -1,14 +1,19 @@
 //! One file a subcommand.
 
 mod aside;
+mod bad_row;
 mod device;
 mod evaluate;
 mod init;
+mod inspect;
 mod predict;
+mod prepare;
 mod progress;
+mod synth;
 mod train;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -32,9 +37,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::InitArgs),
+    Prepare(prepare::PrepareArgs),
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
+    Inspect(inspect::InspectArgs),
+    Synth(synth::SynthArgs),
 }
 
 /// A fault in what was asked for, beside those that the libraries tell.
@@ -53,9 +61,12 @@ pub(crate) fn run() -> ExitCode {
     };
     let result = match cli.command {
         Command::Init(args) => init::run(&args),
+        Command::Prepare(args) => prepare::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Synth(args) => synth::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,6 +98,14 @@ fn message(error: &anyhow::Error) -> String {
         }
     }
     message
+}
+
+/// Where encoded rows are kept: as asked, or beside the run file.
+fn cache(asked: Option<&Path>, run_file: &Path) -> PathBuf {
+    match asked {
+        Some(cache) => cache.to_owned(),
+        None => run_file.with_file_name(".fibinet-cache"),
+    }
 }
 
 /// A line on stderr; one that nobody can read is no failure.

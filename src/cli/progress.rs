@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use fibinet::data::Progress;
-use fibinet::train::{EpochReport, Event, Metrics};
+use fibinet::data::{LeftOut, Progress};
+use fibinet::train::{EvaluationReport, Event, Metrics};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows a run on stderr: bars on a terminal, a line an epoch everywhere.
@@ -19,6 +19,12 @@ impl Display {
 
     pub(super) fn show(&mut self, event: Event) {
         match event {
+            Event::Preparing(Progress::Reused) => {
+                self.line("the encoded rows of an earlier run are used again");
+            }
+            Event::Preparing(Progress::Counting(rows)) => {
+                self.bar.set_message(format!("counting: {rows} rows"));
+            }
             Event::Preparing(Progress::Fitting(rows)) => {
                 self.bar
                     .set_message(format!("fitting the encoder: {rows} rows"));
@@ -46,8 +52,8 @@ impl Display {
                 self.bar.set_position(rows as u64);
                 self.bar.set_message(format!("loss {loss:.4}"));
             }
-            Event::Epoch(report) => {
-                self.line(&epoch_line(&report));
+            Event::Evaluation(report) => {
+                self.line(&evaluation_line(&report));
                 self.bar.finish_and_clear();
             }
         }
@@ -72,21 +78,41 @@ fn epoch_bar(epoch: usize, rows: u64) -> ProgressBar {
     }
 }
 
-fn epoch_line(report: &EpochReport) -> String {
+fn evaluation_line(report: &EvaluationReport) -> String {
     format!(
-        "epoch {:>3}  train loss {:.5}  {}{}",
+        "epoch {:>3}  step {:>6}  train loss {:.5}  {}{}",
         report.epoch,
+        report.step,
         report.train_loss,
         metrics_line("valid", &report.valid),
         if report.best { "  *" } else { "" },
     )
 }
 
-/// `valid  AUC 0.9012  log loss 0.31234`
+/// What was left out of the data, if anything.
+pub(super) fn left_out_line(left_out: &LeftOut) -> Option<String> {
+    let bad = left_out.first_bad_row.as_ref().map(|first| {
+        let rows = left_out.bad_rows;
+        format!("{rows} bad rows were skipped, the first: {first}")
+    });
+    let others = (left_out.of_no_split > 0)
+        .then(|| format!("{} rows are of no split", left_out.of_no_split));
+    let lines: Vec<String> = bad.into_iter().chain(others).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// `valid  AUC 0.9012  log loss 0.31234  predicted/observed 1.004`
 pub(super) fn metrics_line(split: &str, metrics: &Metrics) -> String {
     let auc = match metrics.auc {
         Some(auc) => format!("{auc:.5}"),
         None => "undefined (one class)".to_owned(),
     };
-    format!("{split}  AUC {auc}  log loss {:.5}", metrics.logloss)
+    let calibration = match metrics.calibration {
+        Some(ratio) => format!("{ratio:.3}"),
+        None => "undefined (no click)".to_owned(),
+    };
+    format!(
+        "{split}  AUC {auc}  log loss {:.5}  predicted/observed {calibration}",
+        metrics.logloss
+    )
 }

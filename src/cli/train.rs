@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use fibinet::train::{RunConfig, RunOptions, RunReport, train};
 
-use super::progress::{Display, metrics_line};
-use super::{device, print};
+use super::bad_row::BadRow;
+use super::progress::{Display, left_out_line, metrics_line};
+use super::{cache, device, print, say};
 
 /// Train a model as a run file says and leave a bundle
 ///
@@ -26,6 +27,18 @@ pub(super) struct TrainArgs {
     /// flex, ndarray, wgpu, vulkan, metal or cuda, as far as compiled in.
     #[arg(long)]
     device: Option<String>,
+    /// Threads to compute with; by default all cores.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// What a row that cannot be read does: end the run, or be left out and counted.
+    #[arg(long, value_enum)]
+    on_bad_row: Option<BadRow>,
+    /// Where encoded rows are kept for the next run; by default .fibinet-cache beside the run file.
+    #[arg(long, conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Keep no encoded rows.
+    #[arg(long)]
+    no_cache: bool,
     /// Settings that replace the run file's.
     #[arg(long, value_name = "SECTION.KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
@@ -39,15 +52,29 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     if let Some(seed) = args.seed {
         config.train.seed = seed;
     }
+    if let Some(choice) = args.on_bad_row {
+        config.data.on_bad_row = choice.into();
+    }
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .context("--threads")?;
+    }
     let device = device::select(args.device.as_deref())?;
+    let cache = cache(args.cache.as_deref(), &args.config);
     let options = RunOptions {
         out: &args.out,
         force: args.force,
         device: &device,
+        cache: (!args.no_cache).then_some(cache.as_path()),
     };
     let mut display = Display::new();
     let report = train(&config, &options, |event| display.show(event))?;
     drop(display);
+    if let Some(line) = left_out_line(&report.left_out) {
+        say(&line);
+    }
     if args.json {
         return print(&serde_json::to_string(&report)?);
     }
@@ -63,10 +90,18 @@ fn table(report: &RunReport, out: &str) -> String {
         ),
         metrics_line("valid           ", &report.valid),
     ];
+    if report.calibration.is_some() {
+        let before = report.valid_logloss_uncalibrated;
+        lines.push(format!("  uncalibrated    log loss {before:.5}"));
+    }
     let test = report.test.as_ref();
     lines.extend(test.map(|test| metrics_line("test            ", test)));
     lines.push(format!("parameters        {}", report.num_parameters));
     lines.push(format!("rows per second   {:.0}", report.rows_per_second));
+    lines.push(format!(
+        "waited for data   {:.1}% of training",
+        100.0 * report.data_wait
+    ));
     lines.push(format!("bundle            {out}"));
     lines.join("\n")
 }

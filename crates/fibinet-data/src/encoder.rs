@@ -9,6 +9,7 @@ use crate::batch::Batch;
 use crate::error::DataError;
 use crate::reader::{RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, RowFormat};
+use crate::time::TimeFormat;
 use crate::vocabulary::Vocabulary;
 
 const FIELDS_FILE: &str = "fields.toml";
@@ -23,6 +24,8 @@ const VOCABULARY_FILE: &str = "vocabulary.fst";
 pub struct Encoder {
     format: RowFormat,
     fields: Vec<(FieldSpec, FittedField)>,
+    /// The fields' formats of times, where they have one.
+    times: Vec<Option<TimeFormat>>,
     vocabulary: Vocabulary,
 }
 
@@ -36,6 +39,8 @@ pub(crate) enum FittedField {
     Quantile { edges: Vec<f32> },
     /// `(v - shift) * scale`
     Value { shift: f32, scale: f32 },
+    /// Nothing: the ids follow from the cells.
+    Fixed,
 }
 
 /// What a model sees of a field.
@@ -79,6 +84,10 @@ impl Encoder {
     ) -> Self {
         Self {
             format,
+            times: fields
+                .iter()
+                .map(|(field, _)| time_format(&field.encoding))
+                .collect(),
             fields,
             vocabulary,
         }
@@ -98,11 +107,8 @@ impl Encoder {
             .fields
             .into_iter()
             .map(|field| (field.spec, field.fitted));
-        Ok(Self {
-            format: file.format,
-            fields: fields.collect(),
-            vocabulary: Vocabulary::open(&directory.join(VOCABULARY_FILE))?,
-        })
+        let vocabulary = Vocabulary::open(&directory.join(VOCABULARY_FILE))?;
+        Ok(Self::new(file.format, fields.collect(), vocabulary))
     }
 
     /// Writes the encoder into a directory: `fields.toml` and `vocabulary.fst`.
@@ -138,16 +144,17 @@ impl Encoder {
     /// numbers apart, each in this order.
     pub fn layout(&self) -> Vec<FieldLayout> {
         let first = Self::FIRST_TOKEN as usize;
-        let num_ids = |fitted: &FittedField| match fitted {
+        let num_ids = |spec: &FieldSpec, fitted: &FittedField| match fitted {
             FittedField::Tokens { len } => Some(first + len),
             FittedField::Quantile { edges } => Some(first + edges.len() + 1),
             FittedField::Value { .. } => None,
+            FittedField::Fixed => Some(first + spec.encoding.num_fixed_ids()),
         };
         self.fields
             .iter()
             .map(|(spec, fitted)| FieldLayout {
                 name: spec.name.clone(),
-                num_ids: num_ids(fitted),
+                num_ids: num_ids(spec, fitted),
             })
             .collect()
     }
@@ -162,7 +169,7 @@ impl Encoder {
         let columns = self
             .fields
             .iter()
-            .map(|(field, _)| column_index(reader, &field.name))
+            .map(|(field, _)| column_index(reader, &field.column))
             .collect::<Result<_, _>>()?;
         let label = match labels {
             true => Some(column_index(reader, &self.format.label)?),
@@ -224,18 +231,22 @@ impl RowEncoder<'_> {
             match fitted {
                 FittedField::Value { shift, scale } => batch.numerics.push(match missing {
                     true => 0.0,
-                    false => (parse_number(cell, &field.name, reader)? - shift) * scale,
+                    false => (parse_number(cell, &field.column, reader)? - shift) * scale,
                 }),
                 _ if missing => batch.ids.push(Encoder::MISSING),
+                FittedField::Fixed => {
+                    let id = fixed_id(field, encoder.times[i].as_ref(), cell, reader)?;
+                    batch.ids.push(Encoder::FIRST_TOKEN + id);
+                }
                 FittedField::Quantile { edges } => {
-                    let value = parse_number(cell, &field.name, reader)?;
+                    let value = parse_number(cell, &field.column, reader)?;
                     let bucket = edges.partition_point(|edge| *edge < value);
                     batch.ids.push(Encoder::FIRST_TOKEN + bucket as u32);
                 }
                 FittedField::Tokens { .. } => {
                     let token = match field.encoding {
                         FieldEncoding::Log2 { .. } => {
-                            log2_token(parse_number(cell, &field.name, reader)?, &mut self.token);
+                            log2_token(parse_number(cell, &field.column, reader)?, &mut self.token);
                             self.token.as_slice()
                         }
                         _ => cell,
@@ -248,15 +259,7 @@ impl RowEncoder<'_> {
         let Some(column) = self.label else {
             return Ok(None);
         };
-        let cell = &row[column];
-        match parse(cell) {
-            Some(label) if label == 0.0 || label == 1.0 => Ok(Some(label)),
-            _ => Err(DataError::Label {
-                position: reader.position(),
-                column: encoder.format.label.clone(),
-                got: String::from_utf8_lossy(cell).into_owned(),
-            }),
-        }
+        parse_label(&row[column], &encoder.format, reader).map(Some)
     }
 }
 
@@ -268,6 +271,76 @@ impl RowFormat {
                 .missing
                 .iter()
                 .any(|missing| missing.as_bytes() == cell)
+    }
+}
+
+impl FieldEncoding {
+    /// The number of values of a field whose ids follow from its cells.
+    fn num_fixed_ids(&self) -> usize {
+        match self {
+            Self::Hashed { buckets } => *buckets as usize,
+            Self::Id { num_ids } => *num_ids as usize,
+            Self::Timestamp { parts, .. } => parts.first().map_or(0, |part| part.num_values()),
+            _ => 0,
+        }
+    }
+}
+
+/// The format of a field of times.
+pub(crate) fn time_format(encoding: &FieldEncoding) -> Option<TimeFormat> {
+    match encoding {
+        FieldEncoding::Timestamp { format, .. } => TimeFormat::new(format).ok(),
+        _ => None,
+    }
+}
+
+/// The id, from 0, of a cell of a field whose ids follow from its cells.
+pub(crate) fn fixed_id(
+    field: &FieldSpec,
+    time: Option<&TimeFormat>,
+    cell: &[u8],
+    reader: &dyn RowReader,
+) -> Result<u32, DataError> {
+    let error = |rule: String| DataError::Cell {
+        position: reader.position(),
+        column: field.column.clone(),
+        rule,
+        got: String::from_utf8_lossy(cell).into_owned(),
+    };
+    let text = std::str::from_utf8(cell).ok().map(str::trim);
+    match &field.encoding {
+        FieldEncoding::Hashed { buckets } => {
+            Ok((twox_hash::XxHash64::oneshot(0, cell) % u64::from(*buckets)) as u32)
+        }
+        FieldEncoding::Id { num_ids } => text
+            .and_then(|text| text.parse().ok())
+            .filter(|id| id < num_ids)
+            .ok_or_else(|| error(format!("an id must be an integer below {num_ids}"))),
+        FieldEncoding::Timestamp { format, parts } => text
+            .and_then(|text| time?.parse(text))
+            .zip(parts.first())
+            .map(|(time, part)| time.part(*part))
+            .ok_or_else(|| error(format!("a time of the form `{format}` was expected"))),
+        other => unreachable!("{other:?} has no ids of its own"),
+    }
+}
+
+/// A label's cell as 0 or 1.
+pub(crate) fn parse_label(
+    cell: &[u8],
+    format: &RowFormat,
+    reader: &dyn RowReader,
+) -> Result<f32, DataError> {
+    if let Some(positive) = &format.positive {
+        return Ok(f32::from(u8::from(positive.as_bytes() == cell)));
+    }
+    match parse(cell) {
+        Some(label) if label == 0.0 || label == 1.0 => Ok(label),
+        _ => Err(DataError::Label {
+            position: reader.position(),
+            column: format.label.clone(),
+            got: String::from_utf8_lossy(cell).into_owned(),
+        }),
     }
 }
 
@@ -311,18 +384,16 @@ mod tests {
     use super::*;
     use crate::fit::EncoderFit;
     use crate::reader::{Label, open_rows};
-    use crate::schema::Scaling;
+    use crate::schema::{Scaling, TimePart};
 
     fn field(name: &str, encoding: FieldEncoding) -> FieldSpec {
-        FieldSpec {
-            name: name.to_owned(),
-            encoding,
-        }
+        FieldSpec::new(name, encoding)
     }
 
     fn format() -> RowFormat {
         RowFormat {
             label: "y".to_owned(),
+            positive: None,
             delimiter: ',',
             columns: None,
             missing: vec!["?".to_owned()],
@@ -383,6 +454,73 @@ mod tests {
         assert_eq!(batch.numerics, [0.25, 0.0, 2.0, 1.0]);
         assert_eq!(batch.labels, [1.0, 0.0, 0.0, 1.0]);
         assert_eq!(batch.num_rows, 4);
+    }
+
+    #[test]
+    fn ids_hashes_and_times_follow_from_their_cells() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut fields = vec![
+            field("item", FieldEncoding::Id { num_ids: 10 }),
+            field("site", FieldEncoding::Hashed { buckets: 1000 }),
+        ];
+        for part in [TimePart::Hour, TimePart::Weekday] {
+            let mut field = field(
+                part.name(),
+                FieldEncoding::Timestamp {
+                    format: "%y%m%d%H".to_owned(),
+                    parts: vec![part],
+                },
+            );
+            field.column = "at".to_owned();
+            fields.push(field);
+        }
+        let text = "y,item,site,at\n1,0,a,14102113\n0,9,b,14102600\n1,,,\n0,3,a,14102113\n";
+        let encoder = fit(directory.path(), &fields, text).unwrap();
+        encoder.save(directory.path()).unwrap();
+        let encoder = Encoder::open(directory.path()).unwrap();
+        let num_ids: Vec<_> = encoder.layout().iter().map(|field| field.num_ids).collect();
+        assert_eq!(num_ids, [Some(13), Some(1003), Some(27), Some(10)]);
+        let ids = encode(&encoder, directory.path(), text).unwrap().ids;
+        let (a, b) = (ids[1], ids[5]);
+        assert!(a != b && (3..1003).contains(&a) && (3..1003).contains(&b));
+        assert_eq!(ids, [3, a, 16, 4, 12, b, 3, 9, 2, 2, 2, 2, 6, a, 16, 4]);
+
+        for (row, expected) in [
+            (
+                "1,10,a,14102113",
+                "`item`: an id must be an integer below 10, but the cell is `10`",
+            ),
+            (
+                "1,-1,a,14102113",
+                "`item`: an id must be an integer below 10, but the cell is `-1`",
+            ),
+            (
+                "1,1,a,14102125",
+                "`at`: a time of the form `%y%m%d%H` was expected",
+            ),
+        ] {
+            let text = format!("y,item,site,at\n{row}\n");
+            for error in [
+                encode(&encoder, directory.path(), &text).unwrap_err(),
+                fit(directory.path(), &fields, &text).unwrap_err(),
+            ] {
+                assert!(error.to_string().contains(expected), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_named_label_is_a_click_and_any_other_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let format = RowFormat {
+            positive: Some("yes".to_owned()),
+            ..format()
+        };
+        let reader = reader(directory.path(), "y,a\nyes,1\n");
+        for (cell, label) in [("yes", 1.0), ("no", 0.0), ("", 0.0), ("1", 0.0)] {
+            let parsed = parse_label(cell.as_bytes(), &format, reader.as_ref()).unwrap();
+            assert_eq!(parsed, label, "{cell}");
+        }
     }
 
     #[test]

@@ -52,6 +52,16 @@ pub enum DataError {
         /// Columns of the row.
         got: usize,
     },
+    /// A cell that is not UTF-8.
+    #[error("{position}, column `{column}`: the cell is not UTF-8: `{got}`")]
+    Utf8 {
+        /// Where.
+        position: Position,
+        /// The column.
+        column: String,
+        /// The cell, with � for what is no text.
+        got: String,
+    },
     /// A label that is not a click or no click.
     #[error("{position}, column `{column}`: a label must be 0 or 1, but is `{got}`")]
     Label {
@@ -71,6 +81,36 @@ pub enum DataError {
         column: String,
         /// The cell.
         got: String,
+    },
+    /// A cell that is not what its field says.
+    #[error("{position}, column `{column}`: {rule}, but the cell is `{got}`")]
+    Cell {
+        /// Where.
+        position: Position,
+        /// The column.
+        column: String,
+        /// What it must be.
+        rule: String,
+        /// The cell.
+        got: String,
+    },
+    /// A column of a Parquet file whose type has no cells.
+    #[error("{path}: column `{column}` is {got}, which cannot be read", path = .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Its type.
+        got: String,
+    },
+    /// Every row of a file was left out.
+    #[error("{path}: no row could be read; the first: {first}", path = .path.display())]
+    AllBad {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong with the first one.
+        first: Box<DataError>,
     },
     /// A split that no row went to.
     #[error("no rows in the {split} split: {reason}")]
@@ -106,9 +146,24 @@ impl DataError {
         }
     }
 
+    /// Whether the fault is of one row, and the rows after it can still be read.
+    pub fn is_bad_row(&self) -> bool {
+        matches!(
+            self,
+            Self::Width { .. }
+                | Self::Utf8 { .. }
+                | Self::Label { .. }
+                | Self::Number { .. }
+                | Self::Cell { .. }
+        )
+    }
+
     /// Whether the fault is in what a person asked for (a config that names a column the file does
     /// not have) rather than in a file's content.
     pub fn is_config(&self) -> bool {
-        matches!(self, Self::MissingColumn { .. } | Self::Schema(_))
+        matches!(
+            self,
+            Self::MissingColumn { .. } | Self::Unreadable { .. } | Self::Schema(_)
+        )
     }
 }

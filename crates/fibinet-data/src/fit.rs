@@ -2,11 +2,14 @@ use std::collections::HashMap;
 
 use csv::ByteRecord;
 
-use crate::encoder::{Encoder, FittedField, log2_token, parse_number};
+use crate::encoder::{
+    Encoder, FittedField, fixed_id, log2_token, parse_label, parse_number, time_format,
+};
 use crate::error::DataError;
 use crate::reader::{RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, RowFormat, Scaling};
 use crate::split::mix;
+use crate::time::TimeFormat;
 use crate::vocabulary::Vocabulary;
 
 /// Values that the quantiles of a field are read from at most; more rows are sampled.
@@ -20,7 +23,10 @@ pub struct EncoderFit {
     format: RowFormat,
     fields: Vec<(FieldSpec, FieldFit)>,
     columns: Vec<usize>,
+    label: usize,
     token: Vec<u8>,
+    /// The row's numbers, read before anything is counted: a bad row counts nothing.
+    numbers: Vec<f32>,
 }
 
 #[derive(Debug)]
@@ -28,6 +34,7 @@ enum FieldFit {
     Tokens(HashMap<Box<[u8]>, u64>),
     Quantile(Reservoir),
     Moments(Moments),
+    Fixed(Option<TimeFormat>),
 }
 
 impl EncoderFit {
@@ -43,7 +50,7 @@ impl EncoderFit {
     ) -> Result<Self, DataError> {
         let columns = fields
             .iter()
-            .map(|field| column_index(reader, &field.name))
+            .map(|field| column_index(reader, &field.column))
             .collect::<Result<_, _>>()?;
         let fields = fields
             .iter()
@@ -55,6 +62,11 @@ impl EncoderFit {
                     }
                     FieldEncoding::Quantile { .. } => FieldFit::Quantile(Reservoir::new(i as u64)),
                     FieldEncoding::Value { .. } => FieldFit::Moments(Moments::default()),
+                    FieldEncoding::Hashed { .. }
+                    | FieldEncoding::Id { .. }
+                    | FieldEncoding::Timestamp { .. } => {
+                        FieldFit::Fixed(time_format(&field.encoding))
+                    }
                 };
                 (field.clone(), fit)
             })
@@ -63,18 +75,39 @@ impl EncoderFit {
             format: format.clone(),
             fields,
             columns,
+            label: column_index(reader, &format.label)?,
             token: Vec::new(),
+            numbers: Vec::new(),
         })
     }
 
-    /// Counts a training row.
+    /// Counts a training row. Where it fails, nothing is counted.
     ///
     /// # Errors
     ///
-    /// [`DataError::Number`] where a numeric field's cell is none.
+    /// Where the label is not 0 or 1, or a cell is not what its field says.
     pub fn add(&mut self, row: &ByteRecord, reader: &dyn RowReader) -> Result<(), DataError> {
-        for ((field, fit), &column) in self.fields.iter_mut().zip(&self.columns) {
-            let cell = &row[column];
+        parse_label(&row[self.label], &self.format, reader)?;
+        self.numbers.clear();
+        let cells = || self.columns.iter().map(|column| &row[*column]);
+        for ((field, fit), cell) in self.fields.iter().zip(cells()) {
+            if self.format.is_missing(cell) {
+                continue;
+            }
+            match (fit, &field.encoding) {
+                (FieldFit::Fixed(time), _) => {
+                    fixed_id(field, time.as_ref(), cell, reader)?;
+                }
+                (_, FieldEncoding::Categorical { .. }) => {}
+                _ => {
+                    let number = parse_number(cell, &field.column, reader)?;
+                    self.numbers.push(number);
+                }
+            }
+        }
+        let mut numbers = self.numbers.iter().copied();
+        let mut number = || numbers.next().unwrap_or_default();
+        for ((field, fit), cell) in self.fields.iter_mut().zip(cells()) {
             if self.format.is_missing(cell) {
                 continue;
             }
@@ -82,7 +115,7 @@ impl EncoderFit {
                 FieldFit::Tokens(counts) => {
                     let token = match field.encoding {
                         FieldEncoding::Log2 { .. } => {
-                            log2_token(parse_number(cell, &field.name, reader)?, &mut self.token);
+                            log2_token(number(), &mut self.token);
                             self.token.as_slice()
                         }
                         _ => cell,
@@ -94,10 +127,9 @@ impl EncoderFit {
                         }
                     }
                 }
-                FieldFit::Quantile(sample) => sample.add(parse_number(cell, &field.name, reader)?),
-                FieldFit::Moments(moments) => {
-                    moments.add(f64::from(parse_number(cell, &field.name, reader)?));
-                }
+                FieldFit::Quantile(sample) => sample.add(number()),
+                FieldFit::Moments(moments) => moments.add(f64::from(number())),
+                FieldFit::Fixed(_) => {}
             }
         }
         Ok(())
@@ -110,12 +142,12 @@ impl EncoderFit {
         let mut fields = Vec::with_capacity(self.fields.len());
         for (spec, fit) in self.fields {
             let mut tokens = Vec::new();
-            let fitted = match (fit, spec.encoding) {
+            let fitted = match (fit, &spec.encoding) {
                 (FieldFit::Tokens(counts), FieldEncoding::Categorical { min_count })
                 | (FieldFit::Tokens(counts), FieldEncoding::Log2 { min_count }) => {
                     let mut kept: Vec<(Box<[u8]>, u64)> = counts
                         .into_iter()
-                        .filter(|(_, count)| *count >= min_count)
+                        .filter(|(_, count)| *count >= *min_count)
                         .collect();
                     kept.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
                     tokens = kept.into_iter().map(|(token, _)| token).collect();
@@ -123,12 +155,13 @@ impl EncoderFit {
                 }
                 (FieldFit::Quantile(sample), FieldEncoding::Quantile { buckets }) => {
                     FittedField::Quantile {
-                        edges: sample.edges(buckets as usize),
+                        edges: sample.edges(*buckets as usize),
                     }
                 }
                 (FieldFit::Moments(moments), FieldEncoding::Value { scaling }) => {
-                    moments.scaling(scaling)
+                    moments.scaling(*scaling)
                 }
+                (FieldFit::Fixed(_), _) => FittedField::Fixed,
                 (fit, encoding) => unreachable!("{encoding:?} is fitted as {fit:?}"),
             };
             vocabularies.push(tokens);

@@ -1,11 +1,15 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use csv::ByteRecord;
 
+use crate::bytes::{self, FileKind};
+use crate::encoder::parse_label;
 use crate::error::DataError;
 use crate::reader::{Label, column_index, open_rows};
-use crate::schema::{FieldEncoding, FieldSpec, RowFormat};
+use crate::schema::{FieldEncoding, FieldSpec, RowFormat, TimePart};
+use crate::time::{TimeFormat, guess_format};
 
 /// Rows that a guess looks at.
 const ROWS: u64 = 200_000;
@@ -42,28 +46,67 @@ pub struct ColumnGuess {
     pub reason: String,
 }
 
+/// What is known of the columns before a look at them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Columns that are no fields.
+    pub exclude: Vec<String>,
+    /// Columns that are categories, whatever they look like.
+    pub categorical: Vec<String>,
+    /// Columns that are quantities, whatever they look like.
+    pub numeric: Vec<String>,
+}
+
+/// The character between the cells of a text file: a tab where the first line has one, else a
+/// comma.
+///
+/// # Errors
+///
+/// Where the file cannot be read.
+pub fn guess_delimiter(path: &Path) -> Result<char, DataError> {
+    let (kind, file) = bytes::open(path)?;
+    if kind == FileKind::Parquet {
+        return Ok(',');
+    }
+    let text = bytes::text(kind, file).map_err(DataError::io(path))?;
+    // No longer header is looked at.
+    let mut text = BufReader::new(text.take(1 << 20));
+    let mut line = Vec::new();
+    text.read_until(b'\n', &mut line)
+        .map_err(DataError::io(path))?;
+    Ok(if line.contains(&b'\t') { '\t' } else { ',' })
+}
+
 /// Guesses the kind of every column of a file but the label.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or lacks the label's column.
-pub fn guess_fields(path: &Path, format: &RowFormat) -> Result<Guess, DataError> {
+/// Where the file cannot be read, or lacks the label's or a known column.
+pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Guess, DataError> {
     let mut reader = open_rows(path, format, Label::Required)?;
     let label = column_index(reader.as_ref(), &format.label)?;
     let names = reader.columns().to_vec();
+    for name in [&known.exclude, &known.categorical, &known.numeric]
+        .into_iter()
+        .flatten()
+    {
+        column_index(reader.as_ref(), name)?;
+    }
     let mut columns: Vec<Column> = names.iter().map(|_| Column::default()).collect();
     let mut missing = HashSet::new();
     let mut row = ByteRecord::new();
     let mut num_rows = 0;
     while num_rows < ROWS && reader.read_row(&mut row)? {
         num_rows += 1;
+        let click =
+            parse_label(&row[label], format, reader.as_ref()).is_ok_and(|label| label > 0.5);
         for (column, cell) in columns.iter_mut().zip(&row) {
             match MISSING.iter().find(|word| word.as_bytes() == cell) {
+                _ if format.is_missing(cell) => {}
                 Some(word) => {
                     missing.insert(*word);
                 }
-                None if cell.is_empty() => {}
-                None => column.add(cell),
+                None => column.add(cell, click),
             }
         }
     }
@@ -77,12 +120,12 @@ pub fn guess_fields(path: &Path, format: &RowFormat) -> Result<Guess, DataError>
         .zip(columns)
         .enumerate()
         .filter(|(i, _)| *i != label)
-        .map(|(_, (name, column))| {
-            let (encoding, reason) = column.guess(&name);
-            let field = encoding.map(|encoding| FieldSpec {
-                name: name.clone(),
-                encoding,
-            });
+        .map(|(i, (name, column))| {
+            let (encoding, reason) = match reader.unreadable(i) {
+                Some(kind) => (None, format!("left out: {kind}, which cannot be read")),
+                None => column.guess(&name, known),
+            };
+            let field = encoding.map(|encoding| FieldSpec::new(name.clone(), encoding));
             ColumnGuess {
                 name,
                 field,
@@ -91,6 +134,7 @@ pub fn guess_fields(path: &Path, format: &RowFormat) -> Result<Guess, DataError>
         })
         .collect();
     let mut missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
+    missing.extend(format.missing.iter().cloned());
     missing.sort_unstable();
     Ok(Guess {
         columns,
@@ -102,31 +146,79 @@ pub fn guess_fields(path: &Path, format: &RowFormat) -> Result<Guess, DataError>
 #[derive(Debug, Default)]
 struct Column {
     cells: u64,
-    distinct: HashSet<Box<[u8]>>,
+    /// Of each cell, the rows without a click and with one.
+    distinct: HashMap<Box<[u8]>, [u64; 2]>,
     texts: u64,
     fractions: u64,
+    negatives: u64,
+    /// The format of the first text, and the texts that it does not read.
+    time: Option<(TimeFormat, &'static str)>,
+    no_times: u64,
+    /// Cells that are seconds of the years 1989 to 2065.
+    unix: u64,
 }
 
 impl Column {
-    fn add(&mut self, cell: &[u8]) {
+    fn add(&mut self, cell: &[u8], click: bool) {
         self.cells += 1;
-        if self.distinct.len() < DISTINCT && !self.distinct.contains(cell) {
-            self.distinct.insert(cell.into());
+        if let Some(counts) = self.distinct.get_mut(cell) {
+            counts[usize::from(click)] += 1;
+        } else if self.distinct.len() < DISTINCT {
+            let counts = [u64::from(!click), u64::from(click)];
+            self.distinct.insert(cell.into(), counts);
         }
-        let number = std::str::from_utf8(cell)
-            .ok()
-            .and_then(|text| text.trim().parse::<f64>().ok());
-        match number {
+        let text = std::str::from_utf8(cell).ok().map(str::trim);
+        match text.and_then(|text| text.parse::<f64>().ok()) {
             Some(number) if number.is_finite() => {
                 self.fractions += u64::from(number.fract() != 0.0);
+                self.negatives += u64::from(number < 0.0);
+                self.unix += u64::from((6e8..3e9).contains(&number));
             }
-            _ => self.texts += 1,
+            _ => {
+                self.texts += 1;
+                let text = text.unwrap_or_default();
+                if self.texts == 1 {
+                    self.time = guess_format(text);
+                }
+                let is_time = self
+                    .time
+                    .as_ref()
+                    .is_some_and(|(format, _)| format.parse(text).is_some());
+                self.no_times += u64::from(!is_time);
+            }
         }
     }
 
-    fn guess(&self, name: &str) -> (Option<FieldEncoding>, String) {
+    /// Whether each of its values, of which there are several rows each, has one label.
+    fn tells_the_label(&self) -> bool {
+        let repeats = self.cells as f64 / self.distinct.len().max(1) as f64;
+        let clicks: u64 = self.distinct.values().map(|counts| counts[1]).sum();
+        repeats >= 10.0
+            && (1..self.cells).contains(&clicks)
+            && self.distinct.values().all(|counts| counts.contains(&0))
+    }
+
+    fn guess(&self, name: &str, known: &Known) -> (Option<FieldEncoding>, String) {
         let categorical = Some(FieldEncoding::Categorical { min_count: 2 });
         let quantile = Some(FieldEncoding::Quantile { buckets: 20 });
+        let timestamp = |format: &str| {
+            let encoding = FieldEncoding::Timestamp {
+                format: format.to_owned(),
+                parts: TimePart::ALL.to_vec(),
+            };
+            (Some(encoding), format!("times, {format}"))
+        };
+        let is_in = |names: &[String]| names.iter().any(|known| known == name);
+        let asked = || "as asked".to_owned();
+        if is_in(&known.exclude) {
+            return (None, "left out, as asked".to_owned());
+        }
+        if is_in(&known.categorical) {
+            return (categorical, asked());
+        }
+        if is_in(&known.numeric) {
+            return (quantile, asked());
+        }
         if name.is_empty() {
             return (None, "left out: the column has no name".to_owned());
         }
@@ -139,7 +231,17 @@ impl Column {
         if distinct < 2 {
             return (None, format!("left out: {distinct} distinct value"));
         }
+        if self.tells_the_label() {
+            let reason = "left out: each of its values has one label, so it gives the label away";
+            return (None, reason.to_owned());
+        }
         if self.texts > 0 {
+            if let Some((_, format)) = &self.time
+                && self.no_times == 0
+                && self.texts == self.cells
+            {
+                return timestamp(format);
+            }
             if repeats < 1.1 && self.cells > 100 {
                 return (
                     None,
@@ -151,16 +253,19 @@ impl Column {
         if distinct <= FEW {
             return (categorical, format!("numbers, only {distinct} distinct"));
         }
+        if self.unix == self.cells && is_time_name(name) {
+            return timestamp("unix");
+        }
         if self.fractions > 0 {
             return (quantile, "numbers with fractions".to_owned());
         }
-        if is_id_name(name) {
+        if is_id_name(name) || is_category_name(name) {
             return (
                 categorical,
-                format!("integers named as an id, {many} distinct"),
+                format!("integers named as a category, {many} distinct"),
             );
         }
-        if distinct <= SOME || repeats < 5.0 {
+        if self.negatives > 0 || distinct <= SOME || repeats < 5.0 {
             return (quantile, format!("integers, {many} distinct: a quantity?"));
         }
         (
@@ -168,6 +273,45 @@ impl Column {
             format!("integers, {many} distinct that repeat: an id?"),
         )
     }
+}
+
+/// Columns that hold codes, whatever their numbers look like.
+fn is_category_name(name: &str) -> bool {
+    const NAMES: [&str; 24] = [
+        "country",
+        "city",
+        "region",
+        "state",
+        "zip",
+        "zipcode",
+        "postcode",
+        "user",
+        "item",
+        "site",
+        "app",
+        "page",
+        "domain",
+        "device",
+        "model",
+        "brand",
+        "category",
+        "type",
+        "channel",
+        "campaign",
+        "creative",
+        "advertiser",
+        "publisher",
+        "code",
+    ];
+    let name = name.to_ascii_lowercase();
+    NAMES.contains(&name.rsplit(['_', '-', '.', ' ']).next().unwrap_or_default())
+}
+
+/// `timestamp`, `created_at`, `click_time`, `date`.
+fn is_time_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["time", "timestamp", "date", "datetime", "at", "ts"]
+        .contains(&name.rsplit(['_', '-', '.', ' ']).next().unwrap_or_default())
 }
 
 /// `id`, `user_id`, `userId`, `UserID`, `user-id`.
@@ -191,24 +335,32 @@ mod tests {
 
     #[test]
     fn kinds_are_guessed_from_cells_and_names() {
-        let mut text = "y,site,hour,userId,age,price,item,key,constant\n".to_owned();
+        let mut text =
+            "y,site,hour,userId,age,price,item,key,constant,rating,seen_at,day\n".to_owned();
         for i in 0..4000_u64 {
             let site = if i % 3 == 0 { "?" } else { "news" };
             let (hour, user, age) = (i % 24 % 7, i * 7919 % 3001, 20 + i % 60);
             let (price, item) = (i as f64 / 8.0, i * 31 % 400);
-            let y = i % 2;
-            writeln!(text, "{y},{site},{hour},{user},{age},{price},{item},k{i},1").unwrap();
+            let y = crate::split::mix(7, i) % 2;
+            let (rating, seen) = (y * 3 + i / 2 % 3, 1_500_000_000 + i * 977);
+            let day = i % 28 + 1;
+            writeln!(
+                text,
+                "{y},{site},{hour},{user},{age},{price},{item},k{i},1,{rating},{seen},2024-02-{day:02}"
+            )
+            .unwrap();
         }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.csv");
         fs::write(&path, text.replace("news", "news\u{e9}")).unwrap();
         let format = RowFormat {
             label: "y".to_owned(),
+            positive: None,
             delimiter: ',',
             columns: None,
             missing: Vec::new(),
         };
-        let guess = guess_fields(&path, &format).unwrap();
+        let guess = guess_fields(&path, &format, &Known::default()).unwrap();
         assert_eq!(
             (guess.num_rows, guess.missing),
             (4000, vec!["?".to_owned()])
@@ -217,9 +369,10 @@ mod tests {
             .columns
             .iter()
             .map(|ColumnGuess { name, field, .. }| {
-                let kind = field.as_ref().map(|field| match field.encoding {
+                let kind = field.as_ref().map(|field| match &field.encoding {
                     FieldEncoding::Categorical { .. } => "categorical",
                     FieldEncoding::Quantile { .. } => "quantile",
+                    FieldEncoding::Timestamp { format, .. } => format.as_str(),
                     other => panic!("{other:?}"),
                 });
                 (name.as_str(), kind)
@@ -236,6 +389,9 @@ mod tests {
                 ("item", Some("categorical")),
                 ("key", None),
                 ("constant", None),
+                ("rating", None), // 3 and more is a click
+                ("seen_at", Some("unix")),
+                ("day", Some("%Y-%m-%d")),
             ]
         );
     }

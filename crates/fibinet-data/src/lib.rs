@@ -1,7 +1,7 @@
 //! From a raw click log to encoded batches.
 //!
 //! ```text
-//! raw rows       CSV, TSV                        RowReader
+//! raw rows       CSV, TSV, gz, zst, Parquet      RowReader
 //!   → Encoder    vocabularies, buckets, scaling  fitted on the training rows alone
 //!   → shards     Parquet: label, u32 ids, f32    write_shards, Shards
 //!   → Batch      ids, numerics, labels           BatchStream, shuffled by seed
@@ -11,32 +11,43 @@
 //! never with the rows. Nothing here knows of Burn or of models.
 
 mod batch;
+mod bytes;
 mod encoder;
 mod error;
 mod fit;
 mod guess;
 mod mapped;
+mod parquet_rows;
+mod parquet_text;
+mod parquet_value;
+mod prefetch;
 mod prepare;
 mod reader;
 mod schema;
 mod shards;
 mod split;
 mod stream;
+mod synthetic;
+mod time;
 mod vocabulary;
 
 pub use batch::Batch;
 pub use encoder::{Encoder, FieldLayout, RowEncoder};
 pub use error::DataError;
 pub use fit::EncoderFit;
-pub use guess::{ColumnGuess, Guess, guess_fields};
+pub use guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
 pub use mapped::MappedFile;
-pub use prepare::{Prepared, Progress, SplitKind, prepare};
-pub use reader::{DelimitedReader, Label, Position, RowReader, open_rows};
+pub use parquet_rows::ParquetReader;
+pub use parquet_text::ParquetTable;
+pub use prefetch::Prefetch;
+pub use prepare::{LeftOut, Prepared, Progress, prepare, prepare_cached};
+pub use reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
 pub use schema::{
-    BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, RowFormat, Scaling, SchemaError,
-    Sources,
+    BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Scaling,
+    SchemaError, Sources, TimePart,
 };
 pub use shards::{ShardWriter, Shards};
-pub use split::{RandomSplit, mix as mix_seed};
+pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, mix as mix_seed};
 pub use stream::{BatchStream, Shuffle};
+pub use synthetic::{SyntheticConfig, SyntheticSummary};
 pub use vocabulary::Vocabulary;

@@ -1,43 +1,30 @@
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use csv::ByteRecord;
+use serde::{Deserialize, Serialize};
 
 use crate::encoder::Encoder;
 use crate::error::DataError;
 use crate::fit::EncoderFit;
-use crate::reader::{Label, open_rows};
-use crate::schema::DataSpec;
+use crate::reader::{Label, RowReader, open_rows};
+use crate::schema::{DataSpec, OnBadRow};
 use crate::shards::{ShardWriter, Shards};
-
-/// What rows are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SplitKind {
-    /// To learn from.
-    Train,
-    /// To stop early by.
-    Valid,
-    /// To judge by, once.
-    Test,
-}
-
-impl SplitKind {
-    /// The name in files and messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Valid => "valid",
-            Self::Test => "test",
-        }
-    }
-}
+use crate::split::SplitKind;
 
 /// How far [`prepare`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
+    /// Rows of the training file counted.
+    Counting(u64),
     /// Rows of the training file read to fit the encoder.
     Fitting(u64),
     /// Rows of all files encoded.
     Encoding(u64),
+    /// The rows were encoded before, and nothing has changed since.
+    Reused,
 }
 
 /// A fitted encoder and the encoded rows of each split.
@@ -46,17 +33,47 @@ pub struct Prepared {
     /// Fitted on the training rows alone.
     pub encoder: Encoder,
     /// Rows to learn from.
-    pub train: Shards,
+    pub train: Arc<Shards>,
     /// Rows to stop early by.
-    pub valid: Shards,
+    pub valid: Arc<Shards>,
     /// Rows to judge by, where the spec has some.
-    pub test: Option<Shards>,
+    pub test: Option<Arc<Shards>>,
+    /// Rows that are in no split.
+    pub left_out: LeftOut,
 }
 
+/// Rows that no split has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// Rows that could not be read and were skipped.
+    pub bad_rows: u64,
+    /// What was wrong with the first one.
+    pub first_bad_row: Option<String>,
+    /// Rows whose value of the split's column is of no split.
+    pub of_no_split: u64,
+}
+
+/// The file that is written last: a directory without it is no prepared one.
+const MANIFEST: &str = "prepared.toml";
+const ENCODER: &str = "encoder";
+/// Changes with whatever changes what [`prepare`] writes.
+const CACHE_VERSION: u32 = 1;
 /// Reports come every so many rows.
 const REPORT_ROWS: u64 = 1 << 14;
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    /// The files of the three splits.
+    files: [Vec<String>; 3],
+    left_out: LeftOut,
+}
+
 /// Fits an encoder on the training rows and writes every split encoded into a directory.
+///
+/// Training rows are scattered over files by their number, so that each file is a fair sample of
+/// all of them, whatever their order.
 ///
 /// # Errors
 ///
@@ -67,15 +84,23 @@ pub fn prepare(
     directory: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<Prepared, DataError> {
-    let encoder = fit(spec, |rows| progress(Progress::Fitting(rows)))?;
+    let count = match &spec.sources.split {
+        Some(split) if split.needs_count() => {
+            count(spec, |rows| progress(Progress::Counting(rows)))?
+        }
+        _ => 0,
+    };
+    let (encoder, fitted) = fit(spec, count, |rows| progress(Progress::Fitting(rows)))?;
+    encoder.save(&directory.join(ENCODER))?;
 
-    let writer = |kind: SplitKind| {
-        ShardWriter::create(directory, kind.name(), &spec.format.label, encoder.layout())
+    let writer = |kind: SplitKind, num_files| {
+        let label = &spec.format.label;
+        ShardWriter::create(directory, kind.name(), label, encoder.layout(), num_files)
     };
     let mut writers = [
-        writer(SplitKind::Train)?,
-        writer(SplitKind::Valid)?,
-        writer(SplitKind::Test)?,
+        writer(SplitKind::Train, spec.num_train_files(fitted))?,
+        writer(SplitKind::Valid, 1)?,
+        writer(SplitKind::Test, 1)?,
     ];
     let sources = &spec.sources;
     let files = [
@@ -84,79 +109,274 @@ pub fn prepare(
         (sources.test.as_ref(), Some(SplitKind::Test)),
     ];
     let mut encoded = 0;
+    let mut left_out = LeftOut::default();
     for (path, whole) in files {
         let Some(path) = path else { continue };
         let mut reader = open_rows(path, &spec.format, Label::Required)?;
         let mut rows = encoder.rows(reader.as_ref(), true)?;
-        let mut row = ByteRecord::new();
-        let mut number = 0;
-        while reader.read_row(&mut row)? {
-            let kind = whole.unwrap_or_else(|| assign(spec, number));
-            number += 1;
-            let writer = &mut writers[kind as usize];
-            rows.encode(&row, reader.as_ref(), writer.buffer())?;
-            writer.row_added()?;
-            encoded += 1;
-            if encoded % REPORT_ROWS == 0 {
-                progress(Progress::Encoding(encoded));
-            }
-        }
-        if number == 0 {
-            return Err(DataError::Empty { path: path.clone() });
-        }
+        let split = match (whole, &spec.sources.split) {
+            (None, Some(split)) => Some(split.assigner(reader.as_ref(), count)?),
+            _ => None,
+        };
+        let mut of_no_split = 0;
+        let bad = for_each_row(
+            reader.as_mut(),
+            path,
+            spec.on_bad_row,
+            |number, row, reader| {
+                let kind = match (&split, whole) {
+                    (Some(split), _) => split.assign(number, row),
+                    (None, whole) => Some(whole.unwrap_or(SplitKind::Train)),
+                };
+                let Some(kind) = kind else {
+                    of_no_split += 1;
+                    return Ok(());
+                };
+                let writer = &mut writers[kind as usize];
+                rows.encode(row, reader, writer.buffer())?;
+                writer.row_added()?;
+                encoded += 1;
+                if encoded % REPORT_ROWS == 0 {
+                    progress(Progress::Encoding(encoded));
+                }
+                Ok(())
+            },
+        )?;
+        left_out.of_no_split += of_no_split;
+        left_out.bad_rows += bad.bad_rows;
+        left_out.first_bad_row = left_out.first_bad_row.take().or(bad.first_bad_row);
     }
     progress(Progress::Encoding(encoded));
 
     let [train, valid, test] = writers;
-    let prepared = Prepared {
-        encoder,
-        train: train.finish()?,
-        valid: valid.finish()?,
-        test: Some(test.finish()?).filter(|shards| shards.num_rows() > 0),
-    };
-    if prepared.valid.num_rows() == 0 {
+    let [train, valid, test] = [train.finish()?, valid.finish()?, test.finish()?];
+    if valid.num_rows() == 0 {
         return Err(DataError::EmptySplit {
             split: SplitKind::Valid.name(),
-            reason: "the training file is too small for the share of `data.split`",
+            reason: "the training file has none for it: see `data.split`",
         });
     }
-    Ok(prepared)
+    let names = |shards: &Shards| {
+        let names = shards.files().iter().filter_map(|path| path.file_name());
+        names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect()
+    };
+    let manifest = Manifest {
+        files: [names(&train), names(&valid), names(&test)],
+        left_out,
+    };
+    let path = directory.join(MANIFEST);
+    let text = toml::to_string(&manifest).map_err(|error| DataError::corrupt(&path, error))?;
+    fs::write(&path, text).map_err(DataError::io(&path))?;
+    Ok(Prepared {
+        encoder,
+        train: Arc::new(train),
+        valid: Arc::new(valid),
+        test: Some(Arc::new(test)).filter(|shards| shards.num_rows() > 0),
+        left_out: manifest.left_out,
+    })
 }
 
-fn fit(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<Encoder, DataError> {
+/// [`prepare`] into a directory of its own under `cache`, which is used again while neither the spec
+/// nor a file (its path, length and time of change) is another. Gives that directory too.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_cached(
+    spec: &DataSpec,
+    cache: &Path,
+    mut progress: impl FnMut(Progress),
+) -> Result<(Prepared, PathBuf), DataError> {
+    let directory = cache.join(cache_key(spec)?);
+    if directory.join(MANIFEST).is_file() {
+        let prepared = Prepared::open(&directory, &spec.format.label)?;
+        progress(Progress::Reused);
+        return Ok((prepared, directory));
+    }
+    fs::create_dir_all(cache).map_err(DataError::io(cache))?;
+    let partial = Partial::create(cache)?;
+    prepare(spec, &partial.0, progress)?;
+    match fs::rename(&partial.0, &directory) {
+        Ok(()) => {}
+        // Another process was faster with the same.
+        Err(_) if directory.join(MANIFEST).is_file() => {}
+        Err(error) => return Err(DataError::io(&directory)(error)),
+    }
+    let prepared = Prepared::open(&directory, &spec.format.label)?;
+    Ok((prepared, directory))
+}
+
+/// A directory that is removed again where it is not renamed.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn create(cache: &Path) -> Result<Self, DataError> {
+        let path = cache.join(format!(".partial-{}", std::process::id()));
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(DataError::io(&path)(error));
+            }
+            _ => {}
+        }
+        fs::create_dir(&path).map_err(DataError::io(&path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Renamed, or of no use; what cannot be removed is in nobody's way.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A name for the spec and the files as they are.
+fn cache_key(spec: &DataSpec) -> Result<String, DataError> {
+    let sources = &spec.sources;
+    let files = [
+        Some(&sources.train),
+        sources.valid.as_ref(),
+        sources.test.as_ref(),
+    ];
+    let mut text = format!("{CACHE_VERSION} {spec:?}");
+    for path in files.into_iter().flatten() {
+        let metadata = fs::metadata(path).map_err(DataError::io(path))?;
+        let whole = path.canonicalize().map_err(DataError::io(path))?;
+        let changed = metadata.modified().map_err(DataError::io(path))?;
+        let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+        text += &format!(" {whole:?} {} {}", metadata.len(), changed.as_nanos());
+    }
+    let hash = |seed| twox_hash::XxHash64::oneshot(seed, text.as_bytes());
+    Ok(format!("{:016x}{:016x}", hash(0), hash(1)))
+}
+
+impl Prepared {
+    /// Opens a directory that [`prepare`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// Where a file is missing or is not what it should be.
+    pub fn open(directory: &Path, label: &str) -> Result<Self, DataError> {
+        let path = directory.join(MANIFEST);
+        let text = fs::read_to_string(&path).map_err(DataError::io(&path))?;
+        let manifest: Manifest =
+            toml::from_str(&text).map_err(|error| DataError::corrupt(&path, error))?;
+        let encoder = Encoder::open(&directory.join(ENCODER))?;
+        let open = |files: Vec<String>| {
+            let files = files.iter().map(|name| directory.join(name)).collect();
+            Shards::open(files, label.to_owned(), encoder.layout())
+        };
+        let [train, valid, test] = manifest.files;
+        Ok(Self {
+            train: Arc::new(open(train)?),
+            valid: Arc::new(open(valid)?),
+            test: Some(Arc::new(open(test)?)).filter(|shards| shards.num_rows() > 0),
+            left_out: manifest.left_out,
+            encoder,
+        })
+    }
+}
+
+fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataError> {
+    let path = &spec.sources.train;
+    let mut reader = open_rows(path, &spec.format, Label::Required)?;
+    let mut count = 0;
+    for_each_row(reader.as_mut(), path, spec.on_bad_row, |number, _, _| {
+        count = number + 1;
+        if count % REPORT_ROWS == 0 {
+            progress(count);
+        }
+        Ok(())
+    })?;
+    progress(count);
+    Ok(count)
+}
+
+/// The encoder, and the rows it was fitted on.
+fn fit(
+    spec: &DataSpec,
+    count: u64,
+    mut progress: impl FnMut(u64),
+) -> Result<(Encoder, u64), DataError> {
     let path = &spec.sources.train;
     let mut reader = open_rows(path, &spec.format, Label::Required)?;
     let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
-    let mut row = ByteRecord::new();
-    let (mut number, mut fitted) = (0, 0_u64);
-    while reader.read_row(&mut row)? {
-        if assign(spec, number) == SplitKind::Train {
-            fit.add(&row, reader.as_ref())?;
-            fitted += 1;
-        }
-        number += 1;
-        if number % REPORT_ROWS == 0 {
-            progress(number);
-        }
-    }
-    progress(number);
-    if number == 0 {
-        return Err(DataError::Empty { path: path.clone() });
-    }
+    let split = match &spec.sources.split {
+        Some(split) => Some(split.assigner(reader.as_ref(), count)?),
+        None => None,
+    };
+    let (mut rows, mut fitted) = (0, 0_u64);
+    for_each_row(
+        reader.as_mut(),
+        path,
+        spec.on_bad_row,
+        |number, row, reader| {
+            rows = number + 1;
+            let kind = match &split {
+                Some(split) => split.assign(number, row),
+                None => Some(SplitKind::Train),
+            };
+            if kind == Some(SplitKind::Train) {
+                fit.add(row, reader)?;
+                fitted += 1;
+            }
+            if rows % REPORT_ROWS == 0 {
+                progress(rows);
+            }
+            Ok(())
+        },
+    )?;
+    progress(rows);
     if fitted == 0 {
         return Err(DataError::EmptySplit {
             split: SplitKind::Train.name(),
-            reason: "the training file is too small for the shares of `data.split`",
+            reason: "the training file has none for it: see `data.split`",
         });
     }
-    Ok(fit.finish())
+    Ok((fit.finish(), fitted))
 }
 
-/// The split of a row of the training file.
-fn assign(spec: &DataSpec, row: u64) -> SplitKind {
-    match &spec.sources.split {
-        Some(split) => split.assign(row),
-        None => SplitKind::Train,
+/// Gives every row with its number, from 0; bad rows are numbered too, and count as `on_bad_row`
+/// says.
+pub(crate) fn for_each_row(
+    reader: &mut dyn RowReader,
+    path: &Path,
+    on_bad_row: OnBadRow,
+    mut each: impl FnMut(u64, &ByteRecord, &dyn RowReader) -> Result<(), DataError>,
+) -> Result<LeftOut, DataError> {
+    let mut left_out = LeftOut::default();
+    let mut first: Option<DataError> = None;
+    let mut row = ByteRecord::new();
+    let mut number = 0;
+    loop {
+        let done = match reader.read_row(&mut row) {
+            Ok(false) => break,
+            Ok(true) => each(number, &row, reader),
+            Err(error) => Err(error),
+        };
+        number += 1;
+        match done {
+            Err(error) if on_bad_row == OnBadRow::Skip && error.is_bad_row() => {
+                left_out.bad_rows += 1;
+                first.get_or_insert(error);
+            }
+            done => done?,
+        }
+    }
+    match first {
+        Some(first) if left_out.bad_rows == number => Err(DataError::AllBad {
+            path: path.to_owned(),
+            first: Box::new(first),
+        }),
+        None if number == 0 => Err(DataError::Empty {
+            path: path.to_owned(),
+        }),
+        first => {
+            left_out.first_bad_row = first.map(|error| error.to_string());
+            Ok(left_out)
+        }
     }
 }
 
@@ -197,7 +417,7 @@ mod tests {
         assert_eq!(reports, [Progress::Fitting(1000), Progress::Encoding(1000)]);
 
         let (train, valid) = (rows(&prepared.train), rows(&prepared.valid));
-        let test = rows(prepared.test.as_ref().unwrap());
+        let test = rows(prepared.test.as_ref().unwrap().as_ref());
         assert_eq!(train.num_rows + valid.num_rows + test.num_rows, 1000);
         assert!((650..750).contains(&train.num_rows), "{}", train.num_rows);
         assert!(train.ids.iter().all(|id| *id >= Encoder::FIRST_TOKEN));
@@ -234,5 +454,99 @@ mod tests {
             error.ends_with("train.csv: the file has no rows"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_last_rows_or_a_columns_values_make_the_splits() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let text: String = (0..100)
+            .map(|i| format!("{},{i},{}\n", i % 2, ["A", "B", "C", "D"][i % 4]))
+            .collect();
+        fs::write(directory.join("train.csv"), format!("y,a,part\n{text}")).unwrap();
+        let counts = |split: &str| {
+            let prepared = prepare(&spec(directory, split), directory, |_| ()).unwrap();
+            let test = prepared.test.as_ref().map_or(0, |test| test.num_rows());
+            let (train, valid) = (prepared.train.num_rows(), prepared.valid.num_rows());
+            ([train, valid, test], prepared)
+        };
+        let (rows_of, prepared) = counts("split = { by = 'order', valid = 0.2, test = 0.1 }");
+        assert_eq!(rows_of, [70, 20, 10]);
+        // The labels alternate, and the first of the test rows is number 90.
+        assert_eq!(rows(&prepared.valid).labels[..2], [0.0, 1.0]);
+
+        let by_column = "split = { by = 'column', column = 'part', train_value = 'A', ";
+        let (rows_of, prepared) = counts(&format!(
+            "{by_column} valid_value = 'B', test_value = 'C' }}"
+        ));
+        assert_eq!((rows_of, prepared.left_out.of_no_split), ([25, 25, 25], 25));
+        let (rows_of, _) = counts(&format!("{by_column} valid = 0.4, test_value = 'C' }}"));
+        assert!(
+            rows_of[0] + rows_of[1] == 25 && (4..16).contains(&rows_of[1]),
+            "{rows_of:?}"
+        );
+        assert_eq!(rows_of[2], 25);
+    }
+
+    #[test]
+    fn bad_rows_are_skipped_where_asked_and_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let text: String = (0..200)
+            .map(|i| match i {
+                50 => "1,only,too,many\n".to_owned(),
+                60 => "yes,p\n".to_owned(),
+                _ => format!("{},p{}\n", i % 2, i % 3),
+            })
+            .collect();
+        let path = directory.join("train.csv");
+        fs::write(&path, format!("y,a\n{text}")).unwrap();
+        let split = "split = { valid = 0.2 }";
+        let error = prepare(&spec(directory, split), directory, |_| ()).unwrap_err();
+        assert!(
+            error.to_string().contains("train.csv:52: 4 columns"),
+            "{error}"
+        );
+        let skip = spec(directory, &format!("on_bad_row = 'skip'\n{split}"));
+        let prepared = prepare(&skip, directory, |_| ()).unwrap();
+        assert_eq!(prepared.train.num_rows() + prepared.valid.num_rows(), 198);
+        assert_eq!(prepared.left_out.bad_rows, 2);
+        let first = prepared.left_out.first_bad_row.unwrap();
+        assert!(first.contains("train.csv:52: 4 columns"), "{first}");
+        fs::write(&path, "y,a\n2,p\n3,q\n").unwrap();
+        let error = prepare(&skip, directory, |_| ()).unwrap_err().to_string();
+        assert!(
+            error.contains("no row could be read; the first: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_cache_is_used_again_until_something_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let text: String = (0..100)
+            .map(|i| format!("{},p{}\n", i % 2, i % 3))
+            .collect();
+        let path = directory.join("train.csv");
+        fs::write(&path, format!("y,a\n{text}")).unwrap();
+        let cache = directory.join("cache");
+        let run = |split: &str| {
+            let mut reused = false;
+            let (prepared, at) = prepare_cached(&spec(directory, split), &cache, |progress| {
+                reused |= progress == Progress::Reused;
+            })
+            .unwrap();
+            (rows(&prepared.train), at, reused)
+        };
+        let split = "split = { valid = 0.2 }";
+        let (first, at, reused) = run(split);
+        assert!(!reused);
+        assert_eq!(run(split), (first.clone(), at.clone(), true));
+        let (other, elsewhere, reused) = run("split = { valid = 0.3 }");
+        assert!(!reused && other != first && elsewhere != at);
+        fs::write(&path, format!("y,a\n{text}1,p1\n")).unwrap();
+        assert!(!run(split).2);
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 3);
     }
 }

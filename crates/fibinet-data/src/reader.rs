@@ -1,13 +1,14 @@
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use csv::ByteRecord;
 
+use crate::bytes::{self, FileKind};
 use crate::error::DataError;
+use crate::parquet_rows::ParquetReader;
 use crate::schema::{RowFormat, nearest};
 
 /// Where a row is written.
@@ -15,13 +16,26 @@ use crate::schema::{RowFormat, nearest};
 pub struct Position {
     /// The file.
     pub path: Arc<PathBuf>,
-    /// The line, from 1.
-    pub line: u64,
+    /// The place in it.
+    pub place: Place,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A line of text, from 1.
+    Line(u64),
+    /// A row of a file that has no lines, from 1.
+    Row(u64),
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path.display(), self.line)
+        let path = self.path.display();
+        match self.place {
+            Place::Line(line) => write!(f, "{path}:{line}"),
+            Place::Row(row) => write!(f, "{path}, row {row}"),
+        }
     }
 }
 
@@ -40,9 +54,16 @@ pub trait RowReader: Send {
 
     /// Where the row that was read last is written.
     fn position(&self) -> Position;
+
+    /// Why a column has no cells, where it has none.
+    fn unreadable(&self, column: usize) -> Option<&str> {
+        let _ = column;
+        None
+    }
 }
 
-/// Opens a file of rows written as `format` says.
+/// Opens a file of rows written as `format` says: text as it is or compressed by gzip or Zstandard,
+/// or Parquet, which is told by the file's first bytes.
 ///
 /// With named columns and rows to score, a file may lack the label's column, as Criteo's test files
 /// do: its rows are then one cell narrower.
@@ -55,7 +76,13 @@ pub fn open_rows(
     format: &RowFormat,
     label: Label,
 ) -> Result<Box<dyn RowReader>, DataError> {
-    Ok(Box::new(DelimitedReader::open(path, format, label)?))
+    Ok(match bytes::open(path)? {
+        (FileKind::Parquet, _) => Box::new(ParquetReader::open(path)?),
+        (kind, file) => {
+            let text = bytes::text(kind, file).map_err(DataError::io(path))?;
+            Box::new(DelimitedReader::new(path, text, format, label)?)
+        }
+    })
 }
 
 /// Whether rows are labelled.
@@ -68,9 +95,8 @@ pub enum Label {
 }
 
 /// CSV, TSV and their kin.
-#[derive(Debug)]
 pub struct DelimitedReader {
-    reader: csv::Reader<File>,
+    reader: csv::Reader<Box<dyn Read + Send>>,
     columns: Vec<String>,
     path: Arc<PathBuf>,
     /// Where the last row starts, in bytes.
@@ -80,16 +106,17 @@ pub struct DelimitedReader {
 }
 
 impl DelimitedReader {
-    /// Opens a file.
+    /// Reads text; `path` is what errors name.
     ///
     /// # Errors
     ///
     /// As [`open_rows`].
-    pub fn open(path: &Path, format: &RowFormat, label: Label) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(DataError::io(path))?;
-        if file.metadata().map_err(DataError::io(path))?.is_dir() {
-            return Err(DataError::io(path)(io::ErrorKind::IsADirectory.into()));
-        }
+    pub fn new(
+        path: &Path,
+        text: Box<dyn Read + Send>,
+        format: &RowFormat,
+        label: Label,
+    ) -> Result<Self, DataError> {
         let delimiter = format.delimiter as u8;
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
@@ -98,7 +125,7 @@ impl DelimitedReader {
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(1 << 18)
-            .from_reader(file);
+            .from_reader(text);
         let path = Arc::new(path.to_owned());
         let mut first = ByteRecord::new();
         if !reader
@@ -150,6 +177,7 @@ impl RowReader for DelimitedReader {
                 got: row.len(),
             });
         }
+        check_utf8(row, self)?;
         Ok(true)
     }
 
@@ -158,7 +186,9 @@ impl RowReader for DelimitedReader {
             path: Arc::clone(&self.path),
             // Counted only when it is asked for, by an error; a file that cannot be read twice has
             // the reader's own count.
-            line: line_at(&self.path, self.start).unwrap_or(self.reader.position().line()),
+            place: Place::Line(
+                line_at(&self.path, self.start).unwrap_or(self.reader.position().line()),
+            ),
         }
     }
 }
@@ -166,22 +196,33 @@ impl RowReader for DelimitedReader {
 /// The index of a column, or the error that names the nearest one.
 pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, DataError> {
     let columns = reader.columns();
-    columns
+    let path = || reader.position().path.to_path_buf();
+    let index = columns
         .iter()
         .position(|column| column == name)
         .ok_or_else(|| DataError::MissingColumn {
-            path: reader.position().path.to_path_buf(),
+            path: path(),
             column: name.to_owned(),
             suggestion: nearest(name, columns.iter().map(String::as_str)),
             found: columns.join(", "),
-        })
+        })?;
+    match reader.unreadable(index) {
+        None => Ok(index),
+        Some(got) => Err(DataError::Unreadable {
+            path: path(),
+            column: name.to_owned(),
+            got: got.to_owned(),
+        }),
+    }
 }
 
 /// The line that a row begins on whose record starts at byte `start`, past the blank lines before
 /// it. A line ends with `\n`, `\r\n` or `\r`.
 fn line_at(path: &Path, start: u64) -> io::Result<u64> {
     let (mut line, mut after_return) = (1, false);
-    for (offset, byte) in (0..).zip(BufReader::new(File::open(path)?).bytes()) {
+    let (kind, file) = bytes::open(path).map_err(io::Error::other)?;
+    let text = BufReader::new(bytes::text(kind, file)?);
+    for (offset, byte) in (0..).zip(text.bytes()) {
         match byte? {
             b'\n' => {
                 line += 1;
@@ -201,6 +242,24 @@ fn line_at(path: &Path, start: u64) -> io::Result<u64> {
         }
     }
     Ok(line)
+}
+
+/// Tokens are text: a cell of another encoding would be a token of its own without a word.
+fn check_utf8(row: &ByteRecord, reader: &DelimitedReader) -> Result<(), DataError> {
+    if row.as_slice().is_ascii() {
+        return Ok(());
+    }
+    match row
+        .iter()
+        .position(|cell| std::str::from_utf8(cell).is_err())
+    {
+        None => Ok(()),
+        Some(column) => Err(DataError::Utf8 {
+            position: reader.position(),
+            column: reader.columns[column].clone(),
+            got: String::from_utf8_lossy(&row[column]).into_owned(),
+        }),
+    }
 }
 
 fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
@@ -236,6 +295,7 @@ mod tests {
     fn format(columns: Option<&[&str]>, delimiter: char) -> RowFormat {
         RowFormat {
             label: "y".to_owned(),
+            positive: None,
             delimiter,
             columns: columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
             missing: Vec::new(),
@@ -282,6 +342,11 @@ mod tests {
     #[test]
     fn errors_tell_the_line() {
         let message = |text: &[u8]| rows(text, &format(None, ',')).unwrap_err().to_string();
+        let latin1 = message(b"y,a\n1,caf\xc3\xa9\n0,caf\xe9\n");
+        assert!(
+            latin1.contains("rows.csv:3, column `a`: the cell is not UTF-8"),
+            "{latin1}"
+        );
         let wrong = message(b"y,a\n1,x\n\n0,z,\n");
         assert!(
             wrong.ends_with("rows.csv:4: 3 columns, expected 2"),

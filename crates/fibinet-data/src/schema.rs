@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::split::RandomSplit;
+use crate::split::{Split, SplitConfig, SplitKind};
+use crate::time::TimeFormat;
 
 /// A `[data]` section that no data can be prepared with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,9 +52,13 @@ pub enum SchemaError {
 /// |---|---|---|
 /// | `train` | – | the training file |
 /// | `valid`, `test` | – | files of their own, or else `split` |
-/// | `split` | – | `{ valid, test, seed }`: random shares of the training file |
-/// | `schema` | – | a built-in schema, which brings the next four and the fields: `criteo` |
+/// | `split` | – | how the training file is cut: [`SplitConfig`] |
+/// | `on_bad_row` | fail | what a row that cannot be read does: `fail`, `skip` |
+/// | `negative_rate` | 1 | the share of the negatives that the log kept: scores and metrics are the whole log's |
+/// | `shuffle_rows` | 1000000 | training rows mixed in memory; more rows are scattered over files |
+/// | `schema` | – | a built-in schema, which brings the next four and the fields: `criteo`, `avazu` |
 /// | `label` | – | the label's column |
+/// | `positive` | – | the label's cell that is a click, any other being none; else 1 and 0 |
 /// | `delimiter` | `,` | one character; with a tab, quotes are ordinary characters |
 /// | `columns` | – | names of the columns of files without a header |
 /// | `missing` | none | cells that mean "no value", besides empty ones |
@@ -67,12 +72,21 @@ pub struct DataConfig {
     pub valid: Option<PathBuf>,
     /// The test file.
     pub test: Option<PathBuf>,
-    /// Random shares of the training file, for the files not given.
-    pub split: Option<RandomSplit>,
+    /// How the training file is cut, for the files not given.
+    pub split: Option<SplitConfig>,
+    /// What a row that cannot be read does.
+    #[serde(default)]
+    pub on_bad_row: OnBadRow,
+    /// The share of the negatives that the log kept.
+    pub negative_rate: Option<f64>,
+    /// Training rows that are mixed in memory.
+    pub shuffle_rows: Option<usize>,
     /// A built-in schema.
     pub schema: Option<String>,
     /// The label's column.
     pub label: Option<String>,
+    /// The label's cell that is a click.
+    pub positive: Option<String>,
     /// One character.
     pub delimiter: Option<char>,
     /// Names of the columns of files without a header.
@@ -93,6 +107,33 @@ pub struct DataSpec {
     pub format: RowFormat,
     /// What the model reads, in this order.
     pub fields: Vec<FieldSpec>,
+    /// What a row that cannot be read does.
+    pub on_bad_row: OnBadRow,
+    /// The share of the negatives that the log kept.
+    pub negative_rate: f64,
+    /// Training rows that are mixed in memory.
+    pub shuffle_rows: usize,
+}
+
+impl DataSpec {
+    /// Files that so many training rows are scattered over: four fill the memory for mixing.
+    pub(crate) fn num_train_files(&self, rows: u64) -> usize {
+        const MAX_FILES: u64 = 1024;
+        let file_rows = (self.shuffle_rows as u64 / 4).max(1);
+        rows.div_ceil(file_rows).clamp(1, MAX_FILES) as usize
+    }
+}
+
+/// What a row does that cannot be read: one of the wrong width, of a label that is not 0 or 1, of a
+/// cell that is not what its field says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadRow {
+    /// It ends the run.
+    #[default]
+    Fail,
+    /// It is left out and counted.
+    Skip,
 }
 
 /// Where the rows of each split come from.
@@ -104,8 +145,8 @@ pub struct Sources {
     pub valid: Option<PathBuf>,
     /// The test file; none: a share of the training file, which may be 0.
     pub test: Option<PathBuf>,
-    /// The shares of the training file that go to the splits without a file.
-    pub split: Option<RandomSplit>,
+    /// How the training file is cut into the splits without a file.
+    pub split: Option<Split>,
 }
 
 /// How rows are written.
@@ -114,6 +155,9 @@ pub struct Sources {
 pub struct RowFormat {
     /// The label's column.
     pub label: String,
+    /// The cell that is a click, any other being none; without it labels are 0 and 1.
+    #[serde(default)]
+    pub positive: Option<String>,
     /// Between cells.
     pub delimiter: char,
     /// The columns' names; none: the file's first line.
@@ -126,15 +170,35 @@ pub struct RowFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawField", into = "RawField")]
 pub struct FieldSpec {
-    /// The column's name.
+    /// The field's name.
     pub name: String,
+    /// The column that it reads; several fields may read one.
+    pub column: String,
     /// How its cells become ids or numbers.
     pub encoding: FieldEncoding,
 }
 
 /// How the cells of a field become ids or numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum FieldEncoding {
+    /// A token's id is its hash, in one of `buckets`: no vocabulary, and tokens may share an id.
+    Hashed {
+        /// The number of ids for tokens.
+        buckets: u32,
+    },
+    /// A cell is an integer below `num_ids`, used as it is.
+    Id {
+        /// The number of ids.
+        num_ids: u32,
+    },
+    /// A cell is a time, of which the model reads parts, each a field.
+    Timestamp {
+        /// As `strftime` writes it (`%Y-%m-%d %H:%M:%S`), or `unix` or `unix_ms` for seconds or
+        /// milliseconds since 1970, in UTC.
+        format: String,
+        /// What is read of it.
+        parts: Vec<TimePart>,
+    },
     /// Each token met at least `min_count` times in training is its own id, the others share one.
     Categorical {
         /// The least count of a token of its own.
@@ -158,6 +222,41 @@ pub enum FieldEncoding {
     },
 }
 
+/// What a model reads of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimePart {
+    /// 0 to 23.
+    Hour,
+    /// 0, Monday, to 6.
+    Weekday,
+    /// 1 on Saturday and Sunday.
+    Weekend,
+}
+
+impl TimePart {
+    /// All parts.
+    pub const ALL: [Self; 3] = [Self::Hour, Self::Weekday, Self::Weekend];
+
+    /// The name in run files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Weekday => "weekday",
+            Self::Weekend => "weekend",
+        }
+    }
+
+    /// The number of values.
+    pub const fn num_values(self) -> usize {
+        match self {
+            Self::Hour => 24,
+            Self::Weekday => 7,
+            Self::Weekend => 2,
+        }
+    }
+}
+
 /// How a numeric value is scaled, by the training rows. A missing value becomes 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -175,11 +274,16 @@ pub enum Scaling {
 #[serde(deny_unknown_fields)]
 struct RawField {
     name: String,
+    column: Option<String>,
     kind: Kind,
     encoding: Option<RawEncoding>,
     min_count: Option<u64>,
+    hash_buckets: Option<u32>,
     buckets: Option<u32>,
     scaling: Option<Scaling>,
+    num_ids: Option<u32>,
+    format: Option<String>,
+    parts: Option<Vec<TimePart>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +291,8 @@ struct RawField {
 enum Kind {
     Categorical,
     Numeric,
+    Id,
+    Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,11 +304,36 @@ enum RawEncoding {
 }
 
 impl FieldSpec {
+    /// A field of the column of its name.
+    pub fn new(name: impl Into<String>, encoding: FieldEncoding) -> Self {
+        let name = name.into();
+        Self {
+            column: name.clone(),
+            name,
+            encoding,
+        }
+    }
+
     /// A categorical field.
     pub fn categorical(name: impl Into<String>, min_count: u64) -> Self {
-        Self {
-            name: name.into(),
-            encoding: FieldEncoding::Categorical { min_count },
+        Self::new(name, FieldEncoding::Categorical { min_count })
+    }
+
+    /// The fields that a model reads of it: a time's parts are one each.
+    fn expand(self) -> Vec<Self> {
+        match self.encoding {
+            FieldEncoding::Timestamp { format, parts } if parts.len() > 1 => parts
+                .into_iter()
+                .map(|part| Self {
+                    name: format!("{}.{}", self.name, part.name()),
+                    column: self.column.clone(),
+                    encoding: FieldEncoding::Timestamp {
+                        format: format.clone(),
+                        parts: vec![part],
+                    },
+                })
+                .collect(),
+            _ => vec![self],
         }
     }
 }
@@ -218,13 +349,28 @@ impl TryFrom<RawField> for FieldSpec {
         if raw.name.is_empty() {
             return Err(error("the name is empty".to_owned()));
         }
+        if raw.encoding.is_some() && raw.kind != Kind::Numeric {
+            return Err(error("`encoding` is of numeric fields only".to_owned()));
+        }
         let encoding = match (raw.kind, raw.encoding) {
-            (Kind::Categorical, None) => FieldEncoding::Categorical {
-                min_count: raw.min_count.unwrap_or(1),
+            (Kind::Categorical, _) => match raw.hash_buckets {
+                Some(buckets) => FieldEncoding::Hashed { buckets },
+                None => FieldEncoding::Categorical {
+                    min_count: raw.min_count.unwrap_or(1),
+                },
             },
-            (Kind::Categorical, Some(_)) => {
-                return Err(error("`encoding` is of numeric fields only".to_owned()));
-            }
+            (Kind::Id, _) => FieldEncoding::Id {
+                num_ids: raw
+                    .num_ids
+                    .ok_or_else(|| error("`num_ids` is missing".to_owned()))?,
+            },
+            (Kind::Timestamp, _) => FieldEncoding::Timestamp {
+                format: raw
+                    .format
+                    .clone()
+                    .ok_or_else(|| error("`format` is missing".to_owned()))?,
+                parts: raw.parts.clone().unwrap_or(TimePart::ALL.to_vec()),
+            },
             (Kind::Numeric, None | Some(RawEncoding::Quantile)) => FieldEncoding::Quantile {
                 buckets: raw.buckets.unwrap_or(20),
             },
@@ -235,63 +381,126 @@ impl TryFrom<RawField> for FieldSpec {
                 scaling: raw.scaling.unwrap_or(Scaling::Standard),
             },
         };
-        let unused = [
-            (
-                "min_count",
-                raw.min_count.is_some()
-                    && !matches!(
-                        encoding,
-                        FieldEncoding::Categorical { .. } | FieldEncoding::Log2 { .. }
-                    ),
-                "categorical fields and log2",
-            ),
-            (
-                "buckets",
-                raw.buckets.is_some() && !matches!(encoding, FieldEncoding::Quantile { .. }),
-                "numeric fields with quantile",
-            ),
-            (
-                "scaling",
-                raw.scaling.is_some() && !matches!(encoding, FieldEncoding::Value { .. }),
-                "numeric fields with value",
-            ),
-        ];
-        if let Some((setting, _, of)) = unused.into_iter().find(|(_, unused, _)| *unused) {
+        if let Some((setting, of)) = raw.unused(&encoding) {
             return Err(error(format!("`{setting}` is of {of} only")));
         }
-        if let FieldEncoding::Quantile { buckets } = encoding
-            && !(2..=100_000).contains(&buckets)
+        // Ids are u32, and three of a field's are no token's.
+        let ranges = match &encoding {
+            FieldEncoding::Quantile { buckets } => Some(("buckets", 2, *buckets, 100_000)),
+            FieldEncoding::Hashed { buckets } => Some(("hash_buckets", 1, *buckets, u32::MAX - 3)),
+            FieldEncoding::Id { num_ids } => Some(("num_ids", 1, *num_ids, u32::MAX - 3)),
+            _ => None,
+        };
+        if let Some((setting, least, value, most)) = ranges
+            && !(least..=most).contains(&value)
         {
             return Err(error(format!(
-                "`buckets` must be in 2..=100000, but is {buckets}"
+                "`{setting}` must be in {least}..={most}, but is {value}"
             )));
         }
+        if let FieldEncoding::Timestamp { format, parts } = &encoding {
+            TimeFormat::new(format).map_err(&error)?;
+            if parts.is_empty() {
+                return Err(error("`parts` is empty".to_owned()));
+            }
+        }
         Ok(Self {
+            column: raw.column.clone().unwrap_or_else(|| raw.name.clone()),
             name: raw.name,
             encoding,
         })
     }
 }
 
+impl RawField {
+    /// The first setting that its kind and encoding have no use for, and what it is of.
+    fn unused(&self, encoding: &FieldEncoding) -> Option<(&'static str, &'static str)> {
+        use FieldEncoding as E;
+        let settings = [
+            (
+                "min_count",
+                self.min_count.is_some(),
+                matches!(encoding, E::Categorical { .. } | E::Log2 { .. }),
+                "categorical fields without hash_buckets, and log2",
+            ),
+            (
+                "hash_buckets",
+                self.hash_buckets.is_some(),
+                matches!(encoding, E::Hashed { .. }),
+                "categorical fields",
+            ),
+            (
+                "buckets",
+                self.buckets.is_some(),
+                matches!(encoding, E::Quantile { .. }),
+                "numeric fields with quantile",
+            ),
+            (
+                "scaling",
+                self.scaling.is_some(),
+                matches!(encoding, E::Value { .. }),
+                "numeric fields with value",
+            ),
+            (
+                "num_ids",
+                self.num_ids.is_some(),
+                matches!(encoding, E::Id { .. }),
+                "id fields",
+            ),
+            (
+                "format",
+                self.format.is_some(),
+                matches!(encoding, E::Timestamp { .. }),
+                "timestamp fields",
+            ),
+            (
+                "parts",
+                self.parts.is_some(),
+                matches!(encoding, E::Timestamp { .. }),
+                "timestamp fields",
+            ),
+        ];
+        settings
+            .into_iter()
+            .find(|(_, given, used, _)| *given && !used)
+            .map(|(setting, _, _, of)| (setting, of))
+    }
+}
+
 impl From<FieldSpec> for RawField {
     fn from(field: FieldSpec) -> Self {
         let (kind, encoding) = match field.encoding {
-            FieldEncoding::Categorical { .. } => (Kind::Categorical, None),
+            FieldEncoding::Categorical { .. } | FieldEncoding::Hashed { .. } => {
+                (Kind::Categorical, None)
+            }
+            FieldEncoding::Id { .. } => (Kind::Id, None),
+            FieldEncoding::Timestamp { .. } => (Kind::Timestamp, None),
             FieldEncoding::Quantile { .. } => (Kind::Numeric, Some(RawEncoding::Quantile)),
             FieldEncoding::Log2 { .. } => (Kind::Numeric, Some(RawEncoding::Log2)),
             FieldEncoding::Value { .. } => (Kind::Numeric, Some(RawEncoding::Value)),
         };
         let mut raw = Self {
+            column: (field.column != field.name).then_some(field.column),
             name: field.name,
             kind,
             encoding,
             min_count: None,
+            hash_buckets: None,
             buckets: None,
             scaling: None,
+            num_ids: None,
+            format: None,
+            parts: None,
         };
         match field.encoding {
             FieldEncoding::Categorical { min_count } | FieldEncoding::Log2 { min_count } => {
                 raw.min_count = Some(min_count);
+            }
+            FieldEncoding::Hashed { buckets } => raw.hash_buckets = Some(buckets),
+            FieldEncoding::Id { num_ids } => raw.num_ids = Some(num_ids),
+            FieldEncoding::Timestamp { format, parts } => {
+                raw.format = Some(format);
+                raw.parts = Some(parts);
             }
             FieldEncoding::Quantile { buckets } => raw.buckets = Some(buckets),
             FieldEncoding::Value { scaling } => raw.scaling = Some(scaling),
@@ -306,50 +515,86 @@ pub enum BuiltinSchema {
     /// Kaggle's display advertising challenge (`train.txt`): no header, tabs, the label, integers
     /// I1 to I13, categories C1 to C26.
     Criteo,
+    /// Kaggle's Avazu challenge (`train.csv`): a header, `click`, an `hour` of the form YYMMDDHH and
+    /// categories. The row key `id` is no field.
+    Avazu,
 }
+
+/// Avazu's columns that are categories.
+const AVAZU_CATEGORIES: [&str; 21] = [
+    "C1",
+    "banner_pos",
+    "site_id",
+    "site_domain",
+    "site_category",
+    "app_id",
+    "app_domain",
+    "app_category",
+    "device_id",
+    "device_ip",
+    "device_model",
+    "device_type",
+    "device_conn_type",
+    "C14",
+    "C15",
+    "C16",
+    "C17",
+    "C18",
+    "C19",
+    "C20",
+    "C21",
+];
 
 impl BuiltinSchema {
     /// All schemas.
-    pub const ALL: [Self; 1] = [Self::Criteo];
+    pub const ALL: [Self; 2] = [Self::Criteo, Self::Avazu];
 
     /// The name in run files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Criteo => "criteo",
+            Self::Avazu => "avazu",
         }
     }
 
     /// How its files are written.
     pub fn format(self) -> RowFormat {
-        match self {
-            Self::Criteo => RowFormat {
-                label: "label".to_owned(),
-                delimiter: '\t',
-                columns: Some(
-                    std::iter::once("label".to_owned())
-                        .chain(criteo_integers())
-                        .chain(criteo_categories())
-                        .collect(),
-                ),
-                missing: Vec::new(),
-            },
+        let (label, delimiter, columns) = match self {
+            Self::Criteo => {
+                let label = std::iter::once("label".to_owned());
+                let columns = label.chain(criteo_integers()).chain(criteo_categories());
+                ("label", '\t', Some(columns.collect()))
+            }
+            Self::Avazu => ("click", ',', None),
+        };
+        RowFormat {
+            label: label.to_owned(),
+            positive: None,
+            delimiter,
+            columns,
+            missing: Vec::new(),
         }
     }
 
-    /// Its fields: integers as log² tokens, and only tokens met 10 times, as the published
-    /// Criteo runs.
+    /// Its fields, by the published runs: only tokens met 10 times in Criteo, 2 times in Avazu;
+    /// Criteo's integers as log² tokens, Avazu's hour as hour of the day, weekday and weekend.
     pub fn fields(self) -> Vec<FieldSpec> {
-        const MIN_COUNT: u64 = 10;
         match self {
-            Self::Criteo => criteo_integers()
-                .map(|name| FieldSpec {
-                    name,
-                    encoding: FieldEncoding::Log2 {
-                        min_count: MIN_COUNT,
-                    },
-                })
-                .chain(criteo_categories().map(|name| FieldSpec::categorical(name, MIN_COUNT)))
-                .collect(),
+            Self::Criteo => {
+                let log2 = |name| FieldSpec::new(name, FieldEncoding::Log2 { min_count: 10 });
+                let categories = criteo_categories().map(|name| FieldSpec::categorical(name, 10));
+                criteo_integers().map(log2).chain(categories).collect()
+            }
+            Self::Avazu => {
+                let hour = FieldEncoding::Timestamp {
+                    format: "%y%m%d%H".to_owned(),
+                    parts: TimePart::ALL.to_vec(),
+                };
+                let categories = AVAZU_CATEGORIES.map(|name| FieldSpec::categorical(name, 2));
+                std::iter::once(FieldSpec::new("hour", hour))
+                    .chain(categories)
+                    .collect()
+            }
         }
     }
 }
@@ -405,11 +650,18 @@ impl DataConfig {
                 } else {
                     self.fields
                 };
-                (RowFormat { missing, ..format }, fields)
+                let positive = self.positive;
+                let format = RowFormat {
+                    missing,
+                    positive,
+                    ..format
+                };
+                (format, fields)
             }
             None => {
                 let format = RowFormat {
                     label: self.label.ok_or_else(|| setting("`label` is missing"))?,
+                    positive: self.positive,
                     delimiter: self.delimiter.unwrap_or(','),
                     columns: self.columns,
                     missing: self.missing.unwrap_or_default(),
@@ -417,18 +669,28 @@ impl DataConfig {
                 (format, self.fields)
             }
         };
+        let fields: Vec<FieldSpec> = fields.into_iter().flat_map(FieldSpec::expand).collect();
         check_fields(&fields, &format)?;
+        let negative_rate = self.negative_rate.unwrap_or(1.0);
+        if !(negative_rate > 0.0 && negative_rate <= 1.0) {
+            return Err(SchemaError::Setting {
+                reason: format!("`negative_rate` must be in (0, 1], but is {negative_rate}"),
+            });
+        }
         let sources = Sources {
             train: self.train,
             valid: self.valid,
             test: self.test,
-            split: self.split,
+            split: self.split.map(SplitConfig::validate).transpose()?,
         };
         sources.validate()?;
         Ok(DataSpec {
             sources,
             format,
             fields,
+            on_bad_row: self.on_bad_row,
+            negative_rate,
+            shuffle_rows: self.shuffle_rows.unwrap_or(1_000_000),
         })
     }
 }
@@ -440,16 +702,14 @@ impl Sources {
                 reason: reason.to_owned(),
             })
         };
-        if let Some(split) = &self.split {
-            split.validate()?;
-            if self.valid.is_some() && split.valid > 0.0 {
-                return error("`valid` is both a file and a share of the training file");
-            }
-            if self.test.is_some() && split.test > 0.0 {
-                return error("`test` is both a file and a share of the training file");
-            }
+        let gives = |kind| self.split.as_ref().is_some_and(|split| split.gives(kind));
+        if self.valid.is_some() && gives(SplitKind::Valid) {
+            return error("`valid` is both a file and a part of the training file");
         }
-        if self.valid.is_none() && self.split.is_none_or(|split| split.valid == 0.0) {
+        if self.test.is_some() && gives(SplitKind::Test) {
+            return error("`test` is both a file and a part of the training file");
+        }
+        if self.valid.is_none() && !gives(SplitKind::Valid) {
             return error(
                 "training needs validation rows: give `data.valid`, a file, or `data.split`, \
                  e.g. split = { valid = 0.1, test = 0.1 }",
@@ -483,7 +743,7 @@ fn check_fields(fields: &[FieldSpec], format: &RowFormat) -> Result<(), SchemaEr
         }
         for name in fields
             .iter()
-            .map(|field| &field.name)
+            .map(|field| &field.column)
             .chain([&format.label])
         {
             if !columns.contains(name) {
@@ -502,7 +762,7 @@ fn check_fields(fields: &[FieldSpec], format: &RowFormat) -> Result<(), SchemaEr
     }
     let mut seen = HashSet::new();
     for field in fields {
-        if field.name == format.label {
+        if field.column == format.label || field.name == format.label {
             return error(&field.name, "the label cannot be a field");
         }
         if !seen.insert(field.name.as_str()) {
@@ -542,7 +802,11 @@ mod tests {
             [[fields]]\nname = 'price'\nkind = 'numeric'\nencoding = 'value'"
         ))
         .unwrap();
-        let encodings: Vec<_> = spec.fields.iter().map(|field| field.encoding).collect();
+        let encodings: Vec<_> = spec
+            .fields
+            .iter()
+            .map(|field| field.encoding.clone())
+            .collect();
         assert_eq!(
             encodings,
             [
@@ -579,7 +843,7 @@ mod tests {
             ),
             (
                 "name = 'a'\nkind = 'numeric'\nmin_count = 5",
-                "field `a`: `min_count` is of categorical fields and log2 only",
+                "field `a`: `min_count` is of categorical fields without hash_buckets, and log2 only",
             ),
             (
                 "name = 'a'\nkind = 'numeric'\nscaling = 'none'",
@@ -622,7 +886,7 @@ mod tests {
                 .contains("training needs validation rows")
         );
         let both = sources("valid = 'v'\nsplit = { valid = 0.1 }").unwrap_err();
-        assert!(both.contains("both a file and a share"), "{both}");
+        assert!(both.contains("both a file and a part"), "{both}");
         assert!(sources("valid = 'v'").is_ok());
         assert!(sources("valid = 'v'\nsplit = { valid = 0.0, test = 0.1 }").is_ok());
         assert!(parse(HEAD).unwrap_err().contains("no fields"));

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,11 +14,14 @@ use parquet::schema::types::Type;
 use crate::batch::Batch;
 use crate::encoder::FieldLayout;
 use crate::error::DataError;
+use crate::split::mix;
 
-/// Rows a row group: what a shuffled stream moves as one piece.
+/// Rows a row group at most.
 const GROUP_ROWS: usize = 8192;
-/// Row groups a file.
-const FILE_GROUPS: usize = 128;
+/// Rows that wait for their row groups, over all files.
+const BUFFERED_ROWS: usize = 1 << 20;
+/// Keeps the scattering apart from other draws of the row's number.
+const SCATTER: u64 = 0x5343_4154_5445_5231;
 
 /// Encoded rows in Parquet files.
 ///
@@ -39,56 +43,75 @@ struct Group {
     index: usize,
 }
 
-/// Writes [`Shards`].
+/// Writes [`Shards`], scattering the rows over a number of files.
 pub struct ShardWriter {
-    directory: PathBuf,
-    prefix: String,
     label: String,
     fields: Vec<FieldLayout>,
-    files: Vec<PathBuf>,
-    open: Option<(SerializedFileWriter<File>, usize)>,
+    files: Vec<OpenFile>,
+    /// The file of the row that is being added.
+    at: usize,
+    group_rows: usize,
+    num_rows: u64,
+}
+
+struct OpenFile {
+    path: PathBuf,
+    /// None before its first row group.
+    writer: Option<SerializedFileWriter<File>>,
     buffer: Batch,
-    num_rows: usize,
 }
 
 impl ShardWriter {
-    /// Files `{prefix}-00000.parquet` and on in a directory, which is made.
+    /// Files `{prefix}-00000.parquet` and on in a directory, which is made. A row goes to a file
+    /// by a hash of its number, so that each file is a fair sample of all rows.
     ///
     /// # Errors
     ///
     /// Where the directory cannot be made.
+    ///
+    /// # Panics
+    ///
+    /// If `num_files` is 0.
     pub fn create(
         directory: &Path,
         prefix: &str,
         label: &str,
         fields: Vec<FieldLayout>,
+        num_files: usize,
     ) -> Result<Self, DataError> {
+        assert!(num_files > 0, "rows go to a file");
         fs::create_dir_all(directory).map_err(DataError::io(directory))?;
+        let file = |i| OpenFile {
+            path: directory.join(format!("{prefix}-{i:05}.parquet")),
+            writer: None,
+            buffer: Batch::default(),
+        };
         Ok(Self {
-            directory: directory.to_owned(),
-            prefix: prefix.to_owned(),
             label: label.to_owned(),
             fields,
-            files: Vec::new(),
-            open: None,
-            buffer: Batch::default(),
+            files: (0..num_files).map(file).collect(),
+            at: 0,
+            group_rows: (BUFFERED_ROWS / num_files).clamp(1024, GROUP_ROWS),
             num_rows: 0,
         })
     }
 
     /// Where the next row goes; call [`row_added`](Self::row_added) after adding one.
     pub fn buffer(&mut self) -> &mut Batch {
-        &mut self.buffer
+        self.at = (mix(SCATTER, self.num_rows) % self.files.len() as u64) as usize;
+        &mut self.files[self.at].buffer
     }
 
-    /// Writes the buffered rows out when they make a row group.
+    /// Writes the buffered rows of its file out when they make a row group.
     ///
     /// # Errors
     ///
     /// Where the file cannot be written.
     pub fn row_added(&mut self) -> Result<(), DataError> {
-        if self.buffer.num_rows >= GROUP_ROWS {
-            self.write_group()?;
+        self.num_rows += 1;
+        let file = &mut self.files[self.at];
+        if file.buffer.num_rows >= self.group_rows {
+            file.write_group(&self.label, &self.fields)?;
         }
         Ok(())
     }
@@ -98,57 +121,46 @@ impl ShardWriter {
     /// # Errors
     ///
     /// Where a file cannot be written or read.
-    pub fn finish(mut self) -> Result<Shards, DataError> {
-        if self.buffer.num_rows > 0 {
-            self.write_group()?;
+    pub fn finish(self) -> Result<Shards, DataError> {
+        let mut paths = Vec::new();
+        for mut file in self.files {
+            if file.buffer.num_rows > 0 {
+                file.write_group(&self.label, &self.fields)?;
+            }
+            if let Some(writer) = file.writer {
+                writer.close().map_err(parquet_error(&file.path))?;
+                paths.push(file.path);
+            }
         }
-        self.close_file()?;
-        let shards = Shards::open(self.files, self.label, self.fields)?;
-        assert_eq!(shards.num_rows, self.num_rows, "rows written and read");
+        let shards = Shards::open(paths, self.label, self.fields)?;
+        assert_eq!(
+            shards.num_rows as u64, self.num_rows,
+            "rows written and read"
+        );
         Ok(shards)
     }
+}
 
-    fn write_group(&mut self) -> Result<(), DataError> {
-        let (writer, groups) = match &mut self.open {
-            Some(open) => open,
+impl OpenFile {
+    fn write_group(&mut self, label: &str, fields: &[FieldLayout]) -> Result<(), DataError> {
+        let path = &self.path;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
             None => {
-                let name = format!("{}-{:05}.parquet", self.prefix, self.files.len());
-                let path = self.directory.join(name);
-                let file = File::create(&path).map_err(DataError::io(&path))?;
+                let file = File::create(path).map_err(DataError::io(path))?;
                 let properties = WriterProperties::builder()
                     .set_statistics_enabled(EnabledStatistics::None)
                     .build();
-                let schema = schema(&self.label, &self.fields);
+                let schema = schema(label, fields);
                 let writer = SerializedFileWriter::new(file, schema, Arc::new(properties))
-                    .map_err(parquet_error(&path))?;
-                self.files.push(path);
-                self.open.insert((writer, 0))
+                    .map_err(parquet_error(path))?;
+                self.writer.insert(writer)
             }
         };
-        let path = self
-            .files
-            .last()
-            .map_or(self.directory.as_path(), PathBuf::as_path);
         let mut group = writer.next_row_group().map_err(parquet_error(path))?;
-        write_columns(&mut group, &self.fields, &self.buffer).map_err(parquet_error(path))?;
+        write_columns(&mut group, fields, &self.buffer).map_err(parquet_error(path))?;
         group.close().map_err(parquet_error(path))?;
-        *groups += 1;
-        self.num_rows += self.buffer.num_rows;
         self.buffer.clear();
-        if *groups == FILE_GROUPS {
-            self.close_file()?;
-        }
-        Ok(())
-    }
-
-    fn close_file(&mut self) -> Result<(), DataError> {
-        if let Some((writer, _)) = self.open.take() {
-            let path = self
-                .files
-                .last()
-                .map_or(self.directory.as_path(), PathBuf::as_path);
-            writer.close().map_err(parquet_error(path))?;
-        }
         Ok(())
     }
 }
@@ -186,6 +198,23 @@ impl Shards {
     /// The number of rows.
     pub fn num_rows(&self) -> usize {
         self.num_rows
+    }
+
+    /// The files.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// The row groups of each file.
+    pub(crate) fn groups_by_file(&self) -> Vec<Range<usize>> {
+        let mut start = 0;
+        let files = self.groups.chunk_by(|a, b| a.file == b.file);
+        files
+            .map(|groups| {
+                start += groups.len();
+                start - groups.len()..start
+            })
+            .collect()
     }
 
     /// The number of row groups, the pieces that [`read_group`](Self::read_group) reads.
@@ -405,7 +434,7 @@ mod tests {
     }
 
     fn write(directory: &Path, rows: usize, wrong_id: Option<u32>) -> Shards {
-        let mut writer = ShardWriter::create(directory, "train", "y", fields()).unwrap();
+        let mut writer = ShardWriter::create(directory, "train", "y", fields(), 1).unwrap();
         for row in 0..rows {
             let batch = writer.buffer();
             batch

@@ -1,3 +1,6 @@
+use std::ops::Range;
+use std::sync::Arc;
+
 use crate::batch::Batch;
 use crate::error::DataError;
 use crate::shards::Shards;
@@ -9,7 +12,8 @@ pub struct Shuffle {
     /// Decides the order; another one for each epoch.
     pub seed: u64,
     /// Rows mixed with each other at least. Data of no more rows is shuffled exactly; of larger
-    /// data row groups come in random order, and as many as fill the buffer are mixed.
+    /// data files come in random order, and as many as fill the buffer are mixed: a shuffle of the
+    /// whole, as far as a file is a fair sample of it.
     pub buffer_rows: usize,
 }
 
@@ -18,11 +22,12 @@ pub struct Shuffle {
 /// The order depends on the shards, the batch size and the seed alone. Only the last batch may be
 /// smaller. Memory is that of the buffer.
 #[derive(Debug)]
-pub struct BatchStream<'a> {
-    shards: &'a Shards,
+pub struct BatchStream {
+    shards: Arc<Shards>,
     batch_size: usize,
     shuffle: Option<Shuffle>,
-    groups: std::vec::IntoIter<usize>,
+    /// Row groups that are read together.
+    pieces: std::vec::IntoIter<Range<usize>>,
     draws: Draws,
     /// Rows that were read, and the order in which they go out.
     block: Batch,
@@ -30,24 +35,30 @@ pub struct BatchStream<'a> {
     sent: usize,
 }
 
-impl<'a> BatchStream<'a> {
+impl BatchStream {
     /// Batches of `batch_size` rows.
     ///
     /// # Panics
     ///
     /// If `batch_size` is 0.
-    pub fn new(shards: &'a Shards, batch_size: usize, shuffle: Option<Shuffle>) -> Self {
+    pub fn new(shards: Arc<Shards>, batch_size: usize, shuffle: Option<Shuffle>) -> Self {
         assert!(batch_size > 0, "a batch has rows");
-        let mut groups: Vec<usize> = (0..shards.num_groups()).collect();
         let mut draws = Draws::new(shuffle.map_or(0, |shuffle| shuffle.seed));
-        if shuffle.is_some() {
-            draws.shuffle(&mut groups);
-        }
+        let pieces = match shuffle {
+            Some(_) => {
+                let mut files = shards.groups_by_file();
+                draws.shuffle(&mut files);
+                files
+            }
+            None => (0..shards.num_groups())
+                .map(|group| group..group + 1)
+                .collect(),
+        };
         Self {
             shards,
             batch_size,
             shuffle,
-            groups: groups.into_iter(),
+            pieces: pieces.into_iter(),
             draws,
             block: Batch::default(),
             order: Vec::new(),
@@ -68,9 +79,9 @@ impl<'a> BatchStream<'a> {
         Ok(Some(pick(&self.block, order)))
     }
 
-    /// Keeps the rows not sent yet and reads groups until the buffer is full.
+    /// Keeps the rows not sent yet and reads on until the buffer is full.
     fn refill(&mut self) -> Result<(), DataError> {
-        if self.groups.len() == 0 {
+        if self.pieces.len() == 0 {
             return Ok(());
         }
         self.block = pick(&self.block, &self.order[self.sent..]);
@@ -80,9 +91,11 @@ impl<'a> BatchStream<'a> {
             .map_or(0, |shuffle| shuffle.buffer_rows)
             .max(self.batch_size);
         while self.block.num_rows < wanted
-            && let Some(group) = self.groups.next()
+            && let Some(groups) = self.pieces.next()
         {
-            self.shards.read_group(group, &mut self.block)?;
+            for group in groups {
+                self.shards.read_group(group, &mut self.block)?;
+            }
         }
         self.order.clear();
         self.order.extend(0..self.block.num_rows as u32);
@@ -93,7 +106,7 @@ impl<'a> BatchStream<'a> {
     }
 }
 
-impl Iterator for BatchStream<'_> {
+impl Iterator for BatchStream {
     type Item = Result<Batch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -156,14 +169,14 @@ mod tests {
     use proptest::prelude::*;
 
     /// Rows whose id, number and label all tell the row.
-    fn shards(directory: &std::path::Path, rows: usize) -> Shards {
+    fn shards(directory: &std::path::Path, rows: usize, num_files: usize) -> Arc<Shards> {
         let fields = [("a", Some(rows.max(1))), ("x", None)]
             .map(|(name, num_ids)| FieldLayout {
                 name: name.to_owned(),
                 num_ids,
             })
             .to_vec();
-        let mut writer = ShardWriter::create(directory, "train", "y", fields).unwrap();
+        let mut writer = ShardWriter::create(directory, "train", "y", fields, num_files).unwrap();
         for row in 0..rows {
             let batch = writer.buffer();
             batch.ids.push(row as u32);
@@ -172,13 +185,13 @@ mod tests {
             batch.num_rows += 1;
             writer.row_added().unwrap();
         }
-        writer.finish().unwrap()
+        Arc::new(writer.finish().unwrap())
     }
 
-    fn ids(shards: &Shards, batch_size: usize, shuffle: Option<Shuffle>) -> Vec<u32> {
+    fn ids(shards: &Arc<Shards>, batch_size: usize, shuffle: Option<Shuffle>) -> Vec<u32> {
         let mut ids = Vec::new();
         let batches: Result<Vec<Batch>, _> =
-            BatchStream::new(shards, batch_size, shuffle).collect();
+            BatchStream::new(Arc::clone(shards), batch_size, shuffle).collect();
         let batches = batches.unwrap();
         for (i, batch) in batches.iter().enumerate() {
             let last = i + 1 == batches.len();
@@ -201,10 +214,15 @@ mod tests {
             batch_size in 1_usize..9_000,
             buffer_rows in 0_usize..40_000,
             seed: u64,
+            num_files in 1_usize..5,
         ) {
             let directory = tempfile::tempdir().unwrap();
-            let shards = shards(directory.path(), rows);
-            let sequential = ids(&shards, batch_size, None);
+            let shards = shards(directory.path(), rows, num_files);
+            let mut sequential = ids(&shards, batch_size, None);
+            if num_files == 1 {
+                prop_assert!(sequential.is_sorted());
+            }
+            sequential.sort_unstable();
             prop_assert!(sequential.iter().copied().eq(0..rows as u32));
             let shuffle = |seed| Some(Shuffle { seed, buffer_rows });
             let shuffled = ids(&shards, batch_size, shuffle(seed));
@@ -222,13 +240,30 @@ mod tests {
     fn data_that_fits_the_buffer_is_mixed_from_end_to_end() {
         let directory = tempfile::tempdir().unwrap();
         let rows = 30_000;
-        let shards = shards(directory.path(), rows);
+        let shards = shards(directory.path(), rows, 1);
         let shuffle = Shuffle {
             seed: 5,
             buffer_rows: rows,
         };
         let first = &ids(&shards, 1000, Some(shuffle))[..3000];
         // A tenth of the rows: from each tenth of the file about a tenth of them.
+        for tenth in 0..10 {
+            let range = tenth * 3000..(tenth + 1) * 3000;
+            let count = first.iter().filter(|id| range.contains(*id)).count();
+            assert!((230..370).contains(&count), "{count} of 300 from {range:?}");
+        }
+    }
+
+    #[test]
+    fn a_small_buffer_mixes_rows_from_everywhere_when_they_lie_scattered() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = 30_000;
+        let shards = shards(directory.path(), rows, 30);
+        let shuffle = Shuffle {
+            seed: 5,
+            buffer_rows: 3000,
+        };
+        let first = &ids(&shards, 1000, Some(shuffle))[..3000];
         for tenth in 0..10 {
             let range = tenth * 3000..(tenth + 1) * 3000;
             let count = first.iter().filter(|id| range.contains(*id)).count();

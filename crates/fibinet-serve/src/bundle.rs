@@ -12,12 +12,13 @@ use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BundleError;
+use crate::logit_map::LogitMap;
 use crate::plan::FieldPlan;
 use crate::staging::{CHECKSUMS, verify};
 use crate::tables::TableView;
 
 /// The newest format that this program reads, and the one it writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 const MANIFEST: &str = "bundle.toml";
 const ENCODER: &str = "encoder";
 const HEAD: &str = "head.safetensors";
@@ -44,6 +45,11 @@ pub struct Bundle {
     pub config: FiBiNetConfig,
     /// How batches become inputs.
     pub plan: FieldPlan,
+    /// What the head's logits go through.
+    pub output: LogitMap,
+    /// The share of the negatives that the training log kept; rows written as it is are weighted by
+    /// it when they are judged.
+    pub negative_rate: f64,
     path: PathBuf,
     tables: MappedTables,
 }
@@ -59,6 +65,10 @@ pub struct BundleParts<'a> {
     pub head: &'a FiBiNet,
     /// The tables.
     pub tables: TableView<'a>,
+    /// What the head's logits go through.
+    pub output: LogitMap,
+    /// The share of the negatives that the training log kept.
+    pub negative_rate: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,7 +76,15 @@ pub struct BundleParts<'a> {
 struct Manifest {
     format: i64,
     program: String,
+    #[serde(default)]
+    output: LogitMap,
+    #[serde(default = "all_negatives")]
+    negative_rate: f64,
     fibinet: FiBiNetConfig,
+}
+
+fn all_negatives() -> f64 {
+    1.0
 }
 
 #[derive(Debug)]
@@ -86,6 +104,8 @@ impl BundleParts<'_> {
         let manifest = Manifest {
             format: FORMAT,
             program: concat!("fibinet ", env!("CARGO_PKG_VERSION")).to_owned(),
+            output: self.output,
+            negative_rate: self.negative_rate,
             fibinet: self.config.clone(),
         };
         let path = directory.join(MANIFEST);
@@ -181,6 +201,12 @@ impl Bundle {
         let text = fs::read_to_string(&manifest_path).map_err(BundleError::io(&manifest_path))?;
         let manifest: Manifest =
             toml::from_str(&text).map_err(|error| BundleError::damaged(&manifest_path, error))?;
+        let LogitMap { scale, shift } = manifest.output;
+        let rate = manifest.negative_rate;
+        if !(scale > 0.0 && scale.is_finite() && shift.is_finite() && rate > 0.0 && rate <= 1.0) {
+            let reason = "`output` or `negative_rate` is out of range";
+            return Err(BundleError::damaged(&manifest_path, reason));
+        }
         let config = manifest.fibinet;
         config.validate()?;
         let encoder = Encoder::open(&path.join(ENCODER))?;
@@ -198,6 +224,8 @@ impl Bundle {
             encoder,
             config,
             plan,
+            output: manifest.output,
+            negative_rate: rate,
             path: path.to_owned(),
             tables,
         })

@@ -11,6 +11,7 @@ compile_error!("tables are mapped as they lie in their file, little-endian");
 
 mod bundle;
 mod error;
+mod logit_map;
 mod plan;
 mod scorer;
 mod staging;
@@ -18,7 +19,8 @@ mod tables;
 
 pub use bundle::{Bundle, BundleParts};
 pub use error::BundleError;
+pub use logit_map::LogitMap;
 pub use plan::{FieldPlan, RowInputs};
-pub use scorer::{Scorer, probability};
+pub use scorer::{ScoreOptions, ScoredRows, Scorer, probability};
 pub use staging::Staging;
 pub use tables::{TableView, score};

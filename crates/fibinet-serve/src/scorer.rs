@@ -2,7 +2,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use csv::ByteRecord;
-use fibinet_data::{Batch, Encoder, RowReader};
+use fibinet_data::{Batch, Encoder, LeftOut, OnBadRow, RowReader};
 use fibinet_nn::FiBiNet;
 
 use crate::bundle::Bundle;
@@ -49,22 +49,32 @@ impl Scorer {
         &self.bundle.encoder
     }
 
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
     /// Trained numbers.
     pub fn num_params(&self) -> usize {
         Bundle::num_params(&self.head, &self.bundle.tables())
     }
 
-    /// The logits of encoded rows.
+    /// The logits of encoded rows, calibrated as the bundle says.
     ///
     /// # Panics
     ///
     /// If the batch is not of this scorer's encoder.
     pub fn logits(&self, batch: Batch) -> Vec<f32> {
         let rows = self.bundle.plan.inputs(batch);
-        score(&self.head, &self.bundle.tables(), &rows, &self.device)
+        let mut logits = score(&self.head, &self.bundle.tables(), &rows, &self.device);
+        for logit in &mut logits {
+            *logit = self.bundle.output.apply(*logit);
+        }
+        logits
     }
 
-    /// Scores every row of a reader, batch by batch: logits, and labels where they are asked for.
+    /// Scores every row of a reader, batch by batch, in order. Where `on_bad_row` says skip, bad rows
+    /// are left out, and counted in what it gives.
     ///
     /// # Errors
     ///
@@ -72,22 +82,43 @@ impl Scorer {
     pub fn score_rows<E: From<BundleError>>(
         &self,
         reader: &mut dyn RowReader,
-        labels: bool,
-        mut sink: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
-    ) -> Result<(), E> {
+        options: &ScoreOptions,
+        mut sink: impl FnMut(&ScoredRows) -> Result<(), E>,
+    ) -> Result<LeftOut, E> {
         let data = |error| E::from(BundleError::Data(error));
-        let mut encoder = self.encoder().rows(reader, labels).map_err(data)?;
+        let mut encoder = self.encoder().rows(reader, options.labels).map_err(data)?;
         let mut row = ByteRecord::new();
-        let mut rows = 0;
-        loop {
-            let mut batch = Batch::default();
-            while batch.num_rows < BATCH_ROWS && reader.read_row(&mut row).map_err(data)? {
-                encoder.encode(&row, reader, &mut batch).map_err(data)?;
+        let (mut rows, mut left_out, mut more) = (0, LeftOut::default(), true);
+        while more {
+            let (mut batch, mut carried) = (Batch::default(), Vec::new());
+            while batch.num_rows < BATCH_ROWS {
+                let encoded = match reader.read_row(&mut row) {
+                    Ok(false) => {
+                        more = false;
+                        break;
+                    }
+                    Ok(true) => encoder.encode(&row, reader, &mut batch),
+                    Err(error) => Err(error),
+                };
+                match encoded {
+                    Ok(()) if options.carry.is_empty() => {}
+                    Ok(()) => {
+                        let cells = options.carry.iter().map(|column| &row[*column]);
+                        carried.push(cells.collect());
+                    }
+                    Err(error) if options.on_bad_row == OnBadRow::Skip && error.is_bad_row() => {
+                        left_out.bad_rows += 1;
+                        left_out
+                            .first_bad_row
+                            .get_or_insert_with(|| error.to_string());
+                    }
+                    Err(error) => return Err(data(error)),
+                }
             }
             if batch.num_rows == 0 {
-                return Ok(());
+                continue;
             }
-            let labels = batch.labels.clone();
+            let labels = std::mem::take(&mut batch.labels);
             let logits = self.logits(batch);
             if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
                 return Err(E::from(BundleError::NotFinite {
@@ -95,9 +126,36 @@ impl Scorer {
                 }));
             }
             rows += logits.len() as u64;
-            sink(&logits, &labels)?;
+            sink(&ScoredRows {
+                logits,
+                labels,
+                carried,
+            })?;
         }
+        Ok(left_out)
     }
+}
+
+/// What [`Scorer::score_rows`] reads and gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScoreOptions {
+    /// Read labels, which the rows must then have.
+    pub labels: bool,
+    /// What a row that cannot be read does.
+    pub on_bad_row: OnBadRow,
+    /// Columns of the reader whose cells go with the scores.
+    pub carry: Vec<usize>,
+}
+
+/// A batch of scored rows.
+#[derive(Debug)]
+pub struct ScoredRows {
+    /// A logit a row.
+    pub logits: Vec<f32>,
+    /// A label a row, where labels were asked for.
+    pub labels: Vec<f32>,
+    /// The cells of the columns that were asked for, a record a row; none where none were.
+    pub carried: Vec<ByteRecord>,
 }
 
 /// The probability of a logit, `1 / (1 + exp(-z))`.

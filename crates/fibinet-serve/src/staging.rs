@@ -68,6 +68,21 @@ impl Staging {
     /// Where a file cannot be read or synced, or the directory cannot be moved; what was in its
     /// place before is then still there.
     pub fn commit(self) -> Result<(), BundleError> {
+        let target = self.target.clone();
+        self.commit_to(&target, self.replace)
+    }
+
+    /// [`commit`](Self::commit) into another place beside, where a bundle is replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    pub fn commit_as(self, target: &Path) -> Result<(), BundleError> {
+        check_place(target, true)?;
+        self.commit_to(target, true)
+    }
+
+    fn commit_to(&self, target: &Path, replace: bool) -> Result<(), BundleError> {
         write_checksums(&self.partial)?;
         // Some writers make files that their owner alone may read; a bundle is as readable as the
         // process makes its files.
@@ -78,15 +93,14 @@ impl Staging {
             fs::set_permissions(&path, readable.permissions()).map_err(BundleError::io(&path))?;
         }
         sync(&self.partial)?;
-        if self.replace && self.target.symlink_metadata().is_ok() {
-            exchange(&self.partial, &self.target).map_err(BundleError::io(&self.target))?;
+        if replace && target.symlink_metadata().is_ok() {
+            exchange(&self.partial, target).map_err(BundleError::io(target))?;
             // The old one is now where the new one was written; dropping removes it.
         } else {
-            check_place(&self.target, false)?;
-            fs::rename(&self.partial, &self.target).map_err(BundleError::io(&self.target))?;
+            check_place(target, false)?;
+            fs::rename(&self.partial, target).map_err(BundleError::io(target))?;
         }
-        let parent = self
-            .target
+        let parent = target
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         sync_directory(parent.unwrap_or(Path::new(".")))

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::TrainError;
+use crate::metrics::calibration::CalibrationKind;
 use crate::rows::optimizer::RowRule;
 
 /// A run file, as it is written: `[data]`, `[model]` and `[train]`.
@@ -68,7 +69,11 @@ pub struct ModelConfig {
 pub enum DenseOptimizer {
     /// Burn's Adam, with PyTorch's ε of 1e-8.
     Adam,
-    /// Plain gradient descent.
+    /// Adam with decoupled weight decay, `weight_decay`.
+    Adamw,
+    /// Burn's Adagrad, with PyTorch's ε of 1e-10.
+    Adagrad,
+    /// Gradient descent, with `momentum`.
     Sgd,
 }
 
@@ -80,6 +85,45 @@ pub enum RowUpdate {
     Met,
     /// All, as dense training in PyTorch does, with L2 on all of them: for small vocabularies.
     All,
+    /// All where the tables have at most 65,536 rows, else those met.
+    Auto,
+}
+
+impl RowUpdate {
+    /// Up to here a step over all rows costs less than the rest of the step.
+    const MAX_ROWS: usize = 1 << 16;
+
+    /// Whether a step moves all of a table's rows.
+    pub(crate) fn is_all(self, num_rows: usize) -> bool {
+        match self {
+            Self::Met => false,
+            Self::All => true,
+            Self::Auto => num_rows <= Self::MAX_ROWS,
+        }
+    }
+}
+
+/// What is done to the best weights' logits on the validation rows, and kept where it lowers their
+/// log loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Calibration {
+    /// Nothing.
+    None,
+    /// [`CalibrationKind::Temperature`]
+    Temperature,
+    /// [`CalibrationKind::Platt`]
+    Platt,
+}
+
+impl Calibration {
+    pub(crate) fn kind(self) -> Option<CalibrationKind> {
+        match self {
+            Self::None => None,
+            Self::Temperature => Some(CalibrationKind::Temperature),
+            Self::Platt => Some(CalibrationKind::Platt),
+        }
+    }
 }
 
 /// What early stopping watches on the validation rows.
@@ -90,6 +134,8 @@ pub enum Monitor {
     Auc,
     /// The logistic loss, to fall.
     Logloss,
+    /// AUC less log loss, to rise.
+    AucMinusLogloss,
 }
 
 /// The `[train]` section.
@@ -99,16 +145,22 @@ pub enum Monitor {
 /// | `epochs` | 20 | passes over the training rows at most | at least 1 |
 /// | `batch_size` | 1024 | rows a step | at least 1 |
 /// | `learning_rate` | 0.001 | | above 0 |
-/// | `optimizer` | adam | of the dense parameters: adam, sgd | |
-/// | `row_optimizer` | lazy_adam | of the tables: lazy_adam, adagrad, sgd | |
-/// | `row_update` | met | rows of the tables that a step moves: met, all | |
+/// | `optimizer` | adam | of the dense parameters: adam, adamw, adagrad, sgd | |
+/// | `momentum` | 0 | of `sgd` | `[0, 1)` |
+/// | `weight_decay` | 0.01 | of `adamw` | at least 0 |
+/// | `row_optimizer` | lazy_adam | of the tables: lazy_adam, adagrad, rowwise_adagrad, sgd | |
+/// | `row_update` | met | rows of the tables that a step moves: met, all, auto | |
 /// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the tables' rows that a step moves | at least 0 |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
 /// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: none | at least 0 |
-/// | `monitor` | auc | what early stopping watches: auc, logloss | |
-/// | `patience` | 2 | epochs without a better value before it stops | at least 1 |
+/// | `monitor` | auc | what early stopping watches: auc, logloss, auc_minus_logloss | |
+/// | `evaluate_every` | 0 | steps between evaluations inside an epoch; 0: at its end alone | |
+/// | `patience` | 2 | evaluations without a better value before it stops | at least 1 |
+/// | `plateau_factor` | 1 | what the learning rate is multiplied by on a plateau; 1: none | `(0, 1]` |
+/// | `plateau_patience` | 1 | evaluations without a better value that make a plateau | at least 1 |
+/// | `min_learning_rate` | 1e-6 | where a plateau stops cutting | at least 0 |
+/// | `calibration` | platt | of the logits by the validation rows: none, temperature, platt | |
 /// | `seed` | 2019 | of draws and of the rows' order (`--seed`) | |
-/// | `shuffle_rows` | 1000000 | rows mixed with each other | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -120,6 +172,10 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Of the dense parameters.
     pub optimizer: DenseOptimizer,
+    /// Of `sgd`.
+    pub momentum: f64,
+    /// Of `adamw`.
+    pub weight_decay: f64,
     /// Of the tables.
     pub row_optimizer: RowRule,
     /// Rows of the tables that a step moves.
@@ -132,12 +188,20 @@ pub struct TrainConfig {
     pub max_gradient_norm: f64,
     /// What early stopping watches.
     pub monitor: Monitor,
-    /// Epochs without a better value before it stops.
+    /// Steps between evaluations inside an epoch; 0: at its end alone.
+    pub evaluate_every: usize,
+    /// Evaluations without a better value before it stops.
     pub patience: usize,
+    /// What the learning rate is multiplied by on a plateau.
+    pub plateau_factor: f64,
+    /// Evaluations without a better value that make a plateau.
+    pub plateau_patience: usize,
+    /// Where a plateau stops cutting.
+    pub min_learning_rate: f64,
+    /// Of the logits by the validation rows.
+    pub calibration: Calibration,
     /// Of draws and of the rows' order.
     pub seed: u64,
-    /// Rows mixed with each other.
-    pub shuffle_rows: usize,
 }
 
 impl Default for TrainConfig {
@@ -147,15 +211,21 @@ impl Default for TrainConfig {
             batch_size: 1024,
             learning_rate: 1e-3,
             optimizer: DenseOptimizer::Adam,
+            momentum: 0.0,
+            weight_decay: 0.01,
             row_optimizer: RowRule::LazyAdam,
             row_update: RowUpdate::Met,
             embedding_l2: 0.0,
             net_l2: 0.0,
             max_gradient_norm: 10.0,
             monitor: Monitor::Auc,
+            evaluate_every: 0,
             patience: 2,
+            plateau_factor: 1.0,
+            plateau_patience: 1,
+            min_learning_rate: 1e-6,
+            calibration: Calibration::Platt,
             seed: 2019,
-            shuffle_rows: 1_000_000,
         }
     }
 }
@@ -321,6 +391,15 @@ impl TrainConfig {
         at_least_one("epochs", self.epochs)?;
         at_least_one("batch_size", self.batch_size)?;
         at_least_one("patience", self.patience)?;
+        at_least_one("plateau_patience", self.plateau_patience)?;
+        let factor = self.plateau_factor;
+        let holds = factor > 0.0 && factor <= 1.0;
+        require(holds, "plateau_factor", "in (0, 1]", factor.to_string())?;
+        let momentum = self.momentum;
+        let holds = (0.0..1.0).contains(&momentum);
+        require(holds, "momentum", "in [0, 1)", momentum.to_string())?;
+        not_negative("min_learning_rate", self.min_learning_rate)?;
+        not_negative("weight_decay", self.weight_decay)?;
         let rate = self.learning_rate;
         require(
             rate > 0.0 && rate.is_finite(),

@@ -46,18 +46,36 @@ pub enum TrainError {
         source: io::Error,
     },
     /// The loss is no number any more.
-    #[error(
-        "the loss became {loss} {place}, at learning rate {learning_rate}; \
-         a lower train.learning_rate or a train.max_gradient_norm may help"
-    )]
-    NotFinite {
-        /// The loss.
-        loss: f64,
-        /// Where: a step of an epoch, or the validation rows after one.
-        place: String,
-        /// The learning rate.
-        learning_rate: f64,
-    },
+    #[error(transparent)]
+    NotFinite(Box<NotFinite>),
+}
+
+/// A loss that is infinite or no number.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the loss became {loss} {place}, at learning rate {learning_rate}; {kept}; \
+     a lower train.learning_rate or a train.max_gradient_norm may help",
+    kept = kept_text(.kept)
+)]
+pub struct NotFinite {
+    /// The loss.
+    pub loss: f64,
+    /// Where: a step, or the validation rows after one.
+    pub place: String,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The best weights before it: their epoch, and the bundle that has them.
+    pub kept: Option<(usize, PathBuf)>,
+}
+
+fn kept_text(kept: &Option<(usize, PathBuf)>) -> String {
+    match kept {
+        Some((epoch, path)) => format!(
+            "the best weights before, of epoch {epoch}, are in {}",
+            path.display()
+        ),
+        None => "there was no checkpoint yet".to_owned(),
+    }
 }
 
 impl TrainError {

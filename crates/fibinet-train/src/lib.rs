@@ -18,13 +18,18 @@ mod rows;
 mod run;
 mod trainer;
 
-pub use config::{DenseOptimizer, ModelConfig, Monitor, RowUpdate, RunConfig, TrainConfig};
+pub use config::{
+    Calibration, DenseOptimizer, ModelConfig, Monitor, RowUpdate, RunConfig, TrainConfig,
+};
 pub use dense::clip_by_global_norm;
-pub use error::TrainError;
+pub use error::{NotFinite, TrainError};
 pub use metrics::auc::auc;
-pub use metrics::logloss::logloss;
+pub use metrics::calibration::{CalibrationKind, fit as fit_calibration};
+pub use metrics::calibration_ratio::calibration_ratio;
+pub use metrics::group_auc::{GroupAuc, group_auc};
+pub use metrics::logloss::{logloss, weighted_logloss};
 pub use metrics::{Metrics, Predictions};
-pub use report::{EpochReport, RunReport};
+pub use report::{EvaluationReport, RunReport};
 pub use rows::gradients::{RowGradients, TableGradients};
 pub use rows::optimizer::{RowOptimizer, RowRule};
 pub use rows::tables::Tables;

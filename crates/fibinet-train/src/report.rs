@@ -1,13 +1,19 @@
+use fibinet_data::LeftOut;
+use fibinet_serve::LogitMap;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metrics;
 
-/// What an epoch came to; a line of `history.jsonl`.
+/// What an evaluation found; a line of `history.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochReport {
+pub struct EvaluationReport {
     /// From 1.
     pub epoch: usize,
-    /// Mean loss of the training steps, without L2.
+    /// Steps of the run so far.
+    pub step: u64,
+    /// Of these steps.
+    pub learning_rate: f64,
+    /// Mean loss of the training steps since the last one, without L2.
     pub train_loss: f64,
     /// On the validation rows.
     pub valid: Metrics,
@@ -20,16 +26,24 @@ pub struct EpochReport {
 pub struct RunReport {
     /// Of the best epoch's weights on the validation rows.
     pub valid: Metrics,
+    /// Log loss on the validation rows before calibration.
+    pub valid_logloss_uncalibrated: f64,
+    /// The calibration, where one lowered it.
+    pub calibration: Option<LogitMap>,
     /// Of the same on the test rows, where there are some.
     pub test: Option<Metrics>,
     /// The epoch whose weights were kept, from 1.
     pub best_epoch: usize,
-    /// Epochs trained.
+    /// Epochs trained, the last one perhaps in part.
     pub epochs: usize,
     /// Trained numbers, tables and head.
     pub num_parameters: usize,
     /// Rows of the training split.
     pub train_rows: usize,
+    /// Rows that no split has.
+    pub left_out: LeftOut,
     /// Training rows a second of training, evaluation left out.
     pub rows_per_second: f64,
+    /// The share of that time in which training waited for data.
+    pub data_wait: f64,
 }

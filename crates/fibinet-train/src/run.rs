@@ -1,19 +1,23 @@
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use fibinet_data::{
-    BatchStream, DataError, Prepared, Progress, Shards, Shuffle, mix_seed, prepare,
+    BatchStream, DataError, DataSpec, LeftOut, Prefetch, Prepared, Progress, Shards, Shuffle,
+    mix_seed, prepare, prepare_cached,
 };
 use fibinet_nn::{FiBiNet, FiBiNetConfig};
-use fibinet_serve::{Bundle, BundleParts, FieldPlan, Scorer, Staging, score};
+use fibinet_serve::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging, score};
 
-use crate::config::{Monitor, RunConfig};
-use crate::error::TrainError;
+use crate::config::{Monitor, RunConfig, TrainConfig};
+use crate::error::{NotFinite, TrainError};
+use crate::metrics::calibration;
+use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
-use crate::report::{EpochReport, RunReport};
+use crate::report::{EvaluationReport, RunReport};
 use crate::trainer::Trainer;
 
 const SHARDS: &str = "shards";
@@ -29,6 +33,8 @@ pub struct RunOptions<'a> {
     pub force: bool,
     /// What the head runs on.
     pub device: &'a Device,
+    /// Where encoded rows are kept for the next run; none: they go when the run ends.
+    pub cache: Option<&'a Path>,
 }
 
 /// What happens in a run, as it happens.
@@ -56,13 +62,15 @@ pub enum Event {
         /// The step's loss.
         loss: f32,
     },
-    /// An epoch is done and judged.
-    Epoch(EpochReport),
+    /// The model was judged on the validation rows.
+    Evaluation(EvaluationReport),
 }
 
 /// Trains as a run file says and leaves a bundle, with `history.jsonl` and `report.json`.
 ///
-/// Everything is written aside and moved into place at the end: until then `out` is as it was.
+/// Everything is written aside and moved into place at the end: until then `out` is as it was. A run
+/// whose loss becomes infinite or no number leaves its best weights, if it has some, as a bundle
+/// beside `out`, which the error names.
 ///
 /// # Errors
 ///
@@ -76,184 +84,339 @@ pub fn train(
     let spec = config.validate()?;
     let staging = Staging::create(options.out, options.force)?;
     let shards = staging.path().join(SHARDS);
-    let prepared = prepare(&spec, &shards, |progress| {
-        observe(Event::Preparing(progress));
-    })?;
+    let progress = |progress| observe(Event::Preparing(progress));
+    let prepared = match options.cache {
+        Some(cache) => prepare_cached(&spec, cache, progress)?.0,
+        None => prepare(&spec, &shards, progress)?,
+    };
 
     let model = config.resolve_model(&spec)?;
     let plan = FieldPlan::new(&prepared.encoder.layout(), model.numerics)?;
+    let trainer = Trainer::new(&model, plan.sizes().clone(), &config.train, options.device)?;
     let mut run = Run {
-        config,
+        train: &config.train,
+        spec: &spec,
         directory: staging.path(),
         device: options.device.clone().inner(),
-        trainer: Trainer::new(&model, plan.sizes().clone(), &config.train, options.device)?,
+        trainer,
         model,
         plan,
         prepared,
+        stopping: Stopping::default(),
         training_time: Duration::ZERO,
+        waited: Duration::ZERO,
+        rows_trained: 0,
     };
-    let outcome = run.fit(&mut observe)?;
-    let report = run.judge(outcome)?;
-    fs::remove_dir_all(&shards).map_err(TrainError::io(&shards))?;
-    staging.commit()?;
-    Ok(report)
+    let fitted = run.fit(&mut observe);
+    let kept = run.stopping.best.map(|best| best.epoch);
+    let diverged = match (fitted, kept) {
+        (Ok(()), _) => None,
+        (Err(TrainError::NotFinite(failure)), Some(_)) => Some(failure),
+        (Err(error), _) => return Err(error),
+    };
+    let report = run.judge()?;
+    if shards.exists() {
+        fs::remove_dir_all(&shards).map_err(TrainError::io(&shards))?;
+    }
+    match diverged.zip(kept) {
+        None => {
+            staging.commit()?;
+            Ok(report)
+        }
+        Some((mut failure, epoch)) => {
+            let beside = beside(options.out);
+            staging.commit_as(&beside)?;
+            failure.kept = Some((epoch, beside));
+            Err(TrainError::NotFinite(failure))
+        }
+    }
+}
+
+/// Where a run that diverged leaves its best weights.
+fn beside(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".diverged");
+    out.with_file_name(name)
 }
 
 struct Run<'a> {
-    config: &'a RunConfig,
+    train: &'a TrainConfig,
+    spec: &'a DataSpec,
     directory: &'a Path,
     device: Device,
     model: FiBiNetConfig,
     plan: FieldPlan,
     prepared: Prepared,
     trainer: Trainer,
+    stopping: Stopping,
     training_time: Duration,
+    /// Of that time, what was spent waiting for batches.
+    waited: Duration,
+    rows_trained: u64,
 }
 
-struct Outcome {
-    best_epoch: usize,
-    epochs: usize,
+/// How the evaluations went so far.
+#[derive(Debug, Default)]
+struct Stopping {
+    best: Option<Best>,
+    /// The last epoch begun.
+    epoch: usize,
+    step: u64,
+    /// Evaluations without a better one, since the best and since the last cut of the rate.
+    worse: usize,
+    flat: usize,
+    /// Losses and rows since the last evaluation.
+    loss: f64,
+    rows: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    epoch: usize,
+    metrics: Metrics,
 }
 
 impl Run<'_> {
     /// Trains until the validation rows say stop; the best weights are then in the directory.
-    fn fit(&mut self, observe: &mut impl FnMut(Event)) -> Result<Outcome, TrainError> {
+    fn fit(&mut self, observe: &mut impl FnMut(Event)) -> Result<(), TrainError> {
+        self.write_settings(LogitMap::IDENTITY)?;
         let head = self.trainer.valid_head();
-        let parts = self.bundle_parts(&head);
-        parts.write_settings(self.directory)?;
-        let num_parameters = Bundle::num_params(&head, &parts.tables);
+        let num_parameters = Bundle::num_params(&head, &self.trainer.tables.view());
         // While it lives, a step copies the weights instead of moving them in place.
         drop(head);
         observe(Event::Training {
             train_rows: self.prepared.train.num_rows(),
             valid_rows: self.prepared.valid.num_rows(),
-            test_rows: self.prepared.test.as_ref().map_or(0, Shards::num_rows),
+            test_rows: self
+                .prepared
+                .test
+                .as_ref()
+                .map_or(0, |test| test.num_rows()),
             num_parameters,
         });
         let path = self.directory.join(HISTORY);
         let mut history = File::create(&path).map_err(TrainError::io(&path))?;
-        let mut best: Option<(usize, Metrics)> = None;
-        let mut epoch = 0;
-        while epoch < self.config.train.epochs {
-            epoch += 1;
-            let train_loss = self.epoch(epoch, observe)?;
-            let valid = self.evaluate(&self.prepared.valid)?;
-            self.require_finite(valid.logloss, || {
-                format!("on the validation rows after epoch {epoch}")
-            })?;
-            let better = best.is_none_or(|(_, best)| self.better(&valid, &best));
-            let report = EpochReport {
-                epoch,
-                train_loss,
-                valid,
-                best: better,
-            };
-            let line = serde_json::to_string(&report).map_err(|error| TrainError::Io {
-                path: path.clone(),
-                source: error.into(),
-            })?;
-            writeln!(history, "{line}").map_err(TrainError::io(&path))?;
-            if better {
-                best = Some((epoch, valid));
-                let head = self.trainer.valid_head();
-                self.bundle_parts(&head).write_weights(self.directory)?;
-            }
-            observe(Event::Epoch(report));
-            if best.is_some_and(|(best, _)| epoch - best >= self.config.train.patience) {
+        for epoch in 1..=self.train.epochs {
+            self.stopping.epoch = epoch;
+            if self.epoch(&mut history, observe)? {
                 break;
             }
         }
-        Ok(Outcome {
-            best_epoch: best.map_or(epoch, |(best, _)| best),
-            epochs: epoch,
-        })
+        Ok(())
     }
 
-    fn epoch(&mut self, epoch: usize, observe: &mut impl FnMut(Event)) -> Result<f64, TrainError> {
-        let start = Instant::now();
-        let train = &self.config.train;
+    /// An epoch and its evaluations; whether training is over.
+    fn epoch(
+        &mut self,
+        history: &mut File,
+        observe: &mut impl FnMut(Event),
+    ) -> Result<bool, TrainError> {
+        let epoch = self.stopping.epoch;
         let shuffle = Shuffle {
-            seed: mix_seed(train.seed ^ SHUFFLE, epoch as u64),
-            buffer_rows: train.shuffle_rows,
+            seed: mix_seed(self.train.seed ^ SHUFFLE, epoch as u64),
+            buffer_rows: self.spec.shuffle_rows,
         };
-        let (mut rows, mut total) = (0, 0.0);
-        let stream = BatchStream::new(&self.prepared.train, train.batch_size, Some(shuffle));
-        for (step, batch) in (1_u64..).zip(stream) {
-            let inputs = self.plan.inputs(batch?);
+        let train = Arc::clone(&self.prepared.train);
+        let stream = BatchStream::new(train, self.train.batch_size, Some(shuffle));
+        let mut batches = self.inputs(stream)?;
+        let mut rows = 0;
+        let mut start = Instant::now();
+        while let Some(inputs) = batches.next() {
+            let inputs = inputs?;
             let loss = self.trainer.step(&inputs);
+            self.stopping.step += 1;
+            let step = self.stopping.step;
             self.require_finite(f64::from(loss), || {
-                format!("at step {step} of epoch {epoch}")
+                format!("at step {step} (epoch {epoch})")
             })?;
             rows += inputs.num_rows;
-            total += f64::from(loss) * inputs.num_rows as f64;
+            self.stopping.rows += inputs.num_rows as u64;
+            self.stopping.loss += f64::from(loss) * inputs.num_rows as f64;
             observe(Event::Step { epoch, rows, loss });
+            let every = self.train.evaluate_every as u64;
+            let at_the_end = rows == self.prepared.train.num_rows();
+            if every > 0 && step.is_multiple_of(every) && !at_the_end {
+                self.training_time += start.elapsed();
+                if self.evaluation(history, observe)? {
+                    self.waited += batches.waited();
+                    return Ok(true);
+                }
+                start = Instant::now();
+            }
         }
         self.training_time += start.elapsed();
-        Ok(total / rows as f64)
+        self.waited += batches.waited();
+        drop(batches);
+        self.evaluation(history, observe)
+    }
+
+    /// Judges the model on the validation rows, writes it down where it is the best so far, and
+    /// says whether training is over.
+    fn evaluation(
+        &mut self,
+        history: &mut File,
+        observe: &mut impl FnMut(Event),
+    ) -> Result<bool, TrainError> {
+        let Stopping { epoch, step, .. } = self.stopping;
+        let valid = self.evaluate(&self.prepared.valid)?;
+        self.require_finite(valid.logloss, || {
+            format!("on the validation rows after step {step} (epoch {epoch})")
+        })?;
+        let best = self
+            .stopping
+            .best
+            .is_none_or(|best| self.better(&valid, &best.metrics));
+        let report = EvaluationReport {
+            epoch,
+            step,
+            learning_rate: self.trainer.learning_rate(),
+            train_loss: self.stopping.loss / self.stopping.rows.max(1) as f64,
+            valid,
+            best,
+        };
+        self.rows_trained += self.stopping.rows;
+        (self.stopping.loss, self.stopping.rows) = (0.0, 0);
+        let path = self.directory.join(HISTORY);
+        let line = serde_json::to_string(&report).map_err(|error| TrainError::Io {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        writeln!(history, "{line}").map_err(TrainError::io(&path))?;
+        if best {
+            let head = self.trainer.valid_head();
+            self.bundle_parts(&head, LogitMap::IDENTITY)
+                .write_weights(self.directory)?;
+            self.stopping.best = Some(Best {
+                epoch,
+                metrics: valid,
+            });
+            (self.stopping.worse, self.stopping.flat) = (0, 0);
+        } else {
+            self.stopping.worse += 1;
+            self.stopping.flat += 1;
+            if self.stopping.flat >= self.train.plateau_patience {
+                self.stopping.flat = 0;
+                let rate = self.trainer.learning_rate();
+                let cut = (rate * self.train.plateau_factor).max(self.train.min_learning_rate);
+                self.trainer.set_learning_rate(cut.min(rate));
+            }
+        }
+        observe(Event::Evaluation(report));
+        Ok(self.stopping.worse >= self.train.patience)
+    }
+
+    /// Batches as the model reads them, made ahead on a thread of their own.
+    fn inputs(
+        &self,
+        stream: BatchStream,
+    ) -> Result<Prefetch<Result<RowInputs, DataError>>, TrainError> {
+        let plan = self.plan.clone();
+        let inputs = stream.map(move |batch| Ok(plan.inputs(batch?)));
+        Prefetch::new(inputs, PREFETCHED).map_err(TrainError::io(Path::new("a thread")))
     }
 
     fn require_finite(&self, loss: f64, place: impl Fn() -> String) -> Result<(), TrainError> {
         if loss.is_finite() {
             return Ok(());
         }
-        Err(TrainError::NotFinite {
+        Err(TrainError::NotFinite(Box::new(NotFinite {
             loss,
             place: place(),
-            learning_rate: self.config.train.learning_rate,
-        })
+            learning_rate: self.trainer.learning_rate(),
+            kept: None,
+        })))
     }
 
     fn better(&self, new: &Metrics, best: &Metrics) -> bool {
-        match (self.config.train.monitor, new.auc, best.auc) {
+        match (self.train.monitor, new.auc, best.auc) {
             (Monitor::Auc, Some(new), Some(best)) => new > best,
+            (Monitor::AucMinusLogloss, Some(new_auc), Some(best_auc)) => {
+                new_auc - new.logloss > best_auc - best.logloss
+            }
             // A validation split of one class has no AUC; the loss it has.
             _ => new.logloss < best.logloss,
         }
     }
 
-    fn evaluate(&self, shards: &Shards) -> Result<Metrics, DataError> {
+    /// Metrics of the model as it is, not calibrated.
+    fn evaluate(&self, shards: &Arc<Shards>) -> Result<Metrics, TrainError> {
         let head = self.trainer.valid_head();
         let tables = self.trainer.tables.view();
+        let output = LogitMap::of_sampled_negatives(self.spec.negative_rate);
         let mut predictions = Predictions::default();
-        for batch in BatchStream::new(shards, EVALUATION_ROWS, None) {
-            let inputs = self.plan.inputs(batch?);
-            let logits = score(&head, &tables, &inputs, &self.device);
+        for inputs in self.inputs(BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None))? {
+            let inputs = inputs?;
+            let mut logits = score(&head, &tables, &inputs, &self.device);
+            logits
+                .iter_mut()
+                .for_each(|logit| *logit = output.apply(*logit));
             predictions.extend(&logits, &inputs.labels);
         }
-        Ok(predictions.metrics())
+        Ok(predictions.metrics(self.spec.negative_rate))
     }
 
-    fn bundle_parts<'a>(&'a self, head: &'a FiBiNet) -> BundleParts<'a> {
+    fn bundle_parts<'a>(&'a self, head: &'a FiBiNet, calibration: LogitMap) -> BundleParts<'a> {
+        let negative_rate = self.spec.negative_rate;
         BundleParts {
             encoder: &self.prepared.encoder,
             config: &self.model,
             head,
             tables: self.trainer.tables.view(),
+            output: LogitMap {
+                scale: calibration.scale,
+                shift: calibration.shift + negative_rate.ln(),
+            },
+            negative_rate,
         }
     }
 
-    /// Judges the best weights, read back from disk, by the code that will serve them.
-    fn judge(self, outcome: Outcome) -> Result<RunReport, TrainError> {
-        let scorer = Scorer::new(Bundle::open_unchecked(self.directory)?, &self.device)?;
-        let metrics = |shards: &Shards| -> Result<Metrics, DataError> {
+    fn write_settings(&self, calibration: LogitMap) -> Result<(), TrainError> {
+        let head = self.trainer.valid_head();
+        Ok(self
+            .bundle_parts(&head, calibration)
+            .write_settings(self.directory)?)
+    }
+
+    /// Calibrates and judges the best weights, read back from disk, by the code that will serve
+    /// them.
+    fn judge(self) -> Result<RunReport, TrainError> {
+        let rate = self.spec.negative_rate;
+        let open = || Scorer::new(Bundle::open_unchecked(self.directory)?, &self.device);
+        let predict = |scorer: &Scorer, shards: &Arc<Shards>| -> Result<Predictions, DataError> {
             let mut predictions = Predictions::default();
-            for batch in BatchStream::new(shards, EVALUATION_ROWS, None) {
+            for batch in BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None) {
                 let batch = batch?;
                 let labels = batch.labels.clone();
                 predictions.extend(&scorer.logits(batch), &labels);
             }
-            Ok(predictions.metrics())
+            Ok(predictions)
         };
-        let train_rows = self.prepared.train.num_rows();
+        let mut scorer = open()?;
+        let mut valid = predict(&scorer, &self.prepared.valid)?;
+        let uncalibrated = valid.metrics(rate).logloss;
+        let calibration = self.calibrate(&valid, uncalibrated);
+        if let Some(map) = calibration {
+            self.write_settings(map)?;
+            scorer = open()?;
+            valid = predict(&scorer, &self.prepared.valid)?;
+        }
+        let test = match &self.prepared.test {
+            Some(test) => Some(predict(&scorer, test)?.metrics(rate)),
+            None => None,
+        };
+        let seconds = self.training_time.as_secs_f64().max(f64::MIN_POSITIVE);
         let report = RunReport {
-            valid: metrics(&self.prepared.valid)?,
-            test: self.prepared.test.as_ref().map(metrics).transpose()?,
-            best_epoch: outcome.best_epoch,
-            epochs: outcome.epochs,
+            valid: valid.metrics(rate),
+            valid_logloss_uncalibrated: uncalibrated,
+            calibration,
+            test,
+            best_epoch: self.stopping.best.map_or(0, |best| best.epoch),
+            epochs: self.stopping.epoch,
             num_parameters: scorer.num_params(),
-            train_rows,
-            rows_per_second: (train_rows * outcome.epochs) as f64
-                / self.training_time.as_secs_f64().max(f64::MIN_POSITIVE),
+            train_rows: self.prepared.train.num_rows(),
+            left_out: LeftOut::clone(&self.prepared.left_out),
+            rows_per_second: self.rows_trained as f64 / seconds,
+            data_wait: self.waited.as_secs_f64() / seconds,
         };
         let path = self.directory.join(REPORT);
         let file = File::create(&path).map_err(TrainError::io(&path))?;
@@ -263,8 +426,29 @@ impl Run<'_> {
         })?;
         Ok(report)
     }
+
+    /// The calibration, where there is one that lowers the log loss of the validation rows.
+    fn calibrate(&self, valid: &Predictions, uncalibrated: f64) -> Option<LogitMap> {
+        let kind = self.train.calibration.kind()?;
+        let weight = 1.0 / self.spec.negative_rate;
+        let corrected = calibration::fit(kind, &valid.logits, &valid.labels, weight)?;
+        let mapped: Vec<f32> = valid
+            .logits
+            .iter()
+            .map(|logit| corrected.apply(*logit))
+            .collect();
+        // The logits have the correction of sampled negatives in them, which is added again later.
+        let correction = self.spec.negative_rate.ln();
+        let map = LogitMap {
+            scale: corrected.scale,
+            shift: corrected.shift + (corrected.scale - 1.0) * correction,
+        };
+        (weighted_logloss(&mapped, &valid.labels, weight) < uncalibrated).then_some(map)
+    }
 }
 
 const EVALUATION_ROWS: usize = 4096;
+/// Batches that lie ready.
+const PREFETCHED: usize = 4;
 /// Keeps the rows' order apart from the draws of the same seed.
 const SHUFFLE: u64 = 0x5348_5546_464c_4531;

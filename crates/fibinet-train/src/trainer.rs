@@ -1,5 +1,8 @@
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{
+    AdaGradConfig, AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig,
+};
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
 use fibinet_nn::{
@@ -7,7 +10,7 @@ use fibinet_nn::{
 };
 use fibinet_serve::RowInputs;
 
-use crate::config::{DenseOptimizer, RowUpdate, TrainConfig};
+use crate::config::{DenseOptimizer, TrainConfig};
 use crate::dense::{clip_factor, regularize, scale};
 use crate::rows::gradients::{RowGradients, RowsTaken};
 use crate::rows::optimizer::RowOptimizer;
@@ -52,7 +55,19 @@ impl<H: Head> Trainer<H> {
     pub fn from_parts(tables: Tables, head: H, config: &TrainConfig, device: &Device) -> Self {
         let dense = match config.optimizer {
             DenseOptimizer::Adam => AdamConfig::new().with_epsilon(1e-8).init(),
-            DenseOptimizer::Sgd => SgdConfig::new().init(),
+            DenseOptimizer::Adamw => AdamWConfig::new()
+                .with_epsilon(1e-8)
+                .with_weight_decay(config.weight_decay as f32)
+                .init(),
+            DenseOptimizer::Adagrad => AdaGradConfig::new().with_epsilon(1e-10).init(),
+            DenseOptimizer::Sgd => {
+                let momentum = (config.momentum > 0.0).then(|| {
+                    MomentumConfig::new()
+                        .with_momentum(config.momentum)
+                        .with_dampening(0.0)
+                });
+                SgdConfig::new().with_momentum(momentum).init()
+            }
         };
         Self {
             rows: RowOptimizer::new(config.row_optimizer, &tables),
@@ -74,6 +89,16 @@ impl<H: Head> Trainer<H> {
     /// weights instead of moving them in place.
     pub fn valid_head(&self) -> H {
         self.head().valid()
+    }
+
+    /// The learning rate of the next step.
+    pub fn learning_rate(&self) -> f64 {
+        self.config.learning_rate
+    }
+
+    /// Another learning rate from the next step on.
+    pub fn set_learning_rate(&mut self, rate: f64) {
+        self.config.learning_rate = rate;
     }
 
     /// One step of both optimizers on a batch; gives the mean loss before the step, without L2. A
@@ -130,9 +155,9 @@ impl<H: Head> Trainer<H> {
         mut dense: GradientsParams,
     ) {
         let config = &self.config;
-        let taken = match config.row_update {
-            RowUpdate::Met => RowsTaken::Met,
-            RowUpdate::All => RowsTaken::All,
+        let taken = match config.row_update.is_all(self.tables.sizes.num_rows()) {
+            true => RowsTaken::All,
+            false => RowsTaken::Met,
         };
         let l2 = config.embedding_l2;
         let row_gradients = RowGradients::sum(&self.tables, rows, embedding, linear, l2, taken);

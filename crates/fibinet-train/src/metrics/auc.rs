@@ -22,11 +22,17 @@ pub fn auc(scores: &[f32], labels: &[f32]) -> Option<f64> {
         .map(|(&score, &label)| (score + 0.0, label > 0.5))
         .collect();
     ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    ranked_auc(&ranked, |&scored| scored)
+}
+
+/// The [`auc`] of rows in the order of their scores; `scored` gives a row's score and whether it is
+/// positive.
+pub(super) fn ranked_auc<T>(ranked: &[T], scored: impl Fn(&T) -> (f32, bool)) -> Option<f64> {
     let (mut positives, mut negatives) = (0_u128, 0_u128);
     // Pairs won, counted twice, so that ties are whole.
     let mut won = 0_u128;
-    for tied in ranked.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
-        let tied_positives = tied.iter().filter(|(_, positive)| *positive).count() as u128;
+    for tied in ranked.chunk_by(|a, b| scored(a).0.total_cmp(&scored(b).0).is_eq()) {
+        let tied_positives = tied.iter().filter(|row| scored(row).1).count() as u128;
         let tied_negatives = tied.len() as u128 - tied_positives;
         won += tied_positives * (2 * negatives + tied_negatives);
         positives += tied_positives;

@@ -1,18 +1,24 @@
 //! How good predictions are, over a whole split, in f64.
 
 pub(crate) mod auc;
+pub(crate) mod calibration;
+pub(crate) mod calibration_ratio;
+pub(crate) mod group_auc;
 pub(crate) mod logloss;
 
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::auc::auc;
-use crate::metrics::logloss::logloss;
+use crate::metrics::calibration_ratio::calibration_ratio;
+use crate::metrics::logloss::weighted_logloss;
 
 /// The logits and labels of a split.
 #[derive(Debug, Clone, Default)]
 pub struct Predictions {
-    logits: Vec<f32>,
-    labels: Vec<f32>,
+    /// A row's logit.
+    pub logits: Vec<f32>,
+    /// A row's label, 0 or 1.
+    pub labels: Vec<f32>,
 }
 
 /// What a split's predictions are worth.
@@ -22,6 +28,8 @@ pub struct Metrics {
     pub auc: Option<f64>,
     /// Mean logistic loss, in nats.
     pub logloss: f64,
+    /// Clicks predicted over clicks observed; none where there is no click.
+    pub calibration: Option<f64>,
     /// The split's rows.
     pub rows: usize,
 }
@@ -38,11 +46,14 @@ impl Predictions {
         self.labels.extend_from_slice(labels);
     }
 
-    /// The metrics of all rows added.
-    pub fn metrics(&self) -> Metrics {
+    /// The metrics of all rows added, of a log that kept each negative with the rate
+    /// `negative_rate`: one that it has stands for `1 / negative_rate`.
+    pub fn metrics(&self, negative_rate: f64) -> Metrics {
+        let weight = 1.0 / negative_rate;
         Metrics {
             auc: auc(&self.logits, &self.labels),
-            logloss: logloss(&self.logits, &self.labels),
+            logloss: weighted_logloss(&self.logits, &self.labels, weight),
+            calibration: calibration_ratio(&self.logits, &self.labels, weight),
             rows: self.logits.len(),
         }
     }

@@ -12,6 +12,9 @@ pub enum RowRule {
     Sgd,
     /// `s += g²; w -= lr g / (√s + ε)` (Duchi, Hazan and Singer, 2011; PyTorch's form).
     Adagrad,
+    /// One sum of squares a row, of the mean of `g²` over it: `s += mean(g²); w -= lr g / (√s + ε)`,
+    /// torchrec's and FBGEMM's.
+    RowwiseAdagrad,
     /// Adam (Kingma and Ba, 2015) whose moments move only when a row is met, with the bias
     /// correction of all steps: TensorFlow's LazyAdam and PyTorch's SparseAdam. With every row
     /// taken in every step it is dense Adam.
@@ -40,15 +43,26 @@ struct State {
 }
 
 impl State {
-    fn new(rule: RowRule, len: usize) -> Self {
+    fn new(rule: RowRule, len: usize, width: usize) -> Self {
         let (first, second) = match rule {
             RowRule::Sgd => (0, 0),
             RowRule::Adagrad => (0, len),
+            RowRule::RowwiseAdagrad => (0, len / width),
             RowRule::LazyAdam => (len, len),
         };
         Self {
             first: vec![0.0; first],
             second: vec![0.0; second],
+        }
+    }
+}
+
+impl RowRule {
+    /// Numbers a row of the second state, of a table of `width`.
+    fn second_width(self, width: usize) -> usize {
+        match self {
+            Self::RowwiseAdagrad => 1,
+            _ => width,
         }
     }
 }
@@ -59,8 +73,8 @@ impl RowOptimizer {
         Self {
             rule,
             step: 0,
-            embedding: State::new(rule, tables.embedding.len()),
-            linear: State::new(rule, tables.linear.as_ref().map_or(0, Vec::len)),
+            embedding: State::new(rule, tables.embedding.len(), tables.embedding_dim),
+            linear: State::new(rule, tables.linear.as_ref().map_or(0, Vec::len), 1),
         }
     }
 
@@ -82,7 +96,11 @@ impl RowOptimizer {
         let embedding = Table {
             weights: by_field(&mut tables.embedding, sizes, dim),
             first: state_by_field(&mut self.embedding.first, sizes, dim),
-            second: state_by_field(&mut self.embedding.second, sizes, dim),
+            second: state_by_field(
+                &mut self.embedding.second,
+                sizes,
+                self.rule.second_width(dim),
+            ),
         };
         embedding.step(&gradients.embedding, dim, rule);
         if let (Some(weights), Some(gradients)) = (&mut tables.linear, &gradients.linear) {
@@ -128,7 +146,10 @@ impl Table<'_> {
                     let range = *row as usize * width..(*row as usize + 1) * width;
                     let weights = &mut weights[range.clone()];
                     let first = first.get_mut(range.clone()).unwrap_or_default();
-                    let second = second.get_mut(range).unwrap_or_default();
+                    let second_width = rule.rule.second_width(width);
+                    let second_range =
+                        *row as usize * second_width..(*row as usize + 1) * second_width;
+                    let second = second.get_mut(second_range).unwrap_or_default();
                     rule.update(weights, first, second, gradient);
                 }
             });
@@ -170,6 +191,15 @@ impl Rule {
                     let gradient = self.scale * gradient;
                     *sum += gradient * gradient;
                     *weight -= self.learning_rate * gradient / (sum.sqrt() + ADAGRAD_EPSILON);
+                }
+            }
+            RowRule::RowwiseAdagrad => {
+                let squares: f32 = gradient.iter().map(|g| (self.scale * g).powi(2)).sum();
+                let sum = &mut second[0];
+                *sum += squares / gradient.len() as f32;
+                let rate = self.learning_rate * self.scale / (sum.sqrt() + ADAGRAD_EPSILON);
+                for (weight, gradient) in rows {
+                    *weight -= rate * gradient;
                 }
             }
             RowRule::LazyAdam => {
@@ -246,6 +276,28 @@ mod tests {
         // 0.1 · 3 / 3, then 0.1 · 4 / 5
         let expected = [1.0, 1.0 - 0.1 - 0.08, 1.0, 1.0, 1.0];
         assert_close(&after(RowRule::Adagrad, &[step, again], 1.0), &expected);
+    }
+
+    #[test]
+    fn rowwise_adagrad_keeps_one_sum_a_row() {
+        let config = FiBiNetConfig::new(2, 2)
+            .with_linear(false)
+            .with_embedding_initializer(Initializer::Ones);
+        let mut tables = Tables::new(&config, FieldSizes::new(vec![2, 3]).unwrap(), 0).unwrap();
+        let mut optimizer = RowOptimizer::new(RowRule::RowwiseAdagrad, &tables);
+        let step = gradients([&[1], &[2]], [&[3.0, 4.0], &[0.0, 2.0]]);
+        optimizer.step(&mut tables, &step, 0.1, 2.0);
+        assert_eq!(
+            (
+                optimizer.embedding.first.len(),
+                optimizer.embedding.second.len()
+            ),
+            (0, 5)
+        );
+        // The scaled gradient is (6, 8): √50; and (0, 4): √8.
+        let (a, b, c) = (0.6 / 50_f32.sqrt(), 0.8 / 50_f32.sqrt(), 0.4 / 8_f32.sqrt());
+        let expected = [1.0, 1.0, 1.0 - a, 1.0 - b, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0 - c];
+        assert_close(&tables.embedding, &expected);
     }
 
     #[test]

@@ -1,0 +1,273 @@
+use std::collections::HashSet;
+use std::io::Write;
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::Type;
+
+use crate::error::DataError;
+use crate::parquet_rows::parquet_error;
+
+/// Rows a row group: what is held in memory.
+const GROUP_ROWS: usize = 8192;
+
+/// Writes a Parquet file of columns of text and a last column of numbers.
+///
+/// All are required: text is `STRING`, numbers are `FLOAT`.
+pub struct ParquetTable<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
+    path: PathBuf,
+    names: Vec<String>,
+    texts: Vec<Texts>,
+    numbers: Vec<f32>,
+    /// Rows that were added.
+    rows: u64,
+}
+
+/// The cells of a column, one after the other.
+#[derive(Default)]
+struct Texts {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl<W: Write + Send> ParquetTable<W> {
+    /// Begins a file; errors name it as `path`.
+    ///
+    /// # Errors
+    ///
+    /// Where two columns have one name, or the file cannot be written.
+    pub fn create(
+        file: W,
+        path: &Path,
+        text_columns: &[String],
+        number_column: &str,
+    ) -> Result<Self, DataError> {
+        let mut seen = HashSet::from([number_column]);
+        if let Some(twice) = text_columns.iter().find(|name| !seen.insert(name)) {
+            return Err(DataError::DuplicateColumn {
+                path: path.to_owned(),
+                column: twice.clone(),
+            });
+        }
+        // Snappy is what every reader has.
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .build();
+        let writer = schema(text_columns, number_column)
+            .and_then(|schema| SerializedFileWriter::new(file, schema, Arc::new(properties)))
+            .map_err(parquet_error(path))?;
+        Ok(Self {
+            writer,
+            path: path.to_owned(),
+            names: text_columns.to_vec(),
+            texts: text_columns.iter().map(|_| Texts::default()).collect(),
+            numbers: Vec::new(),
+            rows: 0,
+        })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    ///
+    /// Where a text is not UTF-8, or the file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many texts as columns of them.
+    pub fn push(&mut self, texts: &[&[u8]], number: f32) -> Result<(), DataError> {
+        assert_eq!(texts.len(), self.texts.len(), "texts and their columns");
+        self.rows += 1;
+        for (name, text) in self.names.iter().zip(texts) {
+            if std::str::from_utf8(text).is_err() {
+                let row = self.rows;
+                let reason = format!(
+                    "row {row}, column `{name}`: text in Parquet must be UTF-8, but is `{}`",
+                    text.escape_ascii()
+                );
+                return Err(DataError::corrupt(&self.path, reason));
+            }
+        }
+        for (column, text) in self.texts.iter_mut().zip(texts) {
+            column.text.extend_from_slice(text);
+            column.ends.push(column.text.len());
+        }
+        self.numbers.push(number);
+        if self.numbers.len() == GROUP_ROWS {
+            self.write_group()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and the footer, and gives the file back.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn finish(mut self) -> Result<W, DataError> {
+        if !self.numbers.is_empty() {
+            self.write_group()?;
+        }
+        self.writer.into_inner().map_err(parquet_error(&self.path))
+    }
+
+    fn write_group(&mut self) -> Result<(), DataError> {
+        let mut write = || {
+            let mut group = self.writer.next_row_group()?;
+            for column in &mut self.texts {
+                write_column::<ByteArrayType>(&mut group, &column.take())?;
+            }
+            write_column::<FloatType>(&mut group, &self.numbers)?;
+            self.numbers.clear();
+            group.close().map(|_| ())
+        };
+        write().map_err(parquet_error(&self.path))
+    }
+}
+
+impl Texts {
+    /// The cells, which all share one allocation, and an empty column again.
+    fn take(&mut self) -> Vec<ByteArray> {
+        let text = ByteArray::from(mem::take(&mut self.text));
+        let mut start = 0;
+        let cell = |end| {
+            let start = mem::replace(&mut start, end);
+            text.slice(start, end - start)
+        };
+        self.ends.drain(..).map(cell).collect()
+    }
+}
+
+fn schema(text_columns: &[String], number_column: &str) -> Result<Arc<Type>, ParquetError> {
+    let text = |name: &String| {
+        Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY)
+            .with_repetition(Repetition::REQUIRED)
+            .with_logical_type(Some(LogicalType::String))
+            .build()
+            .map(Arc::new)
+    };
+    let number = Type::primitive_type_builder(number_column, PhysicalType::FLOAT)
+        .with_repetition(Repetition::REQUIRED)
+        .build();
+    let columns = text_columns.iter().map(text);
+    let columns = columns.chain([number.map(Arc::new)]);
+    Type::group_type_builder("rows")
+        .with_fields(columns.collect::<Result<_, _>>()?)
+        .build()
+        .map(Arc::new)
+}
+
+fn write_column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    let column = group.next_column()?;
+    let mut column = column.expect("as many columns as the schema has");
+    column.typed::<T>().write_batch(values, None, None)?;
+    column.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    use csv::ByteRecord;
+
+    use crate::parquet_rows::ParquetReader;
+    use crate::reader::RowReader;
+
+    #[test]
+    fn rows_come_back_as_they_were_pushed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("scores.parquet");
+        let rows = 2 * GROUP_ROWS + 3;
+        let names = ["id".to_owned(), "city".to_owned()];
+        let file = File::create(&path).unwrap();
+        let mut table = ParquetTable::create(file, &path, &names, "score").unwrap();
+        for row in 0..rows {
+            let id = format!("u{row}");
+            let city = if row % 2 == 0 { "" } else { "Zürich" };
+            table
+                .push(&[id.as_bytes(), city.as_bytes()], row as f32 / 4.0)
+                .unwrap();
+        }
+        table.finish().unwrap();
+
+        let mut reader = ParquetReader::open(&path).unwrap();
+        assert_eq!(reader.columns(), ["id", "city", "score"]);
+        let mut cells = ByteRecord::new();
+        for row in 0..rows {
+            assert!(reader.read_row(&mut cells).unwrap());
+            assert_eq!(cells[0], *format!("u{row}").as_bytes());
+            assert_eq!(
+                cells[1],
+                *(if row % 2 == 0 { "" } else { "Zürich" }).as_bytes()
+            );
+            assert_eq!(cells[2], *(row as f32 / 4.0).to_string().as_bytes());
+        }
+        assert!(!reader.read_row(&mut cells).unwrap());
+    }
+
+    #[test]
+    fn a_table_without_texts_or_without_rows_is_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("scores.parquet");
+        let file = File::create(&path).unwrap();
+        let table = ParquetTable::create(file, &path, &[], "score").unwrap();
+        table.finish().unwrap();
+        let mut reader = ParquetReader::open(&path).unwrap();
+        assert_eq!(reader.columns(), ["score"]);
+        assert!(!reader.read_row(&mut ByteRecord::new()).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_text_and_a_name_twice_are_refused() {
+        let path = Path::new("scores.parquet");
+        let id = "id".to_owned();
+        let mut table =
+            ParquetTable::create(Vec::new(), path, std::slice::from_ref(&id), "score").unwrap();
+        table.push(&[b"u1"], 0.5).unwrap();
+        let error = table.push(&[b"u\xff"], 0.5).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r"scores.parquet: row 2, column `id`: text in Parquet must be UTF-8, but is `u\xff`"
+        );
+
+        for names in [[id.clone(), id.clone()], [id, "score".to_owned()]] {
+            let table = ParquetTable::create(Vec::new(), path, &names, "score");
+            assert!(matches!(
+                table.err(),
+                Some(DataError::DuplicateColumn { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_the_path() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let path = Path::new("scores.parquet");
+        let error = ParquetTable::create(Full, path, &[], "score")
+            .and_then(ParquetTable::finish)
+            .map(drop)
+            .unwrap_err()
+            .to_string();
+        let told = error.starts_with("scores.parquet: ") && error.contains("no storage space");
+        assert!(told, "{error}");
+    }
+}

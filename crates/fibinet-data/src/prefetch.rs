@@ -1,0 +1,113 @@
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Items of an iterator that a thread of its own makes ahead of their use, in order.
+///
+/// Dropped before the end, it stops the thread after the item at hand.
+#[derive(Debug)]
+pub struct Prefetch<T> {
+    /// None once dropping has begun.
+    items: Option<Receiver<T>>,
+    thread: Option<JoinHandle<()>>,
+    waited: Duration,
+}
+
+impl<T: Send + 'static> Prefetch<T> {
+    /// Makes up to `depth` items ahead.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn new(
+        source: impl Iterator<Item = T> + Send + 'static,
+        depth: usize,
+    ) -> std::io::Result<Self> {
+        let (sender, items) = sync_channel(depth);
+        let thread = Builder::new().name("prefetch".to_owned()).spawn(move || {
+            for item in source {
+                // Nobody waits for it any more.
+                if sender.send(item).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self {
+            items: Some(items),
+            thread: Some(thread),
+            waited: Duration::ZERO,
+        })
+    }
+}
+
+impl<T> Prefetch<T> {
+    /// How long `next` has waited so far.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Waits for the thread; its panic is ours.
+    fn join(&mut self) {
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl<T> Iterator for Prefetch<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        let start = Instant::now();
+        let item = self.items.as_ref()?.recv().ok();
+        self.waited += start.elapsed();
+        if item.is_none() {
+            self.join();
+        }
+        item
+    }
+}
+
+impl<T> Drop for Prefetch<T> {
+    fn drop(&mut self) {
+        self.items = None;
+        self.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn items_come_in_order_and_all_of_them() {
+        let items: Vec<u32> = Prefetch::new(0..1000, 3).unwrap().collect();
+        assert!(items.into_iter().eq(0..1000));
+    }
+
+    #[test]
+    fn dropping_it_stops_the_thread_soon() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
+        let source = (0..).inspect(move |_: &u64| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut items = Prefetch::new(source, 2).unwrap();
+        assert_eq!(items.next(), Some(0));
+        drop(items);
+        // One was taken, two lay ready, and one was in the making.
+        assert!(made.load(Ordering::Relaxed) <= 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "no more")]
+    fn a_panic_of_the_thread_is_the_readers() {
+        let source = (0..).map(|i| if i < 3 { i } else { panic!("no more") });
+        Prefetch::new(source, 1).unwrap().for_each(drop);
+    }
+}

@@ -1,0 +1,58 @@
+use serde::{Deserialize, Serialize};
+
+/// What turns a model's logits into those that are scored: a calibration, and the correction of a
+/// log whose negatives were sampled. The logits' order stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogitMap {
+    /// Above 0.
+    pub scale: f64,
+    /// Added after scaling.
+    pub shift: f64,
+}
+
+impl LogitMap {
+    /// Leaves logits as they are.
+    pub const IDENTITY: Self = Self {
+        scale: 1.0,
+        shift: 0.0,
+    };
+
+    /// Of a log that kept each negative with the rate `negative_rate`: `z + ln(rate)`, since the
+    /// odds of a click in it are `1 / rate` times those of the whole.
+    ///
+    /// He et al., [Practical Lessons from Predicting Clicks on Ads at
+    /// Facebook](https://doi.org/10.1145/2648584.2648589) (2014), section 6.3.
+    pub fn of_sampled_negatives(negative_rate: f64) -> Self {
+        Self {
+            scale: 1.0,
+            shift: negative_rate.ln(),
+        }
+    }
+
+    /// The mapped logit, `scale · z + shift`.
+    pub fn apply(&self, logit: f32) -> f32 {
+        (self.scale * f64::from(logit) + self.shift) as f32
+    }
+}
+
+impl Default for LogitMap {
+    fn default() -> Self {
+        Self::IDENTITY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sampled_negatives_make_the_odds_too_high_by_their_rate() {
+        // Of 10 clicks and 90 others, a tenth of the others was kept: 10 to 9.
+        let map = LogitMap::of_sampled_negatives(0.1);
+        let odds = map.apply((10.0_f32 / 9.0).ln()).exp();
+        assert!((odds - 10.0 / 90.0).abs() < 1e-6, "{odds}");
+        assert_eq!(LogitMap::of_sampled_negatives(1.0), LogitMap::IDENTITY);
+        assert_eq!(LogitMap::IDENTITY.apply(0.3), 0.3);
+    }
+}

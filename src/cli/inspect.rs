@@ -1,0 +1,100 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use clap::Args;
+use fibinet::nn::num_pairs;
+use fibinet::serve::{Bundle, Scorer};
+use serde_json::json;
+
+use super::{device, print};
+
+/// Show what is in a bundle: fields, vocabularies, parameters, sizes
+///
+/// Example: fibinet inspect runs/first
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// The bundle.
+    run: PathBuf,
+    /// Print the result as one JSON object on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &InspectArgs) -> Result<()> {
+    let device: Device = device::select(None)?;
+    let scorer = Scorer::open(&args.run, &device)?;
+    let bundle: &Bundle = scorer.bundle();
+    let (tables, config) = (bundle.tables(), &bundle.config);
+    let table_numbers = tables.embedding.len() + tables.linear.map_or(0, <[f32]>::len);
+    let layout = bundle.encoder.layout();
+    let bytes = bytes_below(&args.run)?;
+    let width = num_pairs(config.num_fields) * config.embedding_dim;
+    if args.json {
+        let fields: Vec<_> = layout
+            .iter()
+            .map(|field| json!({ "name": field.name, "ids": field.num_ids }))
+            .collect();
+        return print(
+            &json!({
+                "fields": fields,
+                "num_parameters": scorer.num_params(),
+                "table_parameters": table_numbers,
+                "head_parameters": scorer.num_params() - table_numbers,
+                "table_bytes": 4 * table_numbers,
+                "bytes": bytes,
+                "output": bundle.output,
+                "negative_rate": bundle.negative_rate,
+                "model": config,
+            })
+            .to_string(),
+        );
+    }
+    let mut lines = vec![format!("{:<32} {:>12}", "field", "ids")];
+    for field in &layout {
+        let ids = field
+            .num_ids
+            .map_or("a number".to_owned(), |ids| ids.to_string());
+        lines.push(format!("{:<32} {ids:>12}", field.name));
+    }
+    lines.push(String::new());
+    let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
+    for (name, value) in [
+        ("embedding dimension", config.embedding_dim.to_string()),
+        ("bilinear", format!("{:?}", config.bilinear)),
+        ("hidden units", format!("{:?}", config.hidden_units)),
+        ("parameters", scorer.num_params().to_string()),
+        (
+            "of them in tables",
+            format!(
+                "{table_numbers} ({}, mapped)",
+                mebibytes(4.0 * table_numbers as f64)
+            ),
+        ),
+        (
+            "pairs of 1,024 rows",
+            mebibytes(4.0 * 1024.0 * 2.0 * width as f64),
+        ),
+        (
+            "logits",
+            format!("{:.4} z {:+.4}", bundle.output.scale, bundle.output.shift),
+        ),
+        ("on disk", mebibytes(bytes as f64)),
+    ] {
+        lines.push(format!("{name:<24} {value}"));
+    }
+    print(&lines.join("\n"))
+}
+
+fn bytes_below(directory: &Path) -> Result<u64> {
+    let context = || directory.display().to_string();
+    let mut bytes = 0;
+    for entry in directory.read_dir().with_context(context)? {
+        let entry = entry.with_context(context)?;
+        bytes += match entry.file_type().with_context(context)?.is_dir() {
+            true => bytes_below(&entry.path())?,
+            false => entry.metadata().with_context(context)?.len(),
+        };
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,74 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use fibinet::data::{LeftOut, prepare_cached};
+use fibinet::train::{Event, RunConfig};
+use serde_json::json;
+
+use super::progress::{Display, left_out_line};
+use super::{cache, print, say};
+
+/// Fit the encoder and encode the rows of a run file, for `train` to find
+///
+/// Example: fibinet prepare fibinet.toml
+#[derive(Debug, Args)]
+pub(super) struct PrepareArgs {
+    /// The run file, as `fibinet init` writes it.
+    config: PathBuf,
+    /// Where encoded rows are kept; by default .fibinet-cache beside the run file.
+    #[arg(long)]
+    cache: Option<PathBuf>,
+    /// Settings that replace the run file's.
+    #[arg(long, value_name = "SECTION.KEY=VALUE", num_args = 1..)]
+    set: Vec<String>,
+    /// Print the result as one JSON object on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &PrepareArgs) -> Result<()> {
+    let config = RunConfig::read(&args.config, &args.set)?;
+    let spec = config.validate()?;
+    let cache = cache(args.cache.as_deref(), &args.config);
+    let start = Instant::now();
+    let mut display = Display::new();
+    let (prepared, directory) = prepare_cached(&spec, &cache, |progress| {
+        display.show(Event::Preparing(progress));
+    })?;
+    drop(display);
+    let seconds = start.elapsed().as_secs_f64();
+    let test_rows = prepared.test.as_ref().map_or(0, |test| test.num_rows());
+    let rows = [
+        prepared.train.num_rows(),
+        prepared.valid.num_rows(),
+        test_rows,
+    ];
+    let LeftOut { bad_rows, .. } = prepared.left_out;
+    if args.json {
+        return print(
+            &json!({
+                "train_rows": rows[0],
+                "valid_rows": rows[1],
+                "test_rows": rows[2],
+                "left_out": prepared.left_out,
+                "bad_rows": bad_rows,
+                "seconds": seconds,
+                "directory": directory.display().to_string(),
+            })
+            .to_string(),
+        );
+    }
+    if let Some(line) = left_out_line(&prepared.left_out) {
+        say(&line);
+    }
+    print(&format!(
+        "{} rows to train on, {} to stop by, {} to test, in {}; {:.0} rows/s",
+        rows[0],
+        rows[1],
+        rows[2],
+        directory.display(),
+        rows.iter().sum::<usize>() as f64 / seconds
+    ))
+}
