@@ -26,6 +26,7 @@ fn rows(step: usize) -> RowInputs {
         dense: None,
         labels: (0..BATCH).map(|i| (draw(i) % 2) as f32).collect(),
         num_rows: BATCH,
+        lists: None,
     }
 }
 

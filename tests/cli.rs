@@ -860,7 +860,7 @@ fn sampled_negatives_are_counted_as_what_they_stand_for() {
     let row = |i: u64| {
         let draw = fibinet::data::mix_seed(3, i);
         let site = draw % 5;
-        let click = draw / 5 % 10 == 0;
+        let click = (draw / 5).is_multiple_of(10);
         (
             click,
             format!("{},s{site},t{}\n", u8::from(click), draw / 50 % 4),

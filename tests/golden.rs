@@ -540,6 +540,7 @@ fn golden_fibinet_by_rows() {
                 dense: None,
                 labels: case.load("label").try_to_vec().expect("f32"),
                 num_rows: case.shape("ids")[0],
+                lists: None,
             });
             if case.l2() == 0.0 {
                 let expected: Vec<f32> = case.load("loss").try_to_vec().expect("f32");

@@ -49,6 +49,7 @@ fn rows(step: usize) -> RowInputs {
             .map(|row| f32::from(u8::from((row + step).is_multiple_of(3))))
             .collect(),
         num_rows: ROWS,
+        lists: None,
     }
 }
 

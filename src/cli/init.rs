@@ -214,6 +214,16 @@ fn write_field(text: &mut String, field: &FieldSpec, reason: &str) -> Result<()>
         FieldEncoding::Categorical { min_count } => {
             writeln!(text, "kind = \"categorical\"\nmin_count = {min_count}")?;
         }
+        FieldEncoding::MultiCategorical {
+            min_count,
+            separator,
+            ..
+        } => writeln!(
+            text,
+            "kind = \"multi_categorical\"\nseparator = {}\npooling = \"mean\" # sum, max\n\
+             min_count = {min_count}",
+            quoted(separator)
+        )?,
         FieldEncoding::Quantile { buckets } => writeln!(
             text,
             "kind = \"numeric\"\nencoding = \"quantile\" # log2, value\nbuckets = {buckets}"

@@ -1,9 +1,11 @@
 /// Encoded rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
-    /// Ids of the fields that have ids, `[rows, fields]`, row-major.
+    /// Ids of the fields that have one id a row, `[rows, fields]`, row-major.
     pub ids: Vec<u32>,
-    /// Values of the numeric fields that have none, `[rows, values]`, row-major.
+    /// Ids of the fields that have several, a list a field; empty where no row was ever added.
+    pub lists: Vec<IdLists>,
+    /// Values of the numeric fields that have no ids, `[rows, values]`, row-major.
     pub numerics: Vec<f32>,
     /// 0 or 1 a row; empty where rows are scored without labels.
     pub labels: Vec<f32>,
@@ -11,12 +13,47 @@ pub struct Batch {
     pub num_rows: usize,
 }
 
+/// Several ids a row, at least one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdLists {
+    /// The ids of all rows, one row after the other.
+    pub ids: Vec<u32>,
+    /// Where each row's ids end.
+    pub ends: Vec<usize>,
+}
+
+impl IdLists {
+    /// The ids of a row.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> &[u32] {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.ids[start..self.ends[row]]
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.ids.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+}
+
 impl Batch {
     /// Forgets the rows and keeps the memory.
     pub fn clear(&mut self) {
         self.ids.clear();
+        self.lists.iter_mut().for_each(|lists| lists.truncate(0));
         self.numerics.clear();
         self.labels.clear();
         self.num_rows = 0;
+    }
+
+    /// The lists of a field of several ids, by its place among those fields.
+    pub(crate) fn list_mut(&mut self, list: usize) -> &mut IdLists {
+        if self.lists.len() <= list {
+            self.lists.resize(list + 1, IdLists::default());
+        }
+        &mut self.lists[list]
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Batch;
 use crate::error::DataError;
 use crate::reader::{RowReader, column_index};
-use crate::schema::{FieldEncoding, FieldSpec, RowFormat};
+use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
 use crate::time::TimeFormat;
 use crate::vocabulary::Vocabulary;
 
@@ -50,6 +50,8 @@ pub struct FieldLayout {
     pub name: String,
     /// The number of ids, which all of the field's ids are below; none for a field of numbers.
     pub num_ids: Option<usize>,
+    /// How the vectors of its ids become one, where a row has several.
+    pub pooling: Option<Pooling>,
 }
 
 /// How an encoder's fields lie in its file.
@@ -155,6 +157,10 @@ impl Encoder {
             .map(|(spec, fitted)| FieldLayout {
                 name: spec.name.clone(),
                 num_ids: num_ids(spec, fitted),
+                pooling: match spec.encoding {
+                    FieldEncoding::MultiCategorical { pooling, .. } => Some(pooling),
+                    _ => None,
+                },
             })
             .collect()
     }
@@ -211,6 +217,8 @@ impl RowEncoder<'_> {
         let label = self.append(row, reader, batch).inspect_err(|_| {
             batch.ids.truncate(ids);
             batch.numerics.truncate(numerics);
+            let rows = batch.num_rows;
+            batch.lists.iter_mut().for_each(|list| list.truncate(rows));
         })?;
         batch.labels.extend(label);
         batch.num_rows += 1;
@@ -224,10 +232,24 @@ impl RowEncoder<'_> {
         batch: &mut Batch,
     ) -> Result<Option<f32>, DataError> {
         let encoder = self.encoder;
+        let mut list = 0;
         for (i, ((field, fitted), &column)) in encoder.fields.iter().zip(&self.columns).enumerate()
         {
             let cell = &row[column];
             let missing = encoder.format.is_missing(cell);
+            if let FieldEncoding::MultiCategorical { separator, .. } = &field.encoding {
+                let lists = batch.list_mut(list);
+                list += 1;
+                for token in tokens(cell, separator, &encoder.format) {
+                    let id = encoder.vocabulary.id(i, token, &mut self.key);
+                    lists.ids.push(id.unwrap_or(Encoder::OUT_OF_VOCABULARY));
+                }
+                if lists.ends.last().copied().unwrap_or(0) == lists.ids.len() {
+                    lists.ids.push(Encoder::MISSING);
+                }
+                lists.ends.push(lists.ids.len());
+                continue;
+            }
             match fitted {
                 FittedField::Value { shift, scale } => batch.numerics.push(match missing {
                     true => 0.0,
@@ -284,6 +306,33 @@ impl FieldEncoding {
             _ => 0,
         }
     }
+}
+
+/// The tokens of a cell of several, without those that mean "no value".
+pub(crate) fn tokens<'a>(
+    cell: &'a [u8],
+    separator: &str,
+    format: &RowFormat,
+) -> impl Iterator<Item = &'a [u8]> {
+    let (separator, mut rest) = (separator.as_bytes().to_vec(), Some(cell));
+    let missing: Vec<Vec<u8>> = format
+        .missing
+        .iter()
+        .map(|word| word.as_bytes().to_vec())
+        .collect();
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let at = text
+            .windows(separator.len())
+            .position(|window| window == separator);
+        let (token, after) = match at {
+            Some(at) => (&text[..at], Some(&text[at + separator.len()..])),
+            None => (text, None),
+        };
+        rest = after;
+        Some(token)
+    })
+    .filter(move |token| !token.is_empty() && !missing.iter().any(|word| word == token))
 }
 
 /// The format of a field of times.
@@ -507,6 +556,33 @@ mod tests {
                 assert!(error.to_string().contains(expected), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_cell_of_several_tokens_has_a_list_of_ids() {
+        let directory = tempfile::tempdir().unwrap();
+        let tags = FieldEncoding::MultiCategorical {
+            min_count: 2,
+            separator: "::".to_owned(),
+            pooling: Pooling::Max,
+        };
+        let fields = [field("tags", tags), FieldSpec::categorical("site", 1)];
+        let text = "y,tags,site\n1,a::b,p\n0,a,q\n1,b::a::c,p\n0,,q\n0,?::::,p\n";
+        let encoder = fit(directory.path(), &fields, text).unwrap();
+        encoder.save(directory.path()).unwrap();
+        let encoder = Encoder::open(directory.path()).unwrap();
+        let layout = encoder.layout();
+        assert_eq!(
+            (layout[0].num_ids, layout[0].pooling),
+            (Some(5), Some(Pooling::Max))
+        );
+        let batch = encode(&encoder, directory.path(), text).unwrap();
+        let rows: Vec<&[u32]> = (0..5).map(|row| batch.lists[0].row(row)).collect();
+        // a is met three times, b twice, c once.
+        assert_eq!(rows, [&[3, 4][..], &[3], &[4, 3, 1], &[2], &[2]]);
+        assert_eq!(batch.ids, [3, 4, 3, 4, 3]);
+        let bad = encode(&encoder, directory.path(), "y,tags,site\n2,a::b,p\n").unwrap_err();
+        assert!(bad.is_bad_row(), "{bad}");
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use csv::ByteRecord;
 
 use crate::encoder::{
-    Encoder, FittedField, fixed_id, log2_token, parse_label, parse_number, time_format,
+    Encoder, FittedField, fixed_id, log2_token, parse_label, parse_number, time_format, tokens,
 };
 use crate::error::DataError;
 use crate::reader::{RowReader, column_index};
@@ -57,9 +57,9 @@ impl EncoderFit {
             .enumerate()
             .map(|(i, field)| {
                 let fit = match field.encoding {
-                    FieldEncoding::Categorical { .. } | FieldEncoding::Log2 { .. } => {
-                        FieldFit::Tokens(HashMap::new())
-                    }
+                    FieldEncoding::Categorical { .. }
+                    | FieldEncoding::MultiCategorical { .. }
+                    | FieldEncoding::Log2 { .. } => FieldFit::Tokens(HashMap::new()),
                     FieldEncoding::Quantile { .. } => FieldFit::Quantile(Reservoir::new(i as u64)),
                     FieldEncoding::Value { .. } => FieldFit::Moments(Moments::default()),
                     FieldEncoding::Hashed { .. }
@@ -98,7 +98,8 @@ impl EncoderFit {
                 (FieldFit::Fixed(time), _) => {
                     fixed_id(field, time.as_ref(), cell, reader)?;
                 }
-                (_, FieldEncoding::Categorical { .. }) => {}
+                (_, FieldEncoding::Categorical { .. } | FieldEncoding::MultiCategorical { .. }) => {
+                }
                 _ => {
                     let number = parse_number(cell, &field.column, reader)?;
                     self.numbers.push(number);
@@ -112,21 +113,17 @@ impl EncoderFit {
                 continue;
             }
             match fit {
-                FieldFit::Tokens(counts) => {
-                    let token = match field.encoding {
-                        FieldEncoding::Log2 { .. } => {
-                            log2_token(number(), &mut self.token);
-                            self.token.as_slice()
-                        }
-                        _ => cell,
-                    };
-                    match counts.get_mut(token) {
-                        Some(count) => *count += 1,
-                        None => {
-                            counts.insert(token.into(), 1);
-                        }
+                FieldFit::Tokens(counts) => match &field.encoding {
+                    FieldEncoding::Log2 { .. } => {
+                        log2_token(number(), &mut self.token);
+                        count(counts, &self.token);
                     }
-                }
+                    FieldEncoding::MultiCategorical { separator, .. } => {
+                        tokens(cell, separator, &self.format)
+                            .for_each(|token| count(counts, token));
+                    }
+                    _ => count(counts, cell),
+                },
                 FieldFit::Quantile(sample) => sample.add(number()),
                 FieldFit::Moments(moments) => moments.add(f64::from(number())),
                 FieldFit::Fixed(_) => {}
@@ -144,6 +141,7 @@ impl EncoderFit {
             let mut tokens = Vec::new();
             let fitted = match (fit, &spec.encoding) {
                 (FieldFit::Tokens(counts), FieldEncoding::Categorical { min_count })
+                | (FieldFit::Tokens(counts), FieldEncoding::MultiCategorical { min_count, .. })
                 | (FieldFit::Tokens(counts), FieldEncoding::Log2 { min_count }) => {
                     let mut kept: Vec<(Box<[u8]>, u64)> = counts
                         .into_iter()
@@ -172,6 +170,15 @@ impl EncoderFit {
             fields,
             Vocabulary::new(vocabularies, Encoder::FIRST_TOKEN),
         )
+    }
+}
+
+fn count(counts: &mut HashMap<Box<[u8]>, u64>, token: &[u8]) {
+    match counts.get_mut(token) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(token.into(), 1);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::bytes::{self, FileKind};
 use crate::encoder::parse_label;
 use crate::error::DataError;
 use crate::reader::{Label, column_index, open_rows};
-use crate::schema::{FieldEncoding, FieldSpec, RowFormat, TimePart};
+use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat, TimePart};
 use crate::time::{TimeFormat, guess_format};
 
 /// Rows that a guess looks at.
@@ -198,6 +198,23 @@ impl Column {
             && self.distinct.values().all(|counts| counts.contains(&0))
     }
 
+    /// What stands between the tokens of cells that hold several, and how many tokens there are: a
+    /// tenth of the rows has it, and without it there are at most half as many texts.
+    fn separator(&self) -> Option<(&'static str, usize)> {
+        ["|", ";"].into_iter().find_map(|separator| {
+            let (mut rows, mut tokens) = (0, HashSet::new());
+            for (cell, counts) in &self.distinct {
+                let cell = std::str::from_utf8(cell).unwrap_or_default();
+                if cell.contains(separator) {
+                    rows += counts[0] + counts[1];
+                }
+                tokens.extend(cell.split(separator));
+            }
+            let several = rows * 10 >= self.cells && tokens.len() * 2 <= self.distinct.len();
+            several.then_some((separator, tokens.len()))
+        })
+    }
+
     fn guess(&self, name: &str, known: &Known) -> (Option<FieldEncoding>, String) {
         let categorical = Some(FieldEncoding::Categorical { min_count: 2 });
         let quantile = Some(FieldEncoding::Quantile { buckets: 20 });
@@ -247,6 +264,15 @@ impl Column {
                     None,
                     format!("left out: {many} distinct texts hardly repeat"),
                 );
+            }
+            if let Some((separator, tokens)) = self.separator() {
+                let encoding = FieldEncoding::MultiCategorical {
+                    min_count: 2,
+                    separator: separator.to_owned(),
+                    pooling: Pooling::Mean,
+                };
+                let reason = format!("several texts a cell, {tokens} distinct");
+                return (Some(encoding), reason);
             }
             return (categorical, format!("text, {many} distinct"));
         }
@@ -336,7 +362,7 @@ mod tests {
     #[test]
     fn kinds_are_guessed_from_cells_and_names() {
         let mut text =
-            "y,site,hour,userId,age,price,item,key,constant,rating,seen_at,day\n".to_owned();
+            "y,site,hour,userId,age,price,item,key,constant,rating,seen_at,day,tags\n".to_owned();
         for i in 0..4000_u64 {
             let site = if i % 3 == 0 { "?" } else { "news" };
             let (hour, user, age) = (i % 24 % 7, i * 7919 % 3001, 20 + i % 60);
@@ -346,7 +372,8 @@ mod tests {
             let day = i % 28 + 1;
             writeln!(
                 text,
-                "{y},{site},{hour},{user},{age},{price},{item},k{i},1,{rating},{seen},2024-02-{day:02}"
+                "{y},{site},{hour},{user},{age},{price},{item},k{i},1,{rating},{seen},2024-02-{day:02},t{}|t{}"
+                , i % 7, i / 7 % 5
             )
             .unwrap();
         }
@@ -373,6 +400,7 @@ mod tests {
                     FieldEncoding::Categorical { .. } => "categorical",
                     FieldEncoding::Quantile { .. } => "quantile",
                     FieldEncoding::Timestamp { format, .. } => format.as_str(),
+                    FieldEncoding::MultiCategorical { separator, .. } => separator.as_str(),
                     other => panic!("{other:?}"),
                 });
                 (name.as_str(), kind)
@@ -392,6 +420,7 @@ mod tests {
                 ("rating", None), // 3 and more is a click
                 ("seen_at", Some("unix")),
                 ("day", Some("%Y-%m-%d")),
+                ("tags", Some("|")),
             ]
         );
     }

@@ -31,7 +31,7 @@ mod synthetic;
 mod time;
 mod vocabulary;
 
-pub use batch::Batch;
+pub use batch::{Batch, IdLists};
 pub use encoder::{Encoder, FieldLayout, RowEncoder};
 pub use error::DataError;
 pub use fit::EncoderFit;
@@ -43,8 +43,8 @@ pub use prefetch::Prefetch;
 pub use prepare::{LeftOut, Prepared, Progress, prepare, prepare_cached};
 pub use reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
 pub use schema::{
-    BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Scaling,
-    SchemaError, Sources, TimePart,
+    BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,
+    Scaling, SchemaError, Sources, TimePart,
 };
 pub use shards::{ShardWriter, Shards};
 pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, mix as mix_seed};

@@ -181,6 +181,16 @@ pub struct FieldSpec {
 /// How the cells of a field become ids or numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldEncoding {
+    /// A cell holds several tokens, each with an id as in [`Categorical`](Self::Categorical); their
+    /// vectors are pooled into the field's.
+    MultiCategorical {
+        /// The least count of a token of its own.
+        min_count: u64,
+        /// Between the tokens.
+        separator: String,
+        /// How the vectors become one.
+        pooling: Pooling,
+    },
     /// A token's id is its hash, in one of `buckets`: no vocabulary, and tokens may share an id.
     Hashed {
         /// The number of ids for tokens.
@@ -220,6 +230,19 @@ pub enum FieldEncoding {
         /// How it is scaled.
         scaling: Scaling,
     },
+}
+
+/// How the vectors of several tokens become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// The largest of each dimension.
+    Max,
 }
 
 /// What a model reads of a time.
@@ -284,12 +307,15 @@ struct RawField {
     num_ids: Option<u32>,
     format: Option<String>,
     parts: Option<Vec<TimePart>>,
+    separator: Option<String>,
+    pooling: Option<Pooling>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Categorical,
+    MultiCategorical,
     Numeric,
     Id,
     Timestamp,
@@ -359,6 +385,11 @@ impl TryFrom<RawField> for FieldSpec {
                     min_count: raw.min_count.unwrap_or(1),
                 },
             },
+            (Kind::MultiCategorical, _) => FieldEncoding::MultiCategorical {
+                min_count: raw.min_count.unwrap_or(1),
+                separator: raw.separator.clone().unwrap_or_else(|| "|".to_owned()),
+                pooling: raw.pooling.unwrap_or_default(),
+            },
             (Kind::Id, _) => FieldEncoding::Id {
                 num_ids: raw
                     .num_ids
@@ -398,6 +429,10 @@ impl TryFrom<RawField> for FieldSpec {
                 "`{setting}` must be in {least}..={most}, but is {value}"
             )));
         }
+        if matches!(&encoding, FieldEncoding::MultiCategorical { separator, .. } if separator.is_empty())
+        {
+            return Err(error("`separator` is empty".to_owned()));
+        }
         if let FieldEncoding::Timestamp { format, parts } = &encoding {
             TimeFormat::new(format).map_err(&error)?;
             if parts.is_empty() {
@@ -420,7 +455,10 @@ impl RawField {
             (
                 "min_count",
                 self.min_count.is_some(),
-                matches!(encoding, E::Categorical { .. } | E::Log2 { .. }),
+                matches!(
+                    encoding,
+                    E::Categorical { .. } | E::MultiCategorical { .. } | E::Log2 { .. }
+                ),
                 "categorical fields without hash_buckets, and log2",
             ),
             (
@@ -448,6 +486,18 @@ impl RawField {
                 "id fields",
             ),
             (
+                "separator",
+                self.separator.is_some(),
+                matches!(encoding, E::MultiCategorical { .. }),
+                "multi_categorical fields",
+            ),
+            (
+                "pooling",
+                self.pooling.is_some(),
+                matches!(encoding, E::MultiCategorical { .. }),
+                "multi_categorical fields",
+            ),
+            (
                 "format",
                 self.format.is_some(),
                 matches!(encoding, E::Timestamp { .. }),
@@ -473,6 +523,7 @@ impl From<FieldSpec> for RawField {
             FieldEncoding::Categorical { .. } | FieldEncoding::Hashed { .. } => {
                 (Kind::Categorical, None)
             }
+            FieldEncoding::MultiCategorical { .. } => (Kind::MultiCategorical, None),
             FieldEncoding::Id { .. } => (Kind::Id, None),
             FieldEncoding::Timestamp { .. } => (Kind::Timestamp, None),
             FieldEncoding::Quantile { .. } => (Kind::Numeric, Some(RawEncoding::Quantile)),
@@ -491,10 +542,21 @@ impl From<FieldSpec> for RawField {
             num_ids: None,
             format: None,
             parts: None,
+            separator: None,
+            pooling: None,
         };
         match field.encoding {
             FieldEncoding::Categorical { min_count } | FieldEncoding::Log2 { min_count } => {
                 raw.min_count = Some(min_count);
+            }
+            FieldEncoding::MultiCategorical {
+                min_count,
+                separator,
+                pooling,
+            } => {
+                raw.min_count = Some(min_count);
+                raw.separator = Some(separator);
+                raw.pooling = Some(pooling);
             }
             FieldEncoding::Hashed { buckets } => raw.hash_buckets = Some(buckets),
             FieldEncoding::Id { num_ids } => raw.num_ids = Some(num_ids),

@@ -9,9 +9,9 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::Type;
+use parquet::schema::types::{SchemaDescriptor, Type};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, IdLists};
 use crate::encoder::FieldLayout;
 use crate::error::DataError;
 use crate::split::mix;
@@ -25,9 +25,9 @@ const SCATTER: u64 = 0x5343_4154_5445_5231;
 
 /// Encoded rows in Parquet files.
 ///
-/// One column a field under the field's name, required: `UINT_32` for ids, `FLOAT` for numbers, and
-/// a `FLOAT` column of labels, 0 or 1, under the label's name. Anything that writes Parquet can
-/// write them.
+/// One column a field under the field's name, required: `UINT_32` for ids, a `LIST` of them (its
+/// elements required, at least one) for fields of several, `FLOAT` for numbers, and a `FLOAT` column of
+/// labels, 0 or 1, under the label's name. Anything that writes Parquet can write them.
 #[derive(Debug)]
 pub struct Shards {
     label: String,
@@ -248,12 +248,8 @@ impl Shards {
             return Err(DataError::corrupt(path, reason));
         }
         batch.labels.extend_from_slice(&labels);
-        let num_ids = self
-            .fields
-            .iter()
-            .filter(|field| field.num_ids.is_some())
-            .count();
-        let num_numerics = self.fields.len() - num_ids;
+        let [num_ids, num_numerics] = widths(&self.fields);
+        let mut list = 0;
         let (ids_start, numerics_start) = (batch.ids.len(), batch.numerics.len());
         batch.ids.resize(ids_start + rows * num_ids, 0);
         batch
@@ -263,15 +259,24 @@ impl Shards {
         for (i, field) in self.fields.iter().enumerate() {
             let column = i + 1;
             match field.num_ids {
+                Some(limit) if field.pooling.is_some() => {
+                    read_lists(group.as_ref(), column, rows, batch.list_mut(list))
+                        .map_err(parquet_error(path))?;
+                    let first = batch.lists[list]
+                        .ids
+                        .iter()
+                        .find(|id| **id as usize >= limit);
+                    if let Some(id) = first {
+                        return Err(out_of_range(path, field, *id, limit));
+                    }
+                    list += 1;
+                }
                 Some(limit) => {
                     let ids = read_column::<Int32Type>(group.as_ref(), column, rows)
                         .map_err(parquet_error(path))?;
                     for (row, id) in ids.into_iter().map(i32::cast_unsigned).enumerate() {
                         if id as usize >= limit {
-                            return Err(DataError::corrupt(
-                                path,
-                                format!("column `{}`: id {id} is not below {limit}", field.name),
-                            ));
+                            return Err(out_of_range(path, field, id, limit));
                         }
                         batch.ids[id_column + row * num_ids] = id;
                     }
@@ -307,26 +312,45 @@ impl Shards {
         reader: &SerializedFileReader<File>,
     ) -> Result<(), DataError> {
         let found = reader.metadata().file_metadata().schema_descr();
-        let expected = schema(&self.label, &self.fields);
-        let columns = expected.get_fields();
-        let same = found.num_columns() == columns.len()
-            && columns.iter().enumerate().all(|(i, expected)| {
-                let found = found.column(i);
-                found.name() == expected.name()
-                    && found.physical_type() == expected.get_physical_type()
-                    && found.max_def_level() == 0
-            });
+        let expected = SchemaDescriptor::new(schema(&self.label, &self.fields));
+        let same = found.num_columns() == expected.num_columns()
+            && found
+                .columns()
+                .iter()
+                .zip(expected.columns())
+                .all(|(found, expected)| {
+                    found.path().parts().first() == expected.path().parts().first()
+                        && found.physical_type() == expected.physical_type()
+                        && found.max_def_level() == expected.max_def_level()
+                        && found.max_rep_level() == expected.max_rep_level()
+                });
         if same {
             return Ok(());
         }
-        let found: Vec<_> = (0..found.num_columns()).map(|i| found.column(i)).collect();
-        let found: Vec<_> = found.iter().map(|column| column.name()).collect();
-        let expected: Vec<_> = columns.iter().map(|column| column.name()).collect();
+        let names = |schema: &SchemaDescriptor| -> Vec<String> {
+            let fields = schema.root_schema().get_fields().iter();
+            fields.map(|field| field.name().to_owned()).collect()
+        };
+        let (found, expected) = (names(found), names(&expected));
         Err(DataError::corrupt(
             &self.files[file],
             format!("required columns {expected:?} were expected, but the file has {found:?}"),
         ))
     }
+}
+
+/// How many fields have one id a row, and how many have a number.
+fn widths(fields: &[FieldLayout]) -> [usize; 2] {
+    let count = |is: fn(&FieldLayout) -> bool| fields.iter().filter(|field| is(field)).count();
+    [
+        count(|field| field.num_ids.is_some() && field.pooling.is_none()),
+        count(|field| field.num_ids.is_none()),
+    ]
+}
+
+fn out_of_range(path: &Path, field: &FieldLayout, id: u32, limit: usize) -> DataError {
+    let reason = format!("column `{}`: id {id} is not below {limit}", field.name);
+    DataError::corrupt(path, reason)
 }
 
 fn schema(label: &str, fields: &[FieldLayout]) -> Arc<Type> {
@@ -341,12 +365,24 @@ fn schema(label: &str, fields: &[FieldLayout]) -> Arc<Type> {
             .build();
         Arc::new(built.expect("a required number is a proper column"))
     };
+    let group = |name: &str, repetition, converted, field| {
+        let built = Type::group_type_builder(name)
+            .with_repetition(repetition)
+            .with_converted_type(converted)
+            .with_fields(vec![field])
+            .build();
+        Arc::new(built.expect("one field makes a group"))
+    };
+    let of_field = |field: &FieldLayout| {
+        if field.pooling.is_none() {
+            return column(&field.name, field.num_ids.is_some());
+        }
+        let element = column("element", true);
+        let list = group("list", Repetition::REPEATED, ConvertedType::NONE, element);
+        group(&field.name, Repetition::REQUIRED, ConvertedType::LIST, list)
+    };
     let columns = std::iter::once(column(label, false))
-        .chain(
-            fields
-                .iter()
-                .map(|field| column(&field.name, field.num_ids.is_some())),
-        )
+        .chain(fields.iter().map(of_field))
         .collect();
     let root = Type::group_type_builder("rows")
         .with_fields(columns)
@@ -359,15 +395,13 @@ fn write_columns(
     fields: &[FieldLayout],
     batch: &Batch,
 ) -> Result<(), ParquetError> {
-    let num_ids = fields
-        .iter()
-        .filter(|field| field.num_ids.is_some())
-        .count();
-    let num_numerics = fields.len() - num_ids;
+    let [num_ids, num_numerics] = widths(fields);
     write_column::<FloatType>(group, &batch.labels)?;
-    let (mut id_column, mut numeric_column) = (0, 0);
+    let (mut id_column, mut numeric_column, mut lists) = (0, 0, batch.lists.iter());
     for field in fields {
-        if field.num_ids.is_some() {
+        if field.pooling.is_some() {
+            write_lists(group, lists.next().expect("a list a field of several ids"))?;
+        } else if field.num_ids.is_some() {
             let ids = batch.ids.iter().skip(id_column).step_by(num_ids);
             let ids: Vec<i32> = ids.map(|id| id.cast_signed()).collect();
             write_column::<Int32Type>(group, &ids)?;
@@ -379,6 +413,61 @@ fn write_columns(
             numeric_column += 1;
         }
     }
+    Ok(())
+}
+
+fn write_lists(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    lists: &IdLists,
+) -> Result<(), ParquetError> {
+    let ids: Vec<i32> = lists.ids.iter().map(|id| id.cast_signed()).collect();
+    // No list is empty: every id is defined, and a row's first one begins it.
+    let mut repetitions = vec![1; ids.len()];
+    for row in 0..lists.ends.len() {
+        repetitions[row.checked_sub(1).map_or(0, |before| lists.ends[before])] = 0;
+    }
+    let column = group.next_column()?;
+    let mut column = column.expect("as many columns as the schema has");
+    column
+        .typed::<Int32Type>()
+        .write_batch(&ids, Some(&vec![1; ids.len()]), Some(&repetitions))?;
+    column.close()
+}
+
+fn read_lists(
+    group: &dyn RowGroupReader,
+    column: usize,
+    rows: usize,
+    lists: &mut IdLists,
+) -> Result<(), ParquetError> {
+    let reader = group.get_column_reader(column)?;
+    let mut reader = parquet::column::reader::get_typed_column_reader::<Int32Type>(reader);
+    let (mut ids, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut read = 0;
+    while read < rows {
+        let (records, _, _) = reader.read_records(
+            rows - read,
+            Some(&mut definitions),
+            Some(&mut repetitions),
+            &mut ids,
+        )?;
+        if records == 0 {
+            let reason = format!("column {column} ends after {read} of {rows} rows");
+            return Err(ParquetError::EOF(reason));
+        }
+        read += records;
+    }
+    if definitions.contains(&0) {
+        let reason = format!("column {column} has an empty list");
+        return Err(ParquetError::General(reason));
+    }
+    for (id, repetition) in ids.into_iter().zip(repetitions) {
+        if repetition == 0 && !lists.ids.is_empty() && lists.ends.last() != Some(&lists.ids.len()) {
+            lists.ends.push(lists.ids.len());
+        }
+        lists.ids.push(i32::cast_unsigned(id));
+    }
+    lists.ends.push(lists.ids.len());
     Ok(())
 }
 
@@ -423,14 +512,22 @@ fn parquet_error(path: &Path) -> impl FnOnce(ParquetError) -> DataError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Pooling;
 
     fn fields() -> Vec<FieldLayout> {
-        [("a", Some(70_000)), ("x", None), ("b", Some(3))]
-            .map(|(name, num_ids)| FieldLayout {
-                name: name.to_owned(),
-                num_ids,
-            })
-            .to_vec()
+        let pooled = Some(Pooling::Mean);
+        [
+            ("a", Some(70_000), None),
+            ("x", None, None),
+            ("tags", Some(9), pooled),
+            ("b", Some(3), None),
+        ]
+        .map(|(name, num_ids, pooling)| FieldLayout {
+            name: name.to_owned(),
+            num_ids,
+            pooling,
+        })
+        .to_vec()
     }
 
     fn write(directory: &Path, rows: usize, wrong_id: Option<u32>) -> Shards {
@@ -440,6 +537,11 @@ mod tests {
             batch
                 .ids
                 .extend([row as u32 % 70_000, wrong_id.unwrap_or(row as u32 % 3)]);
+            let lists = batch.list_mut(0);
+            lists
+                .ids
+                .extend((0..=row as u32 % 3).map(|i| i + row as u32 % 5));
+            lists.ends.push(lists.ids.len());
             batch.numerics.push(row as f32 / 4.0);
             batch.labels.push((row % 2) as f32);
             batch.num_rows += 1;
@@ -460,6 +562,8 @@ mod tests {
         for row in 0..rows {
             let ids = [row as u32 % 70_000, row as u32 % 3];
             assert_eq!(batch.ids[2 * row..2 * row + 2], ids);
+            let list: Vec<u32> = (0..=row as u32 % 3).map(|i| i + row as u32 % 5).collect();
+            assert_eq!(batch.lists[0].row(row), list);
             assert_eq!(batch.numerics[row], row as f32 / 4.0);
             assert_eq!(batch.labels[row], (row % 2) as f32);
         }
@@ -485,7 +589,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains(r#"["y", "x", "a", "b"] were expected"#),
+            error.contains(r#"["y", "x", "a", "tags", "b"] were expected"#),
             "{error}"
         );
 

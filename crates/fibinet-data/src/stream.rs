@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, IdLists};
 use crate::error::DataError;
 use crate::shards::Shards;
 use crate::split::mix;
@@ -125,6 +125,18 @@ fn pick(batch: &Batch, order: &[u32]) -> Batch {
     }
     let num_ids = batch.ids.len() / batch.num_rows;
     let num_numerics = batch.numerics.len() / batch.num_rows;
+    picked.lists = batch
+        .lists
+        .iter()
+        .map(|lists| {
+            let mut of_field = IdLists::default();
+            for row in order.iter().map(|&row| row as usize) {
+                of_field.ids.extend_from_slice(lists.row(row));
+                of_field.ends.push(of_field.ids.len());
+            }
+            of_field
+        })
+        .collect();
     picked.ids.reserve_exact(order.len() * num_ids);
     picked.numerics.reserve_exact(order.len() * num_numerics);
     picked.labels.reserve_exact(order.len());
@@ -174,6 +186,7 @@ mod tests {
             .map(|(name, num_ids)| FieldLayout {
                 name: name.to_owned(),
                 num_ids,
+                pooling: None,
             })
             .to_vec();
         let mut writer = ShardWriter::create(directory, "train", "y", fields, num_files).unwrap();

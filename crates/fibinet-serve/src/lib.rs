@@ -20,7 +20,7 @@ mod tables;
 pub use bundle::{Bundle, BundleParts};
 pub use error::BundleError;
 pub use logit_map::LogitMap;
-pub use plan::{FieldPlan, RowInputs};
+pub use plan::{FieldPlan, PlaceLists, RowInputs};
 pub use scorer::{ScoreOptions, ScoredRows, Scorer, probability};
 pub use staging::Staging;
 pub use tables::{TableView, score};

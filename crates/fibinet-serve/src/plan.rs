@@ -1,4 +1,7 @@
-use fibinet_data::{Batch, FieldLayout};
+use std::ops::Range;
+use std::sync::Arc;
+
+use fibinet_data::{Batch, FieldLayout, Pooling};
 use fibinet_nn::{ConfigError, FieldSizes, Numerics};
 
 /// How a data batch becomes a model's inputs: which of its columns are fields, and which are raw
@@ -14,19 +17,25 @@ pub struct FieldPlan {
     num_ids: usize,
     num_numerics: usize,
     numerics: Numerics,
+    /// The fields' poolings, where a field has one.
+    pooling: Option<Arc<[Option<Pooling>]>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Column {
     Id(usize),
+    List(usize),
     Numeric(usize),
 }
 
 /// A batch as a model reads it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowInputs {
-    /// Ids, `[B, F]`, row-major, each below its field's rows.
+    /// Ids, `[B, F]`, row-major, each below its field's rows; with `lists`, those of all places one
+    /// after the other.
     pub ids: Vec<u32>,
+    /// Where a place `[B, F]` may have several ids: how many, and what becomes of them.
+    pub lists: Option<PlaceLists>,
     /// What each field's vector is multiplied by, `[B, F]`; none is 1 everywhere.
     pub values: Option<Vec<f32>>,
     /// Raw numbers of the head, `[B, N]`.
@@ -37,6 +46,33 @@ pub struct RowInputs {
     pub num_rows: usize,
 }
 
+/// Places of several ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceLists {
+    /// Where the ids of each place end, `[B, F]`.
+    pub ends: Vec<u32>,
+    /// How the vectors of a field become one, `[F]`; none has one id a place.
+    pub pooling: Arc<[Option<Pooling>]>,
+}
+
+impl RowInputs {
+    /// Which of the ids a place `row * F + field` has.
+    pub fn place(&self, place: usize) -> Range<usize> {
+        match &self.lists {
+            None => place..place + 1,
+            Some(lists) => {
+                let start = place.checked_sub(1).map_or(0, |before| lists.ends[before]);
+                start as usize..lists.ends[place] as usize
+            }
+        }
+    }
+
+    /// How the vectors of a field become one, where a place may have several.
+    pub fn pooling(&self, field: usize) -> Option<Pooling> {
+        self.lists.as_ref()?.pooling[field]
+    }
+}
+
 impl FieldPlan {
     /// A plan for an encoder's fields.
     ///
@@ -44,10 +80,18 @@ impl FieldPlan {
     ///
     /// [`ConfigError::OutOfRange`] where no field is left.
     pub fn new(layout: &[FieldLayout], numerics: Numerics) -> Result<Self, ConfigError> {
-        let (mut num_ids, mut num_numerics) = (0, 0);
-        let (mut sizes, mut fields) = (Vec::new(), Vec::new());
+        let (mut num_ids, mut num_lists, mut num_numerics) = (0, 0, 0);
+        let (mut sizes, mut fields, mut pooling) = (Vec::new(), Vec::new(), Vec::new());
         for field in layout {
+            if field.num_ids.is_some() || numerics == Numerics::Embedded {
+                pooling.push(field.pooling);
+            }
             match field.num_ids {
+                Some(size) if field.pooling.is_some() => {
+                    sizes.push(size);
+                    fields.push(Column::List(num_lists));
+                    num_lists += 1;
+                }
                 Some(size) => {
                     sizes.push(size);
                     fields.push(Column::Id(num_ids));
@@ -68,6 +112,7 @@ impl FieldPlan {
             num_ids,
             num_numerics,
             numerics,
+            pooling: (num_lists > 0).then(|| pooling.into()),
         })
     }
 
@@ -98,42 +143,76 @@ impl FieldPlan {
             num_rows * self.num_numerics,
             "numbers of the batch"
         );
-        let (ids, values, dense) = match (self.numerics, self.num_numerics) {
-            (_, 0) => (batch.ids, None, None),
-            (Numerics::Dense, _) => (batch.ids, None, Some(batch.numerics)),
-            (Numerics::Embedded, _) => {
-                let (ids, values) = self.interleave(&batch);
-                (ids, Some(values), None)
-            }
-        };
-        if let Err(error) = self.sizes.check_ids(&ids) {
-            panic!("{error}");
-        }
-        RowInputs {
-            ids,
-            values,
-            dense,
-            labels: batch.labels,
+        let mut inputs = RowInputs {
             num_rows,
+            ..RowInputs::default()
+        };
+        let has_values = self.numerics == Numerics::Embedded && self.num_numerics > 0;
+        if has_values || self.pooling.is_some() {
+            self.interleave(&batch, has_values, &mut inputs);
+        } else {
+            inputs.ids = batch.ids;
         }
+        if self.numerics == Numerics::Dense && self.num_numerics > 0 {
+            inputs.dense = Some(batch.numerics);
+        }
+        inputs.labels = batch.labels;
+        self.check_ids(&inputs);
+        inputs
     }
 
-    fn interleave(&self, batch: &Batch) -> (Vec<u32>, Vec<f32>) {
+    /// Fields in the schema's order.
+    fn interleave(&self, batch: &Batch, has_values: bool, inputs: &mut RowInputs) {
         let len = batch.num_rows * self.fields.len();
-        let (mut ids, mut values) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        let mut values = Vec::with_capacity(if has_values { len } else { 0 });
+        let mut ends = Vec::with_capacity(if self.pooling.is_some() { len } else { 0 });
+        let ids = &mut inputs.ids;
+        ids.reserve(len);
         for row in 0..batch.num_rows {
             for field in &self.fields {
-                let (id, value) = match *field {
-                    Column::Id(column) => (batch.ids[row * self.num_ids + column], 1.0),
+                let mut value = 1.0;
+                match *field {
+                    Column::Id(column) => ids.push(batch.ids[row * self.num_ids + column]),
+                    Column::List(list) => ids.extend_from_slice(batch.lists[list].row(row)),
                     Column::Numeric(column) => {
-                        (0, batch.numerics[row * self.num_numerics + column])
+                        ids.push(0);
+                        value = batch.numerics[row * self.num_numerics + column];
                     }
-                };
-                ids.push(id);
-                values.push(value);
+                }
+                if has_values {
+                    values.push(value);
+                }
+                if self.pooling.is_some() {
+                    let end = u32::try_from(ids.len()).expect("a batch of fewer than 2³² ids");
+                    ends.push(end);
+                }
             }
         }
-        (ids, values)
+        inputs.values = has_values.then_some(values);
+        inputs.lists = self
+            .pooling
+            .clone()
+            .map(|pooling| PlaceLists { ends, pooling });
+    }
+
+    fn check_ids(&self, inputs: &RowInputs) {
+        if inputs.lists.is_none() {
+            if let Err(error) = self.sizes.check_ids(&inputs.ids) {
+                panic!("{error}");
+            }
+            return;
+        }
+        let fields = self.sizes.num_fields();
+        for place in 0..inputs.num_rows * fields {
+            let (field, ids) = (place % fields, &inputs.ids[inputs.place(place)]);
+            let size = self.sizes.size(field);
+            let fit = !ids.is_empty() && ids.iter().all(|id| (*id as usize) < size);
+            assert!(
+                fit,
+                "row {}, field {field}: ids {ids:?} of {size} rows",
+                place / fields
+            );
+        }
     }
 }
 
@@ -146,6 +225,7 @@ mod tests {
             .map(|(name, num_ids)| FieldLayout {
                 name: name.to_owned(),
                 num_ids,
+                pooling: None,
             })
             .to_vec()
     }
@@ -156,6 +236,7 @@ mod tests {
             numerics: vec![0.5, -1.0, 2.0, 4.0],
             labels: vec![1.0, 0.0],
             num_rows: 2,
+            ..Batch::default()
         }
     }
 
@@ -181,5 +262,28 @@ mod tests {
         assert_eq!(inputs.values, None);
         assert_eq!(inputs.dense, Some(batch().numerics));
         assert_eq!(inputs.labels, [1.0, 0.0]);
+    }
+
+    #[test]
+    fn lists_of_ids_stand_in_their_fields_place() {
+        let mut layout = layout();
+        layout[2].pooling = Some(Pooling::Sum);
+        let mut batch = batch();
+        batch.ids = vec![1, 3];
+        batch.lists = vec![fibinet_data::IdLists {
+            ids: vec![2, 1, 0],
+            ends: vec![2, 3],
+        }];
+        let plan = FieldPlan::new(&layout, Numerics::Embedded).unwrap();
+        let inputs = plan.inputs(batch.clone());
+        assert_eq!(inputs.ids, [1, 0, 2, 1, 0, 3, 0, 0, 0]);
+        let places: Vec<_> = (0..8).map(|place| inputs.place(place)).collect();
+        assert_eq!(places, [0..1, 1..2, 2..4, 4..5, 5..6, 6..7, 7..8, 8..9]);
+        assert_eq!(inputs.pooling(2), Some(Pooling::Sum));
+        assert_eq!(inputs.pooling(0), None);
+        let plan = FieldPlan::new(&layout, Numerics::Dense).unwrap();
+        let inputs = plan.inputs(batch);
+        assert_eq!(inputs.ids, [1, 2, 1, 3, 0]);
+        assert_eq!(inputs.lists.unwrap().ends, [1, 3, 4, 5]);
     }
 }

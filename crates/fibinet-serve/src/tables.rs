@@ -1,4 +1,5 @@
 use burn::tensor::{Device, Tensor, TensorData};
+use fibinet_data::Pooling;
 use fibinet_nn::{FieldInputs, FieldSizes, Head};
 use rayon::prelude::*;
 
@@ -49,29 +50,74 @@ impl TableView<'_> {
     /// The rows of a table of `width` numbers a row, times their values, `[B, F, width]`.
     fn gather(&self, table: &[f32], width: usize, rows: &RowInputs) -> Vec<f32> {
         let fields = self.sizes.num_fields();
-        assert_eq!(rows.ids.len(), rows.num_rows * fields, "ids of the batch");
-        let mut gathered = vec![0.0; rows.ids.len() * width];
+        let places = rows.num_rows * fields;
+        let given = rows
+            .lists
+            .as_ref()
+            .map_or(rows.ids.len(), |lists| lists.ends.len());
+        assert_eq!(given, places, "places of the batch");
+        let mut gathered = vec![0.0; places * width];
         let chunk = CHUNK_ROWS * fields;
         gathered
             .par_chunks_mut(chunk * width)
-            .zip(rows.ids.par_chunks(chunk))
             .enumerate()
-            .for_each(|(i, (gathered, ids))| {
-                let values = rows.values.as_ref().map(|values| &values[i * chunk..]);
-                let places = gathered.chunks_exact_mut(width).zip(ids).enumerate();
-                for (at, (place, &id)) in places {
-                    let field = at % fields;
-                    if self.is_padding(field, id) {
-                        continue;
-                    }
-                    let row = self.sizes.offset(field) + id as usize;
-                    place.copy_from_slice(&table[row * width..][..width]);
-                    if let Some(values) = values {
+            .for_each(|(i, gathered)| {
+                for (place, at) in gathered.chunks_exact_mut(width).zip(i * chunk..) {
+                    let ids = &rows.ids[rows.place(at)];
+                    self.pool(table, at % fields, ids, rows.pooling(at % fields), place);
+                    if let Some(values) = &rows.values {
                         place.iter_mut().for_each(|number| *number *= values[at]);
                     }
                 }
             });
         gathered
+    }
+
+    /// The vectors of a place's ids as one, into `place`, which is zero.
+    fn pool(
+        &self,
+        table: &[f32],
+        field: usize,
+        ids: &[u32],
+        pooling: Option<Pooling>,
+        place: &mut [f32],
+    ) {
+        let width = place.len();
+        let vector = |id: u32| {
+            let row = self.sizes.offset(field) + id as usize;
+            match self.is_padding(field, id) {
+                true => None,
+                false => Some(&table[row * width..][..width]),
+            }
+        };
+        match pooling {
+            None => {
+                if let Some(vector) = vector(ids[0]) {
+                    place.copy_from_slice(vector);
+                }
+            }
+            Some(Pooling::Max) => {
+                place.fill(f32::NEG_INFINITY);
+                for &id in ids {
+                    let vector = vector(id).unwrap_or_default();
+                    let numbers = vector.iter().chain(std::iter::repeat(&0.0));
+                    for (largest, number) in place.iter_mut().zip(numbers) {
+                        *largest = largest.max(*number);
+                    }
+                }
+            }
+            Some(Pooling::Mean | Pooling::Sum) => {
+                for vector in ids.iter().filter_map(|id| vector(*id)) {
+                    for (sum, number) in place.iter_mut().zip(vector) {
+                        *sum += number;
+                    }
+                }
+                if pooling == Some(Pooling::Mean) {
+                    let share = 1.0 / ids.len() as f32;
+                    place.iter_mut().for_each(|sum| *sum *= share);
+                }
+            }
+        }
     }
 
     /// Whether an id of a field is its padding row.
@@ -116,9 +162,8 @@ mod tests {
         let rows = RowInputs {
             ids: vec![1, 0, 0, 0],
             values: Some(vec![1.0, 0.5, 1.0, -1.0]),
-            dense: None,
-            labels: Vec::new(),
             num_rows: 2,
+            ..RowInputs::default()
         };
         let gathered = view.gather(view.embedding, 2, &rows);
         assert_eq!(gathered, [3.0, 4.0, 2.5, 3.0, 0.0, 0.0, -5.0, -6.0]);
@@ -145,9 +190,8 @@ mod tests {
         let rows = RowInputs {
             values: Some(ids.iter().map(|id| *id as f32 + 1.0).collect()),
             ids,
-            dense: None,
-            labels: Vec::new(),
             num_rows,
+            ..RowInputs::default()
         };
         for (row, number) in view
             .gather(view.embedding, 1, &rows)
@@ -156,5 +200,41 @@ mod tests {
         {
             assert_eq!(number, (row * (row + 1)) as f32);
         }
+    }
+
+    #[test]
+    fn several_vectors_are_pooled_into_one() {
+        let sizes = FieldSizes::new(vec![3, 2]).unwrap();
+        let view = TableView {
+            embedding: &[9.0, 9.0, 1.0, -4.0, 3.0, -2.0, 8.0, 8.0, 5.0, 6.0],
+            linear: None,
+            sizes: &sizes,
+            embedding_dim: 2,
+            padding: true,
+        };
+        let gather = |pooling| {
+            let rows = RowInputs {
+                ids: vec![1, 2, 1, 2, 0, 1],
+                lists: Some(crate::plan::PlaceLists {
+                    ends: vec![2, 3, 5, 6],
+                    pooling: vec![Some(pooling), None].into(),
+                }),
+                values: Some(vec![2.0, 1.0, 1.0, 1.0]),
+                num_rows: 2,
+                ..RowInputs::default()
+            };
+            view.gather(view.embedding, 2, &rows)
+        };
+        // The second row's list has padding, which is zero.
+        let mean = [4.0, -6.0, 5.0, 6.0, 1.5, -1.0, 5.0, 6.0];
+        assert_eq!(gather(Pooling::Mean), mean);
+        assert_eq!(
+            gather(Pooling::Sum),
+            [8.0, -12.0, 5.0, 6.0, 3.0, -2.0, 5.0, 6.0]
+        );
+        assert_eq!(
+            gather(Pooling::Max),
+            [6.0, -4.0, 5.0, 6.0, 3.0, 0.0, 5.0, 6.0]
+        );
     }
 }

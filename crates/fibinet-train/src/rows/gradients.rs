@@ -1,3 +1,4 @@
+use fibinet_data::Pooling;
 use fibinet_serve::RowInputs;
 use rayon::prelude::*;
 
@@ -72,22 +73,37 @@ impl RowGradients {
     }
 }
 
-/// Per field: (row, place in the batch) of every occurrence but padding's, sorted.
-fn sorted_occurrences(tables: &Tables, rows: &RowInputs) -> Vec<Vec<(u32, u32)>> {
+/// A place's use of a table's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Occurrence {
+    /// The row, by its place in the field.
+    row: u32,
+    /// Of the batch.
+    batch_row: u32,
+    /// The place of the id among all ids of the batch.
+    at: u32,
+}
+
+/// Per field: every occurrence but padding's, sorted.
+fn sorted_occurrences(tables: &Tables, rows: &RowInputs) -> Vec<Vec<Occurrence>> {
     let fields = tables.sizes.num_fields();
     let view = tables.view();
     (0..fields)
         .into_par_iter()
         .map(|field| {
-            let mut met: Vec<(u32, u32)> = rows
-                .ids
-                .iter()
-                .skip(field)
-                .step_by(fields)
-                .zip(0..)
-                .filter(|(id, _)| !view.is_padding(field, **id))
-                .map(|(&id, place)| (id, place))
-                .collect();
+            let mut met = Vec::with_capacity(rows.num_rows);
+            for batch_row in 0..rows.num_rows {
+                for at in rows.place(batch_row * fields + field) {
+                    let row = rows.ids[at];
+                    if !view.is_padding(field, row) {
+                        met.push(Occurrence {
+                            row,
+                            batch_row: batch_row as u32,
+                            at: at as u32,
+                        });
+                    }
+                }
+            }
             met.sort_unstable();
             met
         })
@@ -101,7 +117,7 @@ fn sorted_occurrences(tables: &Tables, rows: &RowInputs) -> Vec<Vec<(u32, u32)>>
 fn sum_table(
     tables: &Tables,
     rows: &RowInputs,
-    met: &[Vec<(u32, u32)>],
+    met: &[Vec<Occurrence>],
     weights: &[f32],
     leaf: &[f32],
     width: usize,
@@ -116,8 +132,8 @@ fn sum_table(
         .map(|(field, met)| {
             let taken_rows: Vec<u32> = match taken {
                 RowsTaken::Met => met
-                    .chunk_by(|a, b| a.0 == b.0)
-                    .map(|run| run[0].0)
+                    .chunk_by(|a, b| a.row == b.row)
+                    .map(|run| run[0].row)
                     .collect(),
                 RowsTaken::All => (0..tables.sizes.size(field) as u32)
                     .filter(|row| !view.is_padding(field, *row))
@@ -126,10 +142,34 @@ fn sum_table(
             let mut gradients = vec![0.0; taken_rows.len() * width];
             let mut occurrences = met.iter().peekable();
             for (row, sum) in taken_rows.iter().zip(gradients.chunks_exact_mut(width)) {
-                while let Some((_, place)) = occurrences.next_if(|(id, _)| id == row) {
-                    let at = *place as usize * fields + field;
-                    let value = rows.values.as_ref().map_or(1.0, |values| values[at]);
-                    for (sum, gradient) in sum.iter_mut().zip(&leaf[at * width..][..width]) {
+                while let Some(occurrence) = occurrences.next_if(|met| met.row == *row) {
+                    let place = occurrence.batch_row as usize * fields + field;
+                    let mut value = rows.values.as_ref().map_or(1.0, |values| values[place]);
+                    let gradient = &leaf[place * width..][..width];
+                    if rows.pooling(field) == Some(Pooling::Max) {
+                        let ids = rows.place(place);
+                        for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
+                            let number = |at: usize| match view.is_padding(field, rows.ids[at]) {
+                                true => 0.0,
+                                false => {
+                                    let row = tables.sizes.offset(field) + rows.ids[at] as usize;
+                                    weights[row * width + k]
+                                }
+                            };
+                            // The first of the largest ones, which is the one that was read.
+                            let largest = ids.clone().reduce(|best, at| {
+                                if number(at) > number(best) { at } else { best }
+                            });
+                            if largest == Some(occurrence.at as usize) {
+                                *sum += value * gradient;
+                            }
+                        }
+                        continue;
+                    }
+                    if rows.pooling(field) == Some(Pooling::Mean) {
+                        value /= rows.place(place).len() as f32;
+                    }
+                    for (sum, gradient) in sum.iter_mut().zip(gradient) {
                         *sum += value * gradient;
                     }
                 }
@@ -166,9 +206,8 @@ mod tests {
         RowInputs {
             ids: vec![2, 0, 1, 1, 2, 1],
             values: Some(vec![1.0, 0.5, 1.0, 1.0, 1.0, 2.0]),
-            dense: None,
-            labels: Vec::new(),
             num_rows: 3,
+            ..RowInputs::default()
         }
     }
 
@@ -213,5 +252,51 @@ mod tests {
         assert_eq!(all.embedding.rows, [vec![0, 1, 2], vec![0, 1]]);
         assert_eq!(all.embedding.gradients[0], [0.5, 0.5, 3.5, 4.5, 6.5, 8.5]);
         assert_eq!(all.linear.unwrap().gradients[0], [0.5, 2.5, 4.5]);
+    }
+
+    /// The gradient of `Σ pooled · leaf`, by differences.
+    #[cfg(feature = "flex")]
+    #[test]
+    fn pooled_rows_get_the_gradients_of_their_pooling() {
+        use burn::module::Initializer;
+
+        let config = FiBiNetConfig::new(2, 2).with_embedding_initializer(Initializer::Normal {
+            mean: 0.0,
+            std: 1.0,
+        });
+        let tables = Tables::new(&config, FieldSizes::new(vec![4, 2]).unwrap(), 3).unwrap();
+        let leaf = [0.5, -1.0, 2.0, 0.25, 1.5, 3.0, -0.75, 1.25];
+        for pooling in [Pooling::Mean, Pooling::Sum, Pooling::Max] {
+            let rows = RowInputs {
+                ids: vec![1, 2, 3, 1, 2, 2, 0],
+                lists: Some(fibinet_serve::PlaceLists {
+                    ends: vec![3, 4, 6, 7],
+                    pooling: vec![Some(pooling), None].into(),
+                }),
+                values: Some(vec![2.0, 1.0, -1.0, 1.0]),
+                num_rows: 2,
+                ..RowInputs::default()
+            };
+            let loss = |tables: &Tables| -> f64 {
+                let inputs = tables
+                    .view()
+                    .field_inputs(&rows, &burn::tensor::Device::flex());
+                let pooled: Vec<f32> = inputs.embeddings.into_data().try_into_vec().unwrap();
+                let terms = pooled.iter().zip(&leaf);
+                terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+            };
+            let sum = RowGradients::sum(&tables, &rows, &leaf, None, 0.0, RowsTaken::All);
+            let gradients: Vec<f32> = sum.embedding.gradients.concat();
+            for (i, gradient) in gradients.into_iter().enumerate() {
+                let moved = |by: f32| {
+                    let mut tables = tables.clone();
+                    tables.embedding[i] += by;
+                    loss(&tables)
+                };
+                let expected = (moved(1e-3) - moved(-1e-3)) / 2e-3;
+                let close = (f64::from(gradient) - expected).abs() < 1e-3;
+                assert!(close, "{pooling:?} {i}: {gradient}, expected {expected}");
+            }
+        }
     }
 }
