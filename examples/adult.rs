@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         out: &out,
         force: true,
         device: &device,
+        warm_start: None,
         cache: None,
     };
     let report = train(&config, &options, |event| {

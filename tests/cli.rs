@@ -895,3 +895,66 @@ fn sampled_negatives_are_counted_as_what_they_stand_for() {
     let loss = metrics["logloss"].as_f64().expect("a loss");
     assert!((loss - 0.325).abs() < 0.02, "{metrics}");
 }
+
+#[test]
+fn a_run_goes_on_from_another_with_new_tokens() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let log = |first: usize, shift: usize| -> String {
+        let row = |i: usize| {
+            let draw = fibinet::data::mix_seed(9, i as u64);
+            let site = shift + (draw % 20) as usize;
+            let click = u8::from(site.is_multiple_of(3) && !(draw / 20).is_multiple_of(8));
+            format!("{click},s{site},t{}\n", draw / 160 % 4)
+        };
+        let rows: String = (first..first + 4000).map(row).collect();
+        format!("click,site,tag\n{rows}")
+    };
+    fs::write(at.join("monday.csv"), log(0, 0)).expect("written");
+    fs::write(at.join("tuesday.csv"), log(4000, 5)).expect("written");
+    succeed(at, &["init", "monday.csv", "--label", "click"]);
+    let train = |out: &str, more: &[&str]| {
+        let args = ["train", "fibinet.toml", "--json", "--out", out];
+        json(&succeed(at, &[&args[..], more].concat()))
+    };
+    let monday = train("monday", &[]);
+    assert_eq!(monday["warm_start"], Value::Null);
+    let tuesday = [
+        "data.train=tuesday.csv",
+        "train.epochs=1",
+        "train.learning_rate=1e-5",
+    ];
+    let set = [&["--set"][..], &tuesday].concat();
+    let warm = train("tuesday", &[&["--warm-start", "monday"][..], &set].concat());
+    // Twenty sites and four tags, three more ids each; five sites are new.
+    assert_eq!(warm["warm_start"]["kept_rows"], 30);
+    assert_eq!(warm["warm_start"]["new_rows"], 5);
+    let cold = train("cold", &set);
+    let auc = |report: &Value| report["valid"]["auc"].as_f64().expect("an AUC");
+    assert!(auc(&warm) > auc(&cold) + 0.05, "{warm} {cold}");
+    // What it went on from it still knows: Monday's rows score as well.
+    let evaluate = ["evaluate", "tuesday", "--data", "monday.csv", "--json"];
+    let metrics = json(&succeed(at, &evaluate));
+    let known = monday["valid"]["auc"].as_f64().expect("an AUC");
+    let still = metrics["auc"].as_f64().expect("an AUC");
+    assert!((still - known).abs() < 0.03, "{still} {known}");
+
+    let run = ["train", "fibinet.toml", "--out", "x", "--warm-start"];
+    let other = [&run[..], &["monday", "--set", "model.embedding_dim=4"]].concat();
+    fail(
+        at,
+        &other,
+        2,
+        "[model] is not that of the run to go on from",
+    );
+    let fields = "data.fields=[{ name = \"site\", kind = \"categorical\" }, \
+        { name = \"tag\", kind = \"categorical\", min_count = 2 }]";
+    let other = [&run[..], &["monday", "--set", fields]].concat();
+    fail(at, &other, 2, "`site` is encoded otherwise");
+    fail(
+        at,
+        &[&run[..], &["nowhere"]].concat(),
+        1,
+        "nowhere is no bundle",
+    );
+}

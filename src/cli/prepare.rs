@@ -34,7 +34,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     let cache = cache(args.cache.as_deref(), &args.config);
     let start = Instant::now();
     let mut display = Display::new();
-    let (prepared, directory) = prepare_cached(&spec, &cache, |progress| {
+    let (prepared, directory) = prepare_cached(&spec, None, &cache, |progress| {
         display.show(Event::Preparing(progress));
     })?;
     drop(display);

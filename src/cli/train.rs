@@ -33,6 +33,10 @@ pub(super) struct TrainArgs {
     /// What a row that cannot be read does: end the run, or be left out and counted.
     #[arg(long, value_enum)]
     on_bad_row: Option<BadRow>,
+    /// A bundle to go on from, for training again every day: its head and the rows of tokens that it
+    /// knows are taken, new tokens get new rows.
+    #[arg(long, value_name = "RUN")]
+    warm_start: Option<PathBuf>,
     /// Where encoded rows are kept for the next run; by default .fibinet-cache beside the run file.
     #[arg(long, conflicts_with = "no_cache")]
     cache: Option<PathBuf>,
@@ -67,6 +71,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         out: &args.out,
         force: args.force,
         device: &device,
+        warm_start: args.warm_start.as_deref(),
         cache: (!args.no_cache).then_some(cache.as_path()),
     };
     let mut display = Display::new();
@@ -96,6 +101,12 @@ fn table(report: &RunReport, out: &str) -> String {
     }
     let test = report.test.as_ref();
     lines.extend(test.map(|test| metrics_line("test            ", test)));
+    if let Some(rows) = report.warm_start {
+        lines.push(format!(
+            "rows of tables    {} kept, {} new",
+            rows.kept_rows, rows.new_rows
+        ));
+    }
     lines.push(format!("parameters        {}", report.num_parameters));
     lines.push(format!("rows per second   {:.0}", report.rows_per_second));
     lines.push(format!(

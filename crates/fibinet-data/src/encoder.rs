@@ -137,6 +137,21 @@ impl Encoder {
         self.vocabulary.save(&directory.join(VOCABULARY_FILE))
     }
 
+    /// A hash of everything that was fitted.
+    pub(crate) fn fingerprint(&self) -> String {
+        format!("{:?} {:016x}", self.fields, self.vocabulary.fingerprint())
+    }
+
+    /// What was fitted of a field, and its tokens by id.
+    pub(crate) fn fitted(&self, field: usize) -> (&FittedField, Vec<Box<[u8]>>) {
+        (&self.fields[field].1, self.vocabulary.tokens(field))
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> impl Iterator<Item = &FieldSpec> {
+        self.fields.iter().map(|(field, _)| field)
+    }
+
     /// How the rows are written.
     pub fn format(&self) -> &RowFormat {
         &self.format
@@ -462,7 +477,7 @@ mod tests {
         while reader.read_row(&mut row)? {
             fit.add(&row, reader.as_ref())?;
         }
-        Ok(fit.finish())
+        Ok(fit.finish(None))
     }
 
     fn encode(encoder: &Encoder, directory: &Path, text: &str) -> Result<Batch, DataError> {

@@ -112,6 +112,12 @@ pub enum DataError {
         /// What was wrong with the first one.
         first: Box<DataError>,
     },
+    /// An encoder to go on from that has other fields.
+    #[error("the fields are not those of the run to go on from: {difference}")]
+    OtherFields {
+        /// The first difference.
+        difference: String,
+    },
     /// A split that no row went to.
     #[error("no rows in the {split} split: {reason}")]
     EmptySplit {
@@ -163,7 +169,10 @@ impl DataError {
     pub fn is_config(&self) -> bool {
         matches!(
             self,
-            Self::MissingColumn { .. } | Self::Unreadable { .. } | Self::Schema(_)
+            Self::MissingColumn { .. }
+                | Self::Unreadable { .. }
+                | Self::OtherFields { .. }
+                | Self::Schema(_)
         )
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use csv::ByteRecord;
 
@@ -134,10 +134,23 @@ impl EncoderFit {
 
     /// The encoder. Ids go by descending count (the rows met most lie together), equal counts by
     /// token.
-    pub fn finish(self) -> Encoder {
+    ///
+    /// With a `base`, what that was fitted on stays as it is, buckets and scales too: its tokens keep
+    /// their ids, and only tokens that it does not have come after them.
+    ///
+    /// # Panics
+    ///
+    /// If the base has other fields.
+    pub fn finish(self, base: Option<&Encoder>) -> Encoder {
         let mut vocabularies = Vec::with_capacity(self.fields.len());
         let mut fields = Vec::with_capacity(self.fields.len());
-        for (spec, fit) in self.fields {
+        if let Some(base) = base {
+            assert!(
+                base.fields().eq(self.fields.iter().map(|(field, _)| field)),
+                "the base's fields are these"
+            );
+        }
+        for (i, (spec, fit)) in self.fields.into_iter().enumerate() {
             let mut tokens = Vec::new();
             let fitted = match (fit, &spec.encoding) {
                 (FieldFit::Tokens(counts), FieldEncoding::Categorical { min_count })
@@ -149,6 +162,14 @@ impl EncoderFit {
                         .collect();
                     kept.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
                     tokens = kept.into_iter().map(|(token, _)| token).collect();
+                    if let Some(base) = base {
+                        let mut known = base.fitted(i).1;
+                        let is_known: HashSet<&[u8]> = known.iter().map(Box::as_ref).collect();
+                        tokens.retain(|token| !is_known.contains(token.as_ref()));
+                        drop(is_known);
+                        known.append(&mut tokens);
+                        tokens = known;
+                    }
                     FittedField::Tokens { len: tokens.len() }
                 }
                 (FieldFit::Quantile(sample), FieldEncoding::Quantile { buckets }) => {
@@ -161,6 +182,12 @@ impl EncoderFit {
                 }
                 (FieldFit::Fixed(_), _) => FittedField::Fixed,
                 (fit, encoding) => unreachable!("{encoding:?} is fitted as {fit:?}"),
+            };
+            let fitted = match (fitted, base) {
+                (FittedField::Quantile { .. } | FittedField::Value { .. }, Some(base)) => {
+                    base.fitted(i).0.clone()
+                }
+                (fitted, _) => fitted,
             };
             vocabularies.push(tokens);
             fields.push((spec, fitted));

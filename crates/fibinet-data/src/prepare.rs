@@ -73,14 +73,16 @@ struct Manifest {
 /// Fits an encoder on the training rows and writes every split encoded into a directory.
 ///
 /// Training rows are scattered over files by their number, so that each file is a fair sample of
-/// all of them, whatever their order.
+/// all of them, whatever their order. With a `base`, the encoder goes on from it, as
+/// [`EncoderFit::finish`] says.
 ///
 /// # Errors
 ///
-/// Where a file cannot be read or written, a row is not what the spec says, or no row goes to the
+/// Where the base has other fields, a file cannot be read or written, a row is not what the spec says, or no row goes to the
 /// training or the validation split.
 pub fn prepare(
     spec: &DataSpec,
+    base: Option<&Encoder>,
     directory: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<Prepared, DataError> {
@@ -90,7 +92,10 @@ pub fn prepare(
         }
         _ => 0,
     };
-    let (encoder, fitted) = fit(spec, count, |rows| progress(Progress::Fitting(rows)))?;
+    if let Some(base) = base {
+        check_base(spec, base)?;
+    }
+    let (encoder, fitted) = fit(spec, base, count, |rows| progress(Progress::Fitting(rows)))?;
     encoder.save(&directory.join(ENCODER))?;
 
     let writer = |kind: SplitKind, num_files| {
@@ -186,10 +191,11 @@ pub fn prepare(
 /// As [`prepare`].
 pub fn prepare_cached(
     spec: &DataSpec,
+    base: Option<&Encoder>,
     cache: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<(Prepared, PathBuf), DataError> {
-    let directory = cache.join(cache_key(spec)?);
+    let directory = cache.join(cache_key(spec, base)?);
     if directory.join(MANIFEST).is_file() {
         let prepared = Prepared::open(&directory, &spec.format.label)?;
         progress(Progress::Reused);
@@ -197,7 +203,7 @@ pub fn prepare_cached(
     }
     fs::create_dir_all(cache).map_err(DataError::io(cache))?;
     let partial = Partial::create(cache)?;
-    prepare(spec, &partial.0, progress)?;
+    prepare(spec, base, &partial.0, progress)?;
     match fs::rename(&partial.0, &directory) {
         Ok(()) => {}
         // Another process was faster with the same.
@@ -233,14 +239,15 @@ impl Drop for Partial {
 }
 
 /// A name for the spec and the files as they are.
-fn cache_key(spec: &DataSpec) -> Result<String, DataError> {
+fn cache_key(spec: &DataSpec, base: Option<&Encoder>) -> Result<String, DataError> {
     let sources = &spec.sources;
     let files = [
         Some(&sources.train),
         sources.valid.as_ref(),
         sources.test.as_ref(),
     ];
-    let mut text = format!("{CACHE_VERSION} {spec:?}");
+    let base = base.map(Encoder::fingerprint);
+    let mut text = format!("{CACHE_VERSION} {spec:?} {base:?}");
     for path in files.into_iter().flatten() {
         let metadata = fs::metadata(path).map_err(DataError::io(path))?;
         let whole = path.canonicalize().map_err(DataError::io(path))?;
@@ -279,6 +286,30 @@ impl Prepared {
     }
 }
 
+fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
+    let known: Vec<_> = base.fields().collect();
+    let differ = |difference| Err(DataError::OtherFields { difference });
+    for (i, field) in spec.fields.iter().enumerate() {
+        match known.get(i) {
+            Some(known) if *known == field => {}
+            Some(known) if known.name == field.name => {
+                return differ(format!("`{}` is encoded otherwise", field.name));
+            }
+            Some(known) => {
+                return differ(format!(
+                    "`{}` stands where it has `{}`",
+                    field.name, known.name
+                ));
+            }
+            None => return differ(format!("it has no `{}`", field.name)),
+        }
+    }
+    match known.get(spec.fields.len()) {
+        Some(known) => differ(format!("`{}` is missing", known.name)),
+        None => Ok(()),
+    }
+}
+
 fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataError> {
     let path = &spec.sources.train;
     let mut reader = open_rows(path, &spec.format, Label::Required)?;
@@ -297,6 +328,7 @@ fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataErro
 /// The encoder, and the rows it was fitted on.
 fn fit(
     spec: &DataSpec,
+    base: Option<&Encoder>,
     count: u64,
     mut progress: impl FnMut(u64),
 ) -> Result<(Encoder, u64), DataError> {
@@ -335,7 +367,7 @@ fn fit(
             reason: "the training file has none for it: see `data.split`",
         });
     }
-    Ok((fit.finish(), fitted))
+    Ok((fit.finish(base), fitted))
 }
 
 /// Gives every row with its number, from 0; bad rows are numbered too, and count as `on_bad_row`
@@ -413,7 +445,7 @@ mod tests {
         fs::write(directory.join("train.csv"), format!("y,a\n{text}")).unwrap();
         let spec = spec(directory, "split = { valid = 0.2, test = 0.1 }");
         let mut reports = Vec::new();
-        let prepared = prepare(&spec, directory, |report| reports.push(report)).unwrap();
+        let prepared = prepare(&spec, None, directory, |report| reports.push(report)).unwrap();
         assert_eq!(reports, [Progress::Fitting(1000), Progress::Encoding(1000)]);
 
         let (train, valid) = (rows(&prepared.train), rows(&prepared.valid));
@@ -433,7 +465,7 @@ mod tests {
         fs::write(directory.join("train.csv"), "y,a\n1,p\n0,q\n0,p\n").unwrap();
         fs::write(directory.join("valid.csv"), "a,y\nq,1\nr,0\n").unwrap();
         let valid = format!("valid = {:?}", directory.join("valid.csv"));
-        let prepared = prepare(&spec(directory, &valid), directory, |_| ()).unwrap();
+        let prepared = prepare(&spec(directory, &valid), None, directory, |_| ()).unwrap();
         assert_eq!(rows(&prepared.train).ids, [3, 4, 3]);
         assert_eq!(rows(&prepared.valid).ids, [4, 1]);
         assert_eq!(rows(&prepared.valid).labels, [1.0, 0.0]);
@@ -446,10 +478,14 @@ mod tests {
         let directory = directory.path();
         fs::write(directory.join("train.csv"), "y,a\n1,p\n").unwrap();
         let spec = spec(directory, "split = { valid = 0.0001 }");
-        let error = prepare(&spec, directory, |_| ()).unwrap_err().to_string();
+        let error = prepare(&spec, None, directory, |_| ())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no rows in the valid split"), "{error}");
         fs::write(directory.join("train.csv"), "y,a\n").unwrap();
-        let error = prepare(&spec, directory, |_| ()).unwrap_err().to_string();
+        let error = prepare(&spec, None, directory, |_| ())
+            .unwrap_err()
+            .to_string();
         assert!(
             error.ends_with("train.csv: the file has no rows"),
             "{error}"
@@ -465,7 +501,7 @@ mod tests {
             .collect();
         fs::write(directory.join("train.csv"), format!("y,a,part\n{text}")).unwrap();
         let counts = |split: &str| {
-            let prepared = prepare(&spec(directory, split), directory, |_| ()).unwrap();
+            let prepared = prepare(&spec(directory, split), None, directory, |_| ()).unwrap();
             let test = prepared.test.as_ref().map_or(0, |test| test.num_rows());
             let (train, valid) = (prepared.train.num_rows(), prepared.valid.num_rows());
             ([train, valid, test], prepared)
@@ -502,19 +538,21 @@ mod tests {
         let path = directory.join("train.csv");
         fs::write(&path, format!("y,a\n{text}")).unwrap();
         let split = "split = { valid = 0.2 }";
-        let error = prepare(&spec(directory, split), directory, |_| ()).unwrap_err();
+        let error = prepare(&spec(directory, split), None, directory, |_| ()).unwrap_err();
         assert!(
             error.to_string().contains("train.csv:52: 4 columns"),
             "{error}"
         );
         let skip = spec(directory, &format!("on_bad_row = 'skip'\n{split}"));
-        let prepared = prepare(&skip, directory, |_| ()).unwrap();
+        let prepared = prepare(&skip, None, directory, |_| ()).unwrap();
         assert_eq!(prepared.train.num_rows() + prepared.valid.num_rows(), 198);
         assert_eq!(prepared.left_out.bad_rows, 2);
         let first = prepared.left_out.first_bad_row.unwrap();
         assert!(first.contains("train.csv:52: 4 columns"), "{first}");
         fs::write(&path, "y,a\n2,p\n3,q\n").unwrap();
-        let error = prepare(&skip, directory, |_| ()).unwrap_err().to_string();
+        let error = prepare(&skip, None, directory, |_| ())
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("no row could be read; the first: "),
             "{error}"
@@ -533,10 +571,11 @@ mod tests {
         let cache = directory.join("cache");
         let run = |split: &str| {
             let mut reused = false;
-            let (prepared, at) = prepare_cached(&spec(directory, split), &cache, |progress| {
-                reused |= progress == Progress::Reused;
-            })
-            .unwrap();
+            let (prepared, at) =
+                prepare_cached(&spec(directory, split), None, &cache, |progress| {
+                    reused |= progress == Progress::Reused;
+                })
+                .unwrap();
             (rows(&prepared.train), at, reused)
         };
         let split = "split = { valid = 0.2 }";
@@ -548,5 +587,31 @@ mod tests {
         fs::write(&path, format!("y,a\n{text}1,p1\n")).unwrap();
         assert!(!run(split).2);
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn an_encoder_goes_on_from_another_and_keeps_its_ids() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let valid = format!("valid = {:?}", directory.join("train.csv"));
+        let rows_of = |tokens: &[&str]| {
+            let rows: String = tokens.iter().map(|token| format!("1,{token}\n")).collect();
+            fs::write(directory.join("train.csv"), format!("y,a\n{rows}")).unwrap();
+        };
+        rows_of(&["x", "y", "y", "z"]);
+        let first = prepare(&spec(directory, &valid), None, directory, |_| ()).unwrap();
+        assert_eq!(rows(&first.train).ids, [4, 3, 3, 5]);
+        rows_of(&["new", "z", "new", "y", "newer"]);
+        let base = Some(&first.encoder);
+        let next = prepare(&spec(directory, &valid), base, directory, |_| ()).unwrap();
+        assert_eq!(rows(&next.train).ids, [6, 5, 6, 3, 7]);
+        assert_eq!(next.encoder.layout()[0].num_ids, Some(8));
+
+        let mut other = spec(directory, &valid);
+        other.fields[0].name = "b".to_owned();
+        let error = prepare(&other, base, directory, |_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(error.ends_with("`b` stands where it has `a`"), "{error}");
     }
 }

@@ -804,7 +804,8 @@ mod tests {
         );
         let config: crate::DataConfig = toml::from_str(&config).unwrap();
         let spec = config.validate().unwrap();
-        let prepared = crate::prepare(&spec, &directory.path().join("encoded"), |_| ()).unwrap();
+        let prepared =
+            crate::prepare(&spec, None, &directory.path().join("encoded"), |_| ()).unwrap();
         assert_eq!(prepared.train.num_rows() + prepared.valid.num_rows(), 3000);
     }
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use fst::Map;
+use fst::{IntoStreamer, Map, Streamer};
 
 use crate::error::DataError;
 use crate::mapped::MappedFile;
@@ -80,6 +80,27 @@ impl Vocabulary {
         self.map.get(key).map(|id| id as u32)
     }
 
+    /// The tokens of a field, by ascending id.
+    pub(crate) fn tokens(&self, field: usize) -> Vec<Box<[u8]>> {
+        let mut prefix = Vec::new();
+        set_key(&mut prefix, field, b"");
+        let mut stream = self.map.range().ge(&prefix).into_stream();
+        let mut tokens: Vec<(u64, Box<[u8]>)> = Vec::new();
+        while let Some((key, id)) = stream.next() {
+            match key.strip_prefix(prefix.as_slice()) {
+                Some(token) => tokens.push((id, token.into())),
+                None => break,
+            }
+        }
+        tokens.sort_unstable();
+        tokens.into_iter().map(|(_, token)| token).collect()
+    }
+
+    /// A hash of all tokens and their ids.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        twox_hash::XxHash64::oneshot(0, self.map.as_fst().as_bytes())
+    }
+
     /// The number of tokens of all fields.
     pub fn len(&self) -> usize {
         self.map.len()
@@ -132,6 +153,7 @@ mod tests {
                     prop_assert_eq!(vocabulary.id(field, token, &mut key), Some(id));
                 }
                 prop_assert_eq!(vocabulary.id(field, b"longer than any", &mut key), None);
+                prop_assert_eq!(&vocabulary.tokens(field), tokens);
             }
         }
     }

@@ -29,7 +29,7 @@ pub use metrics::calibration_ratio::calibration_ratio;
 pub use metrics::group_auc::{GroupAuc, group_auc};
 pub use metrics::logloss::{logloss, weighted_logloss};
 pub use metrics::{Metrics, Predictions};
-pub use report::{EvaluationReport, RunReport};
+pub use report::{EvaluationReport, RunReport, WarmStart};
 pub use rows::gradients::{RowGradients, TableGradients};
 pub use rows::optimizer::{RowOptimizer, RowRule};
 pub use rows::tables::Tables;

@@ -21,6 +21,15 @@ pub struct EvaluationReport {
     pub best: bool,
 }
 
+/// What a run took from the one that it went on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmStart {
+    /// Rows of the tables that were taken.
+    pub kept_rows: usize,
+    /// Rows of tokens that the other run did not know.
+    pub new_rows: usize,
+}
+
 /// What a run came to; `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
@@ -40,6 +49,8 @@ pub struct RunReport {
     pub num_parameters: usize,
     /// Rows of the training split.
     pub train_rows: usize,
+    /// What was taken from another run.
+    pub warm_start: Option<WarmStart>,
     /// Rows that no split has.
     pub left_out: LeftOut,
     /// Training rows a second of training, evaluation left out.

@@ -17,7 +17,7 @@ use crate::error::{NotFinite, TrainError};
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
-use crate::report::{EvaluationReport, RunReport};
+use crate::report::{EvaluationReport, RunReport, WarmStart};
 use crate::trainer::Trainer;
 
 const SHARDS: &str = "shards";
@@ -33,6 +33,8 @@ pub struct RunOptions<'a> {
     pub force: bool,
     /// What the head runs on.
     pub device: &'a Device,
+    /// A bundle to go on from: its encoder, head and rows of known tokens.
+    pub warm_start: Option<&'a Path>,
     /// Where encoded rows are kept for the next run; none: they go when the run ends.
     pub cache: Option<&'a Path>,
 }
@@ -84,21 +86,27 @@ pub fn train(
     let spec = config.validate()?;
     let staging = Staging::create(options.out, options.force)?;
     let shards = staging.path().join(SHARDS);
+    let base = options.warm_start.map(Bundle::open).transpose()?;
+    let base_encoder = base.as_ref().map(|base| &base.encoder);
     let progress = |progress| observe(Event::Preparing(progress));
     let prepared = match options.cache {
-        Some(cache) => prepare_cached(&spec, cache, progress)?.0,
-        None => prepare(&spec, &shards, progress)?,
+        Some(cache) => prepare_cached(&spec, base_encoder, cache, progress)?.0,
+        None => prepare(&spec, base_encoder, &shards, progress)?,
     };
 
     let model = config.resolve_model(&spec)?;
     let plan = FieldPlan::new(&prepared.encoder.layout(), model.numerics)?;
-    let trainer = Trainer::new(&model, plan.sizes().clone(), &config.train, options.device)?;
+    let mut trainer = Trainer::new(&model, plan.sizes().clone(), &config.train, options.device)?;
+    let warm_start = base
+        .map(|base| warm_start(base, &mut trainer, &model, options.device))
+        .transpose()?;
     let mut run = Run {
         train: &config.train,
         spec: &spec,
         directory: staging.path(),
         device: options.device.clone().inner(),
         trainer,
+        warm_start,
         model,
         plan,
         prepared,
@@ -132,6 +140,27 @@ pub fn train(
     }
 }
 
+/// Takes the head and the rows of known tokens from a bundle.
+fn warm_start(
+    base: Bundle,
+    trainer: &mut Trainer,
+    model: &FiBiNetConfig,
+    device: &Device,
+) -> Result<WarmStart, TrainError> {
+    // The settings have no equality; what is written of them has.
+    if base.config.to_string() != model.to_string() {
+        let reason = "[model] is not that of the run to go on from";
+        return Err(TrainError::RunFile(reason.to_owned()));
+    }
+    let head = base.head(&device.clone().inner().autodiff())?;
+    let kept_rows = trainer.tables.take_rows(&base.tables());
+    trainer.set_head(head);
+    Ok(WarmStart {
+        kept_rows,
+        new_rows: trainer.tables.sizes.num_rows() - kept_rows,
+    })
+}
+
 /// Where a run that diverged leaves its best weights.
 fn beside(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
@@ -148,6 +177,7 @@ struct Run<'a> {
     plan: FieldPlan,
     prepared: Prepared,
     trainer: Trainer,
+    warm_start: Option<WarmStart>,
     stopping: Stopping,
     training_time: Duration,
     /// Of that time, what was spent waiting for batches.
@@ -414,6 +444,7 @@ impl Run<'_> {
             epochs: self.stopping.epoch,
             num_parameters: scorer.num_params(),
             train_rows: self.prepared.train.num_rows(),
+            warm_start: self.warm_start,
             left_out: LeftOut::clone(&self.prepared.left_out),
             rows_per_second: self.rows_trained as f64 / seconds,
             data_wait: self.waited.as_secs_f64() / seconds,

@@ -85,6 +85,11 @@ impl<H: Head> Trainer<H> {
         self.head.as_ref().expect("a step puts the head back")
     }
 
+    /// Another head of the same config, on the autodiff side of the device. Its optimizer starts anew.
+    pub fn set_head(&mut self, head: H) {
+        self.head = Some(head);
+    }
+
     /// The head for inference. Drop it before the next step: while it lives, the step copies the
     /// weights instead of moving them in place.
     pub fn valid_head(&self) -> H {

@@ -67,6 +67,38 @@ impl Tables {
         })
     }
 
+    /// Takes the rows of tables whose fields are these, or the first rows of these, and gives their
+    /// number.
+    ///
+    /// # Panics
+    ///
+    /// If the tables are of other fields or widths.
+    pub fn take_rows(&mut self, base: &TableView<'_>) -> usize {
+        assert_eq!(
+            base.embedding_dim, self.embedding_dim,
+            "embedding dimension"
+        );
+        assert_eq!(base.sizes.num_fields(), self.sizes.num_fields(), "fields");
+        assert_eq!(base.linear.is_some(), self.linear.is_some(), "linear part");
+        let sizes = &self.sizes;
+        let take = |table: &mut [f32], from: &[f32], width: usize| {
+            for field in 0..sizes.num_fields() {
+                let len = base.sizes.size(field) * width;
+                assert!(len <= sizes.size(field) * width, "rows of field {field}");
+                let (to, start) = (
+                    sizes.offset(field) * width,
+                    base.sizes.offset(field) * width,
+                );
+                table[to..to + len].copy_from_slice(&from[start..start + len]);
+            }
+        };
+        take(&mut self.embedding, base.embedding, self.embedding_dim);
+        if let (Some(linear), Some(from)) = (&mut self.linear, base.linear) {
+            take(linear, from, 1);
+        }
+        base.sizes.num_rows()
+    }
+
     /// The tables as heads read them.
     pub fn view(&self) -> TableView<'_> {
         TableView {
