@@ -958,3 +958,169 @@ fn a_run_goes_on_from_another_with_new_tokens() {
         "nowhere is no bundle",
     );
 }
+
+#[test]
+fn other_bad_files_and_settings_are_told_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let rows: String = (0..60)
+        .map(|i| format!("{},s{},{i}\n", i % 2, i % 5))
+        .collect();
+    let text = format!("click,site,age\n{rows}");
+    fs::write(at.join("log.csv"), &text).expect("written");
+    succeed(at, &["init", "log.csv", "--label", "click"]);
+    let run = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "run",
+        "--set",
+        "train.epochs=1",
+    ];
+    let with = |more: &[&'static str]| [&run[..], more].concat();
+
+    // Not UTF-8, as Latin-1 writes é.
+    let latin = [text.as_bytes(), b"1,caf\xe9,3\n"].concat();
+    fs::write(at.join("latin.csv"), latin).expect("written");
+    let says = "latin.csv:62, column `site`: the cell is not UTF-8";
+    fail(at, &with(&["data.train=latin.csv"]), 1, says);
+    // UTF-16, as spreadsheets write it.
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(at.join("wide.csv"), [&[0xff, 0xfe][..], &utf16].concat()).expect("written");
+    fail(
+        at,
+        &with(&["data.train=wide.csv"]),
+        1,
+        "the header is not UTF-8",
+    );
+    // Settings.
+    fail(
+        at,
+        &with(&["train.monitr=auc"]),
+        2,
+        "unknown field `monitr`",
+    );
+    fail(
+        at,
+        &with(&["train.monitor=acu"]),
+        2,
+        "unknown variant `acu`",
+    );
+    fail(
+        at,
+        &with(&["data.negative_rate=0"]),
+        2,
+        "`negative_rate` must be in (0, 1]",
+    );
+    fail(
+        at,
+        &with(&["train.plateau_factor=2"]),
+        2,
+        "`plateau_factor` must be in (0, 1]",
+    );
+    let twice = "data.fields=[{ name = \"site\", kind = \"categorical\" }, \
+        { name = \"site\", kind = \"categorical\" }]";
+    fail(
+        at,
+        &[&run[..], &[twice]].concat(),
+        2,
+        "field `site`: named twice",
+    );
+    let hashed = "data.fields=[{ name = \"site\", kind = \"id\", num_ids = 3 }, \
+        { name = \"age\", kind = \"id\", num_ids = 60 }]";
+    fail(
+        at,
+        &[&run[..], &[hashed]].concat(),
+        1,
+        "an id must be an integer below 3",
+    );
+    fail(at, &with(&["--threads", "0"]), 2, "--threads");
+    fail(
+        at,
+        &[
+            "init",
+            "log.csv",
+            "--label",
+            "click",
+            "--exclude",
+            "sites",
+            "-o",
+            "x.toml",
+        ],
+        2,
+        "did you mean `site`?",
+    );
+    fail(
+        at,
+        &["init", "log.csv", "--schema", "crieto", "-o", "x.toml"],
+        2,
+        "did you mean `criteo`?",
+    );
+    fail(
+        at,
+        &["synth", "--rows", "9", "--vocabulary", "3", "-o", "x"],
+        2,
+        "--vocabulary",
+    );
+
+    // A bundle of a newer program.
+    succeed(at, &run);
+    let manifest = at.join("run/bundle.toml");
+    let text = fs::read_to_string(&manifest).expect("a manifest");
+    fs::write(&manifest, text.replace("format = 2", "format = 3")).expect("written");
+    let evaluate = ["evaluate", "run", "--data", "log.csv"];
+    fail(
+        at,
+        &evaluate,
+        1,
+        "has format 3, which is newer than this program reads (2)",
+    );
+    assert_eq!(
+        entries(at),
+        ["fibinet.toml", "latin.csv", "log.csv", "run", "wide.csv"]
+    );
+}
+
+/// Where the machine lets this process mount one, a file system of 256 KiB.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_old_bundle() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let disk = at.join("disk");
+    fs::create_dir(&disk).expect("made");
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+        .arg(&disk)
+        .output();
+    if !mount.is_ok_and(|mount| mount.status.success()) {
+        println!("skipped: no file system can be mounted here");
+        return;
+    }
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    let train = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "disk/run",
+        "--set",
+        "train.epochs=1",
+    ];
+    let small = ["model.hidden_units=[4]", "model.embedding_dim=2"];
+    succeed(at, &[&train[..], &small].concat());
+    let before = fs::read(disk.join("run/SHA256SUMS")).expect("checksums");
+    let large = [&train[..], &["model.hidden_units=[400]", "--force"]].concat();
+    let output = fibinet(at, &large);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let after = fs::read(disk.join("run/SHA256SUMS"));
+    let left = entries(&disk);
+    let scored = fibinet(at, &["evaluate", "disk/run", "--data", ADULT]);
+    let unmounted = Command::new("umount").arg(&disk).status();
+    assert!(unmounted.is_ok_and(|status| status.success()), "unmounted");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(stderr.to_lowercase().contains("no space"), "{stderr}");
+    assert_eq!(after.expect("checksums"), before);
+    assert_eq!(left, ["run"]);
+    assert!(scored.status.success(), "{scored:?}");
+}
