@@ -351,7 +351,7 @@ fn bad_input_is_told_with_its_place_and_leaves_nothing() {
         "number.csv:62, column `age`: a number was expected",
     );
     write("good.csv", &log(""));
-    train("good.csv", "epoch = 3\n", 2, "unknown field `epoch`");
+    train("good.csv", "epoch = 3\n", 2, "did you mean `epochs`?");
     train("good.csv", "learning_rate = 1e30\n", 1, "the loss became");
 
     write("run.toml", &config("good.csv", ""));
@@ -998,13 +998,13 @@ fn other_bad_files_and_settings_are_told_too() {
         at,
         &with(&["train.monitr=auc"]),
         2,
-        "unknown field `monitr`",
+        "did you mean `monitor`?",
     );
     fail(
         at,
-        &with(&["train.monitor=acu"]),
+        &with(&["train.monitor=loglos"]),
         2,
-        "unknown variant `acu`",
+        "did you mean `logloss`?",
     );
     fail(
         at,

@@ -4,7 +4,7 @@ use burn::module::Initializer;
 use fibinet_data::{DataConfig, DataSpec, FieldEncoding, FieldSpec};
 use fibinet_nn::{
     Activation, BilinearKind, CombinationKind, CombinationOrder, ConfigError, EachMatrices,
-    FiBiNetConfig, Numerics, PairProductKind, Preset, Squeeze,
+    FiBiNetConfig, Numerics, PairProductKind, Preset, Squeeze, nearest,
 };
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -252,7 +252,7 @@ impl RunConfig {
 
     fn parse(text: &str, overrides: &[String]) -> Result<Self, String> {
         // Read as it stands first: only then do messages have the file's lines.
-        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let config: Self = toml::from_str(text).map_err(|error| with_nearest(error.to_string()))?;
         if overrides.is_empty() {
             return Ok(config);
         }
@@ -264,7 +264,9 @@ impl RunConfig {
         }
         Value::Table(table)
             .try_into()
-            .map_err(|error: toml::de::Error| format!("with --set: {}", error.message()))
+            .map_err(|error: toml::de::Error| {
+                with_nearest(format!("with --set: {}", error.message()))
+            })
     }
 
     /// Checks every section but what depends on the data.
@@ -286,6 +288,18 @@ impl RunConfig {
         self.model
             .resolve(spec.fields.len() - num_values, num_values)
     }
+}
+
+/// Adds the nearest of the names that serde lists in "unknown field `x`, expected one of `y`, `z`".
+fn with_nearest(message: String) -> String {
+    let Some((_, names)) = message.split_once("unknown ") else {
+        return message;
+    };
+    // Every second piece stands between backticks.
+    let mut names = names.split('`').skip(1).step_by(2);
+    let got = names.next().unwrap_or_default();
+    let suggestion = nearest(got, names);
+    format!("{}{suggestion}", message.trim_end())
 }
 
 fn set(table: &mut Table, text: &str) -> Result<(), String> {
