@@ -165,6 +165,17 @@ impl ParquetReader {
 
     fn open_group(&mut self) -> Result<(), ParquetError> {
         let group = self.file.get_row_group(self.next_group)?;
+        // parquet asserts that these are not negative.
+        for chunk in group.metadata().columns() {
+            let start = chunk.dictionary_page_offset();
+            if start.unwrap_or(chunk.data_page_offset()) < 0 || chunk.compressed_size() < 0 {
+                return Err(ParquetError::General(format!(
+                    "column {}, row group {}: a negative offset or size",
+                    chunk.column_path(),
+                    self.next_group + 1
+                )));
+            }
+        }
         for column in &mut self.columns {
             if let Ok(leaf) = column.source {
                 column.reader = Some(group.get_column_reader(leaf.index)?);
@@ -830,5 +841,26 @@ mod tests {
             let error = ParquetReader::open(path).err();
             assert!(matches!(error, Some(DataError::Io { .. })), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_wrong_sign_in_the_footer_is_no_panic() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.parquet");
+        let schema = "required int64 a;";
+        let mut writer = create(&path, schema, Compression::UNCOMPRESSED);
+        let mut group = writer.next_row_group().unwrap();
+        column::<Int64Type>(&mut group, &[1, 2, 3], [None, None]);
+        group.close().unwrap();
+        writer.close().unwrap();
+        let whole = fs::read(&path).unwrap();
+        // A number's sign is its last bit there.
+        let negative = (0..whole.len()).filter(|&byte| {
+            let mut damaged = whole.clone();
+            damaged[byte] ^= 1;
+            fs::write(&path, damaged).unwrap();
+            read(&path).is_err_and(|error| error.to_string().contains("negative"))
+        });
+        assert!(negative.count() >= 2);
     }
 }
