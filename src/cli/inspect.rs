@@ -1,10 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
 use clap::Args;
 use fibinet::nn::num_pairs;
-use fibinet::serve::{Bundle, Scorer};
+use fibinet::serve::Scorer;
 use serde_json::json;
 
 use super::{device, print};
@@ -22,11 +21,10 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
-    let device: Device = device::select(None)?;
-    let scorer = Scorer::open(&args.run, &device)?;
-    let bundle: &Bundle = scorer.bundle();
-    let (tables, config) = (bundle.tables(), &bundle.config);
-    let table_numbers = tables.embedding.len() + tables.linear.map_or(0, <[f32]>::len);
+    let scorer = Scorer::open(&args.run, &device::select(None)?)?;
+    let bundle = scorer.bundle();
+    let config = &bundle.config;
+    let table_numbers = bundle.tables().num_params();
     let layout = bundle.encoder.layout();
     let bytes = bytes_below(&args.run)?;
     let width = num_pairs(config.num_fields) * config.embedding_dim;

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 /// Encoded rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -29,8 +31,13 @@ impl IdLists {
     ///
     /// If there is no such row.
     pub fn row(&self, row: usize) -> &[u32] {
+        &self.ids[self.range(row)]
+    }
+
+    /// Where the ids of a row are.
+    pub(crate) fn range(&self, row: usize) -> Range<usize> {
         let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.ids[start..self.ends[row]]
+        start..self.ends[row]
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {

@@ -142,9 +142,14 @@ impl Encoder {
         format!("{:?} {:016x}", self.fields, self.vocabulary.fingerprint())
     }
 
-    /// What was fitted of a field, and its tokens by id.
-    pub(crate) fn fitted(&self, field: usize) -> (&FittedField, Vec<Box<[u8]>>) {
-        (&self.fields[field].1, self.vocabulary.tokens(field))
+    /// What was fitted of a field.
+    pub(crate) fn fitted(&self, field: usize) -> &FittedField {
+        &self.fields[field].1
+    }
+
+    /// The tokens of a field, by id.
+    pub(crate) fn tokens(&self, field: usize) -> Vec<Box<[u8]>> {
+        self.vocabulary.tokens(field)
     }
 
     /// The fields.
@@ -326,15 +331,10 @@ impl FieldEncoding {
 /// The tokens of a cell of several, without those that mean "no value".
 pub(crate) fn tokens<'a>(
     cell: &'a [u8],
-    separator: &str,
-    format: &RowFormat,
+    separator: &'a str,
+    format: &'a RowFormat,
 ) -> impl Iterator<Item = &'a [u8]> {
-    let (separator, mut rest) = (separator.as_bytes().to_vec(), Some(cell));
-    let missing: Vec<Vec<u8>> = format
-        .missing
-        .iter()
-        .map(|word| word.as_bytes().to_vec())
-        .collect();
+    let (separator, mut rest) = (separator.as_bytes(), Some(cell));
     std::iter::from_fn(move || {
         let text = rest?;
         let at = text
@@ -347,7 +347,7 @@ pub(crate) fn tokens<'a>(
         rest = after;
         Some(token)
     })
-    .filter(move |token| !token.is_empty() && !missing.iter().any(|word| word == token))
+    .filter(|token| !format.is_missing(token))
 }
 
 /// The format of a field of times.

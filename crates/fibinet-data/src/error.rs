@@ -1,6 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use parquet::errors::ParquetError;
+
 use crate::reader::Position;
 use crate::schema::SchemaError;
 
@@ -110,7 +112,7 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
         /// What was wrong with the first one.
-        first: Box<DataError>,
+        first: String,
     },
     /// An encoder to go on from that has other fields.
     #[error("the fields are not those of the run to go on from: {difference}")]
@@ -143,6 +145,22 @@ impl DataError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
+    }
+
+    /// A failure of the system keeps its kind; everything else is a file that is not what it should
+    /// be.
+    pub(crate) fn parquet(path: &Path) -> impl FnOnce(ParquetError) -> Self {
+        let path = path.to_owned();
+        move |error| match error {
+            ParquetError::External(source) => match source.downcast() {
+                Ok(source) => Self::Io {
+                    path,
+                    source: *source,
+                },
+                Err(source) => Self::corrupt(&path, source),
+            },
+            other => Self::corrupt(&path, other),
+        }
     }
 
     pub(crate) fn corrupt(path: &Path, reason: impl ToString) -> Self {

@@ -163,7 +163,7 @@ impl EncoderFit {
                     kept.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
                     tokens = kept.into_iter().map(|(token, _)| token).collect();
                     if let Some(base) = base {
-                        let mut known = base.fitted(i).1;
+                        let mut known = base.tokens(i);
                         let is_known: HashSet<&[u8]> = known.iter().map(Box::as_ref).collect();
                         tokens.retain(|token| !is_known.contains(token.as_ref()));
                         drop(is_known);
@@ -185,7 +185,7 @@ impl EncoderFit {
             };
             let fitted = match (fitted, base) {
                 (FittedField::Quantile { .. } | FittedField::Value { .. }, Some(base)) => {
-                    base.fitted(i).0.clone()
+                    base.fitted(i).clone()
                 }
                 (fitted, _) => fitted,
             };

@@ -1,6 +1,5 @@
 use std::collections::HashSet;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, Type};
 
+use crate::bytes;
 use crate::error::DataError;
 use crate::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
 use crate::reader::{Place, Position, RowReader};
@@ -93,11 +93,9 @@ impl ParquetReader {
     ///
     /// Where the file cannot be read, is no Parquet or has two columns of one name.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(DataError::io(path))?;
-        if file.metadata().map_err(DataError::io(path))?.is_dir() {
-            return Err(DataError::io(path)(io::ErrorKind::IsADirectory.into()));
-        }
-        let file = SerializedFileReader::new(file).map_err(parquet_error(path))?;
+        let (_, file) = bytes::open(path)?;
+        let file =
+            SerializedFileReader::new(file.into_inner()).map_err(DataError::parquet(path))?;
         let schema = file.metadata().file_metadata().schema_descr();
         let fields = schema.root_schema().get_fields();
         let (mut names, mut columns) = (Vec::new(), Vec::new());
@@ -195,7 +193,7 @@ impl RowReader for ParquetReader {
 
     fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
         if self.block_read == self.block_rows
-            && !self.read_block().map_err(parquet_error(&self.path))?
+            && !self.read_block().map_err(DataError::parquet(&self.path))?
         {
             return Ok(false);
         }
@@ -386,20 +384,6 @@ impl Leaf {
             cells.end();
         }
         Ok(())
-    }
-}
-
-pub(crate) fn parquet_error(path: &Path) -> impl FnOnce(ParquetError) -> DataError {
-    let path = path.to_owned();
-    move |error| match error {
-        ParquetError::External(source) => match source.downcast() {
-            Ok(source) => DataError::Io {
-                path,
-                source: *source,
-            },
-            Err(source) => DataError::corrupt(&path, source),
-        },
-        other => DataError::corrupt(&path, other),
     }
 }
 

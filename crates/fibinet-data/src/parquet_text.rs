@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType};
+use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use crate::error::DataError;
-use crate::parquet_rows::parquet_error;
+use crate::shards::write_column;
 
 /// Rows a row group: what is held in memory.
 const GROUP_ROWS: usize = 8192;
@@ -62,7 +62,7 @@ impl<W: Write + Send> ParquetTable<W> {
             .build();
         let writer = schema(text_columns, number_column)
             .and_then(|schema| SerializedFileWriter::new(file, schema, Arc::new(properties)))
-            .map_err(parquet_error(path))?;
+            .map_err(DataError::parquet(path))?;
         Ok(Self {
             writer,
             path: path.to_owned(),
@@ -115,7 +115,9 @@ impl<W: Write + Send> ParquetTable<W> {
         if !self.numbers.is_empty() {
             self.write_group()?;
         }
-        self.writer.into_inner().map_err(parquet_error(&self.path))
+        self.writer
+            .into_inner()
+            .map_err(DataError::parquet(&self.path))
     }
 
     fn write_group(&mut self) -> Result<(), DataError> {
@@ -128,7 +130,7 @@ impl<W: Write + Send> ParquetTable<W> {
             self.numbers.clear();
             group.close().map(|_| ())
         };
-        write().map_err(parquet_error(&self.path))
+        write().map_err(DataError::parquet(&self.path))
     }
 }
 
@@ -162,16 +164,6 @@ fn schema(text_columns: &[String], number_column: &str) -> Result<Arc<Type>, Par
         .with_fields(columns.collect::<Result<_, _>>()?)
         .build()
         .map(Arc::new)
-}
-
-fn write_column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
-    values: &[T::T],
-) -> Result<(), ParquetError> {
-    let column = group.next_column()?;
-    let mut column = column.expect("as many columns as the schema has");
-    column.typed::<T>().write_batch(values, None, None)?;
-    column.close()
 }
 
 #[cfg(test)]

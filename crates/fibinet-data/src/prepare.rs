@@ -12,7 +12,7 @@ use crate::fit::EncoderFit;
 use crate::reader::{Label, RowReader, open_rows};
 use crate::schema::{DataSpec, OnBadRow};
 use crate::shards::{ShardWriter, Shards};
-use crate::split::SplitKind;
+use crate::split::{Assigner, SplitKind};
 
 /// How far [`prepare`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,22 @@ pub struct LeftOut {
     pub first_bad_row: Option<String>,
     /// Rows whose value of the split's column is of no split.
     pub of_no_split: u64,
+}
+
+impl LeftOut {
+    /// Counts a bad row where bad rows are skipped; any other error is given back.
+    ///
+    /// # Errors
+    ///
+    /// The error itself.
+    pub fn skip(&mut self, on_bad_row: OnBadRow, error: DataError) -> Result<(), DataError> {
+        if on_bad_row == OnBadRow::Fail || !error.is_bad_row() {
+            return Err(error);
+        }
+        self.bad_rows += 1;
+        self.first_bad_row.get_or_insert_with(|| error.to_string());
+        Ok(())
+    }
 }
 
 /// The file that is written last: a directory without it is no prepared one.
@@ -119,9 +135,9 @@ pub fn prepare(
         let Some(path) = path else { continue };
         let mut reader = open_rows(path, &spec.format, Label::Required)?;
         let mut rows = encoder.rows(reader.as_ref(), true)?;
-        let split = match (whole, &spec.sources.split) {
-            (None, Some(split)) => Some(split.assigner(reader.as_ref(), count)?),
-            _ => None,
+        let split = match whole {
+            Some(kind) => Assigner::Whole(kind),
+            None => assigner(spec, reader.as_ref(), count)?,
         };
         let mut of_no_split = 0;
         let bad = for_each_row(
@@ -129,11 +145,7 @@ pub fn prepare(
             path,
             spec.on_bad_row,
             |number, row, reader| {
-                let kind = match (&split, whole) {
-                    (Some(split), _) => split.assign(number, row),
-                    (None, whole) => Some(whole.unwrap_or(SplitKind::Train)),
-                };
-                let Some(kind) = kind else {
+                let Some(kind) = split.assign(number, row) else {
                     of_no_split += 1;
                     return Ok(());
                 };
@@ -335,10 +347,7 @@ fn fit(
     let path = &spec.sources.train;
     let mut reader = open_rows(path, &spec.format, Label::Required)?;
     let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
-    let split = match &spec.sources.split {
-        Some(split) => Some(split.assigner(reader.as_ref(), count)?),
-        None => None,
-    };
+    let split = assigner(spec, reader.as_ref(), count)?;
     let (mut rows, mut fitted) = (0, 0_u64);
     for_each_row(
         reader.as_mut(),
@@ -346,11 +355,7 @@ fn fit(
         spec.on_bad_row,
         |number, row, reader| {
             rows = number + 1;
-            let kind = match &split {
-                Some(split) => split.assign(number, row),
-                None => Some(SplitKind::Train),
-            };
-            if kind == Some(SplitKind::Train) {
+            if split.assign(number, row) == Some(SplitKind::Train) {
                 fit.add(row, reader)?;
                 fitted += 1;
             }
@@ -370,6 +375,18 @@ fn fit(
     Ok((fit.finish(base), fitted))
 }
 
+/// What decides the split of the training file's rows.
+fn assigner<'a>(
+    spec: &'a DataSpec,
+    reader: &dyn RowReader,
+    count: u64,
+) -> Result<Assigner<'a>, DataError> {
+    match &spec.sources.split {
+        Some(split) => split.assigner(reader, count),
+        None => Ok(Assigner::Whole(SplitKind::Train)),
+    }
+}
+
 /// Gives every row with its number, from 0; bad rows are numbered too, and count as `on_bad_row`
 /// says.
 pub(crate) fn for_each_row(
@@ -379,7 +396,6 @@ pub(crate) fn for_each_row(
     mut each: impl FnMut(u64, &ByteRecord, &dyn RowReader) -> Result<(), DataError>,
 ) -> Result<LeftOut, DataError> {
     let mut left_out = LeftOut::default();
-    let mut first: Option<DataError> = None;
     let mut row = ByteRecord::new();
     let mut number = 0;
     loop {
@@ -389,26 +405,17 @@ pub(crate) fn for_each_row(
             Err(error) => Err(error),
         };
         number += 1;
-        match done {
-            Err(error) if on_bad_row == OnBadRow::Skip && error.is_bad_row() => {
-                left_out.bad_rows += 1;
-                first.get_or_insert(error);
-            }
-            done => done?,
-        }
+        done.or_else(|error| left_out.skip(on_bad_row, error))?;
     }
-    match first {
+    match &left_out.first_bad_row {
         Some(first) if left_out.bad_rows == number => Err(DataError::AllBad {
             path: path.to_owned(),
-            first: Box::new(first),
+            first: first.clone(),
         }),
         None if number == 0 => Err(DataError::Empty {
             path: path.to_owned(),
         }),
-        first => {
-            left_out.first_bad_row = first.map(|error| error.to_string());
-            Ok(left_out)
-        }
+        _ => Ok(left_out),
     }
 }
 

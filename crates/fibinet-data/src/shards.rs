@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -128,7 +129,7 @@ impl ShardWriter {
                 file.write_group(&self.label, &self.fields)?;
             }
             if let Some(writer) = file.writer {
-                writer.close().map_err(parquet_error(&file.path))?;
+                writer.close().map_err(DataError::parquet(&file.path))?;
                 paths.push(file.path);
             }
         }
@@ -153,13 +154,13 @@ impl OpenFile {
                     .build();
                 let schema = schema(label, fields);
                 let writer = SerializedFileWriter::new(file, schema, Arc::new(properties))
-                    .map_err(parquet_error(path))?;
+                    .map_err(DataError::parquet(path))?;
                 self.writer.insert(writer)
             }
         };
-        let mut group = writer.next_row_group().map_err(parquet_error(path))?;
-        write_columns(&mut group, fields, &self.buffer).map_err(parquet_error(path))?;
-        group.close().map_err(parquet_error(path))?;
+        let mut group = writer.next_row_group().map_err(DataError::parquet(path))?;
+        write_columns(&mut group, fields, &self.buffer).map_err(DataError::parquet(path))?;
+        group.close().map_err(DataError::parquet(path))?;
         self.buffer.clear();
         Ok(())
     }
@@ -235,11 +236,13 @@ impl Shards {
         let Group { file, index } = self.groups[group];
         let path = &self.files[file];
         let reader = self.reader(file)?;
-        let group = reader.get_row_group(index).map_err(parquet_error(path))?;
+        let group = reader
+            .get_row_group(index)
+            .map_err(DataError::parquet(path))?;
         let rows = group.metadata().num_rows() as usize;
 
         let labels =
-            read_column::<FloatType>(group.as_ref(), 0, rows).map_err(parquet_error(path))?;
+            read_column::<FloatType>(group.as_ref(), 0, rows).map_err(DataError::parquet(path))?;
         if let Some(label) = labels.iter().find(|label| **label != 0.0 && **label != 1.0) {
             let reason = format!(
                 "column `{}`: a label must be 0 or 1, but is {label}",
@@ -261,7 +264,7 @@ impl Shards {
             match field.num_ids {
                 Some(limit) if field.pooling.is_some() => {
                     read_lists(group.as_ref(), column, rows, batch.list_mut(list))
-                        .map_err(parquet_error(path))?;
+                        .map_err(DataError::parquet(path))?;
                     let first = batch.lists[list]
                         .ids
                         .iter()
@@ -273,7 +276,7 @@ impl Shards {
                 }
                 Some(limit) => {
                     let ids = read_column::<Int32Type>(group.as_ref(), column, rows)
-                        .map_err(parquet_error(path))?;
+                        .map_err(DataError::parquet(path))?;
                     for (row, id) in ids.into_iter().map(i32::cast_unsigned).enumerate() {
                         if id as usize >= limit {
                             return Err(out_of_range(path, field, id, limit));
@@ -284,7 +287,7 @@ impl Shards {
                 }
                 None => {
                     let numbers = read_column::<FloatType>(group.as_ref(), column, rows)
-                        .map_err(parquet_error(path))?;
+                        .map_err(DataError::parquet(path))?;
                     if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
                         let reason = format!("column `{}`: {number} is no number", field.name);
                         return Err(DataError::corrupt(path, reason));
@@ -303,7 +306,7 @@ impl Shards {
     fn reader(&self, file: usize) -> Result<SerializedFileReader<File>, DataError> {
         let path = &self.files[file];
         let file = File::open(path).map_err(DataError::io(path))?;
-        SerializedFileReader::new(file).map_err(parquet_error(path))
+        SerializedFileReader::new(file).map_err(DataError::parquet(path))
     }
 
     fn check_columns(
@@ -424,7 +427,7 @@ fn write_lists(
     // No list is empty: every id is defined, and a row's first one begins it.
     let mut repetitions = vec![1; ids.len()];
     for row in 0..lists.ends.len() {
-        repetitions[row.checked_sub(1).map_or(0, |before| lists.ends[before])] = 0;
+        repetitions[lists.range(row).start] = 0;
     }
     let column = group.next_column()?;
     let mut column = column.expect("as many columns as the schema has");
@@ -471,8 +474,9 @@ fn read_lists(
     Ok(())
 }
 
-fn write_column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, File>,
+/// Writes the next column of a row group: required numbers or bytes.
+pub(crate) fn write_column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
     values: &[T::T],
 ) -> Result<(), ParquetError> {
     let column = group.next_column()?;
@@ -499,14 +503,6 @@ fn read_column<T: DataType>(
         }
     }
     Ok(values)
-}
-
-fn parquet_error(path: &Path) -> impl FnOnce(ParquetError) -> DataError {
-    let path = path.to_owned();
-    move |error| DataError::Corrupt {
-        path,
-        reason: error.to_string(),
-    }
 }
 
 #[cfg(test)]

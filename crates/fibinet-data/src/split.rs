@@ -230,6 +230,8 @@ impl Split {
 
 /// A [`Split`] that knows the file.
 pub(crate) enum Assigner<'a> {
+    /// Every row goes to one.
+    Whole(SplitKind),
     Random(&'a RandomSplit),
     /// The first rows of either split.
     Order {
@@ -247,6 +249,7 @@ impl Assigner<'_> {
     /// The split of the file's row number `number`; none where it is left out.
     pub(crate) fn assign(&self, number: u64, row: &ByteRecord) -> Option<SplitKind> {
         match self {
+            Self::Whole(kind) => Some(*kind),
             Self::Random(random) => Some(random.assign(number)),
             Self::Order { test, .. } if number >= *test => Some(SplitKind::Test),
             Self::Order { valid, .. } if number >= *valid => Some(SplitKind::Valid),

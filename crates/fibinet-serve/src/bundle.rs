@@ -260,7 +260,7 @@ impl Bundle {
 
     /// Trained numbers: the head's and the tables'.
     pub fn num_params(head: &FiBiNet, tables: &TableView<'_>) -> usize {
-        head.num_params() + tables.embedding.len() + tables.linear.map_or(0, <[f32]>::len)
+        head.num_params() + tables.num_params()
     }
 }
 

@@ -106,13 +106,7 @@ impl Scorer {
                         let cells = options.carry.iter().map(|column| &row[*column]);
                         carried.push(cells.collect());
                     }
-                    Err(error) if options.on_bad_row == OnBadRow::Skip && error.is_bad_row() => {
-                        left_out.bad_rows += 1;
-                        left_out
-                            .first_bad_row
-                            .get_or_insert_with(|| error.to_string());
-                    }
-                    Err(error) => return Err(data(error)),
+                    Err(error) => left_out.skip(options.on_bad_row, error).map_err(data)?,
                 }
             }
             if batch.num_rows == 0 {

@@ -63,8 +63,8 @@ impl TableView<'_> {
             .enumerate()
             .for_each(|(i, gathered)| {
                 for (place, at) in gathered.chunks_exact_mut(width).zip(i * chunk..) {
-                    let ids = &rows.ids[rows.place(at)];
-                    self.pool(table, at % fields, ids, rows.pooling(at % fields), place);
+                    let (field, ids) = (at % fields, &rows.ids[rows.place(at)]);
+                    self.pool(table, field, ids, rows.pooling(field), place);
                     if let Some(values) = &rows.values {
                         place.iter_mut().for_each(|number| *number *= values[at]);
                     }
@@ -83,13 +83,7 @@ impl TableView<'_> {
         place: &mut [f32],
     ) {
         let width = place.len();
-        let vector = |id: u32| {
-            let row = self.sizes.offset(field) + id as usize;
-            match self.is_padding(field, id) {
-                true => None,
-                false => Some(&table[row * width..][..width]),
-            }
-        };
+        let vector = |id: u32| self.vector(table, width, field, id);
         match pooling {
             None => {
                 if let Some(vector) = vector(ids[0]) {
@@ -118,6 +112,28 @@ impl TableView<'_> {
                 }
             }
         }
+    }
+
+    /// The numbers that a table of `width` numbers a row has for an id of a field; none for its
+    /// padding, which reads as zeros.
+    ///
+    /// # Panics
+    ///
+    /// If the field has no such id.
+    pub fn vector<'a>(
+        &self,
+        table: &'a [f32],
+        width: usize,
+        field: usize,
+        id: u32,
+    ) -> Option<&'a [f32]> {
+        let row = self.sizes.offset(field) + id as usize;
+        (!self.is_padding(field, id)).then(|| &table[row * width..][..width])
+    }
+
+    /// The tables' numbers.
+    pub fn num_params(&self) -> usize {
+        self.embedding.len() + self.linear.map_or(0, <[f32]>::len)
     }
 
     /// Whether an id of a field is its padding row.

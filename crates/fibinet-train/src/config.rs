@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use crate::error::TrainError;
 use crate::metrics::calibration::CalibrationKind;
+use crate::rows::gradients::RowsTaken;
 use crate::rows::optimizer::RowRule;
 
 /// A run file, as it is written: `[data]`, `[model]` and `[train]`.
@@ -93,12 +94,12 @@ impl RowUpdate {
     /// Up to here a step over all rows costs less than the rest of the step.
     const MAX_ROWS: usize = 1 << 16;
 
-    /// Whether a step moves all of a table's rows.
-    pub(crate) fn is_all(self, num_rows: usize) -> bool {
+    /// The rows that a step moves, of tables of `num_rows`.
+    pub(crate) fn taken(self, num_rows: usize) -> RowsTaken {
         match self {
-            Self::Met => false,
-            Self::All => true,
-            Self::Auto => num_rows <= Self::MAX_ROWS,
+            Self::All => RowsTaken::All,
+            Self::Auto if num_rows <= Self::MAX_ROWS => RowsTaken::All,
+            Self::Met | Self::Auto => RowsTaken::Met,
         }
     }
 }

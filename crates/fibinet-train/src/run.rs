@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use fibinet_data::{
-    BatchStream, DataError, DataSpec, LeftOut, Prefetch, Prepared, Progress, Shards, Shuffle,
-    mix_seed, prepare, prepare_cached,
+    Batch, BatchStream, DataError, DataSpec, LeftOut, Prefetch, Prepared, Progress, Shards,
+    Shuffle, mix_seed, prepare, prepare_cached,
 };
 use fibinet_nn::{FiBiNet, FiBiNetConfig};
-use fibinet_serve::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging, score};
+use fibinet_serve::{Bundle, BundleParts, FieldPlan, LogitMap, Scorer, Staging, score};
 
 use crate::config::{Monitor, RunConfig, TrainConfig};
 use crate::error::{NotFinite, TrainError};
@@ -248,7 +248,9 @@ impl Run<'_> {
         };
         let train = Arc::clone(&self.prepared.train);
         let stream = BatchStream::new(train, self.train.batch_size, Some(shuffle));
-        let mut batches = self.inputs(stream)?;
+        let plan = self.plan.clone();
+        let inputs = move |batch: Result<Batch, DataError>| batch.map(|batch| plan.inputs(batch));
+        let mut batches = prefetch(stream.map(inputs))?;
         let mut rows = 0;
         let mut start = Instant::now();
         while let Some(inputs) = batches.next() {
@@ -335,16 +337,6 @@ impl Run<'_> {
         Ok(self.stopping.worse >= self.train.patience)
     }
 
-    /// Batches as the model reads them, made ahead on a thread of their own.
-    fn inputs(
-        &self,
-        stream: BatchStream,
-    ) -> Result<Prefetch<Result<RowInputs, DataError>>, TrainError> {
-        let plan = self.plan.clone();
-        let inputs = stream.map(move |batch| Ok(plan.inputs(batch?)));
-        Prefetch::new(inputs, PREFETCHED).map_err(TrainError::io(Path::new("a thread")))
-    }
-
     fn require_finite(&self, loss: f64, place: impl Fn() -> String) -> Result<(), TrainError> {
         if loss.is_finite() {
             return Ok(());
@@ -373,15 +365,13 @@ impl Run<'_> {
         let head = self.trainer.valid_head();
         let tables = self.trainer.tables.view();
         let output = LogitMap::of_sampled_negatives(self.spec.negative_rate);
-        let mut predictions = Predictions::default();
-        for inputs in self.inputs(BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None))? {
-            let inputs = inputs?;
-            let mut logits = score(&head, &tables, &inputs, &self.device);
+        let predictions = predict(shards, |batch| {
+            let logits = score(&head, &tables, &self.plan.inputs(batch), &self.device);
             logits
-                .iter_mut()
-                .for_each(|logit| *logit = output.apply(*logit));
-            predictions.extend(&logits, &inputs.labels);
-        }
+                .into_iter()
+                .map(|logit| output.apply(logit))
+                .collect()
+        })?;
         Ok(predictions.metrics(self.spec.negative_rate))
     }
 
@@ -412,26 +402,17 @@ impl Run<'_> {
     fn judge(self) -> Result<RunReport, TrainError> {
         let rate = self.spec.negative_rate;
         let open = || Scorer::new(Bundle::open_unchecked(self.directory)?, &self.device);
-        let predict = |scorer: &Scorer, shards: &Arc<Shards>| -> Result<Predictions, DataError> {
-            let mut predictions = Predictions::default();
-            for batch in BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None) {
-                let batch = batch?;
-                let labels = batch.labels.clone();
-                predictions.extend(&scorer.logits(batch), &labels);
-            }
-            Ok(predictions)
-        };
         let mut scorer = open()?;
-        let mut valid = predict(&scorer, &self.prepared.valid)?;
+        let mut valid = predict(&self.prepared.valid, |batch| scorer.logits(batch))?;
         let uncalibrated = valid.metrics(rate).logloss;
         let calibration = self.calibrate(&valid, uncalibrated);
         if let Some(map) = calibration {
             self.write_settings(map)?;
             scorer = open()?;
-            valid = predict(&scorer, &self.prepared.valid)?;
+            valid = predict(&self.prepared.valid, |batch| scorer.logits(batch))?;
         }
         let test = match &self.prepared.test {
-            Some(test) => Some(predict(&scorer, test)?.metrics(rate)),
+            Some(test) => Some(predict(test, |batch| scorer.logits(batch))?.metrics(rate)),
             None => None,
         };
         let seconds = self.training_time.as_secs_f64().max(f64::MIN_POSITIVE);
@@ -476,6 +457,27 @@ impl Run<'_> {
         };
         (weighted_logloss(&mapped, &valid.labels, weight) < uncalibrated).then_some(map)
     }
+}
+
+/// The logits of a split's rows, whose batches are read ahead.
+fn predict(
+    shards: &Arc<Shards>,
+    logits: impl Fn(Batch) -> Vec<f32>,
+) -> Result<Predictions, TrainError> {
+    let stream = BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None);
+    let mut predictions = Predictions::default();
+    for batch in prefetch(stream)? {
+        let mut batch = batch?;
+        let labels = std::mem::take(&mut batch.labels);
+        predictions.extend(&logits(batch), &labels);
+    }
+    Ok(predictions)
+}
+
+fn prefetch<T: Send + 'static>(
+    source: impl Iterator<Item = T> + Send + 'static,
+) -> Result<Prefetch<T>, TrainError> {
+    Prefetch::new(source, PREFETCHED).map_err(TrainError::io(Path::new("a thread")))
 }
 
 const EVALUATION_ROWS: usize = 4096;

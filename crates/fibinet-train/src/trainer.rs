@@ -12,7 +12,7 @@ use fibinet_serve::RowInputs;
 
 use crate::config::{DenseOptimizer, TrainConfig};
 use crate::dense::{clip_factor, regularize, scale};
-use crate::rows::gradients::{RowGradients, RowsTaken};
+use crate::rows::gradients::RowGradients;
 use crate::rows::optimizer::RowOptimizer;
 use crate::rows::tables::Tables;
 
@@ -160,10 +160,7 @@ impl<H: Head> Trainer<H> {
         mut dense: GradientsParams,
     ) {
         let config = &self.config;
-        let taken = match config.row_update.is_all(self.tables.sizes.num_rows()) {
-            true => RowsTaken::All,
-            false => RowsTaken::Met,
-        };
+        let taken = config.row_update.taken(self.tables.sizes.num_rows());
         let l2 = config.embedding_l2;
         let row_gradients = RowGradients::sum(&self.tables, rows, embedding, linear, l2, taken);
         let mut head = self.head.take().expect("a step puts the head back");

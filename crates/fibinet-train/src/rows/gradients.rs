@@ -147,17 +147,13 @@ fn sum_table(
                     let mut value = rows.values.as_ref().map_or(1.0, |values| values[place]);
                     let gradient = &leaf[place * width..][..width];
                     if rows.pooling(field) == Some(Pooling::Max) {
-                        let ids = rows.place(place);
                         for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
-                            let number = |at: usize| match view.is_padding(field, rows.ids[at]) {
-                                true => 0.0,
-                                false => {
-                                    let row = tables.sizes.offset(field) + rows.ids[at] as usize;
-                                    weights[row * width + k]
-                                }
+                            let number = |at: usize| {
+                                let vector = view.vector(weights, width, field, rows.ids[at]);
+                                vector.map_or(0.0, |vector| vector[k])
                             };
                             // The first of the largest ones, which is the one that was read.
-                            let largest = ids.clone().reduce(|best, at| {
+                            let largest = rows.place(place).reduce(|best, at| {
                                 if number(at) > number(best) { at } else { best }
                             });
                             if largest == Some(occurrence.at as usize) {
