@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     scorer.score_rows(reader.as_mut(), &options, |rows| {
         let scored = rows.logits.iter().copied().zip(rows.labels.iter().copied());
         first.extend(scored.take(5 - first.len().min(5)));
-        predictions.extend(&rows.logits, &rows.labels);
+        predictions.extend(&rows.logits, &rows.labels, &rows.groups);
         Ok::<(), BundleError>(())
     })?;
     println!("\nThe first rows of the file, scored by the bundle in runs/adult:");

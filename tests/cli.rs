@@ -607,6 +607,50 @@ fn compressed_and_parquet_files_of_the_same_rows_give_the_same_model() {
         assert!(weights(&format!("run-{name}")) == weights("csv"), "{name}");
     }
 
+    // A directory of parts, as Spark leaves one: each with a header, and what is no rows' beside.
+    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let part = |rows: &[&[u8]]| [lines[0].to_vec(), rows.concat()].concat();
+    fs::create_dir(at.join("parts")).expect("made");
+    let second = zstd::encode_all(part(&lines[1000..]).as_slice(), 1).expect("compressed");
+    for (name, bytes) in [
+        ("parts/part-00000.csv", part(&lines[1..1000])),
+        ("parts/part-00001.csv.zst", second),
+        ("parts/_SUCCESS", Vec::new()),
+    ] {
+        fs::write(at.join(name), bytes).expect("written");
+    }
+    succeed(
+        at,
+        &["init", "parts", "--label", "label", "-o", "parts.toml"],
+    );
+    let report = one_epoch(at, "parts.toml", "run-parts");
+    assert_eq!(report["test"], expected["test"]);
+    let evaluate = |data| json(&succeed(at, &["evaluate", "csv", "--data", data, "--json"]));
+    assert_eq!(evaluate("parts"), evaluate("log.csv"));
+    // A column of another type in one part, and one that is no label.
+    fs::copy(at.join("log.parquet"), at.join("parts/part-2.parquet")).expect("copied");
+    fail(
+        at,
+        &["evaluate", "csv", "--data", "parts"],
+        1,
+        "part-2.parquet: the columns",
+    );
+    let init = [
+        "init",
+        "log.parquet",
+        "--label",
+        "probability",
+        "-o",
+        "x.toml",
+    ];
+    succeed(at, &init);
+    fail(
+        at,
+        &["train", "x.toml", "--out", "x"],
+        1,
+        "log.parquet, row 1, column `probability`: a label must be 0 or 1, but is `0.",
+    );
+
     let whole = fs::read(at.join("log.csv.gz")).expect("read");
     fs::write(at.join("cut.csv.gz"), &whole[..whole.len() / 2]).expect("written");
     let init = ["init", "cut.csv.gz", "--label", "label", "-o", "cut.toml"];
@@ -615,6 +659,72 @@ fn compressed_and_parquet_files_of_the_same_rows_give_the_same_model() {
     fs::write(at.join("cut.parquet"), &whole[..whole.len() / 2]).expect("written");
     let init = ["init", "cut.parquet", "--label", "label", "-o", "cut.toml"];
     fail(at, &init, 1, "cut.parquet: ");
+}
+
+#[test]
+fn rows_are_ranked_within_their_groups_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let init = ["init", ADULT, "--label", "label", "--group", "education"];
+    succeed(at, &init);
+    let report = one_epoch(at, "fibinet.toml", "run");
+    for split in ["valid", "test"] {
+        let within = &report[split]["group_auc"];
+        assert!(within["auc"].as_f64().expect("an AUC") > 0.5, "{report}");
+        let rows = within["rows"].as_u64().expect("rows");
+        assert!(
+            (1..=report[split]["rows"].as_u64().expect("rows")).contains(&rows),
+            "{report}"
+        );
+    }
+    // By hand, from the scores.
+    let data = ["--data", ADULT];
+    let metrics = json(&succeed(
+        at,
+        &[&["evaluate", "run", "--json"], &data[..]].concat(),
+    ));
+    let carry = ["--carry", "label,education", "-o", "scores.csv"];
+    succeed(at, &[&["predict", "run"], &data[..], &carry].concat());
+    let scores = fs::read_to_string(at.join("scores.csv")).expect("scores");
+    let rows = scores.lines().skip(1).map(|line| {
+        let cells: Vec<&str> = line.split(',').collect();
+        (
+            cells[0].parse().expect("0 or 1"),
+            cells[1].to_owned(),
+            cells[2].parse().expect("a score"),
+        )
+    });
+    let mut names = Vec::new();
+    let (mut labels, mut groups, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
+    for (label, name, probability) in rows {
+        let known = names.iter().position(|known| *known == name);
+        groups.push(known.unwrap_or(names.len()) as u64);
+        if known.is_none() {
+            names.push(name);
+        }
+        labels.push(label);
+        probabilities.push(probability);
+    }
+    let within = fibinet::train::group_auc(&probabilities, &labels, &groups).expect("groups");
+    let reported = &metrics["group_auc"];
+    assert_eq!(reported["groups"], within.groups);
+    assert_eq!(reported["rows"], within.rows);
+    let auc = reported["auc"].as_f64().expect("an AUC");
+    assert!((auc - within.auc).abs() < 1e-6, "{reported} {within:?}");
+    assert!((auc - metrics["auc"].as_f64().expect("an AUC")).abs() > 1e-3);
+
+    fs::write(at.join("narrow.csv"), "label,age\n1,30\n").expect("written");
+    let init = [
+        "init",
+        "narrow.csv",
+        "--label",
+        "label",
+        "--group",
+        "usr",
+        "-o",
+        "n.toml",
+    ];
+    fail(at, &init, 2, "no column `usr`");
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         carry: Vec::new(),
     };
     let left_out = scorer.score_rows(reader.as_mut(), &options, |rows| {
-        predictions.extend(&rows.logits, &rows.labels);
+        predictions.extend(&rows.logits, &rows.labels, &rows.groups);
         Ok::<(), BundleError>(())
     })?;
     if let Some(line) = left_out_line(&left_out) {

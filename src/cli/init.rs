@@ -32,6 +32,10 @@ pub(super) struct InitArgs {
     /// The label's value that is a click, where it is not 1.
     #[arg(long)]
     positive: Option<String>,
+    /// A column, such as the user's, within whose values rows are ranked: reports then have the group
+    /// AUC. It is a feature too where it is not excluded.
+    #[arg(long)]
+    group: Option<String>,
     /// Columns that are no features.
     #[arg(long, value_delimiter = ',')]
     exclude: Vec<String>,
@@ -78,10 +82,14 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
             .with_context(|| file.display().to_string())?;
     }
     let format = match (args.schema, &args.label) {
-        (Some(schema), _) => schema.format(),
+        (Some(schema), _) => RowFormat {
+            group: args.group.clone(),
+            ..schema.format()
+        },
         (None, label) => RowFormat {
             label: label.clone().unwrap_or_default(),
             positive: args.positive.clone(),
+            group: args.group.clone(),
             delimiter: guess_delimiter(&args.train)?,
             columns: None,
             missing: args.missing.clone(),
@@ -130,6 +138,9 @@ fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String
     }
     if let Some(split) = split(args) {
         writeln!(text, "{split}")?;
+    }
+    if let Some(group) = &format.group {
+        writeln!(text, "group = {}", quoted(group))?;
     }
     match args.schema {
         Some(schema) => {

@@ -111,8 +111,12 @@ pub(super) fn metrics_line(split: &str, metrics: &Metrics) -> String {
         Some(ratio) => format!("{ratio:.3}"),
         None => "undefined (no click)".to_owned(),
     };
+    let within = match metrics.group_auc {
+        Some(within) => format!("  within {} groups {:.5}", within.groups, within.auc),
+        None => String::new(),
+    };
     format!(
-        "{split}  AUC {auc}  log loss {:.5}  predicted/observed {calibration}",
+        "{split}  AUC {auc}{within}  log loss {:.5}  predicted/observed {calibration}",
         metrics.logloss
     )
 }

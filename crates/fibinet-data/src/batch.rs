@@ -11,6 +11,8 @@ pub struct Batch {
     pub numerics: Vec<f32>,
     /// 0 or 1 a row; empty where rows are scored without labels.
     pub labels: Vec<f32>,
+    /// What tells the group of each row, such as a hash of its user; empty where rows have none.
+    pub groups: Vec<u64>,
     /// The number of rows.
     pub num_rows: usize,
 }
@@ -40,6 +42,13 @@ impl IdLists {
         start..self.ends[row]
     }
 
+    /// Adds rows whose ids end where `ends` says.
+    pub(crate) fn extend(&mut self, ids: &[u32], ends: &[usize]) {
+        let start = self.ids.len();
+        self.ids.extend_from_slice(ids);
+        self.ends.extend(ends.iter().map(|end| start + end));
+    }
+
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.ids.truncate(self.ends.last().copied().unwrap_or(0));
@@ -53,6 +62,7 @@ impl Batch {
         self.lists.iter_mut().for_each(|lists| lists.truncate(0));
         self.numerics.clear();
         self.labels.clear();
+        self.groups.clear();
         self.num_rows = 0;
     }
 

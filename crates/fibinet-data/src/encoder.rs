@@ -9,6 +9,7 @@ use crate::batch::Batch;
 use crate::error::DataError;
 use crate::reader::{RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
+use crate::shards::ShardLayout;
 use crate::time::TimeFormat;
 use crate::vocabulary::Vocabulary;
 
@@ -185,12 +186,21 @@ impl Encoder {
             .collect()
     }
 
+    /// How encoded rows are written.
+    pub fn shard_layout(&self) -> ShardLayout {
+        ShardLayout {
+            label: self.format.label.clone(),
+            grouped: self.format.group.is_some(),
+            fields: self.layout(),
+        }
+    }
+
     /// An encoder of the rows of one reader.
     ///
     /// # Errors
     ///
-    /// [`DataError::MissingColumn`] for the first column that the reader lacks; the label's counts
-    /// where `labels` are asked for.
+    /// [`DataError::MissingColumn`] for the first column that the reader lacks; the label's and the
+    /// group's count where `labels` are asked for.
     pub fn rows(&self, reader: &dyn RowReader, labels: bool) -> Result<RowEncoder<'_>, DataError> {
         let columns = self
             .fields
@@ -201,10 +211,15 @@ impl Encoder {
             true => Some(column_index(reader, &self.format.label)?),
             false => None,
         };
+        let group = match &self.format.group {
+            Some(group) if labels => Some(column_index(reader, group)?),
+            _ => None,
+        };
         Ok(RowEncoder {
             encoder: self,
             columns,
             label,
+            group,
             token: Vec::new(),
             key: Vec::new(),
         })
@@ -217,6 +232,7 @@ pub struct RowEncoder<'a> {
     encoder: &'a Encoder,
     columns: Vec<usize>,
     label: Option<usize>,
+    group: Option<usize>,
     token: Vec<u8>,
     key: Vec<u8>,
 }
@@ -241,6 +257,10 @@ impl RowEncoder<'_> {
             batch.lists.iter_mut().for_each(|list| list.truncate(rows));
         })?;
         batch.labels.extend(label);
+        let group = self.group.map(|column| &row[column]);
+        batch
+            .groups
+            .extend(group.map(|cell| twox_hash::XxHash64::oneshot(0, cell)));
         batch.num_rows += 1;
         Ok(())
     }
@@ -458,6 +478,7 @@ mod tests {
         RowFormat {
             label: "y".to_owned(),
             positive: None,
+            group: None,
             delimiter: ',',
             columns: None,
             missing: vec!["?".to_owned()],

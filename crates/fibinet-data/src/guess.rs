@@ -7,6 +7,7 @@ use csv::ByteRecord;
 use crate::bytes::{self, FileKind};
 use crate::encoder::parse_label;
 use crate::error::DataError;
+use crate::parts;
 use crate::reader::{Label, column_index, open_rows};
 use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat, TimePart};
 use crate::time::{TimeFormat, guess_format};
@@ -64,6 +65,8 @@ pub struct Known {
 ///
 /// Where the file cannot be read.
 pub fn guess_delimiter(path: &Path) -> Result<char, DataError> {
+    let files = parts::files(path)?;
+    let path = &files[0];
     let (kind, file) = bytes::open(path)?;
     if kind == FileKind::Parquet {
         return Ok(',');
@@ -89,6 +92,7 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
     for name in [&known.exclude, &known.categorical, &known.numeric]
         .into_iter()
         .flatten()
+        .chain(&format.group)
     {
         column_index(reader.as_ref(), name)?;
     }
@@ -383,6 +387,7 @@ mod tests {
         let format = RowFormat {
             label: "y".to_owned(),
             positive: None,
+            group: None,
             delimiter: ',',
             columns: None,
             missing: Vec::new(),

@@ -20,10 +20,12 @@ mod mapped;
 mod parquet_rows;
 mod parquet_text;
 mod parquet_value;
+mod parts;
 mod prefetch;
 mod prepare;
 mod reader;
 mod schema;
+mod shard_column;
 mod shards;
 mod split;
 mod stream;
@@ -46,7 +48,7 @@ pub use schema::{
     BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,
     Scaling, SchemaError, Sources, TimePart,
 };
-pub use shards::{ShardWriter, Shards};
+pub use shards::{ShardLayout, ShardWriter, Shards};
 pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, mix as mix_seed};
 pub use stream::{BatchStream, Shuffle};
 pub use synthetic::{SyntheticConfig, SyntheticSummary};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::encoder::Encoder;
 use crate::error::DataError;
 use crate::fit::EncoderFit;
+use crate::parts;
 use crate::reader::{Label, RowReader, open_rows};
 use crate::schema::{DataSpec, OnBadRow};
 use crate::shards::{ShardWriter, Shards};
@@ -74,7 +75,7 @@ impl LeftOut {
 const MANIFEST: &str = "prepared.toml";
 const ENCODER: &str = "encoder";
 /// Changes with whatever changes what [`prepare`] writes.
-const CACHE_VERSION: u32 = 1;
+const CACHE_VERSION: u32 = 2;
 /// Reports come every so many rows.
 const REPORT_ROWS: u64 = 1 << 14;
 
@@ -115,8 +116,7 @@ pub fn prepare(
     encoder.save(&directory.join(ENCODER))?;
 
     let writer = |kind: SplitKind, num_files| {
-        let label = &spec.format.label;
-        ShardWriter::create(directory, kind.name(), label, encoder.layout(), num_files)
+        ShardWriter::create(directory, kind.name(), encoder.shard_layout(), num_files)
     };
     let mut writers = [
         writer(SplitKind::Train, spec.num_train_files(fitted))?,
@@ -209,7 +209,7 @@ pub fn prepare_cached(
 ) -> Result<(Prepared, PathBuf), DataError> {
     let directory = cache.join(cache_key(spec, base)?);
     if directory.join(MANIFEST).is_file() {
-        let prepared = Prepared::open(&directory, &spec.format.label)?;
+        let prepared = Prepared::open(&directory)?;
         progress(Progress::Reused);
         return Ok((prepared, directory));
     }
@@ -222,7 +222,7 @@ pub fn prepare_cached(
         Err(_) if directory.join(MANIFEST).is_file() => {}
         Err(error) => return Err(DataError::io(&directory)(error)),
     }
-    let prepared = Prepared::open(&directory, &spec.format.label)?;
+    let prepared = Prepared::open(&directory)?;
     Ok((prepared, directory))
 }
 
@@ -260,7 +260,11 @@ fn cache_key(spec: &DataSpec, base: Option<&Encoder>) -> Result<String, DataErro
     ];
     let base = base.map(Encoder::fingerprint);
     let mut text = format!("{CACHE_VERSION} {spec:?} {base:?}");
+    let mut parts = Vec::new();
     for path in files.into_iter().flatten() {
+        parts.extend(parts::files(path)?);
+    }
+    for path in &parts {
         let metadata = fs::metadata(path).map_err(DataError::io(path))?;
         let whole = path.canonicalize().map_err(DataError::io(path))?;
         let changed = metadata.modified().map_err(DataError::io(path))?;
@@ -277,7 +281,7 @@ impl Prepared {
     /// # Errors
     ///
     /// Where a file is missing or is not what it should be.
-    pub fn open(directory: &Path, label: &str) -> Result<Self, DataError> {
+    pub fn open(directory: &Path) -> Result<Self, DataError> {
         let path = directory.join(MANIFEST);
         let text = fs::read_to_string(&path).map_err(DataError::io(&path))?;
         let manifest: Manifest =
@@ -285,7 +289,7 @@ impl Prepared {
         let encoder = Encoder::open(&directory.join(ENCODER))?;
         let open = |files: Vec<String>| {
             let files = files.iter().map(|name| directory.join(name)).collect();
-            Shards::open(files, label.to_owned(), encoder.layout())
+            Shards::open(files, encoder.shard_layout())
         };
         let [train, valid, test] = manifest.files;
         Ok(Self {

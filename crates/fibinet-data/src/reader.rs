@@ -9,6 +9,7 @@ use csv::ByteRecord;
 use crate::bytes::{self, FileKind};
 use crate::error::DataError;
 use crate::parquet_rows::ParquetReader;
+use crate::parts::{self, PartsReader};
 use crate::schema::{RowFormat, nearest};
 
 /// Where a row is written.
@@ -63,7 +64,7 @@ pub trait RowReader: Send {
 }
 
 /// Opens a file of rows written as `format` says: text as it is or compressed by gzip or Zstandard,
-/// or Parquet, which is told by the file's first bytes.
+/// or Parquet, which is told by the file's first bytes. A directory is the rows of its files by name.
 ///
 /// With named columns and rows to score, a file may lack the label's column, as Criteo's test files
 /// do: its rows are then one cell narrower.
@@ -72,6 +73,23 @@ pub trait RowReader: Send {
 ///
 /// Where the file cannot be opened, has no rows or no proper header.
 pub fn open_rows(
+    path: &Path,
+    format: &RowFormat,
+    label: Label,
+) -> Result<Box<dyn RowReader>, DataError> {
+    if path.is_dir() {
+        let files = parts::files(path)?;
+        return Ok(Box::new(PartsReader::open(files, format, label)?));
+    }
+    open_file(path, format, label)
+}
+
+/// [`open_rows`] of one file.
+///
+/// # Errors
+///
+/// As [`open_rows`].
+pub(crate) fn open_file(
     path: &Path,
     format: &RowFormat,
     label: Label,
@@ -296,6 +314,7 @@ mod tests {
         RowFormat {
             label: "y".to_owned(),
             positive: None,
+            group: None,
             delimiter,
             columns: columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
             missing: Vec::new(),

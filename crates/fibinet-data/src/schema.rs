@@ -58,6 +58,7 @@ pub enum SchemaError {
 /// | `shuffle_rows` | 1000000 | training rows mixed in memory; more rows are scattered over files |
 /// | `schema` | – | a built-in schema, which brings the next four and the fields: `criteo`, `avazu` |
 /// | `label` | – | the label's column |
+/// | `group` | – | a column, such as the user's, within whose values rows are ranked for `group_auc` |
 /// | `positive` | – | the label's cell that is a click, any other being none; else 1 and 0 |
 /// | `delimiter` | `,` | one character; with a tab, quotes are ordinary characters |
 /// | `columns` | – | names of the columns of files without a header |
@@ -85,6 +86,8 @@ pub struct DataConfig {
     pub schema: Option<String>,
     /// The label's column.
     pub label: Option<String>,
+    /// A column within whose values rows are ranked.
+    pub group: Option<String>,
     /// The label's cell that is a click.
     pub positive: Option<String>,
     /// One character.
@@ -158,6 +161,9 @@ pub struct RowFormat {
     /// The cell that is a click, any other being none; without it labels are 0 and 1.
     #[serde(default)]
     pub positive: Option<String>,
+    /// The column whose cells tell the groups of the group AUC.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Between cells.
     pub delimiter: char,
     /// The columns' names; none: the file's first line.
@@ -632,6 +638,7 @@ impl BuiltinSchema {
         RowFormat {
             label: label.to_owned(),
             positive: None,
+            group: None,
             delimiter,
             columns,
             missing: Vec::new(),
@@ -716,6 +723,7 @@ impl DataConfig {
                 let format = RowFormat {
                     missing,
                     positive,
+                    group: self.group,
                     ..format
                 };
                 (format, fields)
@@ -724,6 +732,7 @@ impl DataConfig {
                 let format = RowFormat {
                     label: self.label.ok_or_else(|| setting("`label` is missing"))?,
                     positive: self.positive,
+                    group: self.group,
                     delimiter: self.delimiter.unwrap_or(','),
                     columns: self.columns,
                     missing: self.missing.unwrap_or_default(),
@@ -807,6 +816,7 @@ fn check_fields(fields: &[FieldSpec], format: &RowFormat) -> Result<(), SchemaEr
             .iter()
             .map(|field| &field.column)
             .chain([&format.label])
+            .chain(&format.group)
         {
             if !columns.contains(name) {
                 return error(name, "no such name among `columns`");

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
-use parquet::data_type::{DataType, FloatType, Int32Type};
+use parquet::data_type::{DataType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{SchemaDescriptor, Type};
+use parquet::schema::types::Type;
 
 use crate::batch::{Batch, IdLists};
 use crate::encoder::FieldLayout;
 use crate::error::DataError;
+use crate::shard_column::{Lists, Values, WrongIds};
 use crate::split::mix;
 
 /// Rows a row group at most.
@@ -26,16 +27,30 @@ const SCATTER: u64 = 0x5343_4154_5445_5231;
 
 /// Encoded rows in Parquet files.
 ///
-/// One column a field under the field's name, required: `UINT_32` for ids, a `LIST` of them (its
-/// elements required, at least one) for fields of several, `FLOAT` for numbers, and a `FLOAT` column of
-/// labels, 0 or 1, under the label's name. Anything that writes Parquet can write them.
+/// Written are, all required: a `FLOAT` column of labels, 0 or 1, under the label's name; a `UINT_64`
+/// column [`GROUP`](Self::GROUP) where rows have groups; and one column a field under the field's name,
+/// `UINT_32` for ids, a `LIST` of them (at least one) for fields of several, `FLOAT` for numbers.
+///
+/// Read are columns by their names, in any order and among others, of any of Parquet's integer types
+/// (ids, groups), or of those, `FLOAT`, `DOUBLE` and `BOOLEAN` (labels, numbers), required or optional
+/// without a null: what Spark, Polars or pandas make of such rows.
 #[derive(Debug)]
 pub struct Shards {
-    label: String,
-    fields: Vec<FieldLayout>,
+    layout: ShardLayout,
     files: Vec<PathBuf>,
     groups: Vec<Group>,
     num_rows: usize,
+}
+
+/// The columns of [`Shards`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardLayout {
+    /// The name of the labels' column.
+    pub label: String,
+    /// Whether rows have groups.
+    pub grouped: bool,
+    /// The fields.
+    pub fields: Vec<FieldLayout>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +61,7 @@ struct Group {
 
 /// Writes [`Shards`], scattering the rows over a number of files.
 pub struct ShardWriter {
-    label: String,
-    fields: Vec<FieldLayout>,
+    layout: ShardLayout,
     files: Vec<OpenFile>,
     /// The file of the row that is being added.
     at: usize,
@@ -76,8 +90,7 @@ impl ShardWriter {
     pub fn create(
         directory: &Path,
         prefix: &str,
-        label: &str,
-        fields: Vec<FieldLayout>,
+        layout: ShardLayout,
         num_files: usize,
     ) -> Result<Self, DataError> {
         assert!(num_files > 0, "rows go to a file");
@@ -88,8 +101,7 @@ impl ShardWriter {
             buffer: Batch::default(),
         };
         Ok(Self {
-            label: label.to_owned(),
-            fields,
+            layout,
             files: (0..num_files).map(file).collect(),
             at: 0,
             group_rows: (BUFFERED_ROWS / num_files).clamp(1024, GROUP_ROWS),
@@ -112,7 +124,7 @@ impl ShardWriter {
         self.num_rows += 1;
         let file = &mut self.files[self.at];
         if file.buffer.num_rows >= self.group_rows {
-            file.write_group(&self.label, &self.fields)?;
+            file.write_group(&self.layout)?;
         }
         Ok(())
     }
@@ -126,14 +138,14 @@ impl ShardWriter {
         let mut paths = Vec::new();
         for mut file in self.files {
             if file.buffer.num_rows > 0 {
-                file.write_group(&self.label, &self.fields)?;
+                file.write_group(&self.layout)?;
             }
             if let Some(writer) = file.writer {
                 writer.close().map_err(DataError::parquet(&file.path))?;
                 paths.push(file.path);
             }
         }
-        let shards = Shards::open(paths, self.label, self.fields)?;
+        let shards = Shards::open(paths, self.layout)?;
         assert_eq!(
             shards.num_rows as u64, self.num_rows,
             "rows written and read"
@@ -143,7 +155,7 @@ impl ShardWriter {
 }
 
 impl OpenFile {
-    fn write_group(&mut self, label: &str, fields: &[FieldLayout]) -> Result<(), DataError> {
+    fn write_group(&mut self, layout: &ShardLayout) -> Result<(), DataError> {
         let path = &self.path;
         let writer = match &mut self.writer {
             Some(writer) => writer,
@@ -152,14 +164,14 @@ impl OpenFile {
                 let properties = WriterProperties::builder()
                     .set_statistics_enabled(EnabledStatistics::None)
                     .build();
-                let schema = schema(label, fields);
+                let schema = schema(layout);
                 let writer = SerializedFileWriter::new(file, schema, Arc::new(properties))
                     .map_err(DataError::parquet(path))?;
                 self.writer.insert(writer)
             }
         };
         let mut group = writer.next_row_group().map_err(DataError::parquet(path))?;
-        write_columns(&mut group, fields, &self.buffer).map_err(DataError::parquet(path))?;
+        write_columns(&mut group, layout, &self.buffer).map_err(DataError::parquet(path))?;
         group.close().map_err(DataError::parquet(path))?;
         self.buffer.clear();
         Ok(())
@@ -167,26 +179,24 @@ impl OpenFile {
 }
 
 impl Shards {
+    /// The name of the groups' column.
+    pub const GROUP: &str = "__group";
+
     /// Opens files of encoded rows.
     ///
     /// # Errors
     ///
     /// Where a file cannot be read, or its columns are not the fields'.
-    pub fn open(
-        files: Vec<PathBuf>,
-        label: String,
-        fields: Vec<FieldLayout>,
-    ) -> Result<Self, DataError> {
+    pub fn open(files: Vec<PathBuf>, layout: ShardLayout) -> Result<Self, DataError> {
         let mut shards = Self {
-            label,
-            fields,
+            layout,
             files,
             groups: Vec::new(),
             num_rows: 0,
         };
         for file in 0..shards.files.len() {
             let reader = shards.reader(file)?;
-            shards.check_columns(file, &reader)?;
+            shards.columns(file, &reader)?;
             for (index, group) in reader.metadata().row_groups().iter().enumerate() {
                 shards.groups.push(Group { file, index });
                 shards.num_rows += usize::try_from(group.num_rows())
@@ -241,17 +251,27 @@ impl Shards {
             .map_err(DataError::parquet(path))?;
         let rows = group.metadata().num_rows() as usize;
 
-        let labels =
-            read_column::<FloatType>(group.as_ref(), 0, rows).map_err(DataError::parquet(path))?;
+        let columns = self.columns(file, &reader)?;
+        let values = |column: usize| {
+            Values::read(group.as_ref(), column, rows).map_err(DataError::parquet(path))
+        };
+        let labels = values(columns.label)?.into_floats();
         if let Some(label) = labels.iter().find(|label| **label != 0.0 && **label != 1.0) {
             let reason = format!(
                 "column `{}`: a label must be 0 or 1, but is {label}",
-                self.label
+                self.layout.label
             );
             return Err(DataError::corrupt(path, reason));
         }
         batch.labels.extend_from_slice(&labels);
-        let [num_ids, num_numerics] = widths(&self.fields);
+        if let Some(column) = columns.group {
+            let groups = values(column)?.into_integers();
+            let groups = groups.map_err(|got| not_integers(path, Self::GROUP, got))?;
+            batch
+                .groups
+                .extend(groups.into_iter().map(i64::cast_unsigned));
+        }
+        let [num_ids, num_numerics] = widths(&self.layout.fields);
         let mut list = 0;
         let (ids_start, numerics_start) = (batch.ids.len(), batch.numerics.len());
         batch.ids.resize(ids_start + rows * num_ids, 0);
@@ -259,35 +279,35 @@ impl Shards {
             .numerics
             .resize(numerics_start + rows * num_numerics, 0.0);
         let (mut id_column, mut numeric_column) = (ids_start, numerics_start);
-        for (i, field) in self.fields.iter().enumerate() {
-            let column = i + 1;
-            match field.num_ids {
-                Some(limit) if field.pooling.is_some() => {
-                    read_lists(group.as_ref(), column, rows, batch.list_mut(list))
-                        .map_err(DataError::parquet(path))?;
-                    let first = batch.lists[list]
-                        .ids
-                        .iter()
-                        .find(|id| **id as usize >= limit);
-                    if let Some(id) = first {
-                        return Err(out_of_range(path, field, *id, limit));
+        for (field, &column) in self.layout.fields.iter().zip(&columns.fields) {
+            let ids = |values: Values| {
+                let limit = field.num_ids.unwrap_or(0);
+                values.into_ids(limit).map_err(|wrong| match wrong {
+                    WrongIds::OutOfRange(id) => {
+                        let reason =
+                            format!("column `{}`: id {id} is not below {limit}", field.name);
+                        DataError::corrupt(path, reason)
                     }
+                    WrongIds::NoIntegers(got) => not_integers(path, &field.name, got),
+                })
+            };
+            match (field.num_ids, field.pooling) {
+                (Some(_), Some(_)) => {
+                    let lists = Lists::read(group.as_ref(), column, rows);
+                    let lists = lists.map_err(DataError::parquet(path))?;
+                    batch
+                        .list_mut(list)
+                        .extend(&ids(lists.values)?, &lists.ends);
                     list += 1;
                 }
-                Some(limit) => {
-                    let ids = read_column::<Int32Type>(group.as_ref(), column, rows)
-                        .map_err(DataError::parquet(path))?;
-                    for (row, id) in ids.into_iter().map(i32::cast_unsigned).enumerate() {
-                        if id as usize >= limit {
-                            return Err(out_of_range(path, field, id, limit));
-                        }
+                (Some(_), None) => {
+                    for (row, id) in ids(values(column)?)?.into_iter().enumerate() {
                         batch.ids[id_column + row * num_ids] = id;
                     }
                     id_column += 1;
                 }
-                None => {
-                    let numbers = read_column::<FloatType>(group.as_ref(), column, rows)
-                        .map_err(DataError::parquet(path))?;
+                (None, _) => {
+                    let numbers = values(column)?.into_floats();
                     if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
                         let reason = format!("column `{}`: {number} is no number", field.name);
                         return Err(DataError::corrupt(path, reason));
@@ -309,37 +329,65 @@ impl Shards {
         SerializedFileReader::new(file).map_err(DataError::parquet(path))
     }
 
-    fn check_columns(
+    /// Where a file has its columns.
+    fn columns(
         &self,
         file: usize,
         reader: &SerializedFileReader<File>,
-    ) -> Result<(), DataError> {
-        let found = reader.metadata().file_metadata().schema_descr();
-        let expected = SchemaDescriptor::new(schema(&self.label, &self.fields));
-        let same = found.num_columns() == expected.num_columns()
-            && found
-                .columns()
-                .iter()
-                .zip(expected.columns())
-                .all(|(found, expected)| {
-                    found.path().parts().first() == expected.path().parts().first()
-                        && found.physical_type() == expected.physical_type()
-                        && found.max_def_level() == expected.max_def_level()
-                        && found.max_rep_level() == expected.max_rep_level()
-                });
-        if same {
-            return Ok(());
-        }
-        let names = |schema: &SchemaDescriptor| -> Vec<String> {
-            let fields = schema.root_schema().get_fields().iter();
-            fields.map(|field| field.name().to_owned()).collect()
+    ) -> Result<Columns, DataError> {
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let ShardLayout {
+            label,
+            grouped,
+            fields,
+        } = &self.layout;
+        let column = |name: &str, is_list: bool| {
+            let found = schema.columns().iter().position(|column| {
+                let parts = column.path().parts();
+                parts.first().is_some_and(|part| part == name)
+            });
+            let wrong = |reason: &str| {
+                let reason = format!("column `{name}`: {reason}");
+                Err(DataError::corrupt(&self.files[file], reason))
+            };
+            let Some(index) = found else {
+                let names = schema.root_schema().get_fields().iter();
+                let names: Vec<_> = names.map(|field| field.name()).collect();
+                return wrong(&format!("there is none; the file has {names:?}"));
+            };
+            let column = schema.column(index);
+            match (is_list, column.max_rep_level()) {
+                (true, 0) => wrong("a list was expected, but it has one value a row"),
+                (false, 1..) => wrong("one value a row was expected, but it is a list"),
+                (true, 2..) => wrong("a list was expected, but it is a list of lists"),
+                _ if Values::readable(column.physical_type()) => Ok(index),
+                _ => wrong(&format!("{:?} is no number", column.physical_type())),
+            }
         };
-        let (found, expected) = (names(found), names(&expected));
-        Err(DataError::corrupt(
-            &self.files[file],
-            format!("required columns {expected:?} were expected, but the file has {found:?}"),
-        ))
+        Ok(Columns {
+            label: column(label, false)?,
+            group: match grouped {
+                true => Some(column(Self::GROUP, false)?),
+                false => None,
+            },
+            fields: fields
+                .iter()
+                .map(|field| column(&field.name, field.pooling.is_some()))
+                .collect::<Result<_, _>>()?,
+        })
     }
+}
+
+/// The leaf columns of a file.
+struct Columns {
+    label: usize,
+    group: Option<usize>,
+    fields: Vec<usize>,
+}
+
+fn not_integers(path: &Path, column: &str, got: &str) -> DataError {
+    let reason = format!("column `{column}`: integers were expected, but it has {got}");
+    DataError::corrupt(path, reason)
 }
 
 /// How many fields have one id a row, and how many have a number.
@@ -351,17 +399,11 @@ fn widths(fields: &[FieldLayout]) -> [usize; 2] {
     ]
 }
 
-fn out_of_range(path: &Path, field: &FieldLayout, id: u32, limit: usize) -> DataError {
-    let reason = format!("column `{}`: id {id} is not below {limit}", field.name);
-    DataError::corrupt(path, reason)
-}
-
-fn schema(label: &str, fields: &[FieldLayout]) -> Arc<Type> {
-    let column = |name: &str, is_id: bool| {
-        let (physical, converted) = match is_id {
-            true => (PhysicalType::INT32, ConvertedType::UINT_32),
-            false => (PhysicalType::FLOAT, ConvertedType::NONE),
-        };
+fn schema(layout: &ShardLayout) -> Arc<Type> {
+    let float = (PhysicalType::FLOAT, ConvertedType::NONE);
+    let id = (PhysicalType::INT32, ConvertedType::UINT_32);
+    let hash = (PhysicalType::INT64, ConvertedType::UINT_64);
+    let column = |name: &str, (physical, converted)| {
         let built = Type::primitive_type_builder(name, physical)
             .with_repetition(Repetition::REQUIRED)
             .with_converted_type(converted)
@@ -377,15 +419,18 @@ fn schema(label: &str, fields: &[FieldLayout]) -> Arc<Type> {
         Arc::new(built.expect("one field makes a group"))
     };
     let of_field = |field: &FieldLayout| {
-        if field.pooling.is_none() {
-            return column(&field.name, field.num_ids.is_some());
+        match (field.num_ids, field.pooling) {
+            (None, _) => return column(&field.name, float),
+            (Some(_), None) => return column(&field.name, id),
+            (Some(_), Some(_)) => {}
         }
-        let element = column("element", true);
+        let element = column("element", id);
         let list = group("list", Repetition::REPEATED, ConvertedType::NONE, element);
         group(&field.name, Repetition::REQUIRED, ConvertedType::LIST, list)
     };
-    let columns = std::iter::once(column(label, false))
-        .chain(fields.iter().map(of_field))
+    let columns = std::iter::once(column(&layout.label, float))
+        .chain(layout.grouped.then(|| column(Shards::GROUP, hash)))
+        .chain(layout.fields.iter().map(of_field))
         .collect();
     let root = Type::group_type_builder("rows")
         .with_fields(columns)
@@ -395,11 +440,20 @@ fn schema(label: &str, fields: &[FieldLayout]) -> Arc<Type> {
 
 fn write_columns(
     group: &mut SerializedRowGroupWriter<'_, File>,
-    fields: &[FieldLayout],
+    layout: &ShardLayout,
     batch: &Batch,
 ) -> Result<(), ParquetError> {
+    let fields = &layout.fields;
     let [num_ids, num_numerics] = widths(fields);
     write_column::<FloatType>(group, &batch.labels)?;
+    if layout.grouped {
+        let groups: Vec<i64> = batch
+            .groups
+            .iter()
+            .map(|group| group.cast_signed())
+            .collect();
+        write_column::<Int64Type>(group, &groups)?;
+    }
     let (mut id_column, mut numeric_column, mut lists) = (0, 0, batch.lists.iter());
     for field in fields {
         if field.pooling.is_some() {
@@ -437,43 +491,6 @@ fn write_lists(
     column.close()
 }
 
-fn read_lists(
-    group: &dyn RowGroupReader,
-    column: usize,
-    rows: usize,
-    lists: &mut IdLists,
-) -> Result<(), ParquetError> {
-    let reader = group.get_column_reader(column)?;
-    let mut reader = parquet::column::reader::get_typed_column_reader::<Int32Type>(reader);
-    let (mut ids, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut read = 0;
-    while read < rows {
-        let (records, _, _) = reader.read_records(
-            rows - read,
-            Some(&mut definitions),
-            Some(&mut repetitions),
-            &mut ids,
-        )?;
-        if records == 0 {
-            let reason = format!("column {column} ends after {read} of {rows} rows");
-            return Err(ParquetError::EOF(reason));
-        }
-        read += records;
-    }
-    if definitions.contains(&0) {
-        let reason = format!("column {column} has an empty list");
-        return Err(ParquetError::General(reason));
-    }
-    for (id, repetition) in ids.into_iter().zip(repetitions) {
-        if repetition == 0 && !lists.ids.is_empty() && lists.ends.last() != Some(&lists.ids.len()) {
-            lists.ends.push(lists.ids.len());
-        }
-        lists.ids.push(i32::cast_unsigned(id));
-    }
-    lists.ends.push(lists.ids.len());
-    Ok(())
-}
-
 /// Writes the next column of a row group: required numbers or bytes.
 pub(crate) fn write_column<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
@@ -485,34 +502,15 @@ pub(crate) fn write_column<T: DataType>(
     column.close()
 }
 
-fn read_column<T: DataType>(
-    group: &dyn RowGroupReader,
-    column: usize,
-    rows: usize,
-) -> Result<Vec<T::T>, ParquetError> {
-    let reader = group.get_column_reader(column)?;
-    let mut reader = parquet::column::reader::get_typed_column_reader::<T>(reader);
-    let mut values = Vec::with_capacity(rows);
-    while values.len() < rows {
-        let (records, _, _) = reader.read_records(rows - values.len(), None, None, &mut values)?;
-        if records == 0 {
-            return Err(ParquetError::EOF(format!(
-                "column {column} ends after {} of {rows} rows",
-                values.len()
-            )));
-        }
-    }
-    Ok(values)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::schema::Pooling;
+    use parquet::data_type::{ByteArrayType, DoubleType};
 
-    fn fields() -> Vec<FieldLayout> {
+    fn layout() -> ShardLayout {
         let pooled = Some(Pooling::Mean);
-        [
+        let fields = [
             ("a", Some(70_000), None),
             ("x", None, None),
             ("tags", Some(9), pooled),
@@ -523,11 +521,16 @@ mod tests {
             num_ids,
             pooling,
         })
-        .to_vec()
+        .to_vec();
+        ShardLayout {
+            label: "y".to_owned(),
+            grouped: true,
+            fields,
+        }
     }
 
     fn write(directory: &Path, rows: usize, wrong_id: Option<u32>) -> Shards {
-        let mut writer = ShardWriter::create(directory, "train", "y", fields(), 1).unwrap();
+        let mut writer = ShardWriter::create(directory, "train", layout(), 1).unwrap();
         for row in 0..rows {
             let batch = writer.buffer();
             batch
@@ -540,6 +543,7 @@ mod tests {
             lists.ends.push(lists.ids.len());
             batch.numerics.push(row as f32 / 4.0);
             batch.labels.push((row % 2) as f32);
+            batch.groups.push(u64::MAX - row as u64);
             batch.num_rows += 1;
             writer.row_added().unwrap();
         }
@@ -562,6 +566,7 @@ mod tests {
             assert_eq!(batch.lists[0].row(row), list);
             assert_eq!(batch.numerics[row], row as f32 / 4.0);
             assert_eq!(batch.labels[row], (row % 2) as f32);
+            assert_eq!(batch.groups[row], u64::MAX - row as u64);
         }
     }
 
@@ -579,18 +584,102 @@ mod tests {
         );
 
         let files = shards.files.clone();
-        let mut other = fields();
-        other.swap(0, 1);
-        let error = Shards::open(files.clone(), "y".to_owned(), other)
-            .unwrap_err()
-            .to_string();
+        let open = |layout| Shards::open(files.clone(), layout).unwrap_err().to_string();
+        let mut other = layout();
+        other.fields[0].name = "c".to_owned();
+        assert!(open(other).contains(
+            r#"column `c`: there is none; the file has ["y", "__group", "a", "x", "tags", "b"]"#
+        ));
+        let mut other = layout();
+        other.fields[2].pooling = None;
         assert!(
-            error.contains(r#"["y", "x", "a", "tags", "b"] were expected"#),
+            open(other).ends_with("column `tags`: one value a row was expected, but it is a list")
+        );
+        let mut other = layout();
+        other.fields[1].num_ids = Some(9);
+        let shards = Shards::open(files.clone(), other).unwrap();
+        let error = shards.read_group(0, &mut Batch::default()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("column `x`: integers were expected, but it has floats"),
             "{error}"
         );
 
         fs::write(&files[0], b"PAR1 and no more").unwrap();
-        let error = Shards::open(files, "y".to_owned(), fields()).unwrap_err();
+        let error = Shards::open(files, layout()).unwrap_err();
         assert!(matches!(error, DataError::Corrupt { .. }), "{error}");
+    }
+
+    /// As Spark writes a table: optional columns of 64 bits, in another order, among others.
+    #[test]
+    fn what_others_write_is_read_by_name_and_type() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("part-00000.parquet");
+        let schema = "message spark_schema {
+            optional int64 b; optional binary note (STRING); optional double x; optional int32 y;
+            optional group tags (LIST) { repeated group list { optional int64 element; } }
+            optional int64 __group; optional int64 a;
+        }";
+        let write = |null: bool, b: i64| {
+            let schema = parquet::schema::parser::parse_message_type(schema).unwrap();
+            let file = File::create(&path).unwrap();
+            let mut writer =
+                SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            fn column<T: DataType>(
+                group: &mut SerializedRowGroupWriter<'_, File>,
+                values: &[T::T],
+                levels: &[i16],
+                repetitions: Option<&[i16]>,
+            ) {
+                let mut column = group.next_column().unwrap().unwrap();
+                let typed = column.typed::<T>();
+                typed
+                    .write_batch(values, Some(levels), repetitions)
+                    .unwrap();
+                column.close().unwrap();
+            }
+            let long = |group: &mut _, values: [i64; 2]| {
+                column::<Int64Type>(group, &values, &[1, 1], None);
+            };
+            long(&mut group, [2, b]);
+            column::<ByteArrayType>(&mut group, &["n".into()], &[0, 1], None);
+            match null {
+                true => column::<DoubleType>(&mut group, &[0.5], &[1, 0], None),
+                false => column::<DoubleType>(&mut group, &[0.5, -2.0], &[1, 1], None),
+            }
+            column::<Int32Type>(&mut group, &[0, 1], &[1, 1], None);
+            column::<Int64Type>(&mut group, &[4, 8, 1], &[3, 3, 3], Some(&[0, 1, 0]));
+            long(&mut group, [-7, 7]);
+            long(&mut group, [69_999, 0]);
+            group.close().unwrap();
+            writer.close().unwrap();
+            let mut batch = Batch::default();
+            let shards = Shards::open(vec![path.clone()], layout())?;
+            shards.read_group(0, &mut batch).map(|()| batch)
+        };
+        let batch = write(false, 0).unwrap();
+        assert_eq!(batch.ids, [69_999, 2, 0, 0]);
+        assert_eq!(
+            (batch.numerics, batch.labels),
+            (vec![0.5, -2.0], vec![0.0, 1.0])
+        );
+        assert_eq!(batch.groups, [(-7_i64).cast_unsigned(), 7]);
+        assert_eq!(
+            (batch.lists[0].row(0), batch.lists[0].row(1)),
+            (&[4, 8][..], &[1][..])
+        );
+        let message = |null, b| write(null, b).unwrap_err().to_string();
+        assert!(
+            message(true, 0).ends_with("column `x` has a null"),
+            "{}",
+            message(true, 0)
+        );
+        let wrong = message(false, -1);
+        assert!(
+            wrong.ends_with("column `b`: id -1 is not below 3"),
+            "{wrong}"
+        );
     }
 }

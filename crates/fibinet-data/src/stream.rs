@@ -140,6 +140,10 @@ fn pick(batch: &Batch, order: &[u32]) -> Batch {
     picked.ids.reserve_exact(order.len() * num_ids);
     picked.numerics.reserve_exact(order.len() * num_numerics);
     picked.labels.reserve_exact(order.len());
+    if !batch.groups.is_empty() {
+        let groups = order.iter().map(|&row| batch.groups[row as usize]);
+        picked.groups = groups.collect();
+    }
     for row in order.iter().map(|&row| row as usize) {
         picked
             .ids
@@ -177,7 +181,7 @@ impl Draws {
 mod tests {
     use super::*;
     use crate::encoder::FieldLayout;
-    use crate::shards::ShardWriter;
+    use crate::shards::{ShardLayout, ShardWriter};
     use proptest::prelude::*;
 
     /// Rows whose id, number and label all tell the row.
@@ -189,12 +193,18 @@ mod tests {
                 pooling: None,
             })
             .to_vec();
-        let mut writer = ShardWriter::create(directory, "train", "y", fields, num_files).unwrap();
+        let layout = ShardLayout {
+            label: "y".to_owned(),
+            grouped: true,
+            fields,
+        };
+        let mut writer = ShardWriter::create(directory, "train", layout, num_files).unwrap();
         for row in 0..rows {
             let batch = writer.buffer();
             batch.ids.push(row as u32);
             batch.numerics.push(row as f32);
             batch.labels.push((row % 2) as f32);
+            batch.groups.push(row as u64 / 2);
             batch.num_rows += 1;
             writer.row_added().unwrap();
         }
@@ -212,6 +222,7 @@ mod tests {
             for (row, &id) in batch.ids.iter().enumerate() {
                 assert_eq!(batch.numerics[row], id as f32);
                 assert_eq!(batch.labels[row], (id % 2) as f32);
+                assert_eq!(batch.groups[row], u64::from(id / 2));
             }
             ids.extend(&batch.ids);
         }

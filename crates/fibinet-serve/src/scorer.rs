@@ -113,6 +113,7 @@ impl Scorer {
                 continue;
             }
             let labels = std::mem::take(&mut batch.labels);
+            let groups = std::mem::take(&mut batch.groups);
             let logits = self.logits(batch);
             if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
                 return Err(E::from(BundleError::NotFinite {
@@ -123,6 +124,7 @@ impl Scorer {
             sink(&ScoredRows {
                 logits,
                 labels,
+                groups,
                 carried,
             })?;
         }
@@ -133,7 +135,7 @@ impl Scorer {
 /// What [`Scorer::score_rows`] reads and gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScoreOptions {
-    /// Read labels, which the rows must then have.
+    /// Read labels and groups, which the rows must then have.
     pub labels: bool,
     /// What a row that cannot be read does.
     pub on_bad_row: OnBadRow,
@@ -148,6 +150,8 @@ pub struct ScoredRows {
     pub logits: Vec<f32>,
     /// A label a row, where labels were asked for.
     pub labels: Vec<f32>,
+    /// A group a row, where labels were asked for and the log has groups.
+    pub groups: Vec<u64>,
     /// The cells of the columns that were asked for, a record a row; none where none were.
     pub carried: Vec<ByteRecord>,
 }

@@ -469,7 +469,8 @@ fn predict(
     for batch in prefetch(stream)? {
         let mut batch = batch?;
         let labels = std::mem::take(&mut batch.labels);
-        predictions.extend(&logits(batch), &labels);
+        let groups = std::mem::take(&mut batch.groups);
+        predictions.extend(&logits(batch), &labels, &groups);
     }
     Ok(predictions)
 }

@@ -1,0 +1,177 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use csv::ByteRecord;
+
+use crate::error::DataError;
+use crate::reader::{Label, Position, RowReader, open_file};
+use crate::schema::RowFormat;
+
+/// The files that a source of rows consists of: itself, or those of a directory by name, as Spark,
+/// Polars and DuckDB write a table in parts. Names that begin with `_` or `.` are no rows' (Spark's
+/// `_SUCCESS`, checksums), and neither is an empty file.
+///
+/// # Errors
+///
+/// Where the directory cannot be read, or has no such file.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(DataError::io(path))? {
+        let entry = entry.map_err(DataError::io(path))?;
+        let file = entry.path();
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b"_")
+            || entry.file_name().as_encoded_bytes().starts_with(b".");
+        let metadata = fs::metadata(&file).map_err(DataError::io(&file))?;
+        if !hidden && metadata.len() > 0 {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Err(DataError::Empty {
+            path: path.to_owned(),
+        });
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The rows of several files of the same columns, one file after the other.
+pub(crate) struct PartsReader {
+    files: std::vec::IntoIter<PathBuf>,
+    format: RowFormat,
+    label: Label,
+    columns: Vec<String>,
+    /// Of the first file; the others' must be the same.
+    unreadable: Vec<Option<String>>,
+    part: Box<dyn RowReader>,
+}
+
+impl PartsReader {
+    /// Opens the first file.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_file`].
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub(crate) fn open(
+        files: Vec<PathBuf>,
+        format: &RowFormat,
+        label: Label,
+    ) -> Result<Self, DataError> {
+        let mut files = files.into_iter();
+        let first = files.next().expect("a file");
+        let part = open_file(&first, format, label)?;
+        Ok(Self {
+            files,
+            format: format.clone(),
+            label,
+            columns: part.columns().to_vec(),
+            unreadable: unreadable(part.as_ref()),
+            part,
+        })
+    }
+}
+
+impl RowReader for PartsReader {
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
+        while !self.part.read_row(row)? {
+            let Some(path) = self.files.next() else {
+                return Ok(false);
+            };
+            let part = open_file(&path, &self.format, self.label)?;
+            if part.columns() != self.columns || unreadable(part.as_ref()) != self.unreadable {
+                let reason = format!(
+                    "the columns {:?} were expected, as in the first file of its directory, but it \
+                     has {:?}, or others of them can be read",
+                    self.columns,
+                    part.columns()
+                );
+                return Err(DataError::corrupt(&path, reason));
+            }
+            self.part = part;
+        }
+        Ok(true)
+    }
+
+    fn position(&self) -> Position {
+        self.part.position()
+    }
+
+    fn unreadable(&self, column: usize) -> Option<&str> {
+        self.unreadable[column].as_deref()
+    }
+}
+
+fn unreadable(reader: &dyn RowReader) -> Vec<Option<String>> {
+    let columns = 0..reader.columns().len();
+    columns
+        .map(|column| reader.unreadable(column).map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::open_rows;
+
+    fn format() -> RowFormat {
+        RowFormat {
+            label: "y".to_owned(),
+            positive: None,
+            group: None,
+            delimiter: ',',
+            columns: None,
+            missing: Vec::new(),
+        }
+    }
+
+    fn rows(directory: &Path) -> Result<Vec<String>, DataError> {
+        let mut reader = open_rows(directory, &format(), Label::Required)?;
+        let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
+        while reader.read_row(&mut row)? {
+            let cells: Vec<_> = row.iter().map(String::from_utf8_lossy).collect();
+            rows.push(cells.join(" "));
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn a_directory_is_the_rows_of_its_files_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        let message = || rows(directory.path()).unwrap_err().to_string();
+        write("_SUCCESS", "");
+        write(".part-1.csv.crc", "crc");
+        assert!(message().ends_with("the file has no rows"), "{}", message());
+        write("part-2.csv", "y,a\n0,c\n");
+        write("part-1.csv", "y,a\n1,a\n0,b\n");
+        write("part-0.csv", "");
+        assert_eq!(rows(directory.path()).unwrap(), ["1 a", "0 b", "0 c"]);
+
+        write("part-3.csv", "y,a\n1\n");
+        let wrong = message();
+        assert!(
+            wrong.ends_with("part-3.csv:2: 1 columns, expected 2"),
+            "{wrong}"
+        );
+        write("part-3.csv", "a,y\n1,1\n");
+        let wrong = message();
+        assert!(
+            wrong.contains(r#"part-3.csv: the columns ["y", "a"] were expected"#),
+            "{wrong}"
+        );
+        fs::remove_file(directory.path().join("part-3.csv")).unwrap();
+        fs::create_dir(directory.path().join("part-4")).unwrap();
+        assert!(message().contains("part-4"), "{}", message());
+    }
+}
