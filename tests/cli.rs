@@ -1234,3 +1234,63 @@ fn a_full_disk_leaves_the_old_bundle() {
     assert_eq!(left, ["run"]);
     assert!(scored.status.success(), "{scored:?}");
 }
+
+/// Six fields of ten tokens whose effects add up; the noise is the clicks' own.
+fn additive_rows(rows: std::ops::Range<u64>) -> Vec<String> {
+    let unit = |seed, index| fibinet::data::mix_seed(seed, index) as f64 / u64::MAX as f64;
+    rows.map(|row| {
+        let tokens = (0..6).map(|field| (unit(1 + field, row) * 10.0) as u64);
+        let cells: Vec<u64> = tokens.collect();
+        let effects = (0..6).zip(&cells);
+        let logit: f64 = effects
+            .map(|(f, token)| 2.0 * unit(20 + f, *token) - 1.0)
+            .sum();
+        let click = unit(50, row) < 1.0 / (1.0 + (-1.5 * logit).exp());
+        let cells: Vec<String> = cells.iter().map(|token| format!("t{token}")).collect();
+        format!("{},{}\n", u8::from(click), cells.join(","))
+    })
+    .collect()
+}
+
+#[test]
+fn a_file_sorted_by_label_and_larger_than_the_buffer_trains_as_a_shuffled_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let write = |name: &str, rows: &[String]| {
+        let text = format!("y,a,b,c,d,e,f\n{}", rows.concat());
+        fs::write(at.join(name), text).expect("written");
+    };
+    let mut rows = additive_rows(0..20_000);
+    write("shuffled.csv", &rows);
+    rows.sort();
+    write("sorted.csv", &rows);
+    write("valid.csv", &additive_rows(20_000..24_000));
+    write("test.csv", &additive_rows(24_000..34_000));
+    let test = |train: &str| {
+        let config = format!("{train}.toml");
+        let files = ["--valid", "valid.csv", "--test", "test.csv", "-o", &config];
+        succeed(at, &[&["init", train, "--label", "y"], &files[..]].concat());
+        let out = train.trim_end_matches(".csv");
+        let run = ["train", &config, "--out", out, "--json", "--set"];
+        let settings = [
+            "data.shuffle_rows=1000",
+            "model.embedding_dim=4",
+            "train.epochs=4",
+            "train.calibration=none",
+        ];
+        let report = json(&succeed(at, &[&run[..], &settings].concat()));
+        let figure = |name: &str| report["test"][name].as_f64().expect("a figure");
+        (figure("auc"), figure("logloss"))
+    };
+    let (shuffled, sorted) = (test("shuffled.csv"), test("sorted.csv"));
+    assert!(shuffled.0 > 0.75, "{shuffled:?}");
+    assert!(
+        (shuffled.0 - sorted.0).abs() < 0.003,
+        "{shuffled:?}, {sorted:?}"
+    );
+    // The AUC does not see a bias that comes and goes with the labels, the loss does.
+    assert!(
+        (shuffled.1 - sorted.1).abs() < 0.003,
+        "{shuffled:?}, {sorted:?}"
+    );
+}
