@@ -66,6 +66,29 @@ impl Batch {
         self.num_rows = 0;
     }
 
+    /// Adds a row of another batch of the same fields.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn push_row(&mut self, from: &Self, row: usize) {
+        let (num_ids, num_numerics) = (
+            from.ids.len() / from.num_rows,
+            from.numerics.len() / from.num_rows,
+        );
+        self.ids
+            .extend_from_slice(&from.ids[row * num_ids..][..num_ids]);
+        self.numerics
+            .extend_from_slice(&from.numerics[row * num_numerics..][..num_numerics]);
+        for (list, lists) in from.lists.iter().enumerate() {
+            let ids = lists.row(row);
+            self.list_mut(list).extend(ids, &[ids.len()]);
+        }
+        self.labels.extend(from.labels.get(row));
+        self.groups.extend(from.groups.get(row));
+        self.num_rows += 1;
+    }
+
     /// The lists of a field of several ids, by its place among those fields.
     pub(crate) fn list_mut(&mut self, list: usize) -> &mut IdLists {
         if self.lists.len() <= list {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::error::DataError;
-use crate::reader::{RowReader, column_index};
+use crate::reader::{Mark, RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
 use crate::shards::ShardLayout;
 use crate::time::TimeFormat;
@@ -227,7 +227,7 @@ impl Encoder {
 }
 
 /// An [`Encoder`] that knows in which columns of a file its fields are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RowEncoder<'a> {
     encoder: &'a Encoder,
     columns: Vec<usize>,
@@ -238,7 +238,7 @@ pub struct RowEncoder<'a> {
 }
 
 impl RowEncoder<'_> {
-    /// Appends a row to a batch. Where it fails, the batch is as it was.
+    /// Appends a row to a batch; `mark` is where it is written. Where it fails, the batch is as it was.
     ///
     /// # Errors
     ///
@@ -246,11 +246,11 @@ impl RowEncoder<'_> {
     pub fn encode(
         &mut self,
         row: &ByteRecord,
-        reader: &dyn RowReader,
+        mark: &Mark,
         batch: &mut Batch,
     ) -> Result<(), DataError> {
         let (ids, numerics) = (batch.ids.len(), batch.numerics.len());
-        let label = self.append(row, reader, batch).inspect_err(|_| {
+        let label = self.append(row, mark, batch).inspect_err(|_| {
             batch.ids.truncate(ids);
             batch.numerics.truncate(numerics);
             let rows = batch.num_rows;
@@ -268,7 +268,7 @@ impl RowEncoder<'_> {
     fn append(
         &mut self,
         row: &ByteRecord,
-        reader: &dyn RowReader,
+        mark: &Mark,
         batch: &mut Batch,
     ) -> Result<Option<f32>, DataError> {
         let encoder = self.encoder;
@@ -293,22 +293,22 @@ impl RowEncoder<'_> {
             match fitted {
                 FittedField::Value { shift, scale } => batch.numerics.push(match missing {
                     true => 0.0,
-                    false => (parse_number(cell, &field.column, reader)? - shift) * scale,
+                    false => (parse_number(cell, &field.column, mark)? - shift) * scale,
                 }),
                 _ if missing => batch.ids.push(Encoder::MISSING),
                 FittedField::Fixed => {
-                    let id = fixed_id(field, encoder.times[i].as_ref(), cell, reader)?;
+                    let id = fixed_id(field, encoder.times[i].as_ref(), cell, mark)?;
                     batch.ids.push(Encoder::FIRST_TOKEN + id);
                 }
                 FittedField::Quantile { edges } => {
-                    let value = parse_number(cell, &field.column, reader)?;
+                    let value = parse_number(cell, &field.column, mark)?;
                     let bucket = edges.partition_point(|edge| *edge < value);
                     batch.ids.push(Encoder::FIRST_TOKEN + bucket as u32);
                 }
                 FittedField::Tokens { .. } => {
                     let token = match field.encoding {
                         FieldEncoding::Log2 { .. } => {
-                            log2_token(parse_number(cell, &field.column, reader)?, &mut self.token);
+                            log2_token(parse_number(cell, &field.column, mark)?, &mut self.token);
                             self.token.as_slice()
                         }
                         _ => cell,
@@ -321,7 +321,7 @@ impl RowEncoder<'_> {
         let Some(column) = self.label else {
             return Ok(None);
         };
-        parse_label(&row[column], &encoder.format, reader).map(Some)
+        parse_label(&row[column], &encoder.format, mark).map(Some)
     }
 }
 
@@ -383,10 +383,10 @@ pub(crate) fn fixed_id(
     field: &FieldSpec,
     time: Option<&TimeFormat>,
     cell: &[u8],
-    reader: &dyn RowReader,
+    mark: &Mark,
 ) -> Result<u32, DataError> {
     let error = |rule: String| DataError::Cell {
-        position: reader.position(),
+        position: mark.position(),
         column: field.column.clone(),
         rule,
         got: String::from_utf8_lossy(cell).into_owned(),
@@ -410,18 +410,14 @@ pub(crate) fn fixed_id(
 }
 
 /// A label's cell as 0 or 1.
-pub(crate) fn parse_label(
-    cell: &[u8],
-    format: &RowFormat,
-    reader: &dyn RowReader,
-) -> Result<f32, DataError> {
+pub(crate) fn parse_label(cell: &[u8], format: &RowFormat, mark: &Mark) -> Result<f32, DataError> {
     if let Some(positive) = &format.positive {
         return Ok(f32::from(u8::from(positive.as_bytes() == cell)));
     }
     match parse(cell) {
         Some(label) if label == 0.0 || label == 1.0 => Ok(label),
         _ => Err(DataError::Label {
-            position: reader.position(),
+            position: mark.position(),
             column: format.label.clone(),
             got: String::from_utf8_lossy(cell).into_owned(),
         }),
@@ -435,15 +431,11 @@ fn parse(cell: &[u8]) -> Option<f32> {
 }
 
 /// A cell as a finite number.
-pub(crate) fn parse_number(
-    cell: &[u8],
-    column: &str,
-    reader: &dyn RowReader,
-) -> Result<f32, DataError> {
+pub(crate) fn parse_number(cell: &[u8], column: &str, mark: &Mark) -> Result<f32, DataError> {
     match parse(cell) {
         Some(value) if value.is_finite() => Ok(value),
         _ => Err(DataError::Number {
-            position: reader.position(),
+            position: mark.position(),
             column: column.to_owned(),
             got: String::from_utf8_lossy(cell).into_owned(),
         }),
@@ -454,18 +446,27 @@ pub(crate) fn parse_number(
 pub(crate) fn log2_token(value: f32, token: &mut Vec<u8>) {
     token.clear();
     let value = f64::from(value);
-    // Writing to a vector does not fail.
-    let written = if value > 2.0 {
-        write!(token, "{}", value.ln().powi(2).floor())
+    let whole = if value > 2.0 {
+        value.ln().powi(2).floor()
     } else {
-        write!(token, "={}", value.floor())
+        token.push(b'=');
+        value.floor()
+    };
+    // Integers are written in a fraction of the time. Writing to a vector does not fail.
+    let written = match whole.abs() < EXACT {
+        true => write!(token, "{}", whole as i64),
+        false => write!(token, "{whole}"),
     };
     debug_assert!(written.is_ok());
 }
 
+/// Below it an f64 without a fraction is an i64.
+const EXACT: f64 = (1_u64 << 53) as f64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocks::{Block, Blocks};
     use crate::fit::EncoderFit;
     use crate::reader::{Label, open_rows};
     use crate::schema::{Scaling, TimePart};
@@ -492,11 +493,14 @@ mod tests {
     }
 
     fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, DataError> {
-        let mut reader = reader(directory, text);
+        let reader = reader(directory, text);
         let mut fit = EncoderFit::new(&format(), fields, reader.as_ref())?;
-        let mut row = ByteRecord::new();
-        while reader.read_row(&mut row)? {
-            fit.add(&row, reader.as_ref())?;
+        for block in Blocks::new(reader) {
+            let Block { rows, bad } = block?;
+            let refused = fit.add(rows.iter());
+            if let Some((_, error)) = bad.into_iter().chain(refused).next() {
+                return Err(error);
+            }
         }
         Ok(fit.finish(None))
     }
@@ -506,7 +510,7 @@ mod tests {
         let mut rows = encoder.rows(reader.as_ref(), true)?;
         let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
         while reader.read_row(&mut row)? {
-            rows.encode(&row, reader.as_ref(), &mut batch)?;
+            rows.encode(&row, &reader.mark(), &mut batch)?;
         }
         Ok(batch)
     }
@@ -630,7 +634,7 @@ mod tests {
         };
         let reader = reader(directory.path(), "y,a\nyes,1\n");
         for (cell, label) in [("yes", 1.0), ("no", 0.0), ("", 0.0), ("1", 0.0)] {
-            let parsed = parse_label(cell.as_bytes(), &format, reader.as_ref()).unwrap();
+            let parsed = parse_label(cell.as_bytes(), &format, &reader.mark()).unwrap();
             assert_eq!(parsed, label, "{cell}");
         }
     }
@@ -690,10 +694,10 @@ mod tests {
         let mut rows = encoder.rows(reader.as_ref(), true).unwrap();
         let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
         reader.read_row(&mut row).unwrap();
-        rows.encode(&row, reader.as_ref(), &mut batch).unwrap();
+        rows.encode(&row, &reader.mark(), &mut batch).unwrap();
         let before = batch.clone();
         reader.read_row(&mut row).unwrap();
-        rows.encode(&row, reader.as_ref(), &mut batch).unwrap_err();
+        rows.encode(&row, &reader.mark(), &mut batch).unwrap_err();
         assert_eq!(batch, before);
     }
 }

@@ -1,7 +1,6 @@
-use std::collections::{HashMap, HashSet};
+use rayon::prelude::*;
 
-use csv::ByteRecord;
-
+use crate::blocks::Row;
 use crate::encoder::{
     Encoder, FittedField, fixed_id, log2_token, parse_label, parse_number, time_format, tokens,
 };
@@ -10,28 +9,35 @@ use crate::reader::{RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, RowFormat, Scaling};
 use crate::split::mix;
 use crate::time::TimeFormat;
+use crate::token_table::TokenTable;
 use crate::vocabulary::Vocabulary;
 
 /// Values that the quantiles of a field are read from at most; more rows are sampled.
 const QUANTILE_SAMPLE: usize = 200_000;
 
-/// An [`Encoder`] in the making: counts tokens and watches numbers, row by row.
+/// An [`Encoder`] in the making: counts tokens and watches numbers, every field on its own.
 ///
 /// Its memory grows with the distinct tokens, not with the rows.
 #[derive(Debug)]
-pub struct EncoderFit {
+pub(crate) struct EncoderFit {
     format: RowFormat,
-    fields: Vec<(FieldSpec, FieldFit)>,
-    columns: Vec<usize>,
+    fields: Vec<FieldFit>,
     label: usize,
-    token: Vec<u8>,
-    /// The row's numbers, read before anything is counted: a bad row counts nothing.
-    numbers: Vec<f32>,
 }
 
 #[derive(Debug)]
-enum FieldFit {
-    Tokens(HashMap<Box<[u8]>, u64>),
+struct FieldFit {
+    spec: FieldSpec,
+    column: usize,
+    seen: Seen,
+    /// Of the rows at hand, where the field has numbers; NaN where one has none.
+    numbers: Vec<f32>,
+}
+
+/// What was seen of a field.
+#[derive(Debug)]
+enum Seen {
+    Tokens(TokenTable),
     Quantile(Reservoir),
     Moments(Moments),
     Fixed(Option<TimeFormat>),
@@ -43,93 +49,71 @@ impl EncoderFit {
     /// # Errors
     ///
     /// [`DataError::MissingColumn`] for the first field whose column the reader lacks.
-    pub fn new(
+    pub(crate) fn new(
         format: &RowFormat,
         fields: &[FieldSpec],
         reader: &dyn RowReader,
     ) -> Result<Self, DataError> {
-        let columns = fields
-            .iter()
-            .map(|field| column_index(reader, &field.column))
-            .collect::<Result<_, _>>()?;
-        let fields = fields
-            .iter()
-            .enumerate()
-            .map(|(i, field)| {
-                let fit = match field.encoding {
-                    FieldEncoding::Categorical { .. }
-                    | FieldEncoding::MultiCategorical { .. }
-                    | FieldEncoding::Log2 { .. } => FieldFit::Tokens(HashMap::new()),
-                    FieldEncoding::Quantile { .. } => FieldFit::Quantile(Reservoir::new(i as u64)),
-                    FieldEncoding::Value { .. } => FieldFit::Moments(Moments::default()),
-                    FieldEncoding::Hashed { .. }
-                    | FieldEncoding::Id { .. }
-                    | FieldEncoding::Timestamp { .. } => {
-                        FieldFit::Fixed(time_format(&field.encoding))
-                    }
-                };
-                (field.clone(), fit)
+        let field = |(i, spec): (usize, &FieldSpec)| -> Result<FieldFit, DataError> {
+            let seen = match spec.encoding {
+                FieldEncoding::Categorical { .. }
+                | FieldEncoding::MultiCategorical { .. }
+                | FieldEncoding::Log2 { .. } => Seen::Tokens(TokenTable::default()),
+                FieldEncoding::Quantile { .. } => Seen::Quantile(Reservoir::new(i as u64)),
+                FieldEncoding::Value { .. } => Seen::Moments(Moments::default()),
+                FieldEncoding::Hashed { .. }
+                | FieldEncoding::Id { .. }
+                | FieldEncoding::Timestamp { .. } => Seen::Fixed(time_format(&spec.encoding)),
+            };
+            Ok(FieldFit {
+                spec: spec.clone(),
+                column: column_index(reader, &spec.column)?,
+                seen,
+                numbers: Vec::new(),
             })
-            .collect();
+        };
         Ok(Self {
             format: format.clone(),
-            fields,
-            columns,
+            fields: fields
+                .iter()
+                .enumerate()
+                .map(field)
+                .collect::<Result<_, _>>()?,
             label: column_index(reader, &format.label)?,
-            token: Vec::new(),
-            numbers: Vec::new(),
         })
     }
 
-    /// Counts a training row. Where it fails, nothing is counted.
-    ///
-    /// # Errors
-    ///
-    /// Where the label is not 0 or 1, or a cell is not what its field says.
-    pub fn add(&mut self, row: &ByteRecord, reader: &dyn RowReader) -> Result<(), DataError> {
-        parse_label(&row[self.label], &self.format, reader)?;
-        self.numbers.clear();
-        let cells = || self.columns.iter().map(|column| &row[*column]);
-        for ((field, fit), cell) in self.fields.iter().zip(cells()) {
-            if self.format.is_missing(cell) {
-                continue;
-            }
-            match (fit, &field.encoding) {
-                (FieldFit::Fixed(time), _) => {
-                    fixed_id(field, time.as_ref(), cell, reader)?;
-                }
-                (_, FieldEncoding::Categorical { .. } | FieldEncoding::MultiCategorical { .. }) => {
-                }
-                _ => {
-                    let number = parse_number(cell, &field.column, reader)?;
-                    self.numbers.push(number);
-                }
-            }
-        }
-        let mut numbers = self.numbers.iter().copied();
-        let mut number = || numbers.next().unwrap_or_default();
-        for ((field, fit), cell) in self.fields.iter_mut().zip(cells()) {
-            if self.format.is_missing(cell) {
-                continue;
-            }
-            match fit {
-                FieldFit::Tokens(counts) => match &field.encoding {
-                    FieldEncoding::Log2 { .. } => {
-                        log2_token(number(), &mut self.token);
-                        count(counts, &self.token);
-                    }
-                    FieldEncoding::MultiCategorical { separator, .. } => {
-                        tokens(cell, separator, &self.format)
-                            .for_each(|token| count(counts, token));
-                    }
-                    _ => count(counts, cell),
-                },
-                FieldFit::Quantile(sample) => sample.add(number()),
-                FieldFit::Moments(moments) => moments.add(f64::from(number())),
-                FieldFit::Fixed(_) => {}
-            }
-        }
-        Ok(())
+    /// Counts training rows, and gives those that it cannot: the number of each, ascending, and what
+    /// is wrong first, the label or the first field. Of such a row nothing is counted.
+    pub(crate) fn add<'a>(&mut self, rows: impl Iterator<Item = &'a Row>) -> Vec<(u64, DataError)> {
+        let rows: Vec<&Row> = rows.collect();
+        let Self {
+            format,
+            fields,
+            label,
+        } = self;
+        let labels = rows.iter().enumerate().filter_map(|(at, row)| {
+            let error = parse_label(&row.cells[*label], format, &row.mark).err()?;
+            Some((at, error))
+        });
+        let mut refused: Vec<(usize, DataError)> = labels.collect();
+        let by_field: Vec<_> = fields
+            .par_iter_mut()
+            .map(|field| field.check(&rows, format))
+            .collect();
+        refused.extend(by_field.into_iter().flatten());
+        // Stable: of a row's faults the first stays first.
+        refused.sort_by_key(|(at, _)| *at);
+        refused.dedup_by_key(|(at, _)| *at);
+        let mut counted = vec![true; rows.len()];
+        refused.iter().for_each(|(at, _)| counted[*at] = false);
+        fields
+            .par_iter_mut()
+            .for_each(|field| field.add(&rows, &counted, format));
+        refused
+            .into_iter()
+            .map(|(at, error)| (rows[at].number, error))
+            .collect()
     }
 
     /// The encoder. Ids go by descending count (the rows met most lie together), equal counts by
@@ -141,72 +125,154 @@ impl EncoderFit {
     /// # Panics
     ///
     /// If the base has other fields.
-    pub fn finish(self, base: Option<&Encoder>) -> Encoder {
-        let mut vocabularies = Vec::with_capacity(self.fields.len());
-        let mut fields = Vec::with_capacity(self.fields.len());
+    pub(crate) fn finish(self, base: Option<&Encoder>) -> Encoder {
         if let Some(base) = base {
             assert!(
-                base.fields().eq(self.fields.iter().map(|(field, _)| field)),
+                base.fields()
+                    .eq(self.fields.iter().map(|field| &field.spec)),
                 "the base's fields are these"
             );
         }
-        for (i, (spec, fit)) in self.fields.into_iter().enumerate() {
-            let mut tokens = Vec::new();
-            let fitted = match (fit, &spec.encoding) {
-                (FieldFit::Tokens(counts), FieldEncoding::Categorical { min_count })
-                | (FieldFit::Tokens(counts), FieldEncoding::MultiCategorical { min_count, .. })
-                | (FieldFit::Tokens(counts), FieldEncoding::Log2 { min_count }) => {
-                    let mut kept: Vec<(Box<[u8]>, u64)> = counts
-                        .into_iter()
-                        .filter(|(_, count)| *count >= *min_count)
-                        .collect();
-                    kept.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-                    tokens = kept.into_iter().map(|(token, _)| token).collect();
-                    if let Some(base) = base {
-                        let mut known = base.tokens(i);
-                        let is_known: HashSet<&[u8]> = known.iter().map(Box::as_ref).collect();
-                        tokens.retain(|token| !is_known.contains(token.as_ref()));
-                        drop(is_known);
-                        known.append(&mut tokens);
-                        tokens = known;
-                    }
-                    FittedField::Tokens { len: tokens.len() }
-                }
-                (FieldFit::Quantile(sample), FieldEncoding::Quantile { buckets }) => {
-                    FittedField::Quantile {
-                        edges: sample.edges(*buckets as usize),
-                    }
-                }
-                (FieldFit::Moments(moments), FieldEncoding::Value { scaling }) => {
-                    moments.scaling(*scaling)
-                }
-                (FieldFit::Fixed(_), _) => FittedField::Fixed,
-                (fit, encoding) => unreachable!("{encoding:?} is fitted as {fit:?}"),
-            };
+        let finished = self.fields.into_par_iter().enumerate().map(|(i, field)| {
+            let known = base.map_or_else(Vec::new, |base| base.tokens(i));
+            let (fitted, tokens, table) = field.seen.finish(&field.spec.encoding, known);
             let fitted = match (fitted, base) {
                 (FittedField::Quantile { .. } | FittedField::Value { .. }, Some(base)) => {
                     base.fitted(i).clone()
                 }
                 (fitted, _) => fitted,
             };
-            vocabularies.push(tokens);
-            fields.push((spec, fitted));
-        }
-        Encoder::new(
-            self.format,
-            fields,
-            Vocabulary::new(vocabularies, Encoder::FIRST_TOKEN),
-        )
+            ((field.spec, fitted), (tokens, table))
+        });
+        let (fields, vocabularies): (Vec<_>, Vec<_>) = finished.unzip();
+        let (tokens, tables): (Vec<_>, Vec<_>) = vocabularies.into_iter().unzip();
+        let vocabulary = Vocabulary::new(&tokens, Encoder::FIRST_TOKEN);
+        Encoder::new(self.format, fields, vocabulary.with_tables(tables))
     }
 }
 
-fn count(counts: &mut HashMap<Box<[u8]>, u64>, token: &[u8]) {
-    match counts.get_mut(token) {
-        Some(count) => *count += 1,
-        None => {
-            counts.insert(token.into(), 1);
+impl FieldFit {
+    /// The rows whose cell is not what the field says, by their place among these.
+    fn check(&mut self, rows: &[&Row], format: &RowFormat) -> Vec<(usize, DataError)> {
+        let Self {
+            spec,
+            column,
+            seen,
+            numbers,
+        } = self;
+        let cells = || {
+            let cells = rows.iter().map(|row| (&row.cells[*column], &row.mark));
+            cells.enumerate()
+        };
+        numbers.clear();
+        match (seen, &spec.encoding) {
+            (Seen::Fixed(time), _) => cells()
+                .filter(|(_, (cell, _))| !format.is_missing(cell))
+                .filter_map(|(at, (cell, mark))| {
+                    let id = fixed_id(spec, time.as_ref(), cell, mark);
+                    Some((at, id.err()?))
+                })
+                .collect(),
+            (_, FieldEncoding::Categorical { .. } | FieldEncoding::MultiCategorical { .. }) => {
+                Vec::new()
+            }
+            _ => {
+                let mut refused = Vec::new();
+                numbers.extend(cells().map(|(at, (cell, mark))| {
+                    if format.is_missing(cell) {
+                        return f32::NAN;
+                    }
+                    parse_number(cell, &spec.column, mark).unwrap_or_else(|error| {
+                        refused.push((at, error));
+                        f32::NAN
+                    })
+                }));
+                refused
+            }
         }
     }
+
+    /// Counts the cells of rows that are `counted`, after [`check`](Self::check) of the same.
+    fn add(&mut self, rows: &[&Row], counted: &[bool], format: &RowFormat) {
+        let counted = || counted.iter().enumerate().filter(|(_, counted)| **counted);
+        let numbers = || {
+            let numbers = counted().map(|(at, _)| self.numbers[at]);
+            numbers.filter(|number| !number.is_nan())
+        };
+        let cells = || {
+            let cells = counted().map(|(at, _)| &rows[at].cells[self.column]);
+            cells.filter(|cell| !format.is_missing(cell))
+        };
+        match (&mut self.seen, &self.spec.encoding) {
+            (Seen::Tokens(table), FieldEncoding::Log2 { .. }) => {
+                let mut token = Vec::new();
+                for number in numbers() {
+                    log2_token(number, &mut token);
+                    *table.number_mut(&token) += 1;
+                }
+            }
+            (Seen::Tokens(table), FieldEncoding::MultiCategorical { separator, .. }) => {
+                for token in cells().flat_map(|cell| tokens(cell, separator, format)) {
+                    *table.number_mut(token) += 1;
+                }
+            }
+            (Seen::Tokens(table), _) => cells().for_each(|cell| *table.number_mut(cell) += 1),
+            (Seen::Quantile(sample), _) => numbers().for_each(|number| sample.add(number)),
+            (Seen::Moments(moments), _) => {
+                numbers().for_each(|number| moments.add(f64::from(number)));
+            }
+            (Seen::Fixed(_), _) => {}
+        }
+    }
+}
+
+impl Seen {
+    /// What the field comes to, its tokens by id, and a table of these ids. `known` tokens come first
+    /// and have their ids, whatever was seen of them.
+    fn finish(
+        self,
+        encoding: &FieldEncoding,
+        known: Vec<Box<[u8]>>,
+    ) -> (FittedField, Vec<Box<[u8]>>, TokenTable) {
+        let fitted = match (self, encoding) {
+            (
+                Self::Tokens(table),
+                FieldEncoding::Categorical { min_count }
+                | FieldEncoding::MultiCategorical { min_count, .. }
+                | FieldEncoding::Log2 { min_count },
+            ) => return finish_tokens(table, *min_count, known),
+            (Self::Quantile(sample), FieldEncoding::Quantile { buckets }) => {
+                FittedField::Quantile {
+                    edges: sample.edges(*buckets as usize),
+                }
+            }
+            (Self::Moments(moments), FieldEncoding::Value { scaling }) => moments.scaling(*scaling),
+            (Self::Fixed(_), _) => FittedField::Fixed,
+            (seen, encoding) => unreachable!("{encoding:?} is fitted as {seen:?}"),
+        };
+        (fitted, Vec::new(), TokenTable::default())
+    }
+}
+
+fn finish_tokens(
+    mut table: TokenTable,
+    min_count: u64,
+    known: Vec<Box<[u8]>>,
+) -> (FittedField, Vec<Box<[u8]>>, TokenTable) {
+    // Known ones are not counted as new.
+    known.iter().for_each(|token| *table.number_mut(token) = 0);
+    let counts = table.iter();
+    let mut new: Vec<(&[u8], u64)> = counts
+        .filter(|(_, count)| *count >= min_count.max(1))
+        .collect();
+    new.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let mut tokens = known;
+    tokens.extend(new.into_iter().map(|(token, _)| token.into()));
+    table.forget_numbers();
+    for (token, id) in tokens.iter().zip(u64::from(Encoder::FIRST_TOKEN)..) {
+        *table.number_mut(token) = id;
+    }
+    (FittedField::Tokens { len: tokens.len() }, tokens, table)
 }
 
 /// A uniform sample of a stream of unknown length (Vitter's algorithm R), with draws that depend on

@@ -102,8 +102,7 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
     let mut num_rows = 0;
     while num_rows < ROWS && reader.read_row(&mut row)? {
         num_rows += 1;
-        let click =
-            parse_label(&row[label], format, reader.as_ref()).is_ok_and(|label| label > 0.5);
+        let click = parse_label(&row[label], format, &reader.mark()).is_ok_and(|label| label > 0.5);
         for (column, cell) in columns.iter_mut().zip(&row) {
             match MISSING.iter().find(|word| word.as_bytes() == cell) {
                 _ if format.is_missing(cell) => {}

@@ -11,6 +11,7 @@
 //! never with the rows. Nothing here knows of Burn or of models.
 
 mod batch;
+mod blocks;
 mod bytes;
 mod encoder;
 mod error;
@@ -31,19 +32,19 @@ mod split;
 mod stream;
 mod synthetic;
 mod time;
+mod token_table;
 mod vocabulary;
 
 pub use batch::{Batch, IdLists};
 pub use encoder::{Encoder, FieldLayout, RowEncoder};
 pub use error::DataError;
-pub use fit::EncoderFit;
 pub use guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
 pub use mapped::MappedFile;
 pub use parquet_rows::ParquetReader;
 pub use parquet_text::ParquetTable;
 pub use prefetch::Prefetch;
 pub use prepare::{LeftOut, Prepared, Progress, prepare, prepare_cached};
-pub use reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
+pub use reader::{DelimitedReader, Label, Mark, Place, Position, RowReader, open_rows};
 pub use schema::{
     BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,
     Scaling, SchemaError, Sources, TimePart,

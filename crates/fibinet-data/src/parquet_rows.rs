@@ -14,7 +14,7 @@ use parquet::schema::types::{ColumnDescriptor, Type};
 use crate::bytes;
 use crate::error::DataError;
 use crate::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
-use crate::reader::{Place, Position, RowReader};
+use crate::reader::{Mark, Place, Position, RowReader};
 
 /// Rows that are decoded at a time, all columns of them: what bounds the memory, whatever a row
 /// group holds.
@@ -209,11 +209,11 @@ impl RowReader for ParquetReader {
         Ok(true)
     }
 
-    fn position(&self) -> Position {
-        Position {
+    fn mark(&self) -> Mark {
+        Mark::new(Position {
             path: Arc::clone(&self.path),
             place: Place::Row(self.rows),
-        }
+        })
     }
 
     fn unreadable(&self, column: usize) -> Option<&str> {
@@ -759,7 +759,7 @@ mod tests {
                 assert_eq!(row, ByteRecord::from(expected.to_vec()), "{compression}");
             }
             assert_eq!(
-                reader.position().to_string(),
+                reader.mark().position().to_string(),
                 format!("{}, row {start}", path.display())
             );
             assert!(!reader.read_row(&mut row).unwrap());

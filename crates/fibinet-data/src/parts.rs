@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use csv::ByteRecord;
 
 use crate::error::DataError;
-use crate::reader::{Label, Position, RowReader, open_file};
+use crate::reader::{Label, Mark, RowReader, open_file};
 use crate::schema::RowFormat;
 
 /// The files that a source of rows consists of: itself, or those of a directory by name, as Spark,
@@ -103,8 +103,8 @@ impl RowReader for PartsReader {
         Ok(true)
     }
 
-    fn position(&self) -> Position {
-        self.part.position()
+    fn mark(&self) -> Mark {
+        self.part.mark()
     }
 
     fn unreadable(&self, column: usize) -> Option<&str> {

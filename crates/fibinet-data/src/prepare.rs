@@ -3,13 +3,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use csv::ByteRecord;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::encoder::Encoder;
+use crate::batch::Batch;
+use crate::blocks::{Block, Blocks, Row};
+use crate::encoder::{Encoder, RowEncoder};
 use crate::error::DataError;
 use crate::fit::EncoderFit;
 use crate::parts;
+use crate::prefetch::Prefetch;
 use crate::reader::{Label, RowReader, open_rows};
 use crate::schema::{DataSpec, OnBadRow};
 use crate::shards::{ShardWriter, Shards};
@@ -76,8 +79,10 @@ const MANIFEST: &str = "prepared.toml";
 const ENCODER: &str = "encoder";
 /// Changes with whatever changes what [`prepare`] writes.
 const CACHE_VERSION: u32 = 2;
-/// Reports come every so many rows.
-const REPORT_ROWS: u64 = 1 << 14;
+/// Rows that a thread encodes at a time.
+const CHUNK_ROWS: usize = 512;
+/// Blocks of rows that lie ready.
+const BLOCKS_AHEAD: usize = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,13 +95,17 @@ struct Manifest {
 /// Fits an encoder on the training rows and writes every split encoded into a directory.
 ///
 /// Training rows are scattered over files by their number, so that each file is a fair sample of
-/// all of them, whatever their order. With a `base`, the encoder goes on from it, as
-/// [`EncoderFit::finish`] says.
+/// all of them, whatever their order. With a `base`, what that was fitted on stays
+/// as it is, buckets and scales too: its tokens keep their ids, and those that it does not have come
+/// after them.
+///
+/// A thread reads ahead; fields are counted, and rows encoded and written, on all threads, with the
+/// same result at any number of them.
 ///
 /// # Errors
 ///
-/// Where the base has other fields, a file cannot be read or written, a row is not what the spec says, or no row goes to the
-/// training or the validation split.
+/// Where the base has other fields, a file cannot be read or written, a row is not what the spec
+/// says, or no row goes to the training or the validation split.
 pub fn prepare(
     spec: &DataSpec,
     base: Option<&Encoder>,
@@ -133,37 +142,37 @@ pub fn prepare(
     let mut left_out = LeftOut::default();
     for (path, whole) in files {
         let Some(path) = path else { continue };
-        let mut reader = open_rows(path, &spec.format, Label::Required)?;
-        let mut rows = encoder.rows(reader.as_ref(), true)?;
+        let reader = open_rows(path, &spec.format, Label::Required)?;
+        let rows = encoder.rows(reader.as_ref(), true)?;
         let split = match whole {
             Some(kind) => Assigner::Whole(kind),
             None => assigner(spec, reader.as_ref(), count)?,
         };
         let mut of_no_split = 0;
-        let bad = for_each_row(
-            reader.as_mut(),
-            path,
-            spec.on_bad_row,
-            |number, row, reader| {
-                let Some(kind) = split.assign(number, row) else {
-                    of_no_split += 1;
-                    return Ok(());
-                };
-                let writer = &mut writers[kind as usize];
-                rows.encode(row, reader, writer.buffer())?;
-                writer.row_added()?;
-                encoded += 1;
-                if encoded % REPORT_ROWS == 0 {
-                    progress(Progress::Encoding(encoded));
+        let bad = for_each_block(reader, path, spec.on_bad_row, |block| {
+            let chunks = block.par_chunks(CHUNK_ROWS);
+            let chunks: Vec<Chunk> = chunks
+                .map(|chunk| Chunk::encode(chunk, &rows, &split))
+                .collect();
+            let mut bad = Vec::new();
+            for chunk in chunks {
+                for (row, kind) in chunk.kinds.into_iter().enumerate() {
+                    writers[kind as usize].add(&chunk.batch, row);
                 }
-                Ok(())
-            },
-        )?;
+                of_no_split += chunk.of_no_split;
+                encoded += chunk.batch.num_rows as u64;
+                bad.extend(chunk.bad);
+            }
+            for writer in &mut writers {
+                writer.write_full_groups()?;
+            }
+            progress(Progress::Encoding(encoded));
+            Ok(bad)
+        })?;
         left_out.of_no_split += of_no_split;
         left_out.bad_rows += bad.bad_rows;
         left_out.first_bad_row = left_out.first_bad_row.take().or(bad.first_bad_row);
     }
-    progress(Progress::Encoding(encoded));
 
     let [train, valid, test] = writers;
     let [train, valid, test] = [train.finish()?, valid.finish()?, test.finish()?];
@@ -328,17 +337,14 @@ fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
 
 fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataError> {
     let path = &spec.sources.train;
-    let mut reader = open_rows(path, &spec.format, Label::Required)?;
+    let reader = open_rows(path, &spec.format, Label::Required)?;
     let mut count = 0;
-    for_each_row(reader.as_mut(), path, spec.on_bad_row, |number, _, _| {
-        count = number + 1;
-        if count % REPORT_ROWS == 0 {
-            progress(count);
-        }
-        Ok(())
+    let bad = for_each_block(reader, path, spec.on_bad_row, |block| {
+        count += block.len() as u64;
+        progress(count);
+        Ok(Vec::new())
     })?;
-    progress(count);
-    Ok(count)
+    Ok(count + bad.bad_rows)
 }
 
 /// The encoder, and the rows it was fitted on.
@@ -349,27 +355,19 @@ fn fit(
     mut progress: impl FnMut(u64),
 ) -> Result<(Encoder, u64), DataError> {
     let path = &spec.sources.train;
-    let mut reader = open_rows(path, &spec.format, Label::Required)?;
+    let reader = open_rows(path, &spec.format, Label::Required)?;
     let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
     let split = assigner(spec, reader.as_ref(), count)?;
-    let (mut rows, mut fitted) = (0, 0_u64);
-    for_each_row(
-        reader.as_mut(),
-        path,
-        spec.on_bad_row,
-        |number, row, reader| {
-            rows = number + 1;
-            if split.assign(number, row) == Some(SplitKind::Train) {
-                fit.add(row, reader)?;
-                fitted += 1;
-            }
-            if rows % REPORT_ROWS == 0 {
-                progress(rows);
-            }
-            Ok(())
-        },
-    )?;
-    progress(rows);
+    let (mut read, mut fitted) = (0, 0);
+    for_each_block(reader, path, spec.on_bad_row, |block| {
+        let mut taken = 0;
+        let is_train = |row: &&Row| split.assign(row.number, &row.cells) == Some(SplitKind::Train);
+        let bad = fit.add(block.iter().filter(is_train).inspect(|_| taken += 1));
+        fitted += taken - bad.len() as u64;
+        read += block.len() as u64;
+        progress(read);
+        Ok(bad)
+    })?;
     if fitted == 0 {
         return Err(DataError::EmptySplit {
             split: SplitKind::Train.name(),
@@ -391,25 +389,51 @@ fn assigner<'a>(
     }
 }
 
-/// Gives every row with its number, from 0; bad rows are numbered too, and count as `on_bad_row`
-/// says.
-pub(crate) fn for_each_row(
-    reader: &mut dyn RowReader,
+/// Encoded rows of one or several splits.
+#[derive(Default)]
+struct Chunk {
+    batch: Batch,
+    /// The split of each.
+    kinds: Vec<SplitKind>,
+    bad: Vec<(u64, DataError)>,
+    of_no_split: u64,
+}
+
+impl Chunk {
+    fn encode(rows: &[Row], encoder: &RowEncoder<'_>, split: &Assigner<'_>) -> Self {
+        let (mut chunk, mut encoder) = (Self::default(), encoder.clone());
+        for row in rows {
+            let Some(kind) = split.assign(row.number, &row.cells) else {
+                chunk.of_no_split += 1;
+                continue;
+            };
+            match encoder.encode(&row.cells, &row.mark, &mut chunk.batch) {
+                Ok(()) => chunk.kinds.push(kind),
+                Err(error) => chunk.bad.push((row.number, error)),
+            }
+        }
+        chunk
+    }
+}
+
+/// Gives the rows of a file, which a thread of its own reads ahead. Bad rows, those that cannot be
+/// read and those that `each` gives back, with their numbers, count as `on_bad_row` says.
+fn for_each_block(
+    reader: Box<dyn RowReader>,
     path: &Path,
     on_bad_row: OnBadRow,
-    mut each: impl FnMut(u64, &ByteRecord, &dyn RowReader) -> Result<(), DataError>,
+    mut each: impl FnMut(&[Row]) -> Result<Vec<(u64, DataError)>, DataError>,
 ) -> Result<LeftOut, DataError> {
     let mut left_out = LeftOut::default();
-    let mut row = ByteRecord::new();
     let mut number = 0;
-    loop {
-        let done = match reader.read_row(&mut row) {
-            Ok(false) => break,
-            Ok(true) => each(number, &row, reader),
-            Err(error) => Err(error),
-        };
-        number += 1;
-        done.or_else(|error| left_out.skip(on_bad_row, error))?;
+    for block in Prefetch::new(Blocks::new(reader), BLOCKS_AHEAD).map_err(DataError::io(path))? {
+        let Block { rows, mut bad } = block?;
+        number += (rows.len() + bad.len()) as u64;
+        bad.extend(each(&rows)?);
+        bad.sort_by_key(|(number, _)| *number);
+        for (_, error) in bad {
+            left_out.skip(on_bad_row, error)?;
+        }
     }
     match &left_out.first_bad_row {
         Some(first) if left_out.bad_rows == number => Err(DataError::AllBad {
@@ -426,7 +450,6 @@ pub(crate) fn for_each_row(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Batch;
     use crate::schema::DataConfig;
     use std::fs;
 

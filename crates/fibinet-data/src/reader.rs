@@ -40,6 +40,35 @@ impl fmt::Display for Position {
     }
 }
 
+/// Where a row is written, for whoever comes to need it: the line is counted only then.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    position: Position,
+    /// Where the row's text begins; `position` then has its reader's own count of lines.
+    byte: Option<u64>,
+}
+
+impl Mark {
+    /// The mark of a row whose place is known.
+    pub fn new(position: Position) -> Self {
+        Self {
+            position,
+            byte: None,
+        }
+    }
+
+    /// The place; a line by reading the file up to it.
+    pub fn position(&self) -> Position {
+        let Position { path, place } = self.position.clone();
+        let counted = self.byte.and_then(|byte| line_at(&path, byte).ok());
+        Position {
+            path,
+            // A file that cannot be read twice has the reader's own count.
+            place: counted.map_or(place, Place::Line),
+        }
+    }
+}
+
 /// A source of raw rows, one after the other.
 pub trait RowReader: Send {
     /// The columns' names, in the rows' order.
@@ -54,7 +83,7 @@ pub trait RowReader: Send {
     fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError>;
 
     /// Where the row that was read last is written.
-    fn position(&self) -> Position;
+    fn mark(&self) -> Mark;
 
     /// Why a column has no cells, where it has none.
     fn unreadable(&self, column: usize) -> Option<&str> {
@@ -190,7 +219,7 @@ impl RowReader for DelimitedReader {
         self.start = row.position().map_or(0, csv::Position::byte);
         if row.len() != self.columns.len() {
             return Err(DataError::Width {
-                position: self.position(),
+                position: self.mark().position(),
                 expected: self.columns.len(),
                 got: row.len(),
             });
@@ -199,14 +228,14 @@ impl RowReader for DelimitedReader {
         Ok(true)
     }
 
-    fn position(&self) -> Position {
-        Position {
+    fn mark(&self) -> Mark {
+        let position = Position {
             path: Arc::clone(&self.path),
-            // Counted only when it is asked for, by an error; a file that cannot be read twice has
-            // the reader's own count.
-            place: Place::Line(
-                line_at(&self.path, self.start).unwrap_or(self.reader.position().line()),
-            ),
+            place: Place::Line(self.reader.position().line()),
+        };
+        Mark {
+            position,
+            byte: Some(self.start),
         }
     }
 }
@@ -214,7 +243,7 @@ impl RowReader for DelimitedReader {
 /// The index of a column, or the error that names the nearest one.
 pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, DataError> {
     let columns = reader.columns();
-    let path = || reader.position().path.to_path_buf();
+    let path = || reader.mark().position.path.to_path_buf();
     let index = columns
         .iter()
         .position(|column| column == name)
@@ -273,7 +302,7 @@ fn check_utf8(row: &ByteRecord, reader: &DelimitedReader) -> Result<(), DataErro
     {
         None => Ok(()),
         Some(column) => Err(DataError::Utf8 {
-            position: reader.position(),
+            position: reader.mark().position(),
             column: reader.columns[column].clone(),
             got: String::from_utf8_lossy(&row[column]).into_owned(),
         }),

@@ -11,6 +11,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
+use rayon::prelude::*;
 
 use crate::batch::{Batch, IdLists};
 use crate::encoder::FieldLayout;
@@ -63,8 +64,6 @@ struct Group {
 pub struct ShardWriter {
     layout: ShardLayout,
     files: Vec<OpenFile>,
-    /// The file of the row that is being added.
-    at: usize,
     group_rows: usize,
     num_rows: u64,
 }
@@ -103,30 +102,38 @@ impl ShardWriter {
         Ok(Self {
             layout,
             files: (0..num_files).map(file).collect(),
-            at: 0,
             group_rows: (BUFFERED_ROWS / num_files).clamp(1024, GROUP_ROWS),
             num_rows: 0,
         })
     }
 
-    /// Where the next row goes; call [`row_added`](Self::row_added) after adding one.
-    pub fn buffer(&mut self) -> &mut Batch {
-        self.at = (mix(SCATTER, self.num_rows) % self.files.len() as u64) as usize;
-        &mut self.files[self.at].buffer
+    /// Adds a row of a batch.
+    ///
+    /// # Panics
+    ///
+    /// If the batch has no such row.
+    pub fn add(&mut self, rows: &Batch, row: usize) {
+        let file = mix(SCATTER, self.num_rows) % self.files.len() as u64;
+        self.files[file as usize].buffer.push_row(rows, row);
+        self.num_rows += 1;
     }
 
-    /// Writes the buffered rows of its file out when they make a row group.
+    /// Writes the rows of the files that have enough for a row group, each on a thread. Call it every
+    /// few thousand rows.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
-    pub fn row_added(&mut self) -> Result<(), DataError> {
-        self.num_rows += 1;
-        let file = &mut self.files[self.at];
-        if file.buffer.num_rows >= self.group_rows {
-            file.write_group(&self.layout)?;
-        }
-        Ok(())
+    /// Where a file cannot be written.
+    pub fn write_full_groups(&mut self) -> Result<(), DataError> {
+        self.write_groups(self.group_rows)
+    }
+
+    fn write_groups(&mut self, least_rows: usize) -> Result<(), DataError> {
+        let layout = &self.layout;
+        self.files
+            .par_iter_mut()
+            .filter(|file| file.buffer.num_rows >= least_rows)
+            .try_for_each(|file| file.write_group(layout))
     }
 
     /// Writes what is left and reads the files' footers back.
@@ -134,12 +141,10 @@ impl ShardWriter {
     /// # Errors
     ///
     /// Where a file cannot be written or read.
-    pub fn finish(self) -> Result<Shards, DataError> {
+    pub fn finish(mut self) -> Result<Shards, DataError> {
+        self.write_groups(1)?;
         let mut paths = Vec::new();
-        for mut file in self.files {
-            if file.buffer.num_rows > 0 {
-                file.write_group(&self.layout)?;
-            }
+        for file in self.files {
             if let Some(writer) = file.writer {
                 writer.close().map_err(DataError::parquet(&file.path))?;
                 paths.push(file.path);
@@ -532,7 +537,7 @@ mod tests {
     fn write(directory: &Path, rows: usize, wrong_id: Option<u32>) -> Shards {
         let mut writer = ShardWriter::create(directory, "train", layout(), 1).unwrap();
         for row in 0..rows {
-            let batch = writer.buffer();
+            let mut batch = Batch::default();
             batch
                 .ids
                 .extend([row as u32 % 70_000, wrong_id.unwrap_or(row as u32 % 3)]);
@@ -545,7 +550,8 @@ mod tests {
             batch.labels.push((row % 2) as f32);
             batch.groups.push(u64::MAX - row as u64);
             batch.num_rows += 1;
-            writer.row_added().unwrap();
+            writer.add(&batch, 0);
+            writer.write_full_groups().unwrap();
         }
         writer.finish().unwrap()
     }

@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::batch::{Batch, IdLists};
+use crate::batch::Batch;
 use crate::error::DataError;
 use crate::shards::Shards;
 use crate::split::mix;
@@ -116,41 +116,14 @@ impl Iterator for BatchStream {
 
 /// The rows of a batch in another order.
 fn pick(batch: &Batch, order: &[u32]) -> Batch {
-    let mut picked = Batch {
-        num_rows: order.len(),
-        ..Batch::default()
-    };
-    if batch.num_rows == 0 {
-        return picked;
-    }
-    let num_ids = batch.ids.len() / batch.num_rows;
-    let num_numerics = batch.numerics.len() / batch.num_rows;
-    picked.lists = batch
-        .lists
-        .iter()
-        .map(|lists| {
-            let mut of_field = IdLists::default();
-            for row in order.iter().map(|&row| row as usize) {
-                of_field.ids.extend_from_slice(lists.row(row));
-                of_field.ends.push(of_field.ids.len());
-            }
-            of_field
-        })
-        .collect();
-    picked.ids.reserve_exact(order.len() * num_ids);
-    picked.numerics.reserve_exact(order.len() * num_numerics);
-    picked.labels.reserve_exact(order.len());
-    if !batch.groups.is_empty() {
-        let groups = order.iter().map(|&row| batch.groups[row as usize]);
-        picked.groups = groups.collect();
-    }
-    for row in order.iter().map(|&row| row as usize) {
-        picked
-            .ids
-            .extend_from_slice(&batch.ids[row * num_ids..][..num_ids]);
-        let numerics = &batch.numerics[row * num_numerics..][..num_numerics];
-        picked.numerics.extend_from_slice(numerics);
-        picked.labels.push(batch.labels[row]);
+    let mut picked = Batch::default();
+    let share = |len: usize| len / batch.num_rows.max(1) * order.len();
+    picked.ids.reserve_exact(share(batch.ids.len()));
+    picked.numerics.reserve_exact(share(batch.numerics.len()));
+    picked.labels.reserve_exact(share(batch.labels.len()));
+    picked.groups.reserve_exact(share(batch.groups.len()));
+    for &row in order {
+        picked.push_row(batch, row as usize);
     }
     picked
 }
@@ -200,13 +173,14 @@ mod tests {
         };
         let mut writer = ShardWriter::create(directory, "train", layout, num_files).unwrap();
         for row in 0..rows {
-            let batch = writer.buffer();
+            let mut batch = Batch::default();
             batch.ids.push(row as u32);
             batch.numerics.push(row as f32);
             batch.labels.push((row % 2) as f32);
             batch.groups.push(row as u64 / 2);
             batch.num_rows += 1;
-            writer.row_added().unwrap();
+            writer.add(&batch, 0);
+            writer.write_full_groups().unwrap();
         }
         Arc::new(writer.finish().unwrap())
     }

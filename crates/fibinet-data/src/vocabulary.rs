@@ -4,6 +4,7 @@ use fst::{IntoStreamer, Map, Streamer};
 
 use crate::error::DataError;
 use crate::mapped::MappedFile;
+use crate::token_table::TokenTable;
 
 /// The tokens of all fields, each with its id: a finite-state map, a few bytes a token, that is
 /// used as it lies in its file.
@@ -11,6 +12,8 @@ use crate::mapped::MappedFile;
 /// A key is the field's number (two bytes, big-endian) and the token.
 pub struct Vocabulary {
     map: Map<Storage>,
+    /// The same, a table a field, faster to search: of a vocabulary that was just fitted.
+    tables: Option<Vec<TokenTable>>,
 }
 
 enum Storage {
@@ -33,15 +36,15 @@ impl Vocabulary {
     /// # Panics
     ///
     /// If a field has a token twice.
-    pub fn new(fields: Vec<Vec<Box<[u8]>>>, first_id: u32) -> Self {
+    pub fn new<T: AsRef<[u8]>>(fields: &[Vec<T>], first_id: u32) -> Self {
         let mut builder = fst::MapBuilder::memory();
         let mut key = Vec::new();
-        for (field, tokens) in fields.into_iter().enumerate() {
-            let mut ids: Vec<(Box<[u8]>, u64)> =
-                tokens.into_iter().zip(u64::from(first_id)..).collect();
+        for (field, tokens) in fields.iter().enumerate() {
+            let tokens = tokens.iter().map(AsRef::as_ref);
+            let mut ids: Vec<(&[u8], u64)> = tokens.zip(u64::from(first_id)..).collect();
             ids.sort_unstable();
             for (token, id) in ids {
-                set_key(&mut key, field, &token);
+                set_key(&mut key, field, token);
                 builder
                     .insert(&key, id)
                     .expect("keys ascend, and writing to memory does not fail");
@@ -49,7 +52,13 @@ impl Vocabulary {
         }
         let bytes = builder.into_inner().expect("writing to memory");
         let map = Map::new(Storage::Memory(bytes)).expect("what was just built");
-        Self { map }
+        Self { map, tables: None }
+    }
+
+    /// Searches these tables, whose numbers are the ids, or 0.
+    pub(crate) fn with_tables(mut self, tables: Vec<TokenTable>) -> Self {
+        self.tables = Some(tables);
+        self
     }
 
     /// Maps a vocabulary that [`save`](Self::save) wrote.
@@ -62,7 +71,7 @@ impl Vocabulary {
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
         let file = unsafe { MappedFile::open(path) }.map_err(DataError::io(path))?;
         let map = Map::new(Storage::File(file)).map_err(|error| DataError::corrupt(path, error))?;
-        Ok(Self { map })
+        Ok(Self { map, tables: None })
     }
 
     /// Writes the vocabulary to a file.
@@ -76,6 +85,11 @@ impl Vocabulary {
 
     /// The id of a field's token; `key` is scratch space.
     pub fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
+        if let Some(tables) = &self.tables {
+            // A number of 0 is of a token that was counted and has no id.
+            let id = tables[field].number(token).filter(|id| *id != 0);
+            return id.map(|id| id as u32);
+        }
         set_key(key, field, token);
         self.map.get(key).map(|id| id as u32)
     }
@@ -144,7 +158,7 @@ mod tests {
                 .collect();
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("vocabulary.fst");
-            Vocabulary::new(fields.clone(), 3).save(&path).unwrap();
+            Vocabulary::new(&fields, 3).save(&path).unwrap();
             let vocabulary = Vocabulary::open(&path).unwrap();
             prop_assert_eq!(vocabulary.len(), fields.iter().map(Vec::len).sum::<usize>());
             let mut key = Vec::new();

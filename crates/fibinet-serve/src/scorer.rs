@@ -97,7 +97,7 @@ impl Scorer {
                         more = false;
                         break;
                     }
-                    Ok(true) => encoder.encode(&row, reader, &mut batch),
+                    Ok(true) => encoder.encode(&row, &reader.mark(), &mut batch),
                     Err(error) => Err(error),
                 };
                 match encoded {
