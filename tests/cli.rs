@@ -936,30 +936,367 @@ fn a_run_that_diverges_names_the_step_and_keeps_its_best_weights() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     succeed(at, &["init", ADULT, "--label", "label"]);
-    let train = [
+    let train = |settings: &[&'static str]| {
+        let run = ["train", "fibinet.toml", "--out", "run", "--set"];
+        let more = [
+            "train.evaluate_every=1",
+            "train.max_gradient_norm=0",
+            "train.patience=99",
+        ];
+        [&run[..], &more, settings].concat()
+    };
+    // Gradients that grow from step to step.
+    let growing = train(&[
+        "train.optimizer=sgd",
+        "train.row_optimizer=sgd",
+        "train.learning_rate=50",
+    ]);
+    fail(
+        at,
+        &growing,
+        1,
+        "at learning rate 50; the best weights before, of epoch 1, are in run.diverged",
+    );
+    assert!(!at.join("run").exists());
+    succeed(at, &["evaluate", "run.diverged", "--data", ADULT]);
+    fs::remove_dir_all(at.join("run.diverged")).expect("removed");
+    // And one without a checkpoint.
+    let at_once = train(&["train.learning_rate=1e30"]);
+    fail(at, &at_once, 1, "after step 1 (epoch 1)");
+    fail(at, &at_once, 1, "there was no checkpoint yet");
+    assert_eq!(entries(at), ["fibinet.toml"]);
+}
+
+#[test]
+fn a_pipe_is_read_to_its_end_past_bad_rows() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    one_epoch(at, "fibinet.toml", "run");
+    let text = fs::read_to_string(ADULT).expect("the sample");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.insert(3, "1,of another width");
+    let log: String = std::iter::repeat_n(&lines[1..], 20)
+        .flatten()
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(at.join("log.csv"), format!("{}\n{log}", lines[0])).expect("written");
+    let evaluate = |data: &str, input: std::process::Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+        command.current_dir(at).stdin(input);
+        let args = [
+            "evaluate",
+            "run",
+            "--json",
+            "--on-bad-row",
+            "skip",
+            "--data",
+            data,
+        ];
+        let output = command.args(args).output().expect("the binary runs");
+        json(&String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    let mut cat = Command::new("cat")
+        .arg(at.join("log.csv"))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("cat runs");
+    let pipe = cat.stdout.take().expect("a pipe");
+    let mut piped = evaluate("/dev/stdin", pipe.into());
+    cat.wait().expect("cat ends");
+    let mut read = evaluate("log.csv", std::process::Stdio::null());
+    assert_eq!(piped["left_out"]["bad_rows"], 20);
+    assert_eq!(piped["rows"], 20 * 2600);
+    let first = |report: &mut Value| report["left_out"]["first_bad_row"].take().to_string();
+    assert!(first(&mut read).contains("log.csv:4: 2 columns, expected 15"));
+    assert!(first(&mut piped).contains("/dev/stdin:4: 2 columns, expected 15"));
+    assert_eq!(piped, read);
+
+    fs::write(at.join("bad.csv"), format!("{}\nx\ny\n", lines[0])).expect("written");
+    for command in [
+        &[
+            "evaluate",
+            "run",
+            "--data",
+            "bad.csv",
+            "--on-bad-row",
+            "skip",
+        ][..],
+        &[
+            "predict",
+            "run",
+            "--data",
+            "bad.csv",
+            "--on-bad-row",
+            "skip",
+            "--carry",
+            "age",
+            "-o",
+            "x.csv",
+        ],
+    ] {
+        fail(
+            at,
+            command,
+            1,
+            "bad.csv: no row could be read; the first: bad.csv:2: 1 columns",
+        );
+    }
+    assert!(!at.join("x.csv").exists());
+}
+
+#[test]
+fn a_cache_is_shared_mended_and_left_alone_by_the_seed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    let prepare = ["prepare", "fibinet.toml", "--json"];
+    let both = [(); 2].map(|()| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+        let command = command.current_dir(at).args(prepare);
+        command
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary runs")
+    });
+    let both = both.map(|child| child.wait_with_output().expect("it ends"));
+    assert!(
+        both.iter().all(|output| output.status.success()),
+        "{both:?}"
+    );
+    let [prepared, other] =
+        both.map(|output| json(&String::from_utf8(output.stdout).expect("UTF-8")));
+    for key in ["directory", "train_rows", "valid_rows", "test_rows"] {
+        assert_eq!(prepared[key], other[key]);
+    }
+    let cached = at.join(prepared["directory"].as_str().expect("a directory"));
+    assert_eq!(entries(&at.join(".fibinet-cache")).len(), 1);
+
+    let train = |out: &str, more: &[&str]| {
+        let run = ["train", "fibinet.toml", "--out", out, "--json"];
+        let output = fibinet(at, &[&run[..], more, &["--set", "train.epochs=1"]].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        let report = json(&String::from_utf8(output.stdout).expect("UTF-8"));
+        (report, stderr.contains("are used again"))
+    };
+    let (first, reused) = train("a", &[]);
+    assert!(reused);
+    // Another seed draws other weights and orders; the split is the data's.
+    let (other, reused) = train("b", &["--seed", "7"]);
+    assert!(reused);
+    assert_ne!(other["valid"]["auc"], first["valid"]["auc"]);
+    assert_eq!(other["valid"]["rows"], first["valid"]["rows"]);
+    for damage in [
+        "valid-00000.parquet",
+        "encoder/fields.toml",
+        "prepared.toml",
+    ] {
+        fs::write(cached.join(damage), "no more").expect("written");
+        let (again, reused) = train(&damage[..2], &[]);
+        assert!(!reused, "{damage}");
+        assert_eq!(again["valid"], first["valid"], "{damage}");
+    }
+    train("elsewhere", &["--cache", "rows"]);
+    assert_eq!(entries(&at.join("rows")).len(), 1);
+    fs::remove_dir_all(at.join(".fibinet-cache")).expect("removed");
+    let (_, reused) = train("none", &["--no-cache"]);
+    assert!(!reused && !at.join(".fibinet-cache").exists());
+}
+
+/// A log with a field of every kind; `times` are written by this.
+fn mixed_rows(rows: u64) -> String {
+    let draw = |seed, row| fibinet::data::mix_seed(seed, row);
+    (0..rows)
+        .map(|row| {
+            let (site, tag, user) = (draw(1, row) % 9, draw(2, row) % 7, draw(3, row) % 50);
+            let hour = draw(4, row) % 24;
+            let noise = draw(5, row).is_multiple_of(5);
+            let click = u8::from((site + tag) % 3 == 0) ^ u8::from(noise);
+            let part = ["train", "valid", "test", "none"]
+                [(draw(6, row) % 8).saturating_sub(4) as usize % 4];
+            format!(
+                "{click},s{site},t{tag};t{},{user},2024-05-{:02} {hour:02}:30,{},{part}\n",
+                (tag + 1) % 7,
+                1 + row % 28,
+                draw(7, row) % 1000,
+            )
+        })
+        .collect()
+}
+
+const MIXED_FIELDS: &str = r#"
+[[data.fields]]
+name = "site"
+kind = "categorical"
+hash_buckets = 64
+[[data.fields]]
+name = "tags"
+kind = "multi_categorical"
+separator = ";"
+pooling = "max"
+[[data.fields]]
+name = "user"
+kind = "id"
+num_ids = 50
+[[data.fields]]
+name = "time"
+kind = "timestamp"
+format = "%Y-%m-%d %H:%M"
+[[data.fields]]
+name = "price"
+kind = "numeric"
+encoding = "value"
+scaling = "min_max"
+
+[model]
+embedding_dim = 4
+hidden_units = [16]
+
+[train]
+epochs = 3
+batch_size = 64
+learning_rate = 0.01
+"#;
+
+#[test]
+fn every_kind_of_field_trains_with_a_header_and_without() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let (columns, rows) = ("click,site,tags,user,time,price,part", mixed_rows(4000));
+    fs::write(at.join("with.csv"), format!("{columns}\n{rows}")).expect("written");
+    fs::write(at.join("without.csv"), &rows).expect("written");
+    // What `init` makes of it, by the options that only it has.
+    let split = [
+        "--split-column",
+        "part",
+        "--train-value",
+        "train",
+        "--valid-value",
+        "valid",
+        "--test-value",
+        "test",
+        "--label",
+        "click",
+    ];
+    succeed(
+        at,
+        &[&["init", "with.csv", "-o", "with.toml"], &split[..]].concat(),
+    );
+    let names = [
+        "init",
+        "without.csv",
+        "-o",
+        "without.toml",
+        "--columns",
+        columns,
+    ];
+    succeed(at, &[&names[..], &split].concat());
+    let config = |name: &str| fs::read_to_string(at.join(name)).expect("a run file");
+    assert!(config("with.toml").contains("kind = \"timestamp\"\nformat = \"%Y-%m-%d %H:%M\""));
+    let (with, without) = (
+        one_epoch(at, "with.toml", "a"),
+        one_epoch(at, "without.toml", "b"),
+    );
+    assert_eq!(with["test"], without["test"]);
+    let rows_in = |part: &str| rows.lines().filter(|row| row.ends_with(part)).count();
+    assert_eq!(with["train_rows"], rows_in(",train"));
+    assert_eq!(with["test"]["rows"], rows_in(",test"));
+    assert_eq!(with["left_out"]["of_no_split"], rows_in(",none"));
+
+    // Every kind, by every optimizer.
+    let data = "[data]\ntrain = \"with.csv\"\nlabel = \"click\"\nsplit = { by = \"order\", valid = 0.1, test = 0.1 }\n";
+    fs::write(at.join("kinds.toml"), format!("{data}{MIXED_FIELDS}")).expect("written");
+    for (optimizer, rule, more) in [
+        ("adam", "lazy_adam", "train.row_update=met"),
+        ("adamw", "adagrad", "train.weight_decay=0.01"),
+        ("sgd", "sgd", "train.momentum=0.9"),
+        ("adagrad", "rowwise_adagrad", "train.net_l2=0.0001"),
+    ] {
+        let (dense, rows) = (
+            format!("train.optimizer={optimizer}"),
+            format!("train.row_optimizer={rule}"),
+        );
+        let run = [
+            "train",
+            "kinds.toml",
+            "--out",
+            optimizer,
+            "--json",
+            "--set",
+            &dense,
+            &rows,
+            more,
+        ];
+        let report = json(&succeed(at, &run));
+        assert_eq!(report["test"]["rows"], 400);
+        // A fifth of the labels is turned over: .8 is the most.
+        let auc = report["test"]["auc"].as_f64().expect("an AUC");
+        let least = if optimizer == "sgd" { 0.5 } else { 0.7 };
+        assert!(auc > least, "{optimizer} {report}");
+    }
+}
+
+#[test]
+fn a_split_of_one_class_has_no_auc_and_the_rate_is_cut_on_a_plateau() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let rows = mixed_rows(1200);
+    let (clicks, others): (Vec<&str>, Vec<&str>) =
+        rows.lines().partition(|row| row.starts_with('1'));
+    let write = |name: &str, rows: &[&str]| {
+        let text = format!(
+            "click,site,tags,user,time,price,part\n{}\n",
+            rows.join("\n")
+        );
+        fs::write(at.join(name), text).expect("written");
+    };
+    write("train.csv", &[&clicks[50..], &others[50..]].concat());
+    write("valid.csv", &[&clicks[..50], &others[..25]].concat());
+    write("test.csv", &others[25..50]);
+    let files = [
+        "--valid",
+        "valid.csv",
+        "--test",
+        "test.csv",
+        "--label",
+        "click",
+    ];
+    succeed(at, &[&["init", "train.csv"], &files[..]].concat());
+    let run = [
         "train",
         "fibinet.toml",
         "--out",
         "run",
+        "--json",
         "--set",
-        "train.learning_rate=1e30",
-        "train.evaluate_every=1",
-        "train.max_gradient_norm=0",
+        "train.epochs=6",
+        "train.learning_rate=0.04",
+        "train.plateau_patience=1",
+        "train.plateau_factor=0.5",
+        "train.min_learning_rate=0.015",
+        "train.patience=9",
+        "train.monitor=auc_minus_logloss",
+        "train.calibration=temperature",
     ];
-    let output = fibinet(at, &train);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(
-        stderr.contains("at learning rate 1e30") || stderr.contains("at learning rate 1000"),
-        "{stderr}"
-    );
-    assert!(stderr.contains("step "), "{stderr}");
-    assert!(!at.join("run").exists());
-    if stderr.contains("run.diverged") {
-        succeed(at, &["evaluate", "run.diverged", "--data", ADULT]);
-    } else {
-        assert!(stderr.contains("there was no checkpoint yet"), "{stderr}");
+    let report = json(&succeed(at, &run));
+    assert_eq!(report["test"]["auc"], Value::Null);
+    assert_eq!(report["test"]["calibration_ratio"], Value::Null);
+    assert!(report["test"]["logloss"].as_f64().expect("a loss") > 0.0);
+    let table = succeed(at, &["evaluate", "run", "--data", "test.csv"]);
+    assert!(table.contains("AUC undefined (one class)"), "{table}");
+
+    let history = fs::read_to_string(at.join("run/history.jsonl")).expect("a history");
+    let evaluations: Vec<Value> = history.lines().map(json).collect();
+    let mut rate = 0.04;
+    for evaluation in &evaluations {
+        let met = evaluation["learning_rate"].as_f64().expect("a rate");
+        assert!((met - rate).abs() < 1e-12, "{history}");
+        if evaluation["best"] == false {
+            rate = f64::max(rate * 0.5, 0.015);
+        }
     }
+    assert!(rate < 0.04, "a plateau: {history}");
 }
 
 #[test]
@@ -988,7 +1325,7 @@ fn sampled_negatives_are_counted_as_what_they_stand_for() {
     let train = ["train", "fibinet.toml", "--out", "run", "--json", "--set"];
     let set = ["data.negative_rate=0.2", "train.epochs=3"];
     let report = json(&succeed(at, &[&train[..], &set].concat()));
-    let ratio = |metrics: &Value| metrics["calibration"].as_f64().expect("a ratio");
+    let ratio = |metrics: &Value| metrics["calibration_ratio"].as_f64().expect("a ratio");
     assert!((ratio(&report["test"]) - 1.0).abs() < 0.2, "{report}");
     let evaluate = [
         "evaluate",

@@ -68,7 +68,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         .into());
     }
     if args.json {
-        return print(&serde_json::to_string(&metrics)?);
+        let mut report = serde_json::to_value(metrics)?;
+        report["left_out"] = serde_json::to_value(&left_out)?;
+        return print(&report.to_string());
     }
     let line = metrics_line("data", &metrics);
     print(&format!("{line}  ({} rows)", metrics.rows))

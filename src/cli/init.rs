@@ -9,16 +9,17 @@ use fibinet::data::{
 };
 
 use super::aside::AsideFile;
-use super::{UsageError, say};
+use super::{UsageError, is_same_file, say};
 
 /// Look at a log and write a run file for it, ready to train and to edit
 ///
-/// Every column's kind is guessed, and the reason stands beside it.
+/// Every column's kind is guessed, and the reason stands beside it. Lists are written with commas.
 ///
 /// Example: fibinet init train.csv --label click -o fibinet.toml
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// The training file: CSV or TSV with a header, as it is, .gz or .zst, or Parquet.
+    /// The training file: CSV or TSV with a header, as it is, .gz or .zst, or Parquet; or a directory
+    /// of such files.
     train: PathBuf,
     /// Rows to stop early by; without them a tenth of the training file.
     #[arg(long)]
@@ -36,6 +37,9 @@ pub(super) struct InitArgs {
     /// AUC. It is a feature too where it is not excluded.
     #[arg(long)]
     group: Option<String>,
+    /// The columns' names, of files without a header.
+    #[arg(long, value_delimiter = ',')]
+    columns: Vec<String>,
     /// Columns that are no features.
     #[arg(long, value_delimiter = ',')]
     exclude: Vec<String>,
@@ -61,7 +65,7 @@ pub(super) struct InitArgs {
     #[arg(long, requires = "split_column")]
     test_value: Option<String>,
     /// A known log, whose columns are known: criteo, avazu.
-    #[arg(long, conflicts_with_all = ["label", "positive", "exclude", "categorical", "numeric"])]
+    #[arg(long, conflicts_with_all = ["label", "positive", "columns", "exclude", "categorical", "numeric"])]
     schema: Option<BuiltinSchema>,
     /// The run file to write.
     #[arg(short, long, default_value = "fibinet.toml")]
@@ -81,6 +85,17 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
         file.metadata()
             .with_context(|| file.display().to_string())?;
     }
+    if [Some(&args.train), args.valid.as_ref(), args.test.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|data| is_same_file(data, &args.output))
+    {
+        let message = format!(
+            "{} is a log; write the run file to another",
+            args.output.display()
+        );
+        return Err(UsageError(message).into());
+    }
     let format = match (args.schema, &args.label) {
         (Some(schema), _) => RowFormat {
             group: args.group.clone(),
@@ -91,7 +106,7 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
             positive: args.positive.clone(),
             group: args.group.clone(),
             delimiter: guess_delimiter(&args.train)?,
-            columns: None,
+            columns: (!args.columns.is_empty()).then(|| args.columns.clone()),
             missing: args.missing.clone(),
         },
     };
@@ -101,6 +116,12 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
         numeric: args.numeric.clone(),
     };
     known.exclude.extend(args.split_column.clone());
+    // What rows are grouped by is no quantity.
+    let group = args
+        .group
+        .iter()
+        .filter(|group| !known.numeric.contains(*group));
+    known.categorical.extend(group.cloned());
     let guess = guess_fields(&args.train, &format, &known)?;
     let text = run_file(args, &format, &guess)?;
     let mut output = AsideFile::create(&args.output)?;
@@ -120,6 +141,15 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
         guess.columns.len(),
         guess.num_rows
     ));
+    if let Some(wrong) = &guess.bad_label {
+        say(&format!("note: training will refuse {wrong}"));
+    }
+    if guess.clicks == 0 {
+        say("note: none of these rows is a click");
+    }
+    if fields < 2 {
+        say("note: a model crosses pairs of fields, and needs two at least");
+    }
     Ok(())
 }
 
@@ -156,6 +186,9 @@ fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String
             }
             let delimiter = quoted(&format.delimiter.to_string());
             writeln!(text, "delimiter = {delimiter}")?;
+            if let Some(columns) = &format.columns {
+                writeln!(text, "columns = {}", list(columns))?;
+            }
             if !guess.missing.is_empty() {
                 writeln!(text, "missing = {}", list(&guess.missing))?;
             }

@@ -36,7 +36,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Init(init::InitArgs),
+    Init(Box<init::InitArgs>),
     Prepare(prepare::PrepareArgs),
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
@@ -105,6 +105,14 @@ fn cache(asked: Option<&Path>, run_file: &Path) -> PathBuf {
     match asked {
         Some(cache) => cache.to_owned(),
         None => run_file.with_file_name(".fibinet-cache"),
+    }
+}
+
+/// Whether both are there and the same.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
     }
 }
 

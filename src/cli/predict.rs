@@ -8,7 +8,7 @@ use fibinet::serve::{ScoreOptions, ScoredRows, Scorer, probability};
 use super::aside::AsideFile;
 use super::bad_row::BadRow;
 use super::progress::left_out_line;
-use super::{UsageError, device, say};
+use super::{UsageError, device, is_same_file, say};
 
 const PROBABILITY: &str = "probability";
 
@@ -153,12 +153,5 @@ impl Scores {
                 })?
                 .commit(),
         }
-    }
-}
-
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
     }
 }

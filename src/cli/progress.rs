@@ -93,7 +93,7 @@ fn evaluation_line(report: &EvaluationReport) -> String {
 pub(super) fn left_out_line(left_out: &LeftOut) -> Option<String> {
     let bad = left_out.first_bad_row.as_ref().map(|first| {
         let rows = left_out.bad_rows;
-        format!("{rows} bad rows were skipped, the first: {first}")
+        format!("bad rows skipped: {rows}, the first: {first}")
     });
     let others = (left_out.of_no_split > 0)
         .then(|| format!("{} rows are of no split", left_out.of_no_split));
@@ -107,7 +107,7 @@ pub(super) fn metrics_line(split: &str, metrics: &Metrics) -> String {
         Some(auc) => format!("{auc:.5}"),
         None => "undefined (one class)".to_owned(),
     };
-    let calibration = match metrics.calibration {
+    let calibration = match metrics.calibration_ratio {
         Some(ratio) => format!("{ratio:.3}"),
         None => "undefined (no click)".to_owned(),
     };

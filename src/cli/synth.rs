@@ -27,6 +27,9 @@ pub(super) struct SynthArgs {
     /// The file to write: tabs, no header, as `schema = "criteo"` reads it.
     #[arg(short, long)]
     output: PathBuf,
+    /// Replace the file where it exists.
+    #[arg(long)]
+    force: bool,
     /// Print the result as one JSON object on stdout.
     #[arg(long)]
     json: bool,
@@ -37,6 +40,13 @@ pub(super) fn run(args: &SynthArgs) -> Result<()> {
         let message = format!(
             "--vocabulary must be in 26..=4294967295, but is {}",
             args.vocabulary
+        );
+        return Err(UsageError(message).into());
+    }
+    if !args.force && args.output.is_file() {
+        let message = format!(
+            "{} exists; give another -o, or --force",
+            args.output.display()
         );
         return Err(UsageError(message).into());
     }

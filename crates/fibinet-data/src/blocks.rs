@@ -1,7 +1,7 @@
 use csv::ByteRecord;
 
 use crate::error::DataError;
-use crate::reader::{Mark, RowReader};
+use crate::reader::{Position, RowReader};
 
 /// Rows that are read together, so that threads have something to share.
 const BLOCK_ROWS: usize = 4096;
@@ -12,7 +12,7 @@ pub(crate) struct Row {
     /// Its number in the file, from 0; bad rows are numbered too.
     pub(crate) number: u64,
     pub(crate) cells: ByteRecord,
-    pub(crate) mark: Mark,
+    pub(crate) position: Position,
 }
 
 /// Consecutive rows of a file.
@@ -55,7 +55,7 @@ impl Iterator for Blocks {
                     number: self.number,
                     // A copy has no room to spare, which the record that is read into has.
                     cells: cells.clone(),
-                    mark: self.reader.mark(),
+                    position: self.reader.position(),
                 }),
                 Ok(false) => self.more = false,
                 Err(error) if error.is_bad_row() => block.bad.push((self.number, error)),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::error::DataError;
-use crate::reader::{Mark, RowReader, column_index};
+use crate::reader::{Position, RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
 use crate::shards::ShardLayout;
 use crate::time::TimeFormat;
@@ -39,9 +39,32 @@ pub(crate) enum FittedField {
     /// Ascending upper edges of buckets.
     Quantile { edges: Vec<f32> },
     /// `(v - shift) * scale`
-    Value { shift: f32, scale: f32 },
+    Value { shift: f64, scale: f64 },
     /// Nothing: the ids follow from the cells.
     Fixed,
+}
+
+impl FittedField {
+    /// Whether a field of that encoding is fitted so.
+    fn is_of(&self, encoding: &FieldEncoding) -> bool {
+        use FieldEncoding as E;
+        match self {
+            Self::Tokens { .. } => matches!(
+                encoding,
+                E::Categorical { .. } | E::MultiCategorical { .. } | E::Log2 { .. }
+            ),
+            Self::Quantile { edges } => {
+                matches!(encoding, E::Quantile { .. }) && edges.is_sorted_by(|a, b| a < b)
+            }
+            Self::Value { shift, scale } => {
+                matches!(encoding, E::Value { .. }) && shift.is_finite() && scale.is_finite()
+            }
+            Self::Fixed => matches!(
+                encoding,
+                E::Hashed { .. } | E::Id { .. } | E::Timestamp { .. }
+            ),
+        }
+    }
 }
 
 /// What a model sees of a field.
@@ -111,7 +134,27 @@ impl Encoder {
             .into_iter()
             .map(|field| (field.spec, field.fitted));
         let vocabulary = Vocabulary::open(&directory.join(VOCABULARY_FILE))?;
-        Ok(Self::new(file.format, fields.collect(), vocabulary))
+        let fields: Vec<_> = fields.collect();
+        let tokens = |(_, fitted): &(FieldSpec, FittedField)| match fitted {
+            FittedField::Tokens { len } => *len,
+            _ => 0,
+        };
+        let wrong = fields
+            .iter()
+            .find(|(spec, fitted)| !fitted.is_of(&spec.encoding));
+        if let Some((spec, fitted)) = wrong {
+            let reason = format!("field `{}` cannot be fitted as {fitted:?}", spec.name);
+            return Err(DataError::corrupt(&path, reason));
+        }
+        let expected: usize = fields.iter().map(tokens).sum();
+        if vocabulary.len() != expected {
+            let reason = format!(
+                "the fields have {expected} tokens, but {VOCABULARY_FILE} has {}",
+                vocabulary.len()
+            );
+            return Err(DataError::corrupt(&path, reason));
+        }
+        Ok(Self::new(file.format, fields, vocabulary))
     }
 
     /// Writes the encoder into a directory: `fields.toml` and `vocabulary.fst`.
@@ -238,7 +281,7 @@ pub struct RowEncoder<'a> {
 }
 
 impl RowEncoder<'_> {
-    /// Appends a row to a batch; `mark` is where it is written. Where it fails, the batch is as it was.
+    /// Appends a row to a batch; `position` is where it is written. Where it fails, the batch is as it was.
     ///
     /// # Errors
     ///
@@ -246,11 +289,11 @@ impl RowEncoder<'_> {
     pub fn encode(
         &mut self,
         row: &ByteRecord,
-        mark: &Mark,
+        position: &Position,
         batch: &mut Batch,
     ) -> Result<(), DataError> {
         let (ids, numerics) = (batch.ids.len(), batch.numerics.len());
-        let label = self.append(row, mark, batch).inspect_err(|_| {
+        let label = self.append(row, position, batch).inspect_err(|_| {
             batch.ids.truncate(ids);
             batch.numerics.truncate(numerics);
             let rows = batch.num_rows;
@@ -268,7 +311,7 @@ impl RowEncoder<'_> {
     fn append(
         &mut self,
         row: &ByteRecord,
-        mark: &Mark,
+        position: &Position,
         batch: &mut Batch,
     ) -> Result<Option<f32>, DataError> {
         let encoder = self.encoder;
@@ -293,22 +336,37 @@ impl RowEncoder<'_> {
             match fitted {
                 FittedField::Value { shift, scale } => batch.numerics.push(match missing {
                     true => 0.0,
-                    false => (parse_number(cell, &field.column, mark)? - shift) * scale,
+                    false => {
+                        let value = f64::from(parse_number(cell, &field.column, position)?);
+                        let scaled = ((value - shift) * scale) as f32;
+                        if !scaled.is_finite() {
+                            return Err(DataError::Cell {
+                                position: position.clone(),
+                                column: field.column.clone(),
+                                rule: format!("(v - {shift}) * {scale} must be a finite number"),
+                                got: String::from_utf8_lossy(cell).into_owned(),
+                            });
+                        }
+                        scaled
+                    }
                 }),
                 _ if missing => batch.ids.push(Encoder::MISSING),
                 FittedField::Fixed => {
-                    let id = fixed_id(field, encoder.times[i].as_ref(), cell, mark)?;
+                    let id = fixed_id(field, encoder.times[i].as_ref(), cell, position)?;
                     batch.ids.push(Encoder::FIRST_TOKEN + id);
                 }
                 FittedField::Quantile { edges } => {
-                    let value = parse_number(cell, &field.column, mark)?;
+                    let value = parse_number(cell, &field.column, position)?;
                     let bucket = edges.partition_point(|edge| *edge < value);
                     batch.ids.push(Encoder::FIRST_TOKEN + bucket as u32);
                 }
                 FittedField::Tokens { .. } => {
                     let token = match field.encoding {
                         FieldEncoding::Log2 { .. } => {
-                            log2_token(parse_number(cell, &field.column, mark)?, &mut self.token);
+                            log2_token(
+                                parse_number(cell, &field.column, position)?,
+                                &mut self.token,
+                            );
                             self.token.as_slice()
                         }
                         _ => cell,
@@ -321,7 +379,7 @@ impl RowEncoder<'_> {
         let Some(column) = self.label else {
             return Ok(None);
         };
-        parse_label(&row[column], &encoder.format, mark).map(Some)
+        parse_label(&row[column], &encoder.format, position).map(Some)
     }
 }
 
@@ -383,10 +441,10 @@ pub(crate) fn fixed_id(
     field: &FieldSpec,
     time: Option<&TimeFormat>,
     cell: &[u8],
-    mark: &Mark,
+    position: &Position,
 ) -> Result<u32, DataError> {
     let error = |rule: String| DataError::Cell {
-        position: mark.position(),
+        position: position.clone(),
         column: field.column.clone(),
         rule,
         got: String::from_utf8_lossy(cell).into_owned(),
@@ -410,14 +468,17 @@ pub(crate) fn fixed_id(
 }
 
 /// A label's cell as 0 or 1.
-pub(crate) fn parse_label(cell: &[u8], format: &RowFormat, mark: &Mark) -> Result<f32, DataError> {
-    if let Some(positive) = &format.positive {
-        return Ok(f32::from(u8::from(positive.as_bytes() == cell)));
-    }
-    match parse(cell) {
-        Some(label) if label == 0.0 || label == 1.0 => Ok(label),
+pub(crate) fn parse_label(
+    cell: &[u8],
+    format: &RowFormat,
+    position: &Position,
+) -> Result<f32, DataError> {
+    match (&format.positive, parse(cell)) {
+        (Some(positive), _) if positive.as_bytes() == cell => Ok(1.0),
+        (Some(_), _) if !format.is_missing(cell) => Ok(0.0),
+        (None, Some(label)) if label == 0.0 || label == 1.0 => Ok(label),
         _ => Err(DataError::Label {
-            position: mark.position(),
+            position: position.clone(),
             column: format.label.clone(),
             got: String::from_utf8_lossy(cell).into_owned(),
         }),
@@ -431,11 +492,15 @@ fn parse(cell: &[u8]) -> Option<f32> {
 }
 
 /// A cell as a finite number.
-pub(crate) fn parse_number(cell: &[u8], column: &str, mark: &Mark) -> Result<f32, DataError> {
+pub(crate) fn parse_number(
+    cell: &[u8],
+    column: &str,
+    position: &Position,
+) -> Result<f32, DataError> {
     match parse(cell) {
         Some(value) if value.is_finite() => Ok(value),
         _ => Err(DataError::Number {
-            position: mark.position(),
+            position: position.clone(),
             column: column.to_owned(),
             got: String::from_utf8_lossy(cell).into_owned(),
         }),
@@ -510,7 +575,7 @@ mod tests {
         let mut rows = encoder.rows(reader.as_ref(), true)?;
         let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
         while reader.read_row(&mut row)? {
-            rows.encode(&row, &reader.mark(), &mut batch)?;
+            rows.encode(&row, &reader.position(), &mut batch)?;
         }
         Ok(batch)
     }
@@ -633,10 +698,12 @@ mod tests {
             ..format()
         };
         let reader = reader(directory.path(), "y,a\nyes,1\n");
-        for (cell, label) in [("yes", 1.0), ("no", 0.0), ("", 0.0), ("1", 0.0)] {
-            let parsed = parse_label(cell.as_bytes(), &format, &reader.mark()).unwrap();
+        for (cell, label) in [("yes", 1.0), ("no", 0.0), ("1", 0.0)] {
+            let parsed = parse_label(cell.as_bytes(), &format, &reader.position()).unwrap();
             assert_eq!(parsed, label, "{cell}");
         }
+        let missing = parse_label(b"", &format, &reader.position()).unwrap_err();
+        assert!(missing.is_bad_row(), "{missing}");
     }
 
     #[test]
@@ -674,7 +741,7 @@ mod tests {
             let message = message(&format!("y,site,age\n1,a,1\n{label},a,1\n"));
             let expected =
                 format!("rows.csv:3, column `y`: a label must be 0 or 1, but is `{label}`");
-            assert!(message.ends_with(&expected), "{message}");
+            assert!(message.contains(&expected), "{message}");
         }
         for number in ["x", "inf", "1,5"] {
             let number = format!("\"{number}\"");
@@ -694,10 +761,11 @@ mod tests {
         let mut rows = encoder.rows(reader.as_ref(), true).unwrap();
         let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
         reader.read_row(&mut row).unwrap();
-        rows.encode(&row, &reader.mark(), &mut batch).unwrap();
+        rows.encode(&row, &reader.position(), &mut batch).unwrap();
         let before = batch.clone();
         reader.read_row(&mut row).unwrap();
-        rows.encode(&row, &reader.mark(), &mut batch).unwrap_err();
+        rows.encode(&row, &reader.position(), &mut batch)
+            .unwrap_err();
         assert_eq!(batch, before);
     }
 }

@@ -37,7 +37,10 @@ pub enum DataError {
         found: String,
     },
     /// A header that names a column twice.
-    #[error("{path}: the header names column `{column}` twice", path = .path.display())]
+    #[error(
+        "{path}: the header names column `{column}` twice (or there is none: then `columns` names \
+         them)", path = .path.display()
+    )]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -47,6 +50,20 @@ pub enum DataError {
     /// A row of the wrong width.
     #[error("{position}: {got} columns, expected {expected}")]
     Width {
+        /// Where.
+        position: Position,
+        /// Columns of the header or of the schema.
+        expected: usize,
+        /// Columns of the row.
+        got: usize,
+    },
+    /// A row of the wrong width and of several lines. It is no bad row that could be skipped: the rows
+    /// that it took in would go unseen.
+    #[error(
+        "{position}: {got} columns of several lines, expected {expected}: is there a quote that is not \
+         closed?"
+    )]
+    Quote {
         /// Where.
         position: Position,
         /// Columns of the header or of the schema.
@@ -65,7 +82,10 @@ pub enum DataError {
         got: String,
     },
     /// A label that is not a click or no click.
-    #[error("{position}, column `{column}`: a label must be 0 or 1, but is `{got}`")]
+    #[error(
+        "{position}, column `{column}`: a label must be 0 or 1, but is `{got}`; `positive` names \
+         another cell that is a click"
+    )]
     Label {
         /// Where.
         position: Position,
@@ -120,6 +140,9 @@ pub enum DataError {
         /// The first difference.
         difference: String,
     },
+    /// A source that is not what it was when preparing began.
+    #[error("a data file changed while it was being read; run again when it is written")]
+    Changed,
     /// A split that no row went to.
     #[error("no rows in the {split} split: {reason}")]
     EmptySplit {
@@ -190,6 +213,7 @@ impl DataError {
             Self::MissingColumn { .. }
                 | Self::Unreadable { .. }
                 | Self::OtherFields { .. }
+                | Self::EmptySplit { .. }
                 | Self::Schema(_)
         )
     }

@@ -93,7 +93,7 @@ impl EncoderFit {
             label,
         } = self;
         let labels = rows.iter().enumerate().filter_map(|(at, row)| {
-            let error = parse_label(&row.cells[*label], format, &row.mark).err()?;
+            let error = parse_label(&row.cells[*label], format, &row.position).err()?;
             Some((at, error))
         });
         let mut refused: Vec<(usize, DataError)> = labels.collect();
@@ -161,15 +161,15 @@ impl FieldFit {
             numbers,
         } = self;
         let cells = || {
-            let cells = rows.iter().map(|row| (&row.cells[*column], &row.mark));
+            let cells = rows.iter().map(|row| (&row.cells[*column], &row.position));
             cells.enumerate()
         };
         numbers.clear();
         match (seen, &spec.encoding) {
             (Seen::Fixed(time), _) => cells()
                 .filter(|(_, (cell, _))| !format.is_missing(cell))
-                .filter_map(|(at, (cell, mark))| {
-                    let id = fixed_id(spec, time.as_ref(), cell, mark);
+                .filter_map(|(at, (cell, position))| {
+                    let id = fixed_id(spec, time.as_ref(), cell, position);
                     Some((at, id.err()?))
                 })
                 .collect(),
@@ -178,11 +178,11 @@ impl FieldFit {
             }
             _ => {
                 let mut refused = Vec::new();
-                numbers.extend(cells().map(|(at, (cell, mark))| {
+                numbers.extend(cells().map(|(at, (cell, position))| {
                     if format.is_missing(cell) {
                         return f32::NAN;
                     }
-                    parse_number(cell, &spec.column, mark).unwrap_or_else(|error| {
+                    parse_number(cell, &spec.column, position).unwrap_or_else(|error| {
                         refused.push((at, error));
                         f32::NAN
                     })
@@ -363,10 +363,7 @@ impl Moments {
         };
         // A constant column carries nothing: its values become 0.
         let scale = if width > 0.0 { 1.0 / width } else { 0.0 };
-        FittedField::Value {
-            shift: shift as f32,
-            scale: scale as f32,
-        }
+        FittedField::Value { shift, scale }
     }
 }
 

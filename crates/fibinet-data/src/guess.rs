@@ -34,6 +34,10 @@ pub struct Guess {
     pub missing: Vec<String>,
     /// The rows looked at.
     pub num_rows: u64,
+    /// Those of them that are clicks.
+    pub clicks: u64,
+    /// What is wrong with the first label that is none.
+    pub bad_label: Option<String>,
 }
 
 /// What a look at a file says of one column.
@@ -99,10 +103,17 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
     let mut columns: Vec<Column> = names.iter().map(|_| Column::default()).collect();
     let mut missing = HashSet::new();
     let mut row = ByteRecord::new();
-    let mut num_rows = 0;
+    let (mut num_rows, mut clicks, mut bad_label) = (0, 0, None);
     while num_rows < ROWS && reader.read_row(&mut row)? {
         num_rows += 1;
-        let click = parse_label(&row[label], format, &reader.mark()).is_ok_and(|label| label > 0.5);
+        let click = match parse_label(&row[label], format, &reader.position()) {
+            Ok(value) => value > 0.5,
+            Err(error) => {
+                bad_label.get_or_insert_with(|| error.to_string());
+                false
+            }
+        };
+        clicks += u64::from(click);
         for (column, cell) in columns.iter_mut().zip(&row) {
             match MISSING.iter().find(|word| word.as_bytes() == cell) {
                 _ if format.is_missing(cell) => {}
@@ -143,6 +154,8 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
         columns,
         missing,
         num_rows,
+        clicks,
+        bad_label,
     })
 }
 

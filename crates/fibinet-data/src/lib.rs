@@ -44,7 +44,7 @@ pub use parquet_rows::ParquetReader;
 pub use parquet_text::ParquetTable;
 pub use prefetch::Prefetch;
 pub use prepare::{LeftOut, Prepared, Progress, prepare, prepare_cached};
-pub use reader::{DelimitedReader, Label, Mark, Place, Position, RowReader, open_rows};
+pub use reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
 pub use schema::{
     BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,
     Scaling, SchemaError, Sources, TimePart,

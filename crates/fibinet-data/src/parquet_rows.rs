@@ -14,7 +14,8 @@ use parquet::schema::types::{ColumnDescriptor, Type};
 use crate::bytes;
 use crate::error::DataError;
 use crate::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
-use crate::reader::{Mark, Place, Position, RowReader};
+use crate::reader::{Place, Position, RowReader};
+use crate::shard_column::check_offsets;
 
 /// Rows that are decoded at a time, all columns of them: what bounds the memory, whatever a row
 /// group holds.
@@ -163,17 +164,7 @@ impl ParquetReader {
 
     fn open_group(&mut self) -> Result<(), ParquetError> {
         let group = self.file.get_row_group(self.next_group)?;
-        // parquet asserts that these are not negative.
-        for chunk in group.metadata().columns() {
-            let start = chunk.dictionary_page_offset();
-            if start.unwrap_or(chunk.data_page_offset()) < 0 || chunk.compressed_size() < 0 {
-                return Err(ParquetError::General(format!(
-                    "column {}, row group {}: a negative offset or size",
-                    chunk.column_path(),
-                    self.next_group + 1
-                )));
-            }
-        }
+        check_offsets(group.as_ref())?;
         for column in &mut self.columns {
             if let Ok(leaf) = column.source {
                 column.reader = Some(group.get_column_reader(leaf.index)?);
@@ -209,11 +200,11 @@ impl RowReader for ParquetReader {
         Ok(true)
     }
 
-    fn mark(&self) -> Mark {
-        Mark::new(Position {
+    fn position(&self) -> Position {
+        Position {
             path: Arc::clone(&self.path),
             place: Place::Row(self.rows),
-        })
+        }
     }
 
     fn unreadable(&self, column: usize) -> Option<&str> {
@@ -759,7 +750,7 @@ mod tests {
                 assert_eq!(row, ByteRecord::from(expected.to_vec()), "{compression}");
             }
             assert_eq!(
-                reader.mark().position().to_string(),
+                reader.position().to_string(),
                 format!("{}, row {start}", path.display())
             );
             assert!(!reader.read_row(&mut row).unwrap());

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use csv::ByteRecord;
 
 use crate::error::DataError;
-use crate::reader::{Label, Mark, RowReader, open_file};
+use crate::reader::{Label, Position, RowReader, open_file};
 use crate::schema::RowFormat;
 
-/// The files that a source of rows consists of: itself, or those of a directory by name, as Spark,
-/// Polars and DuckDB write a table in parts. Names that begin with `_` or `.` are no rows' (Spark's
+/// The files that a source of rows consists of: itself, or those of a directory in the order of their
+/// names' bytes, as Spark, Polars and DuckDB write a table in parts. Names that begin with `_` or `.` are no rows' (Spark's
 /// `_SUCCESS`, checksums), and neither is an empty file.
 ///
 /// # Errors
@@ -25,7 +25,8 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b"_")
             || entry.file_name().as_encoded_bytes().starts_with(b".");
         let metadata = fs::metadata(&file).map_err(DataError::io(&file))?;
-        if !hidden && metadata.len() > 0 {
+        // A directory among them is an error where it is opened.
+        if !hidden && (metadata.len() > 0 || metadata.is_dir()) {
             files.push(file);
         }
     }
@@ -65,8 +66,13 @@ impl PartsReader {
         label: Label,
     ) -> Result<Self, DataError> {
         let mut files = files.into_iter();
-        let first = files.next().expect("a file");
-        let part = open_file(&first, format, label)?;
+        let part = loop {
+            let path = files.next().expect("a file");
+            match open_file(&path, format, label) {
+                Err(DataError::Empty { .. }) if files.len() > 0 => {}
+                part => break part?,
+            }
+        };
         Ok(Self {
             files,
             format: format.clone(),
@@ -88,7 +94,11 @@ impl RowReader for PartsReader {
             let Some(path) = self.files.next() else {
                 return Ok(false);
             };
-            let part = open_file(&path, &self.format, self.label)?;
+            let part = match open_file(&path, &self.format, self.label) {
+                // An empty part may be compressed.
+                Err(DataError::Empty { .. }) => continue,
+                part => part?,
+            };
             if part.columns() != self.columns || unreadable(part.as_ref()) != self.unreadable {
                 let reason = format!(
                     "the columns {:?} were expected, as in the first file of its directory, but it \
@@ -103,8 +113,8 @@ impl RowReader for PartsReader {
         Ok(true)
     }
 
-    fn mark(&self) -> Mark {
-        self.part.mark()
+    fn position(&self) -> Position {
+        self.part.position()
     }
 
     fn unreadable(&self, column: usize) -> Option<&str> {
@@ -156,6 +166,8 @@ mod tests {
         write("part-2.csv", "y,a\n0,c\n");
         write("part-1.csv", "y,a\n1,a\n0,b\n");
         write("part-0.csv", "");
+        let nothing = zstd::encode_all(&b""[..], 1).unwrap();
+        fs::write(directory.path().join("part-1a.csv.zst"), nothing).unwrap();
         assert_eq!(rows(directory.path()).unwrap(), ["1 a", "0 b", "0 c"]);
 
         write("part-3.csv", "y,a\n1\n");

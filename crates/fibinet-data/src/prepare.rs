@@ -1,10 +1,12 @@
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::batch::Batch;
 use crate::blocks::{Block, Blocks, Row};
@@ -112,6 +114,13 @@ pub fn prepare(
     directory: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<Prepared, DataError> {
+    // What is in the directory is prepared again only when all of it is.
+    match fs::remove_file(directory.join(MANIFEST)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(DataError::io(directory)(error));
+        }
+        _ => {}
+    }
     let count = match &spec.sources.split {
         Some(split) if split.needs_count() => {
             count(spec, |rows| progress(Progress::Counting(rows)))?
@@ -164,7 +173,7 @@ pub fn prepare(
                 bad.extend(chunk.bad);
             }
             for writer in &mut writers {
-                writer.write_full_groups()?;
+                writer.write_full_row_groups()?;
             }
             progress(Progress::Encoding(encoded));
             Ok(bad)
@@ -216,16 +225,26 @@ pub fn prepare_cached(
     cache: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<(Prepared, PathBuf), DataError> {
-    let directory = cache.join(cache_key(spec, base)?);
-    if directory.join(MANIFEST).is_file() {
-        let prepared = Prepared::open(&directory)?;
-        progress(Progress::Reused);
-        return Ok((prepared, directory));
+    let key = cache_key(spec, base)?;
+    let directory = cache.join(&key);
+    match Prepared::open(&directory) {
+        Ok(prepared) => {
+            progress(Progress::Reused);
+            return Ok((prepared, directory));
+        }
+        // Damaged, or in part deleted: it is made again.
+        Err(_) if directory.is_dir() => {
+            fs::remove_dir_all(&directory).map_err(DataError::io(&directory))?;
+        }
+        Err(_) => {}
     }
     fs::create_dir_all(cache).map_err(DataError::io(cache))?;
     let partial = Partial::create(cache)?;
-    prepare(spec, base, &partial.0, progress)?;
-    match fs::rename(&partial.0, &directory) {
+    prepare(spec, base, partial.0.path(), progress)?;
+    if cache_key(spec, base)? != key {
+        return Err(DataError::Changed);
+    }
+    match fs::rename(partial.0.path(), &directory) {
         Ok(()) => {}
         // Another process was faster with the same.
         Err(_) if directory.join(MANIFEST).is_file() => {}
@@ -235,28 +254,46 @@ pub fn prepare_cached(
     Ok((prepared, directory))
 }
 
-/// A directory that is removed again where it is not renamed.
-struct Partial(PathBuf);
+/// A directory that is removed again where it is not renamed, and the lock that says that its process
+/// lives.
+struct Partial(
+    TempDir,
+    #[expect(dead_code, reason = "held, never read")] File,
+);
+
+const PARTIAL: &str = ".partial-";
+const LOCK: &str = "lock";
 
 impl Partial {
     fn create(cache: &Path) -> Result<Self, DataError> {
-        let path = cache.join(format!(".partial-{}", std::process::id()));
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(DataError::io(&path)(error));
-            }
-            _ => {}
-        }
-        fs::create_dir(&path).map_err(DataError::io(&path))?;
-        Ok(Self(path))
+        remove_dead(cache)?;
+        let directory = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(cache);
+        let directory = directory.map_err(DataError::io(cache))?;
+        let path = directory.path().join(LOCK);
+        let lock = File::create(&path).map_err(DataError::io(&path))?;
+        lock.lock().map_err(DataError::io(&path))?;
+        Ok(Self(directory, lock))
     }
 }
 
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // Renamed, or of no use; what cannot be removed is in nobody's way.
-        let _ = fs::remove_dir_all(&self.0);
+/// Removes what killed processes left, whose locks are free.
+fn remove_dead(cache: &Path) -> Result<(), DataError> {
+    for entry in fs::read_dir(cache).map_err(DataError::io(cache))? {
+        let entry = entry.map_err(DataError::io(cache))?;
+        let is_partial = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PARTIAL.as_bytes());
+        // Without a lock it is being made, or was renamed meanwhile.
+        if is_partial
+            && let Ok(lock) = File::open(entry.path().join(LOCK))
+            && lock.try_lock().is_ok()
+        {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
+    Ok(())
 }
 
 /// A name for the spec and the files as they are.
@@ -314,6 +351,16 @@ impl Prepared {
 fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
     let known: Vec<_> = base.fields().collect();
     let differ = |difference| Err(DataError::OtherFields { difference });
+    // What decides the meaning of cells; how they are written may change.
+    let (format, base) = (&spec.format, base.format());
+    if format.missing != base.missing {
+        let (new, old) = (&format.missing, &base.missing);
+        return differ(format!("`missing` is {new:?} where it has {old:?}"));
+    }
+    if format.positive != base.positive {
+        let (new, old) = (&format.positive, &base.positive);
+        return differ(format!("`positive` is {new:?} where it has {old:?}"));
+    }
     for (i, field) in spec.fields.iter().enumerate() {
         match known.get(i) {
             Some(known) if *known == field => {}
@@ -407,7 +454,7 @@ impl Chunk {
                 chunk.of_no_split += 1;
                 continue;
             };
-            match encoder.encode(&row.cells, &row.mark, &mut chunk.batch) {
+            match encoder.encode(&row.cells, &row.position, &mut chunk.batch) {
                 Ok(()) => chunk.kinds.push(kind),
                 Err(error) => chunk.bad.push((row.number, error)),
             }
@@ -466,7 +513,8 @@ mod tests {
 
     fn rows(shards: &Shards) -> Batch {
         let mut batch = Batch::default();
-        (0..shards.num_groups()).for_each(|group| shards.read_group(group, &mut batch).unwrap());
+        (0..shards.num_row_groups())
+            .for_each(|group| shards.read_row_group(group, &mut batch).unwrap());
         batch
     }
 

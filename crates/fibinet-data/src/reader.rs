@@ -3,6 +3,7 @@ use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::ByteRecord;
 
@@ -13,6 +14,8 @@ use crate::parts::{self, PartsReader};
 use crate::schema::{RowFormat, nearest};
 
 /// Where a row is written.
+///
+/// Cheap to make, one a row: a line is counted when it is shown, by reading the file up to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The file.
@@ -24,8 +27,14 @@ pub struct Position {
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// A line of text, from 1.
-    Line(u64),
+    /// Text.
+    Text {
+        /// Where it begins, in bytes of the file without compression.
+        byte: u64,
+        /// The line by the reader's own count, which blank lines throw off: for what cannot be read
+        /// again, such as a pipe.
+        line: u64,
+    },
     /// A row of a file that has no lines, from 1.
     Row(u64),
 }
@@ -34,37 +43,11 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match self.place {
-            Place::Line(line) => write!(f, "{path}:{line}"),
+            Place::Text { byte, line } => {
+                let counted = self.path.is_file().then(|| line_at(&self.path, byte));
+                write!(f, "{path}:{}", counted.and_then(Result::ok).unwrap_or(line))
+            }
             Place::Row(row) => write!(f, "{path}, row {row}"),
-        }
-    }
-}
-
-/// Where a row is written, for whoever comes to need it: the line is counted only then.
-#[derive(Debug, Clone)]
-pub struct Mark {
-    position: Position,
-    /// Where the row's text begins; `position` then has its reader's own count of lines.
-    byte: Option<u64>,
-}
-
-impl Mark {
-    /// The mark of a row whose place is known.
-    pub fn new(position: Position) -> Self {
-        Self {
-            position,
-            byte: None,
-        }
-    }
-
-    /// The place; a line by reading the file up to it.
-    pub fn position(&self) -> Position {
-        let Position { path, place } = self.position.clone();
-        let counted = self.byte.and_then(|byte| line_at(&path, byte).ok());
-        Position {
-            path,
-            // A file that cannot be read twice has the reader's own count.
-            place: counted.map_or(place, Place::Line),
         }
     }
 }
@@ -83,7 +66,7 @@ pub trait RowReader: Send {
     fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError>;
 
     /// Where the row that was read last is written.
-    fn mark(&self) -> Mark;
+    fn position(&self) -> Position;
 
     /// Why a column has no cells, where it has none.
     fn unreadable(&self, column: usize) -> Option<&str> {
@@ -141,13 +124,39 @@ pub enum Label {
     Optional,
 }
 
+const BUFFER: usize = 1 << 18;
+/// Bytes of a row at most, with what is read ahead of it: a quote that is not closed would otherwise
+/// take the rest of the file for one cell.
+const MAX_ROW: u64 = 1 << 22;
+
+/// Text that ends with an error where a row gets too long.
+struct Bounded {
+    text: Box<dyn Read + Send>,
+    delivered: u64,
+    allowed: Arc<AtomicU64>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.delivered > self.allowed.load(Ordering::Relaxed) {
+            let reason = "a row of more than 4 MiB: is there a quote that is not closed?";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        let read = self.text.read(buffer)?;
+        self.delivered += read as u64;
+        Ok(read)
+    }
+}
+
 /// CSV, TSV and their kin.
 pub struct DelimitedReader {
-    reader: csv::Reader<Box<dyn Read + Send>>,
+    reader: csv::Reader<Bounded>,
     columns: Vec<String>,
     path: Arc<PathBuf>,
-    /// Where the last row starts, in bytes.
-    start: u64,
+    /// Where the last row starts.
+    start: csv::Position,
+    /// Bytes that may be read before the next row is complete.
+    allowed: Arc<AtomicU64>,
     /// The first row, where it had to be read to learn the width.
     first: Option<ByteRecord>,
 }
@@ -165,14 +174,19 @@ impl DelimitedReader {
         label: Label,
     ) -> Result<Self, DataError> {
         let delimiter = format.delimiter as u8;
+        let allowed = Arc::new(AtomicU64::new(MAX_ROW));
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             // TSV, as logs are written, has no quoting: a quote is an ordinary character.
             .quoting(delimiter != b'\t')
             .has_headers(false)
             .flexible(true)
-            .buffer_capacity(1 << 18)
-            .from_reader(text);
+            .buffer_capacity(BUFFER)
+            .from_reader(Bounded {
+                text,
+                delivered: 0,
+                allowed: Arc::clone(&allowed),
+            });
         let path = Arc::new(path.to_owned());
         let mut first = ByteRecord::new();
         if !reader
@@ -195,7 +209,8 @@ impl DelimitedReader {
             reader,
             columns,
             path,
-            start: 0,
+            start: csv::Position::new(),
+            allowed,
             first,
         })
     }
@@ -210,32 +225,43 @@ impl RowReader for DelimitedReader {
         match self.first.take() {
             Some(first) => *row = first,
             None => {
+                let allowed = self.reader.position().byte() + MAX_ROW;
+                self.allowed.store(allowed, Ordering::Relaxed);
                 let read = self.reader.read_byte_record(row);
                 if !read.map_err(|error| csv_error(&self.path, error))? {
                     return Ok(false);
                 }
             }
         }
-        self.start = row.position().map_or(0, csv::Position::byte);
+        if let Some(start) = row.position() {
+            self.start = start.clone();
+        }
         if row.len() != self.columns.len() {
-            return Err(DataError::Width {
-                position: self.mark().position(),
-                expected: self.columns.len(),
-                got: row.len(),
+            let (position, expected, got) = (self.position(), self.columns.len(), row.len());
+            return Err(match row.as_slice().contains(&b'\n') {
+                true => DataError::Quote {
+                    position,
+                    expected,
+                    got,
+                },
+                false => DataError::Width {
+                    position,
+                    expected,
+                    got,
+                },
             });
         }
         check_utf8(row, self)?;
         Ok(true)
     }
 
-    fn mark(&self) -> Mark {
-        let position = Position {
+    fn position(&self) -> Position {
+        Position {
             path: Arc::clone(&self.path),
-            place: Place::Line(self.reader.position().line()),
-        };
-        Mark {
-            position,
-            byte: Some(self.start),
+            place: Place::Text {
+                byte: self.start.byte(),
+                line: self.start.line(),
+            },
         }
     }
 }
@@ -243,7 +269,7 @@ impl RowReader for DelimitedReader {
 /// The index of a column, or the error that names the nearest one.
 pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, DataError> {
     let columns = reader.columns();
-    let path = || reader.mark().position.path.to_path_buf();
+    let path = || reader.position().path.to_path_buf();
     let index = columns
         .iter()
         .position(|column| column == name)
@@ -302,7 +328,7 @@ fn check_utf8(row: &ByteRecord, reader: &DelimitedReader) -> Result<(), DataErro
     {
         None => Ok(()),
         Some(column) => Err(DataError::Utf8 {
-            position: reader.mark().position(),
+            position: reader.position(),
             column: reader.columns[column].clone(),
             got: String::from_utf8_lossy(&row[column]).into_owned(),
         }),
@@ -350,9 +376,18 @@ mod tests {
         }
     }
 
-    fn rows(text: &[u8], format: &RowFormat) -> Result<(Vec<String>, Vec<Vec<String>>), DataError> {
+    fn rows(text: &[u8], format: &RowFormat) -> Result<(Vec<String>, Vec<Vec<String>>), String> {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("rows.csv");
+        // Shown while the file is there, whose lines are counted then.
+        read(directory.path(), text, format).map_err(|error| error.to_string())
+    }
+
+    fn read(
+        directory: &Path,
+        text: &[u8],
+        format: &RowFormat,
+    ) -> Result<(Vec<String>, Vec<Vec<String>>), DataError> {
+        let path = directory.join("rows.csv");
         fs::write(&path, text).unwrap();
         let mut reader = open_rows(&path, format, Label::Optional)?;
         let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
@@ -389,7 +424,7 @@ mod tests {
 
     #[test]
     fn errors_tell_the_line() {
-        let message = |text: &[u8]| rows(text, &format(None, ',')).unwrap_err().to_string();
+        let message = |text: &[u8]| rows(text, &format(None, ',')).unwrap_err();
         let latin1 = message(b"y,a\n1,caf\xc3\xa9\n0,caf\xe9\n");
         assert!(
             latin1.contains("rows.csv:3, column `a`: the cell is not UTF-8"),
@@ -401,6 +436,13 @@ mod tests {
             "{wrong}"
         );
         assert!(message(b"").ends_with("the file has no rows"));
-        assert!(message(b"y,a,y\n1,2,3\n").ends_with("the header names column `y` twice"));
+        let open = message(b"y,a\n1,x\n0,\"z\n1,x\n1,x\n1,\"u,v\"\n");
+        assert!(
+            open.contains("rows.csv:3: 3 columns of several lines, expected 2"),
+            "{open}"
+        );
+        let long = message(&[b"y,a\n0,\"", vec![b'x'; 6 << 20].as_slice()].concat());
+        assert!(long.contains("a row of more than 4 MiB"), "{long}");
+        assert!(message(b"y,a,y\n1,2,3\n").contains("the header names column `y` twice"));
     }
 }

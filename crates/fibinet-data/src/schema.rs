@@ -121,7 +121,8 @@ pub struct DataSpec {
 impl DataSpec {
     /// Files that so many training rows are scattered over: four fill the memory for mixing.
     pub(crate) fn num_train_files(&self, rows: u64) -> usize {
-        const MAX_FILES: u64 = 1024;
+        // All are open at once, and some systems allow 256.
+        const MAX_FILES: u64 = 192;
         let file_rows = (self.shuffle_rows as u64 / 4).max(1);
         rows.div_ceil(file_rows).clamp(1, MAX_FILES) as usize
     }
@@ -755,13 +756,17 @@ impl DataConfig {
             split: self.split.map(SplitConfig::validate).transpose()?,
         };
         sources.validate()?;
+        let shuffle_rows = self.shuffle_rows.unwrap_or(1_000_000);
+        if shuffle_rows == 0 {
+            return Err(setting("`shuffle_rows` must be at least 1, but is 0"));
+        }
         Ok(DataSpec {
             sources,
             format,
             fields,
             on_bad_row: self.on_bad_row,
             negative_rate,
-            shuffle_rows: self.shuffle_rows.unwrap_or(1_000_000),
+            shuffle_rows,
         })
     }
 }

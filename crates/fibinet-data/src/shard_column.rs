@@ -127,11 +127,33 @@ impl Lists {
         rows: usize,
     ) -> Result<Self, ParquetError> {
         let (values, repetitions) = read(group, column, rows)?;
-        let starts = (0..repetitions.len()).filter(|i| repetitions[*i] == 0);
-        // A row ends where the next one begins.
-        let ends = starts.skip(1).chain([repetitions.len()]).collect();
+        let starts = (1..repetitions.len()).filter(|i| repetitions[*i] == 0);
+        // A row ends where the next one begins; a row group of no rows has no end.
+        let last = (rows > 0).then_some(repetitions.len());
+        let ends: Vec<usize> = starts.chain(last).collect();
+        if ends.len() != rows {
+            let reason = format!("column {column} has {} rows instead of {rows}", ends.len());
+            return Err(ParquetError::General(reason));
+        }
         Ok(Self { values, ends })
     }
+}
+
+/// Refuses a row group whose column chunks lie nowhere: parquet asserts that they do not.
+///
+/// # Errors
+///
+/// For the first column with a negative offset or size.
+pub(crate) fn check_offsets(group: &dyn RowGroupReader) -> Result<(), ParquetError> {
+    for chunk in group.metadata().columns() {
+        let start = chunk.dictionary_page_offset();
+        if start.unwrap_or(chunk.data_page_offset()) < 0 || chunk.compressed_size() < 0 {
+            let column = chunk.column_path();
+            let reason = format!("column {column}: a negative offset or size in a row group");
+            return Err(ParquetError::General(reason));
+        }
+    }
+    Ok(())
 }
 
 /// A column's values and their repetition levels, which a column of one value a row has none of.
@@ -187,8 +209,12 @@ fn read_typed<T: DataType>(
     let descriptor = group.metadata().column(column).column_descr_ptr();
     let (defined, is_list) = (descriptor.max_def_level(), descriptor.max_rep_level() > 0);
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column)?);
-    let (mut values, mut definitions, mut repetitions) =
-        (Vec::with_capacity(rows), Vec::new(), Vec::new());
+    // The file says how many rows there are, and may lie.
+    let (mut values, mut definitions, mut repetitions) = (
+        Vec::with_capacity(rows.min(1 << 16)),
+        Vec::new(),
+        Vec::new(),
+    );
     let mut read = 0;
     while read < rows {
         let (records, _, _) = reader.read_records(

@@ -1,6 +1,5 @@
 use std::fs::{self, File};
 use std::io::Write;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,11 +15,11 @@ use rayon::prelude::*;
 use crate::batch::{Batch, IdLists};
 use crate::encoder::FieldLayout;
 use crate::error::DataError;
-use crate::shard_column::{Lists, Values, WrongIds};
+use crate::shard_column::{Lists, Values, WrongIds, check_offsets};
 use crate::split::mix;
 
 /// Rows a row group at most.
-const GROUP_ROWS: usize = 8192;
+const ROW_GROUP_ROWS: usize = 8192;
 /// Rows that wait for their row groups, over all files.
 const BUFFERED_ROWS: usize = 1 << 20;
 /// Keeps the scattering apart from other draws of the row's number.
@@ -39,7 +38,7 @@ const SCATTER: u64 = 0x5343_4154_5445_5231;
 pub struct Shards {
     layout: ShardLayout,
     files: Vec<PathBuf>,
-    groups: Vec<Group>,
+    groups: Vec<RowGroup>,
     num_rows: usize,
 }
 
@@ -55,16 +54,17 @@ pub struct ShardLayout {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Group {
+struct RowGroup {
     file: usize,
     index: usize,
+    rows: usize,
 }
 
 /// Writes [`Shards`], scattering the rows over a number of files.
 pub struct ShardWriter {
     layout: ShardLayout,
     files: Vec<OpenFile>,
-    group_rows: usize,
+    row_group_rows: usize,
     num_rows: u64,
 }
 
@@ -102,7 +102,7 @@ impl ShardWriter {
         Ok(Self {
             layout,
             files: (0..num_files).map(file).collect(),
-            group_rows: (BUFFERED_ROWS / num_files).clamp(1024, GROUP_ROWS),
+            row_group_rows: (BUFFERED_ROWS / num_files).clamp(1024, ROW_GROUP_ROWS),
             num_rows: 0,
         })
     }
@@ -124,16 +124,16 @@ impl ShardWriter {
     /// # Errors
     ///
     /// Where a file cannot be written.
-    pub fn write_full_groups(&mut self) -> Result<(), DataError> {
-        self.write_groups(self.group_rows)
+    pub fn write_full_row_groups(&mut self) -> Result<(), DataError> {
+        self.write_row_groups(self.row_group_rows)
     }
 
-    fn write_groups(&mut self, least_rows: usize) -> Result<(), DataError> {
+    fn write_row_groups(&mut self, least_rows: usize) -> Result<(), DataError> {
         let layout = &self.layout;
         self.files
             .par_iter_mut()
             .filter(|file| file.buffer.num_rows >= least_rows)
-            .try_for_each(|file| file.write_group(layout))
+            .try_for_each(|file| file.write_row_group(layout))
     }
 
     /// Writes what is left and reads the files' footers back.
@@ -142,7 +142,7 @@ impl ShardWriter {
     ///
     /// Where a file cannot be written or read.
     pub fn finish(mut self) -> Result<Shards, DataError> {
-        self.write_groups(1)?;
+        self.write_row_groups(1)?;
         let mut paths = Vec::new();
         for file in self.files {
             if let Some(writer) = file.writer {
@@ -160,7 +160,7 @@ impl ShardWriter {
 }
 
 impl OpenFile {
-    fn write_group(&mut self, layout: &ShardLayout) -> Result<(), DataError> {
+    fn write_row_group(&mut self, layout: &ShardLayout) -> Result<(), DataError> {
         let path = &self.path;
         let writer = match &mut self.writer {
             Some(writer) => writer,
@@ -203,9 +203,10 @@ impl Shards {
             let reader = shards.reader(file)?;
             shards.columns(file, &reader)?;
             for (index, group) in reader.metadata().row_groups().iter().enumerate() {
-                shards.groups.push(Group { file, index });
-                shards.num_rows += usize::try_from(group.num_rows())
+                let rows = usize::try_from(group.num_rows())
                     .map_err(|_| DataError::corrupt(&shards.files[file], "negative row count"))?;
+                shards.groups.push(RowGroup { file, index, rows });
+                shards.num_rows += rows;
             }
         }
         Ok(shards)
@@ -221,20 +222,23 @@ impl Shards {
         &self.files
     }
 
-    /// The row groups of each file.
-    pub(crate) fn groups_by_file(&self) -> Vec<Range<usize>> {
+    /// The row groups in pieces of about `rows` rows, each a fair sample of its file: where a file is
+    /// larger, a piece is of every so manieth row group.
+    pub(crate) fn pieces(&self, rows: usize) -> Vec<Vec<usize>> {
+        let mut pieces = Vec::new();
         let mut start = 0;
-        let files = self.groups.chunk_by(|a, b| a.file == b.file);
-        files
-            .map(|groups| {
-                start += groups.len();
-                start - groups.len()..start
-            })
-            .collect()
+        for groups in self.groups.chunk_by(|a, b| a.file == b.file) {
+            let file_rows: usize = groups.iter().map(|group| group.rows).sum();
+            let step = file_rows.div_ceil(rows.max(1)).clamp(1, groups.len());
+            let end = start + groups.len();
+            pieces.extend((start..start + step).map(|first| (first..end).step_by(step).collect()));
+            start = end;
+        }
+        pieces
     }
 
-    /// The number of row groups, the pieces that [`read_group`](Self::read_group) reads.
-    pub fn num_groups(&self) -> usize {
+    /// The number of row groups, the pieces that [`read_row_group`](Self::read_row_group) reads.
+    pub fn num_row_groups(&self) -> usize {
         self.groups.len()
     }
 
@@ -247,14 +251,14 @@ impl Shards {
     /// # Panics
     ///
     /// If there is no such group.
-    pub fn read_group(&self, group: usize, batch: &mut Batch) -> Result<(), DataError> {
-        let Group { file, index } = self.groups[group];
+    pub fn read_row_group(&self, group: usize, batch: &mut Batch) -> Result<(), DataError> {
+        let RowGroup { file, index, rows } = self.groups[group];
         let path = &self.files[file];
         let reader = self.reader(file)?;
         let group = reader
             .get_row_group(index)
             .map_err(DataError::parquet(path))?;
-        let rows = group.metadata().num_rows() as usize;
+        check_offsets(group.as_ref()).map_err(DataError::parquet(path))?;
 
         let columns = self.columns(file, &reader)?;
         let values = |column: usize| {
@@ -551,7 +555,7 @@ mod tests {
             batch.groups.push(u64::MAX - row as u64);
             batch.num_rows += 1;
             writer.add(&batch, 0);
-            writer.write_full_groups().unwrap();
+            writer.write_full_row_groups().unwrap();
         }
         writer.finish().unwrap()
     }
@@ -559,11 +563,11 @@ mod tests {
     #[test]
     fn rows_come_back_as_they_were_written() {
         let directory = tempfile::tempdir().unwrap();
-        let rows = 2 * GROUP_ROWS + 5;
+        let rows = 2 * ROW_GROUP_ROWS + 5;
         let shards = write(directory.path(), rows, None);
-        assert_eq!((shards.num_rows(), shards.num_groups()), (rows, 3));
+        assert_eq!((shards.num_rows(), shards.num_row_groups()), (rows, 3));
         let mut batch = Batch::default();
-        (0..3).for_each(|group| shards.read_group(group, &mut batch).unwrap());
+        (0..3).for_each(|group| shards.read_row_group(group, &mut batch).unwrap());
         assert_eq!(batch.num_rows, rows);
         for row in 0..rows {
             let ids = [row as u32 % 70_000, row as u32 % 3];
@@ -581,7 +585,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let shards = write(directory.path(), 3, Some(3));
         let error = shards
-            .read_group(0, &mut Batch::default())
+            .read_row_group(0, &mut Batch::default())
             .unwrap_err()
             .to_string();
         assert!(
@@ -604,7 +608,7 @@ mod tests {
         let mut other = layout();
         other.fields[1].num_ids = Some(9);
         let shards = Shards::open(files.clone(), other).unwrap();
-        let error = shards.read_group(0, &mut Batch::default()).unwrap_err();
+        let error = shards.read_row_group(0, &mut Batch::default()).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -663,7 +667,7 @@ mod tests {
             writer.close().unwrap();
             let mut batch = Batch::default();
             let shards = Shards::open(vec![path.clone()], layout())?;
-            shards.read_group(0, &mut batch).map(|()| batch)
+            shards.read_row_group(0, &mut batch).map(|()| batch)
         };
         let batch = write(false, 0).unwrap();
         assert_eq!(batch.ids, [69_999, 2, 0, 0]);

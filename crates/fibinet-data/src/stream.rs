@@ -1,4 +1,3 @@
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::batch::Batch;
@@ -11,9 +10,9 @@ use crate::split::mix;
 pub struct Shuffle {
     /// Decides the order; another one for each epoch.
     pub seed: u64,
-    /// Rows mixed with each other at least. Data of no more rows is shuffled exactly; of larger
-    /// data files come in random order, and as many as fill the buffer are mixed: a shuffle of the
-    /// whole, as far as a file is a fair sample of it.
+    /// Rows mixed with each other at least, and by a quarter more at most. Data of no more rows is
+    /// shuffled exactly; of larger data pieces of files come in random order, and as many as fill the
+    /// buffer are mixed: a shuffle of the whole, as far as a file is a fair sample of it.
     pub buffer_rows: usize,
 }
 
@@ -27,7 +26,7 @@ pub struct BatchStream {
     batch_size: usize,
     shuffle: Option<Shuffle>,
     /// Row groups that are read together.
-    pieces: std::vec::IntoIter<Range<usize>>,
+    pieces: std::vec::IntoIter<Vec<usize>>,
     draws: Draws,
     /// Rows that were read, and the order in which they go out.
     block: Batch,
@@ -45,13 +44,13 @@ impl BatchStream {
         assert!(batch_size > 0, "a batch has rows");
         let mut draws = Draws::new(shuffle.map_or(0, |shuffle| shuffle.seed));
         let pieces = match shuffle {
-            Some(_) => {
-                let mut files = shards.groups_by_file();
-                draws.shuffle(&mut files);
-                files
+            Some(shuffle) => {
+                let mut pieces = shards.pieces(shuffle.buffer_rows / 4);
+                draws.shuffle(&mut pieces);
+                pieces
             }
-            None => (0..shards.num_groups())
-                .map(|group| group..group + 1)
+            None => (0..shards.num_row_groups())
+                .map(|group| vec![group])
                 .collect(),
         };
         Self {
@@ -94,7 +93,7 @@ impl BatchStream {
             && let Some(groups) = self.pieces.next()
         {
             for group in groups {
-                self.shards.read_group(group, &mut self.block)?;
+                self.shards.read_row_group(group, &mut self.block)?;
             }
         }
         self.order.clear();
@@ -180,7 +179,7 @@ mod tests {
             batch.groups.push(row as u64 / 2);
             batch.num_rows += 1;
             writer.add(&batch, 0);
-            writer.write_full_groups().unwrap();
+            writer.write_full_row_groups().unwrap();
         }
         Arc::new(writer.finish().unwrap())
     }

@@ -41,16 +41,19 @@ impl TimeFormat {
             );
             (written.is_ok(), text)
         });
-        let format_is_read = matches!(
-            &written,
-            Some((true, text)) if Self::Text(items.clone()).parse(text).is_some()
-        );
-        if !format_is_read {
-            return Err(format!(
+        let read = written
+            .filter(|(written, _)| *written)
+            .and_then(|(_, text)| Self::Text(items.clone()).parse(&text));
+        match read {
+            // An hour without its half of the day, or minutes without an hour, are read as 0.
+            Some(time) if time.hour == 13 || !names_a_time(&items) => Ok(Self::Text(items)),
+            Some(_) => Err(format!(
+                "`format` must give the hour of 24, by %H or by %I and %p, but is `{format}`"
+            )),
+            None => Err(format!(
                 "`format` must give a date, as \"%Y-%m-%d %H:%M:%S\" does, but is `{format}`"
-            ));
+            )),
         }
-        Ok(Self::Text(items))
     }
 
     /// The time of a cell.
@@ -59,7 +62,7 @@ impl TimeFormat {
             Self::Unix { per_second } => {
                 let number: f64 = cell.trim().parse().ok()?;
                 let seconds = (number / *per_second as f64).floor();
-                if seconds.abs() > 1e15 {
+                if seconds.is_nan() || seconds.abs() > 1e15 {
                     return None;
                 }
                 let time = DateTime::from_timestamp(seconds as i64, 0)?;
@@ -96,14 +99,31 @@ impl Time {
     }
 }
 
+/// Whether a format has more than a date.
+fn names_a_time(items: &[Item<'_>]) -> bool {
+    use chrono::format::Numeric as N;
+    items.iter().any(|item| {
+        matches!(
+            item,
+            Item::Numeric(N::Hour | N::Hour12 | N::Minute | N::Second, _)
+        )
+    })
+}
+
 /// The first of a few usual formats that reads a cell.
 pub(crate) fn guess_format(cell: &str) -> Option<(TimeFormat, &'static str)> {
     [
         "%Y-%m-%d %H:%M:%S%.f",
         "%Y-%m-%dT%H:%M:%S%.f",
         "%Y-%m-%dT%H:%M:%S%.fZ",
+        "%Y-%m-%dT%H:%M:%S%.f%:z",
+        "%Y-%m-%d %H:%M:%S%.f%:z",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
         "%Y-%m-%d",
         "%Y/%m/%d %H:%M:%S",
+        "%Y/%m/%d %H:%M",
+        "%Y/%m/%d",
         "%d/%m/%Y %H:%M:%S",
     ]
     .into_iter()
@@ -149,6 +169,16 @@ mod tests {
         for format in ["%H:%M", "hour", "%Q", ""] {
             assert!(TimeFormat::new(format).is_err(), "{format}");
         }
+        // Half of the day would be lost without a word.
+        for format in ["%Y-%m-%d %I:%M", "%Y-%m-%d %M:%S"] {
+            let error = TimeFormat::new(format).unwrap_err();
+            assert!(error.contains("the hour of 24"), "{error}");
+        }
+        assert_eq!(
+            parts("%Y-%m-%d %I %p", "2024-02-29 01 PM"),
+            Some([13, 3, 0])
+        );
+        assert_eq!(parts("unix", "nan"), None);
     }
 
     #[test]
@@ -156,6 +186,11 @@ mod tests {
         let guess = |cell| guess_format(cell).map(|(_, format)| format);
         assert_eq!(guess("2024-02-29 13:05:07"), Some("%Y-%m-%d %H:%M:%S%.f"));
         assert_eq!(guess("2024-02-29"), Some("%Y-%m-%d"));
+        assert_eq!(guess("2024/02/29 13:05"), Some("%Y/%m/%d %H:%M"));
+        assert_eq!(
+            guess("2024-02-29T13:05:07+02:00"),
+            Some("%Y-%m-%dT%H:%M:%S%.f%:z")
+        );
         assert_eq!(guess("14102100"), None);
         assert_eq!(guess("red"), None);
     }

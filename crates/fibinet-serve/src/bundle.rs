@@ -95,7 +95,17 @@ struct MappedTables {
 }
 
 impl BundleParts<'_> {
-    /// Writes everything but the weights into a directory.
+    /// Writes the encoder into a directory.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be written.
+    pub fn write_encoder(&self, directory: &Path) -> Result<(), BundleError> {
+        Ok(self.encoder.save(&directory.join(ENCODER))?)
+    }
+
+    /// Writes the model's settings and what its logits go through into a directory, in the place of
+    /// those that are there.
     ///
     /// # Errors
     ///
@@ -110,8 +120,7 @@ impl BundleParts<'_> {
         };
         let path = directory.join(MANIFEST);
         let text = toml::to_string(&manifest).map_err(|error| BundleError::write(&path)(&error))?;
-        fs::write(&path, text).map_err(BundleError::io(&path))?;
-        Ok(self.encoder.save(&directory.join(ENCODER))?)
+        fs::write(&path, text).map_err(BundleError::io(&path))
     }
 
     /// Writes the weights into a directory, in the place of those that are there: a checkpoint.

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use csv::ByteRecord;
-use fibinet_data::{Batch, Encoder, LeftOut, OnBadRow, RowReader};
+use fibinet_data::{Batch, DataError, Encoder, LeftOut, OnBadRow, RowReader};
 use fibinet_nn::FiBiNet;
 
 use crate::bundle::Bundle;
@@ -78,14 +78,14 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// Where a row cannot be read or encoded, its score is no number, or `sink` fails.
+    /// Where a row cannot be read or encoded, every row is bad, a score is no number, or `sink` fails.
     pub fn score_rows<E: From<BundleError>>(
         &self,
         reader: &mut dyn RowReader,
         options: &ScoreOptions,
         mut sink: impl FnMut(&ScoredRows) -> Result<(), E>,
     ) -> Result<LeftOut, E> {
-        let data = |error| E::from(BundleError::Data(error));
+        let data = |error: DataError| E::from(BundleError::Data(error));
         let mut encoder = self.encoder().rows(reader, options.labels).map_err(data)?;
         let mut row = ByteRecord::new();
         let (mut rows, mut left_out, mut more) = (0, LeftOut::default(), true);
@@ -97,7 +97,7 @@ impl Scorer {
                         more = false;
                         break;
                     }
-                    Ok(true) => encoder.encode(&row, &reader.mark(), &mut batch),
+                    Ok(true) => encoder.encode(&row, &reader.position(), &mut batch),
                     Err(error) => Err(error),
                 };
                 match encoded {
@@ -128,7 +128,13 @@ impl Scorer {
                 carried,
             })?;
         }
-        Ok(left_out)
+        match left_out.first_bad_row.take_if(|_| rows == 0) {
+            Some(first) => Err(data(DataError::AllBad {
+                path: reader.position().path.to_path_buf(),
+                first,
+            })),
+            None => Ok(left_out),
+        }
     }
 }
 

@@ -209,8 +209,10 @@ struct Best {
 impl Run<'_> {
     /// Trains until the validation rows say stop; the best weights are then in the directory.
     fn fit(&mut self, observe: &mut impl FnMut(Event)) -> Result<(), TrainError> {
-        self.write_settings(LogitMap::IDENTITY)?;
         let head = self.trainer.valid_head();
+        let parts = self.bundle_parts(&head, LogitMap::IDENTITY);
+        parts.write_encoder(self.directory)?;
+        parts.write_settings(self.directory)?;
         let num_parameters = Bundle::num_params(&head, &self.trainer.tables.view());
         // While it lives, a step copies the weights instead of moving them in place.
         drop(head);
@@ -390,13 +392,6 @@ impl Run<'_> {
         }
     }
 
-    fn write_settings(&self, calibration: LogitMap) -> Result<(), TrainError> {
-        let head = self.trainer.valid_head();
-        Ok(self
-            .bundle_parts(&head, calibration)
-            .write_settings(self.directory)?)
-    }
-
     /// Calibrates and judges the best weights, read back from disk, by the code that will serve
     /// them.
     fn judge(self) -> Result<RunReport, TrainError> {
@@ -407,7 +402,10 @@ impl Run<'_> {
         let uncalibrated = valid.metrics(rate).logloss;
         let calibration = self.calibrate(&valid, uncalibrated);
         if let Some(map) = calibration {
-            self.write_settings(map)?;
+            let head = self.trainer.valid_head();
+            self.bundle_parts(&head, map)
+                .write_settings(self.directory)?;
+            drop(head);
             scorer = open()?;
             valid = predict(&self.prepared.valid, |batch| scorer.logits(batch))?;
         }

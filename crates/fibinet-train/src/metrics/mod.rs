@@ -34,7 +34,7 @@ pub struct Metrics {
     /// Mean logistic loss, in nats.
     pub logloss: f64,
     /// Clicks predicted over clicks observed; none where there is no click.
-    pub calibration: Option<f64>,
+    pub calibration_ratio: Option<f64>,
     /// The split's rows.
     pub rows: usize,
 }
@@ -67,7 +67,7 @@ impl Predictions {
                 false => group_auc(&self.logits, &self.labels, &self.groups),
             },
             logloss: weighted_logloss(&self.logits, &self.labels, weight),
-            calibration: calibration_ratio(&self.logits, &self.labels, weight),
+            calibration_ratio: calibration_ratio(&self.logits, &self.labels, weight),
             rows: self.logits.len(),
         }
     }
