@@ -47,6 +47,7 @@ mod activation;
 mod backend;
 mod error;
 mod fields;
+mod kernels;
 mod layers;
 mod loss;
 mod models;

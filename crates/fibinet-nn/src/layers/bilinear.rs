@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_pairs, require_width};
+use crate::kernels::Side;
 use crate::pairs::{num_pairs, pair_indices};
 
 /// How many matrices cross the pairs.
@@ -207,6 +208,18 @@ impl BilinearInteraction {
             }
         };
         crossed_left * embeddings.select(1, self.right.clone()) // [B, P, K]
+    }
+
+    /// What [`forward`](Self::forward) is given and crosses it with, as the kernels take it.
+    pub(crate) fn kernel_side(&self, embeddings: &Tensor<3>) -> Side {
+        let weight = self.weight.val();
+        let num_fields = self.num_fields;
+        let [_, embedding_dim, _] = weight.dims();
+        assert_shape!(embeddings, [_, num_fields, embedding_dim]);
+        Side {
+            embeddings: embeddings.clone(),
+            matrices: Some((self.kind, weight)),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_pairs, require_width};
+use crate::kernels::{self, Side};
 use crate::layers::bilinear::{
     BilinearInteraction, BilinearInteractionConfig, BilinearKind, EachMatrices, Fans,
 };
@@ -278,6 +279,55 @@ impl Combination {
     pub fn forward(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Tensor<2> {
         let [batch, num_fields, embedding_dim] = raw.dims();
         assert_shape!(reweighted, [batch, num_fields, embedding_dim]);
+        if let Some(sides) = self.kernel_sides(&raw, &reweighted)
+            && let Some(pairs) = kernels::pairs(&sides)
+        {
+            return pairs;
+        }
+        self.forward_by_tensor_ops(raw, reweighted)
+    }
+
+    /// [`forward`](Self::forward) and a linear map without a bias, `[p; q; dense] W`, where a kernel
+    /// takes them at once.
+    ///
+    /// # Shapes
+    ///
+    /// - raw, reweighted: `[B, F, K]`
+    /// - dense: `[B, N]`
+    /// - weight: `[d_output + N, H]`
+    /// - output: `[B, H]`
+    pub(crate) fn forward_linear(
+        &self,
+        raw: &Tensor<3>,
+        reweighted: &Tensor<3>,
+        dense: Option<&Tensor<2>>,
+        weight: &Tensor<2>,
+    ) -> Option<Tensor<2>> {
+        let sides = self.kernel_sides(raw, reweighted)?;
+        kernels::pairs_linear(&sides, dense, weight)
+    }
+
+    /// Both sides in the order of the output, as the kernels take them; none where one is an inner
+    /// product.
+    pub(crate) fn kernel_sides(
+        &self,
+        raw: &Tensor<3>,
+        reweighted: &Tensor<3>,
+    ) -> Option<[Side; 2]> {
+        let side = |interaction: &Interaction, embeddings: &Tensor<3>| match interaction {
+            Interaction::Bilinear(bilinear) => Some(bilinear.kernel_side(embeddings)),
+            Interaction::Product(product) => product.kernel_side(embeddings),
+        };
+        let p = side(&self.raw, raw)?;
+        let q = side(self.senet.as_ref().unwrap_or(&self.raw), reweighted)?;
+        Some(match self.order {
+            CombinationOrder::RawFirst => [p, q],
+            CombinationOrder::SenetFirst => [q, p],
+        })
+    }
+
+    /// [`forward`](Self::forward) on every backend, and what its kernels are tested against.
+    pub(crate) fn forward_by_tensor_ops(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Tensor<2> {
         let p = self.raw.forward(raw).flatten::<2>(1, 2);
         let senet = self.senet.as_ref().unwrap_or(&self.raw);
         let q = senet.forward(reweighted).flatten::<2>(1, 2);

@@ -165,14 +165,31 @@ impl Dnn {
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         let d_input = self.d_input();
         assert_shape!(input, [_, d_input]);
-        let mut x = input;
-        for (i, layer) in self.hidden.iter().enumerate() {
-            x = layer.forward(x);
-            if let Some(norm) = self.norms.get(i) {
-                x = norm.forward(x);
-            }
-            x = self.dropout.forward(self.activation.forward(x));
+        match self.hidden.first() {
+            Some(first) => self.forward_from_first(first.forward(input)),
+            None => self.forward_output(input),
         }
+    }
+
+    /// As [`forward`](Self::forward), from the output of the first hidden layer's map, `[B, H]`.
+    pub(crate) fn forward_from_first(&self, mapped: Tensor<2>) -> Tensor<2> {
+        let mut x = self.forward_mapped(0, mapped);
+        for (i, layer) in self.hidden.iter().enumerate().skip(1) {
+            x = self.forward_mapped(i, layer.forward(x));
+        }
+        self.forward_output(x)
+    }
+
+    /// What follows the map of one hidden layer.
+    fn forward_mapped(&self, layer: usize, mapped: Tensor<2>) -> Tensor<2> {
+        let x = match self.norms.get(layer) {
+            Some(norm) => norm.forward(mapped),
+            None => mapped,
+        };
+        self.dropout.forward(self.activation.forward(x))
+    }
+
+    fn forward_output(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.output {
             Some(output) => output.forward(x),
             None => x,

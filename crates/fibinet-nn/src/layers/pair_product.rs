@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_pairs};
+use crate::kernels::Side;
 use crate::pairs::{num_pairs, pair_indices};
 
 /// How two fields' vectors are multiplied.
@@ -123,6 +124,16 @@ impl PairProduct {
             PairProductKind::Hadamard => products,
             PairProductKind::Inner => products.sum_dim(2),
         }
+    }
+
+    /// What [`forward`](Self::forward) is given, as the kernels take it; none for the inner product.
+    pub(crate) fn kernel_side(&self, embeddings: &Tensor<3>) -> Option<Side> {
+        let num_fields = self.num_fields;
+        assert_shape!(embeddings, [_, num_fields, _]);
+        (self.kind == PairProductKind::Hadamard).then(|| Side {
+            embeddings: embeddings.clone(),
+            matrices: None,
+        })
     }
 }
 

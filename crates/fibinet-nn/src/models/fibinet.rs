@@ -299,13 +299,9 @@ impl Head for FiBiNet {
         assert_eq!(num_dense, self.num_dense, "raw numeric values a row");
 
         let reweighted = self.senet.forward(embeddings.clone()); // [B, F, K]
-        let pairs = self.combination.forward(embeddings, reweighted); // [B, 2 P K]
         let mut logits = match &self.dnn {
-            Some(dnn) => dnn.forward(match &dense {
-                Some(dense) => Tensor::cat(vec![pairs, dense.clone()], 1),
-                None => pairs,
-            }),
-            None => pairs.sum_dim(1),
+            Some(dnn) => self.forward_deep(dnn, embeddings, reweighted, dense.as_ref()),
+            None => self.combination.forward(embeddings, reweighted).sum_dim(1),
         }; // [B, 1]
         if self.linear {
             let terms = linear.expect("linear terms, since the head has a linear part");
@@ -319,6 +315,36 @@ impl Head for FiBiNet {
             Some(bias) => logits + bias.val(),
             None => logits,
         }
+    }
+}
+
+impl FiBiNet {
+    /// `DNN([p; q; dense])`, `[B, 1]`. Where a kernel maps the pairs as it forms them, the array
+    /// `[B, 2 P K]` is never made.
+    fn forward_deep(
+        &self,
+        dnn: &Dnn,
+        raw: Tensor<3>,
+        reweighted: Tensor<3>,
+        dense: Option<&Tensor<2>>,
+    ) -> Tensor<2> {
+        if let Some(first) = dnn.hidden.first() {
+            let weight = first.weight.val();
+            let mapped = self
+                .combination
+                .forward_linear(&raw, &reweighted, dense, &weight);
+            if let Some(mapped) = mapped {
+                return dnn.forward_from_first(match &first.bias {
+                    Some(bias) => mapped + bias.val().unsqueeze(),
+                    None => mapped,
+                });
+            }
+        }
+        let pairs = self.combination.forward(raw, reweighted); // [B, 2 P K]
+        dnn.forward(match dense {
+            Some(dense) => Tensor::cat(vec![pairs, dense.clone()], 1),
+            None => pairs,
+        })
     }
 }
 

@@ -1,0 +1,148 @@
+use burn::backend::Backend;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::{Autodiff, NodeId};
+use burn::backend::tensor::FloatTensor;
+
+use super::ops::{Matrices, PairGradients, PairOps, PairSide, PairSides, Reader, SideGradients};
+
+/// Backward step of [`PairOps::pairs`]; its parents are each side's embeddings and matrices.
+#[derive(Debug)]
+struct Pairs;
+
+/// Backward step of [`PairOps::pairs_linear`]; its parents are those of [`Pairs`], the weight and
+/// the raw values.
+#[derive(Debug)]
+struct PairsLinear;
+
+impl<B: PairGradients> Backward<B, 4> for Pairs {
+    type State = PairSides<B>;
+
+    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let parents = ops.parents.map(|parent| parent.map(|node| node.id));
+        let sides = B::pairs_backward(ops.state, gradient);
+        register_sides::<B>(grads, sides, parents);
+    }
+}
+
+impl<B: PairGradients> Backward<B, 6> for PairsLinear {
+    type State = (PairSides<B>, Reader<B>);
+
+    fn backward(self, ops: Ops<Self::State, 6>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let [a, b, c, d, weight, dense] = ops.parents.map(|parent| parent.map(|node| node.id));
+        let (sides, reader) = ops.state;
+        let (sides, reader) = B::pairs_linear_backward(sides, reader, gradient);
+        register_sides::<B>(grads, sides, [a, b, c, d]);
+        register::<B>(grads, weight, Some(reader.weight));
+        register::<B>(grads, dense, reader.dense);
+    }
+}
+
+impl<B: PairGradients, C: CheckpointStrategy> PairOps for Autodiff<B, C> {
+    fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
+        let (sides, parents) = untrack_sides(sides);
+        match Pairs.prepare::<C>(parents).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(sides.clone(), B::pairs(sides)),
+            OpsKind::UnTracked(prep) => prep.finish(B::pairs(sides)),
+        }
+    }
+
+    fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
+        let (sides, [a, b, c, d]) = untrack_sides(sides);
+        let (reader, [weight, dense]) = untrack_reader(reader);
+        let parents = [a, b, c, d, weight, dense];
+        match PairsLinear.prepare::<C>(parents).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let output = B::pairs_linear(sides.clone(), reader.clone());
+                prep.finish((sides, reader), output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::pairs_linear(sides, reader)),
+        }
+    }
+}
+
+fn register<B: Backend>(
+    grads: &mut Gradients,
+    parent: Option<NodeId>,
+    gradient: Option<FloatTensor<B>>,
+) {
+    if let (Some(parent), Some(gradient)) = (parent, gradient) {
+        grads.register::<B>(parent, gradient);
+    }
+}
+
+fn register_sides<B: Backend>(
+    grads: &mut Gradients,
+    [first, second]: [SideGradients<B>; 2],
+    [
+        first_embeddings,
+        first_matrices,
+        second_embeddings,
+        second_matrices,
+    ]: [Option<NodeId>; 4],
+) {
+    register::<B>(grads, first_embeddings, Some(first.embeddings));
+    register::<B>(grads, first_matrices, first.matrices);
+    register::<B>(grads, second_embeddings, Some(second.embeddings));
+    register::<B>(grads, second_matrices, second.matrices);
+}
+
+fn untrack_sides<B: Backend, C: CheckpointStrategy>(
+    sides: PairSides<Autodiff<B, C>>,
+) -> (PairSides<B>, [NodeGuard; 4]) {
+    let (first, [a, b]) = untrack_side(sides.first);
+    let (second, [c, d]) = untrack_side(sides.second);
+    (PairSides { first, second }, [a, b, c, d])
+}
+
+/// A side's primitives, and the nodes of its embeddings and its matrices. Where there are no
+/// matrices the embeddings' node stands in, and is given nothing.
+fn untrack_side<B: Backend, C: CheckpointStrategy>(
+    side: PairSide<Autodiff<B, C>>,
+) -> (PairSide<B>, [NodeGuard; 2]) {
+    let stand_in = side.embeddings.node();
+    let (embeddings, of_embeddings) = side.embeddings.into_parts();
+    let (matrices, of_matrices) = match side.matrices {
+        Matrices::None => (Matrices::None, stand_in),
+        Matrices::All(matrices) => {
+            let (matrices, node) = matrices.into_parts();
+            (Matrices::All(matrices), node)
+        }
+        Matrices::Each(matrices) => {
+            let (matrices, node) = matrices.into_parts();
+            (Matrices::Each(matrices), node)
+        }
+        Matrices::Interaction(matrices) => {
+            let (matrices, node) = matrices.into_parts();
+            (Matrices::Interaction(matrices), node)
+        }
+    };
+    let side = PairSide {
+        embeddings,
+        matrices,
+    };
+    (side, [of_embeddings, of_matrices])
+}
+
+/// As [`untrack_side`], of the weight and the raw values.
+fn untrack_reader<B: Backend, C: CheckpointStrategy>(
+    reader: Reader<Autodiff<B, C>>,
+) -> (Reader<B>, [NodeGuard; 2]) {
+    match reader {
+        Reader::Pairs { weight } => {
+            let stand_in = weight.node();
+            let (weight, of_weight) = weight.into_parts();
+            (Reader::Pairs { weight }, [of_weight, stand_in])
+        }
+        Reader::PairsAndDense { weight, dense } => {
+            let (weight, of_weight) = weight.into_parts();
+            let (dense, of_dense) = dense.into_parts();
+            let reader = Reader::PairsAndDense { weight, dense };
+            (reader, [of_weight, of_dense])
+        }
+    }
+}

@@ -1,0 +1,144 @@
+use core::ops::Range;
+
+use super::matrix::{Matrix, MatrixMut, Write};
+use super::pairs::crossed;
+use super::rows::{RowShape, Strip};
+#[cfg(feature = "autodiff")]
+use super::side::Gradients;
+use super::side::{Side, blocks};
+
+/// Columns of a block.
+const COLUMNS: usize = 768;
+
+/// Rows whose block of pairs exists at once: 6 MB.
+const ROWS: usize = 2048;
+
+/// The linear map that reads the pairs.
+#[derive(Clone, Copy)]
+pub(super) struct LinearMap<'a> {
+    /// `[2 P K + N, H]`
+    pub weight: &'a [f32],
+    /// `H`
+    pub num_outputs: usize,
+    /// `[B, N]`, and `N`
+    pub dense: Option<(&'a [f32], usize)>,
+}
+
+/// What [`backward`] finds.
+#[cfg(feature = "autodiff")]
+pub(super) struct LinearGradients {
+    pub sides: [Gradients; 2],
+    pub weight: Vec<f32>,
+    pub dense: Option<Vec<f32>>,
+}
+
+/// `[p; q; dense] W`, `[B, H]`, a block of pair columns at a time.
+pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
+    let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
+    let blocks = blocks(shape, COLUMNS);
+    let num_rows = batch.min(ROWS);
+    let mut crossed = crossed(sides, &blocks, num_rows);
+    let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
+    let mut pairs = vec![0.0; num_rows * width];
+    let mut out = vec![0.0; batch * num_outputs];
+    for block in &blocks {
+        let weight = &map.weight[block.column * num_outputs..];
+        let weight = Matrix::new(weight, [block.width, num_outputs], num_outputs);
+        let (stride, offset) = (block.width, 0);
+        for rows in row_ranges(batch) {
+            let size = [rows.len(), block.width];
+            let pairs = &mut pairs[..size[0] * size[1]];
+            let strip = Strip { stride, offset };
+            sides[block.side].form(block, rows.clone(), &mut crossed, (pairs, strip));
+            let out = &mut out[rows.start * num_outputs..];
+            MatrixMut::new(out, [rows.len(), num_outputs], num_outputs).product(
+                Matrix::new(pairs, size, stride),
+                weight,
+                Write::Add,
+            );
+        }
+    }
+    if let Some((dense, num_dense)) = map.dense {
+        let weight = &map.weight[2 * shape.num_columns() * num_outputs..];
+        MatrixMut::new(&mut out, [batch, num_outputs], num_outputs).product(
+            Matrix::new(dense, [batch, num_dense], num_dense),
+            Matrix::new(weight, [num_dense, num_outputs], num_outputs),
+            Write::Add,
+        );
+    }
+    out
+}
+
+/// The gradients from that of the output, `[B, H]`. Each block of pairs is formed again, and the
+/// gradient of it is consumed at once.
+#[cfg(feature = "autodiff")]
+pub(super) fn backward(
+    sides: &[Side; 2],
+    shape: RowShape,
+    map: LinearMap,
+    gradient: &[f32],
+) -> LinearGradients {
+    let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
+    let blocks = blocks(shape, COLUMNS);
+    let num_rows = batch.min(ROWS);
+    let mut crossed = crossed(sides, &blocks, num_rows);
+    let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
+    let mut pairs = vec![0.0; num_rows * width];
+    let mut to_weight = vec![0.0; map.weight.len()];
+    let mut to = sides.each_ref().map(Side::gradient);
+    for block in &blocks {
+        let of_block = block.column * num_outputs..(block.column + block.width) * num_outputs;
+        let weight = &map.weight[of_block.clone()];
+        let weight = Matrix::new(weight, [block.width, num_outputs], num_outputs);
+        let to_weight = &mut to_weight[of_block];
+        let (side, to) = (&sides[block.side], &mut to[block.side]);
+        let (stride, offset) = (block.width, 0);
+        let strip = Strip { stride, offset };
+        for rows in row_ranges(batch) {
+            let size = [rows.len(), block.width];
+            let pairs = &mut pairs[..size[0] * size[1]];
+            side.form(block, rows.clone(), &mut crossed, (&mut *pairs, strip));
+            let gradient = &gradient[rows.start * num_outputs..];
+            let gradient = Matrix::new(gradient, [rows.len(), num_outputs], num_outputs);
+            MatrixMut::new(to_weight, [block.width, num_outputs], num_outputs).product(
+                Matrix::new(pairs, size, stride).transposed(),
+                gradient,
+                Write::Add,
+            );
+            MatrixMut::new(pairs, size, stride).product(gradient, weight.transposed(), Write::Over);
+            side.consume(block, rows, &mut crossed, (&*pairs, strip), to);
+        }
+    }
+    let gradient = Matrix::new(gradient, [batch, num_outputs], num_outputs);
+    let dense = map.dense.map(|(dense, num_dense)| {
+        let tail = 2 * shape.num_columns() * num_outputs;
+        let size = [num_dense, num_outputs];
+        let weight = Matrix::new(&map.weight[tail..], size, num_outputs);
+        let values = Matrix::new(dense, [batch, num_dense], num_dense);
+        MatrixMut::new(&mut to_weight[tail..], size, num_outputs).product(
+            values.transposed(),
+            gradient,
+            Write::Over,
+        );
+        let mut to_dense = vec![0.0; dense.len()];
+        MatrixMut::new(&mut to_dense, [batch, num_dense], num_dense).product(
+            gradient,
+            weight.transposed(),
+            Write::Over,
+        );
+        to_dense
+    });
+    let [first, second] = to;
+    LinearGradients {
+        sides: [sides[0].finish(first), sides[1].finish(second)],
+        weight: to_weight,
+        dense,
+    }
+}
+
+/// `0..batch` in ranges of [`ROWS`].
+fn row_ranges(batch: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..batch)
+        .step_by(ROWS)
+        .map(move |start| start..batch.min(start + ROWS))
+}

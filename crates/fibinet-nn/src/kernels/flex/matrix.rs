@@ -1,0 +1,123 @@
+use gemm::Parallelism;
+
+/// From this many multiplications on a product is worth the threads' time.
+const PARALLEL_FROM: usize = 1 << 22;
+
+/// A matrix inside a slice, its elements at `row * row_stride + column * column_stride`.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+/// A row-major matrix inside a slice, to be written.
+pub(super) struct MatrixMut<'a> {
+    values: &'a mut [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+}
+
+/// Whether a product overwrites its destination or is added to it.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Write {
+    Over,
+    Add,
+}
+
+/// The elements from the first to the last of a matrix that starts a slice.
+fn extent(rows: usize, columns: usize, row_stride: usize) -> usize {
+    match rows.min(columns) {
+        0 => 0,
+        _ => (rows - 1) * row_stride + columns,
+    }
+}
+
+impl<'a> Matrix<'a> {
+    /// The row-major `[rows, columns]` at the start of a slice.
+    pub fn new(values: &'a [f32], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
+        assert!(columns <= row_stride && extent(rows, columns, row_stride) <= values.len());
+        Self {
+            values,
+            rows,
+            columns,
+            row_stride,
+            column_stride: 1,
+        }
+    }
+
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+impl<'a> MatrixMut<'a> {
+    /// The row-major `[rows, columns]` at the start of a slice.
+    pub fn new(values: &'a mut [f32], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
+        assert!(columns <= row_stride && extent(rows, columns, row_stride) <= values.len());
+        Self {
+            values,
+            rows,
+            columns,
+            row_stride,
+        }
+    }
+
+    /// `self = left right` or `self += left right`, on all threads where that pays. The sum's order
+    /// does not depend on their number.
+    pub fn product(self, left: Matrix, right: Matrix, write: Write) {
+        let work = self.rows * self.columns * left.columns;
+        let parallelism = match work >= PARALLEL_FROM {
+            true => Parallelism::Rayon(0),
+            false => Parallelism::None,
+        };
+        self.product_on(left, right, write, parallelism);
+    }
+
+    /// As [`product`](Self::product), on the calling thread.
+    pub fn product_here(self, left: Matrix, right: Matrix, write: Write) {
+        self.product_on(left, right, write, Parallelism::None);
+    }
+
+    fn product_on(self, left: Matrix, right: Matrix, write: Write, parallelism: Parallelism) {
+        assert_eq!(
+            (left.rows, left.columns, right.columns),
+            (self.rows, right.rows, self.columns)
+        );
+        // SAFETY: the three matrices lie inside their slices, by `Matrix::new` and
+        // `MatrixMut::new`; the destination is borrowed alone, and the strides of its rows do not
+        // overlap.
+        unsafe {
+            gemm::gemm(
+                self.rows,
+                self.columns,
+                left.columns,
+                self.values.as_mut_ptr(),
+                1,
+                self.row_stride as isize,
+                write == Write::Add,
+                left.values.as_ptr(),
+                left.column_stride as isize,
+                left.row_stride as isize,
+                right.values.as_ptr(),
+                right.column_stride as isize,
+                right.row_stride as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The pair kernels of Burn's flex backend, for f32.
+
+mod linear;
+mod matrix;
+mod pairs;
+mod rows;
+mod side;
+
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::{Bytes, DType, Shape};
+
+use self::linear::LinearMap;
+use self::rows::RowShape;
+use self::side::Side;
+use super::ops::{Matrices, PairOps, PairSide, PairSides, Reader};
+#[cfg(feature = "autodiff")]
+use super::ops::{PairGradients, ReaderGradients, SideGradients};
+use crate::layers::bilinear::BilinearKind;
+
+impl PairOps for Flex {
+    fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
+        let sides = DenseSides::new(sides);
+        let values = pairs::forward(&sides.ready(), sides.shape);
+        tensor(values, [sides.batch, 2 * sides.shape.num_columns()])
+    }
+
+    fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
+        let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
+        let map = reader.map();
+        let values = linear::forward(&sides.ready(), sides.shape, map);
+        tensor(values, [sides.batch, map.num_outputs])
+    }
+}
+
+#[cfg(feature = "autodiff")]
+impl PairGradients for Flex {
+    fn pairs_backward(
+        sides: PairSides<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> [SideGradients<Self>; 2] {
+        let sides = DenseSides::new(sides);
+        let gradient = gradient.to_contiguous();
+        let gradients = pairs::backward(&sides.ready(), sides.shape, gradient.storage());
+        sides.gradients(gradients)
+    }
+
+    fn pairs_linear_backward(
+        sides: PairSides<Self>,
+        reader: Reader<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> ([SideGradients<Self>; 2], ReaderGradients<Self>) {
+        let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
+        let gradient = gradient.to_contiguous();
+        let ready = sides.ready();
+        let gradients = linear::backward(&ready, sides.shape, reader.map(), gradient.storage());
+        let of_reader = ReaderGradients {
+            weight: like(&reader.weight, gradients.weight),
+            dense: gradients
+                .dense
+                .zip(reader.dense.as_ref())
+                .map(|(values, dense)| like(dense, values)),
+        };
+        (sides.gradients(gradients.sides), of_reader)
+    }
+}
+
+/// Both sides without gaps between their elements.
+struct DenseSides {
+    sides: [(FlexTensor, Option<(BilinearKind, FlexTensor)>); 2],
+    batch: usize,
+    shape: RowShape,
+}
+
+impl DenseSides {
+    fn new(sides: PairSides<Flex>) -> Self {
+        let PairSides { first, second } = sides;
+        let dense = |side: PairSide<Flex>| {
+            let matrices = match side.matrices {
+                Matrices::None => None,
+                Matrices::All(tensor) => Some((BilinearKind::FieldAll, tensor)),
+                Matrices::Each(tensor) => Some((BilinearKind::FieldEach, tensor)),
+                Matrices::Interaction(tensor) => Some((BilinearKind::FieldInteraction, tensor)),
+            };
+            let matrices = matrices.map(|(kind, tensor)| (kind, tensor.to_contiguous()));
+            (side.embeddings.to_contiguous(), matrices)
+        };
+        let [batch, num_fields, embedding_dim] = first.embeddings.shape().dims();
+        Self {
+            sides: [dense(first), dense(second)],
+            batch,
+            shape: RowShape {
+                num_fields,
+                embedding_dim,
+            },
+        }
+    }
+
+    fn ready(&self) -> [Side<'_>; 2] {
+        self.sides.each_ref().map(|(embeddings, matrices)| {
+            let matrices = matrices.as_ref().map(|(kind, m)| (*kind, m.storage()));
+            Side::new(self.shape, embeddings.storage(), matrices)
+        })
+    }
+
+    #[cfg(feature = "autodiff")]
+    fn gradients(&self, [first, second]: [side::Gradients; 2]) -> [SideGradients<Flex>; 2] {
+        let gradients = |gradients: side::Gradients, (embeddings, matrices): &_| {
+            let matrices: &Option<(BilinearKind, FlexTensor)> = matrices;
+            SideGradients {
+                embeddings: like(embeddings, gradients.embeddings),
+                matrices: gradients
+                    .matrices
+                    .zip(matrices.as_ref())
+                    .map(|(values, (_, matrices))| like(matrices, values)),
+            }
+        };
+        [
+            gradients(first, &self.sides[0]),
+            gradients(second, &self.sides[1]),
+        ]
+    }
+}
+
+/// A linear map, and the raw values it reads, without gaps between their elements.
+struct DenseReader {
+    weight: FlexTensor,
+    dense: Option<FlexTensor>,
+}
+
+impl DenseReader {
+    fn new(reader: Reader<Flex>) -> Self {
+        let (weight, dense) = match reader {
+            Reader::Pairs { weight } => (weight, None),
+            Reader::PairsAndDense { weight, dense } => (weight, Some(dense)),
+        };
+        Self {
+            weight: weight.to_contiguous(),
+            dense: dense.map(|dense| dense.to_contiguous()),
+        }
+    }
+
+    fn map(&self) -> LinearMap<'_> {
+        let [_, num_outputs] = self.weight.shape().dims();
+        LinearMap {
+            weight: self.weight.storage(),
+            num_outputs,
+            dense: self.dense.as_ref().map(|dense| {
+                let [_, num_dense] = dense.shape().dims();
+                (dense.storage(), num_dense)
+            }),
+        }
+    }
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    let layout = Layout::contiguous(Shape::from(shape));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+#[cfg(feature = "autodiff")]
+fn like(other: &FlexTensor, values: Vec<f32>) -> FlexTensor {
+    let layout = Layout::contiguous(other.shape());
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}

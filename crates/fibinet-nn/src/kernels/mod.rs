@@ -1,0 +1,79 @@
+//! Fused operations, one folder a backend.
+//!
+//! A kernel replaces a chain of tensor operations where the chain's arrays, not its arithmetic, cost
+//! the time. The chain stays, in the layer: it is what every backend without a kernel runs, what
+//! autodiff and graph capture see there, and what the tests compare the kernel with. So an entry
+//! point answers `None` where no kernel applies, and the layer goes on by itself.
+//!
+//! | kernel | instead of | backends |
+//! |---|---|---|
+//! | [`pairs`] | both sides' pairs and their concatenation | flex, f32 |
+//! | [`pairs_linear`] | those and the linear map that reads them | flex, f32 |
+
+use burn::tensor::Tensor;
+
+use crate::layers::bilinear::BilinearKind;
+
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod autodiff;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod ops;
+
+/// One side of the pairs: what it crosses, and through which matrices.
+#[derive(Debug, Clone)]
+pub(crate) struct Side {
+    /// `[B, F, K]`
+    pub embeddings: Tensor<3>,
+    /// `[1 | F | F - 1 | P, K, K]`; none is the Hadamard product.
+    pub matrices: Option<(BilinearKind, Tensor<3>)>,
+}
+
+/// The pairs of both sides, one after the other.
+///
+/// # Shapes
+///
+/// - sides: `F`, `K` and `B` the same in both
+/// - output: `[B, 2 P K]`; none where no kernel applies
+pub(crate) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
+    #[cfg(feature = "flex")]
+    return ops::pairs(sides);
+    #[cfg(not(feature = "flex"))]
+    return no_kernel(sides);
+}
+
+/// `[p; q; dense] W`, the pairs of both sides and raw values through a linear map without a bias,
+/// without an array of pairs.
+///
+/// # Shapes
+///
+/// - sides: as in [`pairs`]
+/// - dense: `[B, N]`
+/// - weight: `[2 P K + N, H]`
+/// - output: `[B, H]`; none where no kernel applies
+pub(crate) fn pairs_linear(
+    sides: &[Side; 2],
+    dense: Option<&Tensor<2>>,
+    weight: &Tensor<2>,
+) -> Option<Tensor<2>> {
+    #[cfg(feature = "flex")]
+    return ops::pairs_linear(sides, dense, weight);
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = (dense, weight);
+        no_kernel(sides)
+    }
+}
+
+/// No backend of this build has a kernel.
+#[cfg(not(feature = "flex"))]
+fn no_kernel(sides: &[Side; 2]) -> Option<Tensor<2>> {
+    let [_, _] = sides
+        .each_ref()
+        .map(|side| (&side.embeddings, &side.matrices));
+    None
+}
+
+#[cfg(all(test, feature = "flex", feature = "autodiff"))]
+mod tests;

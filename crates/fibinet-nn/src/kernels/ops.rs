@@ -1,0 +1,152 @@
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, backend_extension};
+use burn::tensor::{DType, Tensor};
+
+use super::Side;
+use crate::layers::bilinear::BilinearKind;
+
+/// The matrices of one side, `[N, K, K]`.
+#[derive(ExtensionType, Debug, Clone)]
+pub(crate) enum Matrices<B: Backend> {
+    /// The Hadamard product.
+    None,
+    /// `N = 1`.
+    All(FloatTensor<B>),
+    /// `N = F` or `F - 1`.
+    Each(FloatTensor<B>),
+    /// `N = P`.
+    Interaction(FloatTensor<B>),
+}
+
+/// One side of the pairs.
+#[derive(ExtensionType, Debug, Clone)]
+pub(crate) struct PairSide<B: Backend> {
+    /// `[B, F, K]`
+    pub embeddings: FloatTensor<B>,
+    #[extension_type]
+    pub matrices: Matrices<B>,
+}
+
+/// Both sides, in the order of the output.
+#[derive(ExtensionType, Debug, Clone)]
+pub(crate) struct PairSides<B: Backend> {
+    #[extension_type]
+    pub first: PairSide<B>,
+    #[extension_type]
+    pub second: PairSide<B>,
+}
+
+/// The linear map that reads the pairs, and what else it reads.
+#[derive(ExtensionType, Debug, Clone)]
+pub(crate) enum Reader<B: Backend> {
+    /// `weight: [2 P K, H]`
+    Pairs { weight: FloatTensor<B> },
+    /// `weight: [2 P K + N, H]`, `dense: [B, N]`
+    PairsAndDense {
+        weight: FloatTensor<B>,
+        dense: FloatTensor<B>,
+    },
+}
+
+/// What [`pairs`] and [`pairs_linear`] call on each backend that has them.
+#[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
+pub(crate) trait PairOps: Backend {
+    /// `[p; q]`, `[B, 2 P K]`.
+    fn pairs(#[extension_type] sides: PairSides<Self>) -> FloatTensor<Self>;
+
+    /// `[p; q; dense] W`, `[B, H]`.
+    fn pairs_linear(
+        #[extension_type] sides: PairSides<Self>,
+        #[extension_type] reader: Reader<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// The gradients of one side.
+#[cfg(feature = "autodiff")]
+pub(crate) struct SideGradients<B: Backend> {
+    pub embeddings: FloatTensor<B>,
+    pub matrices: Option<FloatTensor<B>>,
+}
+
+/// The gradients of a linear map that reads pairs.
+#[cfg(feature = "autodiff")]
+pub(crate) struct ReaderGradients<B: Backend> {
+    pub weight: FloatTensor<B>,
+    pub dense: Option<FloatTensor<B>>,
+}
+
+/// The backward passes of [`PairOps`], each given the gradient of its output.
+#[cfg(feature = "autodiff")]
+pub(crate) trait PairGradients: PairOps {
+    /// Of [`PairOps::pairs`].
+    fn pairs_backward(
+        sides: PairSides<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> [SideGradients<Self>; 2];
+
+    /// Of [`PairOps::pairs_linear`].
+    fn pairs_linear_backward(
+        sides: PairSides<Self>,
+        reader: Reader<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> ([SideGradients<Self>; 2], ReaderGradients<Self>);
+}
+
+/// As [`super::pairs`].
+pub(super) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
+    let sides = on_a_kernels_backend(sides)?;
+    Some(Tensor::from_dispatch(Dispatch::pairs(sides)))
+}
+
+/// As [`super::pairs_linear`].
+pub(super) fn pairs_linear(
+    sides: &[Side; 2],
+    dense: Option<&Tensor<2>>,
+    weight: &Tensor<2>,
+) -> Option<Tensor<2>> {
+    let sides = on_a_kernels_backend(sides)?;
+    if weight.dtype() != DType::F32 || dense.is_some_and(|dense| dense.dtype() != DType::F32) {
+        return None;
+    }
+    let weight = weight.clone().into_dispatch();
+    let reader = match dense {
+        None => Reader::Pairs { weight },
+        Some(dense) => Reader::PairsAndDense {
+            weight,
+            dense: dense.clone().into_dispatch(),
+        },
+    };
+    Some(Tensor::from_dispatch(Dispatch::pairs_linear(sides, reader)))
+}
+
+/// The sides' primitives, where they are f32 tensors of flex. Autodiff turned on in Burn by someone
+/// else, but not in this crate, has no backward here.
+fn on_a_kernels_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
+    let [first, second] = sides.each_ref().map(|side| {
+        let device = side.embeddings.device();
+        let differentiable = !device.is_autodiff() || cfg!(feature = "autodiff");
+        let is_flex = matches!(device.inner().as_dispatch(), DispatchDevice::Flex(_));
+        (differentiable && is_flex && side.embeddings.dtype() == DType::F32).then_some(())?;
+        let embeddings = side.embeddings.clone().into_dispatch();
+        let matrices = match &side.matrices {
+            None => Matrices::None,
+            Some((kind, matrices)) => {
+                (matrices.dtype() == DType::F32).then_some(())?;
+                let matrices = matrices.clone().into_dispatch();
+                match kind {
+                    BilinearKind::FieldAll => Matrices::All(matrices),
+                    BilinearKind::FieldEach => Matrices::Each(matrices),
+                    BilinearKind::FieldInteraction => Matrices::Interaction(matrices),
+                }
+            }
+        };
+        Some(PairSide {
+            embeddings,
+            matrices,
+        })
+    });
+    Some(PairSides {
+        first: first?,
+        second: second?,
+    })
+}

@@ -1,0 +1,301 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
+
+use crate::layers::bilinear::{BilinearKind, EachMatrices};
+use crate::layers::combination::{
+    Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
+};
+use crate::layers::pair_product::PairProductKind;
+
+/// What a case is drawn from.
+#[derive(Debug, Clone)]
+struct Case {
+    config: CombinationConfig,
+    batch: usize,
+    num_dense: usize,
+    num_outputs: usize,
+}
+
+/// Everything that comes out of a case: the output and the gradient of every input.
+type Results = Vec<(&'static str, Vec<f32>)>;
+
+/// Numbers in [-1, 1) that depend on the seed alone (splitmix64).
+fn numbers<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    let values = (0..shape.iter().product::<usize>() as u64).map(|i| {
+        let mut z = (seed << 32 | i).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z >> 40) as f32 / (1 << 23) as f32 - 1.0
+    });
+    Tensor::from_data(TensorData::new(values.collect(), shape), device)
+}
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// A combination with matrices of the case's own.
+fn combination(case: &Case) -> Combination {
+    let device = device();
+    let mut combination = case.config.init(&device);
+    let set = |interaction: &mut Interaction, seed| {
+        if let Interaction::Bilinear(bilinear) = interaction {
+            let weight = numbers(bilinear.weight.shape().dims(), seed, &device);
+            bilinear.weight = burn::module::Param::from_tensor(weight.require_grad());
+        }
+    };
+    set(&mut combination.raw, 1);
+    if let Some(senet) = &mut combination.senet {
+        set(senet, 2);
+    }
+    combination
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("f32")
+}
+
+/// Runs `forward(combination, raw, reweighted, dense, weight)` and its backward pass.
+fn results(
+    case: &Case,
+    forward: impl Fn(&Combination, Tensor<3>, Tensor<3>, Option<Tensor<2>>, Tensor<2>) -> Tensor<2>,
+) -> Results {
+    let device = device();
+    let combination = combination(case);
+    let CombinationConfig {
+        num_fields,
+        embedding_dim,
+        ..
+    } = case.config;
+    let embeddings = |seed| {
+        let shape = [case.batch, num_fields, embedding_dim];
+        numbers::<3>(shape, seed, &device).require_grad()
+    };
+    let (raw, reweighted) = (embeddings(3), embeddings(4));
+    let dense = (case.num_dense > 0)
+        .then(|| numbers::<2>([case.batch, case.num_dense], 5, &device).require_grad());
+    let d_input = case.config.d_output() + case.num_dense;
+    let weight = numbers::<2>([d_input, case.num_outputs], 6, &device).require_grad();
+
+    let inputs = (raw.clone(), reweighted.clone());
+    let out = forward(
+        &combination,
+        inputs.0,
+        inputs.1,
+        dense.clone(),
+        weight.clone(),
+    );
+    let gradients = (out.clone() * numbers(out.dims(), 7, &device))
+        .sum()
+        .backward();
+    let mut results = vec![("output", values(out))];
+    let mut add = |name, gradient: Option<Vec<f32>>| {
+        results.extend(gradient.map(|gradient| (name, gradient)));
+    };
+    add("raw", raw.grad(&gradients).map(values));
+    add("reweighted", reweighted.grad(&gradients).map(values));
+    add(
+        "dense",
+        dense.and_then(|dense| dense.grad(&gradients)).map(values),
+    );
+    add("weight", weight.grad(&gradients).map(values));
+    let sides = core::iter::once(&combination.raw).chain(&combination.senet);
+    for interaction in sides {
+        if let Interaction::Bilinear(bilinear) = interaction {
+            add(
+                "matrices",
+                bilinear.weight.val().grad(&gradients).map(values),
+            );
+        }
+    }
+    results
+}
+
+fn fused_pairs(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, _, _| {
+        let sides = combination
+            .kernel_sides(&raw, &reweighted)
+            .expect("no inner product");
+        super::pairs(&sides).expect("the kernel runs on flex")
+    })
+}
+
+fn pairs_by_tensor_ops(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, _, _| {
+        combination.forward_by_tensor_ops(raw, reweighted)
+    })
+}
+
+fn fused_linear(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, dense, weight| {
+        combination
+            .forward_linear(&raw, &reweighted, dense.as_ref(), &weight)
+            .expect("the kernel runs on flex")
+    })
+}
+
+fn linear_by_tensor_ops(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, dense, weight| {
+        let pairs = combination.forward_by_tensor_ops(raw, reweighted);
+        let columns = core::iter::once(pairs).chain(dense).collect();
+        Tensor::cat(columns, 1).matmul(weight)
+    })
+}
+
+/// Sums of up to thousands of terms in another order: the differences are measured against the
+/// tensor's largest number.
+fn assert_same(fused: &Results, reference: &Results, case: &Case) {
+    assert_eq!(fused.len(), reference.len(), "{case:?}");
+    for ((name, fused), (_, reference)) in fused.iter().zip(reference) {
+        assert_eq!(fused.len(), reference.len(), "{name} of {case:?}");
+        let largest = reference
+            .iter()
+            .fold(0.0, |largest: f32, x| largest.max(x.abs()));
+        for (i, (a, e)) in fused.iter().zip(reference).enumerate() {
+            assert!(
+                (a - e).abs() <= 1e-5 * largest,
+                "element {i} of {name}: {a}, expected {e}, largest {largest}\n{case:?}"
+            );
+        }
+    }
+}
+
+fn assert_kernels_match(case: &Case) {
+    assert_same(&fused_pairs(case), &pairs_by_tensor_ops(case), case);
+    assert_same(&fused_linear(case), &linear_by_tensor_ops(case), case);
+}
+
+fn case(kind: BilinearKind, num_fields: usize, embedding_dim: usize, batch: usize) -> Case {
+    Case {
+        config: CombinationConfig::new(num_fields, embedding_dim).with_bilinear_kind(kind),
+        batch,
+        num_dense: 0,
+        num_outputs: 3,
+    }
+}
+
+const KINDS: [BilinearKind; 3] = [
+    BilinearKind::FieldAll,
+    BilinearKind::FieldEach,
+    BilinearKind::FieldInteraction,
+];
+
+fn any_case() -> impl Strategy<Value = Case> {
+    let sizes = (2usize..=64).prop_flat_map(|num_fields| {
+        // Up to K = 64, but not at F = 64 in every case: the suite stays quick.
+        (Just(num_fields), 1..=64.min(1024 / num_fields), 1usize..=70)
+    });
+    let kind = prop::sample::select(KINDS.to_vec());
+    let combination = prop::sample::select(vec![
+        CombinationKind::BothBilinear,
+        CombinationKind::SenetBilinear,
+        CombinationKind::RawBilinear,
+        CombinationKind::NoneBilinear,
+    ]);
+    let choices = (any::<bool>(), any::<bool>(), any::<bool>());
+    let head = (0usize..4, 1usize..20);
+    (sizes, kind, combination, choices, head).prop_map(
+        |((num_fields, dim, batch), kind, combination, (senet_first, shared, left), head)| {
+            let mut case = case(kind, num_fields, dim, batch);
+            (case.num_dense, case.num_outputs) = head;
+            case.config = case
+                .config
+                .with_kind(combination)
+                .with_shared(shared)
+                .with_order(match senet_first {
+                    true => CombinationOrder::SenetFirst,
+                    false => CombinationOrder::RawFirst,
+                })
+                .with_each_matrices(match left {
+                    true => EachMatrices::LeftFields,
+                    false => EachMatrices::All,
+                });
+            case
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn values_and_gradients_are_those_of_tensor_ops(case in any_case()) {
+        assert_kernels_match(&case);
+    }
+}
+
+#[test]
+fn the_smallest_shape_works() {
+    for kind in KINDS {
+        assert_kernels_match(&case(kind, 2, 1, 1));
+    }
+}
+
+#[test]
+fn the_widths_compiled_apart_work() {
+    for dim in [4, 8, 10, 16, 32, 64] {
+        assert_kernels_match(&case(BilinearKind::FieldEach, 5, dim, 3));
+    }
+}
+
+#[test]
+fn more_rows_than_a_block_holds_work() {
+    for kind in KINDS {
+        assert_kernels_match(&case(kind, 3, 2, 2048 + 65));
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let on = |num_threads, run: &(dyn Fn() -> Results + Sync)| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
+        pool.build().expect("threads start").install(run)
+    };
+    for kind in KINDS {
+        // From 4M multiplications on a block's products are threaded too.
+        let mut case = case(kind, 24, 10, 200);
+        case.num_outputs = 96;
+        let one = on(1, &|| fused_linear(&case));
+        let pairs = on(1, &|| fused_pairs(&case));
+        for num_threads in [2, 3, 8] {
+            assert_eq!(on(num_threads, &|| fused_linear(&case)), one, "{kind:?}");
+            assert_eq!(on(num_threads, &|| fused_pairs(&case)), pairs, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn without_autodiff_the_kernels_run_too() {
+    let device = Device::flex();
+    let combination = CombinationConfig::new(4, 3).init(&device);
+    let raw: Tensor<3> = numbers([5, 4, 3], 1, &device);
+    let weight = numbers([2 * 6 * 3, 7], 2, &device);
+    let mapped = combination
+        .forward_linear(&raw, &raw, None, &weight)
+        .expect("the kernel runs on flex");
+    let expected = combination
+        .forward_by_tensor_ops(raw.clone(), raw)
+        .matmul(weight);
+    crate::testing::assert_close(mapped, &values(expected), 1e-5);
+}
+
+#[test]
+fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {
+    let device = Device::flex();
+    let raw: Tensor<3> = numbers([5, 4, 3], 1, &device);
+    let config = CombinationConfig::new(4, 3).with_kind(CombinationKind::SenetBilinear);
+    let inner = config
+        .with_product_kind(PairProductKind::Inner)
+        .init(&device);
+    assert!(inner.kernel_sides(&raw, &raw).is_none());
+    let sides = CombinationConfig::new(4, 3)
+        .init(&device)
+        .kernel_sides(&raw, &raw);
+    let sides = sides.expect("no inner product");
+    assert!(super::pairs(&sides).is_some());
+    let halved = sides.map(|mut side| {
+        side.embeddings = side.embeddings.cast(burn::tensor::DType::F16);
+        side
+    });
+    assert!(super::pairs(&halved).is_none());
+}
