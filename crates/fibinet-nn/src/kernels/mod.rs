@@ -18,11 +18,15 @@ use crate::layers::bilinear::BilinearKind;
 mod autodiff;
 #[cfg(feature = "flex")]
 mod flex;
-#[cfg(feature = "flex")]
+#[cfg_attr(not(feature = "flex"), path = "no_ops.rs")]
 mod ops;
 
 /// One side of the pairs: what it crosses, and through which matrices.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(dead_code, reason = "no kernel reads it")
+)]
 pub(crate) struct Side {
     /// `[B, F, K]`
     pub embeddings: Tensor<3>,
@@ -37,10 +41,7 @@ pub(crate) struct Side {
 /// - sides: `F`, `K` and `B` the same in both
 /// - output: `[B, 2 P K]`; none where no kernel applies
 pub(crate) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
-    #[cfg(feature = "flex")]
-    return ops::pairs(sides);
-    #[cfg(not(feature = "flex"))]
-    return no_kernel(sides);
+    ops::pairs(sides)
 }
 
 /// `[p; q; dense] W`, the pairs of both sides and raw values through a linear map without a bias,
@@ -57,22 +58,7 @@ pub(crate) fn pairs_linear(
     dense: Option<&Tensor<2>>,
     weight: &Tensor<2>,
 ) -> Option<Tensor<2>> {
-    #[cfg(feature = "flex")]
-    return ops::pairs_linear(sides, dense, weight);
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = (dense, weight);
-        no_kernel(sides)
-    }
-}
-
-/// No backend of this build has a kernel.
-#[cfg(not(feature = "flex"))]
-fn no_kernel(sides: &[Side; 2]) -> Option<Tensor<2>> {
-    let [_, _] = sides
-        .each_ref()
-        .map(|side| (&side.embeddings, &side.matrices));
-    None
+    ops::pairs_linear(sides, dense, weight)
 }
 
 #[cfg(all(test, feature = "flex", feature = "autodiff"))]

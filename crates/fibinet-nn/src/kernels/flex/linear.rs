@@ -1,10 +1,10 @@
 use core::ops::Range;
 
+#[cfg(feature = "autodiff")]
+use super::gradient::Gradients;
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::pairs::crossed;
 use super::rows::{RowShape, Strip};
-#[cfg(feature = "autodiff")]
-use super::side::Gradients;
 use super::side::{Side, blocks};
 
 /// Columns of a block.

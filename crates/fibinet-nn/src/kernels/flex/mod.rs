@@ -1,5 +1,9 @@
 //! The pair kernels of Burn's flex backend, for f32.
 
+#[cfg(feature = "autodiff")]
+mod fold;
+#[cfg(feature = "autodiff")]
+mod gradient;
 mod linear;
 mod matrix;
 mod pairs;
@@ -11,6 +15,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{Bytes, DType, Shape};
 
+#[cfg(feature = "autodiff")]
+use self::gradient::Gradients;
 use self::linear::LinearMap;
 use self::rows::RowShape;
 use self::side::Side;
@@ -105,8 +111,8 @@ impl DenseSides {
     }
 
     #[cfg(feature = "autodiff")]
-    fn gradients(&self, [first, second]: [side::Gradients; 2]) -> [SideGradients<Flex>; 2] {
-        let gradients = |gradients: side::Gradients, (embeddings, matrices): &_| {
+    fn gradients(&self, [first, second]: [Gradients; 2]) -> [SideGradients<Flex>; 2] {
+        let gradients = |gradients: Gradients, (embeddings, matrices): &_| {
             let matrices: &Option<(BilinearKind, FlexTensor)> = matrices;
             SideGradients {
                 embeddings: like(embeddings, gradients.embeddings),

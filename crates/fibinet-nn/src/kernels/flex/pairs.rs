@@ -1,6 +1,6 @@
-use super::rows::{RowShape, Strip};
 #[cfg(feature = "autodiff")]
-use super::side::Gradients;
+use super::gradient::Gradients;
+use super::rows::{RowShape, Strip};
 use super::side::{Block, Side, blocks};
 
 /// Columns of a block.

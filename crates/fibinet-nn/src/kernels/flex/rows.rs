@@ -1,8 +1,10 @@
-//! The innermost loops, over rows whose left vectors exist already. They are compiled for each SIMD
-//! level, and for the usual widths `K` with `K` known (`KC`; 0 is any other): on AVX-512 that alone
-//! is worth a factor of 2 at `K = 10`.
+//! The innermost loops, over the rows of a chunk. Each is a struct of what it reads and writes, since
+//! only a method that is always inlined is compiled for the SIMD level it is dispatched to; a closure
+//! is not.
 
 use core::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::pairs::num_pairs;
 
@@ -22,170 +24,147 @@ pub(super) struct RowShape {
 
 impl RowShape {
     /// Elements of a row of embeddings, `F K`.
+    #[inline(always)]
     pub fn len(self) -> usize {
         self.num_fields * self.embedding_dim
     }
 
     /// Columns of the pairs of one side, `P K`.
+    #[inline(always)]
     pub fn num_columns(self) -> usize {
         num_pairs(self.num_fields) * self.embedding_dim
     }
 
     /// Columns of the pairs of one left field.
+    #[inline(always)]
     pub fn width_of(self, left: usize) -> usize {
         (self.num_fields - 1 - left) * self.embedding_dim
     }
 
     /// The elements of a row that one left field meets.
+    #[inline(always)]
     pub fn right_of(self, left: usize) -> Range<usize> {
         (left + 1) * self.embedding_dim..self.len()
     }
 
     /// The elements of a row of one field.
+    #[inline(always)]
     pub fn of(self, field: usize) -> Range<usize> {
         field * self.embedding_dim..(field + 1) * self.embedding_dim
     }
 }
 
-/// Runs a loop for its `K`, at the SIMD level of this machine.
-macro_rules! specialised {
-    ($width:expr, $function:ident $arguments:tt) => {
-        pulp::Arch::new().dispatch(|| match $width {
-            4 => $function::<4> $arguments,
-            8 => $function::<8> $arguments,
-            10 => $function::<10> $arguments,
-            16 => $function::<16> $arguments,
-            32 => $function::<32> $arguments,
-            64 => $function::<64> $arguments,
-            _ => $function::<0> $arguments,
-        })
-    };
+/// A loop over vectors of `K` numbers, compiled for the usual `K` with `K` known, so that a vector is
+/// a few registers.
+pub(super) trait VectorLoop: Sized {
+    fn embedding_dim(&self) -> usize;
+
+    /// `KC` is `K`, or 0 for any.
+    fn run<const KC: usize>(self);
 }
 
-/// Writes the pairs of some left fields: `out[i, j] = left[i] ⊙ right[j]`.
-pub(super) fn cross(
-    shape: RowShape,
-    fields: &Range<usize>,
-    [left, right]: [&[f32]; 2],
-    (out, strip): (&mut [f32], Strip),
-) {
-    specialised!(
-        shape.embedding_dim,
-        cross_rows(shape, fields, [left, right], (out, strip))
-    );
-}
+/// Compiles a [`VectorLoop`] for each SIMD level.
+pub(super) struct Levels<L>(pub L);
 
-#[inline(always)]
-fn cross_rows<const KC: usize>(
-    shape: RowShape,
-    fields: &Range<usize>,
-    [left, right]: [&[f32]; 2],
-    (out, strip): (&mut [f32], Strip),
-) {
-    let width = if KC == 0 { shape.embedding_dim } else { KC };
-    let rows = left
-        .chunks_exact(shape.len())
-        .zip(right.chunks_exact(shape.len()));
-    for ((left, right), out) in rows.zip(out.chunks_exact_mut(strip.stride)) {
-        let mut out = &mut out[strip.offset..];
-        for i in fields.clone() {
-            let (pairs, rest) = out.split_at_mut(shape.width_of(i));
-            let left = &left[i * width..][..width];
-            let right = right[shape.right_of(i)].chunks_exact(width);
-            for (pair, right) in pairs.chunks_exact_mut(width).zip(right) {
-                for ((pair, left), right) in pair.iter_mut().zip(left).zip(right) {
-                    *pair = left * right;
-                }
-            }
-            out = rest;
+impl<L: VectorLoop> WithSimd for Levels<L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        match self.0.embedding_dim() {
+            4 => self.0.run::<4>(),
+            8 => self.0.run::<8>(),
+            10 => self.0.run::<10>(),
+            16 => self.0.run::<16>(),
+            32 => self.0.run::<32>(),
+            64 => self.0.run::<64>(),
+            _ => self.0.run::<0>(),
         }
     }
 }
 
-/// Reads the pairs' gradient of some left fields once: `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]`
-/// and `to_right[j] += gradient[i, j] ⊙ left[i]`.
-pub(super) fn fold(
-    shape: RowShape,
-    fields: &Range<usize>,
-    [left, right]: [&[f32]; 2],
-    (gradient, strip): (&[f32], Strip),
-    [to_left, to_right]: [&mut [f32]; 2],
-) {
-    specialised!(
-        shape.embedding_dim,
-        fold_rows(
-            shape,
-            fields,
-            [left, right],
-            (gradient, strip),
-            [to_left, to_right]
-        )
-    );
+/// Writes the pairs of some left fields: `out[i, j] = left[i] ⊙ right[j]`.
+pub(super) struct Cross<'a> {
+    pub shape: RowShape,
+    pub fields: &'a Range<usize>,
+    /// `[rows, F, K]`
+    pub left: &'a [f32],
+    /// `[rows, F, K]`
+    pub right: &'a [f32],
+    /// `[rows, strip]`
+    pub out: &'a mut [f32],
+    pub strip: Strip,
 }
 
-#[inline(always)]
-fn fold_rows<const KC: usize>(
-    shape: RowShape,
-    fields: &Range<usize>,
-    [left, right]: [&[f32]; 2],
-    (gradient, strip): (&[f32], Strip),
-    [to_left, to_right]: [&mut [f32]; 2],
-) {
-    let width = if KC == 0 { shape.embedding_dim } else { KC };
-    let len = shape.len();
-    let inputs = left.chunks_exact(len).zip(right.chunks_exact(len));
-    let outputs = to_left
-        .chunks_exact_mut(len)
-        .zip(to_right.chunks_exact_mut(len));
-    let rows = inputs.zip(outputs).zip(gradient.chunks_exact(strip.stride));
-    for (((left, right), (to_left, to_right)), gradient) in rows {
-        let mut gradient = &gradient[strip.offset..];
-        for i in fields.clone() {
-            let (pairs, rest) = gradient.split_at(shape.width_of(i));
-            let left = &left[i * width..][..width];
-            let right = right[shape.right_of(i)].chunks_exact(width);
-            let to_right = to_right[shape.right_of(i)].chunks_exact_mut(width);
-            let terms = pairs.chunks_exact(width).zip(right.zip(to_right));
-            let to_left = &mut to_left[i * width..][..width];
-            if KC == 0 {
-                to_left.fill(0.0);
-                for (pair, (right, to_right)) in terms {
+impl Cross<'_> {
+    pub fn run(self) {
+        Arch::new().dispatch(Levels(self));
+    }
+}
+
+impl VectorLoop for Cross<'_> {
+    #[inline(always)]
+    fn embedding_dim(&self) -> usize {
+        self.shape.embedding_dim
+    }
+
+    #[inline(always)]
+    fn run<const KC: usize>(self) {
+        let Self { shape, strip, .. } = self;
+        let width = if KC == 0 { shape.embedding_dim } else { KC };
+        let rows = self
+            .left
+            .chunks_exact(shape.len())
+            .zip(self.right.chunks_exact(shape.len()));
+        for ((left, right), out) in rows.zip(self.out.chunks_exact_mut(strip.stride)) {
+            let mut out = &mut out[strip.offset..];
+            for i in self.fields.clone() {
+                let (pairs, rest) = out.split_at_mut(shape.width_of(i));
+                let left = &left[i * width..][..width];
+                let right = right[shape.right_of(i)].chunks_exact(width);
+                for (pair, right) in pairs.chunks_exact_mut(width).zip(right) {
                     for k in 0..width {
-                        to_left[k] += pair[k] * right[k];
-                        to_right[k] += pair[k] * left[k];
+                        pair[k] = left[k] * right[k];
                     }
                 }
-            } else {
-                let mut sum = [0.0; KC]; // in registers
-                for (pair, (right, to_right)) in terms {
-                    for k in 0..KC {
-                        sum[k] += pair[k] * right[k];
-                        to_right[k] += pair[k] * left[k];
-                    }
-                }
-                to_left.copy_from_slice(&sum);
+                out = rest;
             }
-            gradient = rest;
         }
     }
 }
 
 /// Writes the pairs of some left fields whose left vectors were made pair by pair:
 /// `out[i, j] = left[i, j] ⊙ right[j]`.
-pub(super) fn cross_each(
-    shape: RowShape,
-    fields: &Range<usize>,
-    (left, left_stride): (&[f32], usize),
-    right: &[f32],
-    (out, strip): (&mut [f32], Strip),
-) {
-    pulp::Arch::new().dispatch(|| {
-        let rows = left
-            .chunks_exact(left_stride)
-            .zip(right.chunks_exact(shape.len()));
-        for ((mut left, right), out) in rows.zip(out.chunks_exact_mut(strip.stride)) {
+pub(super) struct CrossEach<'a> {
+    pub shape: RowShape,
+    pub fields: &'a Range<usize>,
+    /// `[rows, width]`
+    pub left: &'a [f32],
+    pub width: usize,
+    /// `[rows, F, K]`
+    pub right: &'a [f32],
+    /// `[rows, strip]`
+    pub out: &'a mut [f32],
+    pub strip: Strip,
+}
+
+impl CrossEach<'_> {
+    pub fn run(self) {
+        Arch::new().dispatch(self);
+    }
+}
+
+impl WithSimd for CrossEach<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { shape, strip, .. } = self;
+        let lefts = self.left.chunks_exact(self.width);
+        let rows = lefts.zip(self.right.chunks_exact(shape.len()));
+        for ((mut left, right), out) in rows.zip(self.out.chunks_exact_mut(strip.stride)) {
             let mut out = &mut out[strip.offset..];
-            for i in fields.clone() {
+            for i in self.fields.clone() {
                 let (pairs, rest) = out.split_at_mut(shape.width_of(i));
                 let (crossed, left_rest) = left.split_at(shape.width_of(i));
                 let terms = crossed.iter().zip(&right[shape.right_of(i)]);
@@ -195,41 +174,5 @@ pub(super) fn cross_each(
                 (out, left) = (rest, left_rest);
             }
         }
-    });
-}
-
-/// As [`fold`], but the gradient of the left vectors takes their place: `to_right[j] +=
-/// gradient[i, j] ⊙ left[i, j]`, then `left[i, j] = gradient[i, j] ⊙ right[j]`.
-pub(super) fn fold_each(
-    shape: RowShape,
-    fields: &Range<usize>,
-    (left, left_stride): (&mut [f32], usize),
-    right: &[f32],
-    (gradient, strip): (&[f32], Strip),
-    to_right: &mut [f32],
-) {
-    pulp::Arch::new().dispatch(|| {
-        let len = shape.len();
-        let rights = right.chunks_exact(len).zip(to_right.chunks_exact_mut(len));
-        let rows = rights.zip(gradient.chunks_exact(strip.stride));
-        for (((right, to_right), gradient), left) in rows.zip(left.chunks_exact_mut(left_stride)) {
-            let mut gradient = &gradient[strip.offset..];
-            let mut left = left;
-            for i in fields.clone() {
-                let (pairs, rest) = gradient.split_at(shape.width_of(i));
-                let (crossed, left_rest) = left.split_at_mut(shape.width_of(i));
-                let right = &right[shape.right_of(i)];
-                let to_right = &mut to_right[shape.right_of(i)];
-                for ((left, pair), (right, to_right)) in crossed
-                    .iter_mut()
-                    .zip(pairs)
-                    .zip(right.iter().zip(to_right))
-                {
-                    *to_right += pair * *left;
-                    *left = pair * right;
-                }
-                (gradient, left) = (rest, left_rest);
-            }
-        }
-    });
+    }
 }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{RowShape, Strip, cross, cross_each, fold, fold_each};
+use super::rows::{Cross, CrossEach, RowShape, Strip};
 use crate::layers::bilinear::BilinearKind;
 
 /// Rows that one thread takes at a time: their pairs of one block stay in a core's second-level
 /// cache. Sums over the batch are made chunk by chunk and folded in the chunks' order, so that they
 /// do not depend on the number of threads.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 
 /// A block of pair columns: whole left fields of one side.
 #[derive(Debug, Clone)]
@@ -51,37 +51,20 @@ pub(super) fn blocks(shape: RowShape, columns: usize) -> Vec<Block> {
 
 /// One side of the pairs, ready to be formed block by block.
 pub(super) struct Side<'a> {
-    shape: RowShape,
+    pub shape: RowShape,
     /// `[B, F, K]`
-    embeddings: &'a [f32],
-    kind: Option<(BilinearKind, &'a [f32])>,
-    left: Left<'a>,
+    pub embeddings: &'a [f32],
+    pub kind: Option<(BilinearKind, &'a [f32])>,
+    pub left: Left<'a>,
 }
 
 /// What a pair's right vector is multiplied with.
-enum Left<'a> {
+pub(super) enum Left<'a> {
     /// One vector a field, `[B, F, K]`; the last field's is never used.
     Fields(Cow<'a, [f32]>),
     /// One vector a pair, too many to keep. The matrices of each left field side by side, `[K, n K]`
     /// for its `n` pairs, one field after the other.
     Pairs(Vec<f32>),
-}
-
-/// What the backward pass of a side collects, block by block.
-pub(super) struct SideGradient {
-    /// `[B, F, K]`
-    embeddings: Vec<f32>,
-    /// Of [`Left::Fields`]' vectors, or of [`Left::Pairs`]' matrices.
-    left: Vec<f32>,
-}
-
-/// The gradients of one side.
-#[cfg(feature = "autodiff")]
-pub(super) struct Gradients {
-    /// `[B, F, K]`
-    pub embeddings: Vec<f32>,
-    /// `[N, K, K]`
-    pub matrices: Option<Vec<f32>>,
 }
 
 impl<'a> Side<'a> {
@@ -129,20 +112,8 @@ impl<'a> Side<'a> {
         matches!(self.left, Left::Pairs(_))
     }
 
-    /// Writes the left vectors of a block for some rows, `[rows, block.width]`, where there is one a
-    /// pair.
-    pub fn cross(&self, block: &Block, rows: Range<usize>, crossed: &mut [f32]) {
-        let Left::Pairs(matrices) = &self.left else {
-            return;
-        };
-        let rows = self.of(rows).par_chunks(CHUNK * self.shape.len());
-        let crossed = crossed.par_chunks_mut(CHUNK * block.width);
-        rows.zip(crossed).for_each(|(rows, crossed)| {
-            self.cross_chunk(block, matrices, rows, crossed);
-        });
-    }
-
-    /// Writes the pairs of a block for some rows, and the left vectors as [`cross`](Self::cross).
+    /// Writes the pairs of a block for some rows; where there is a left vector a pair, these too, to
+    /// `crossed`, `[rows, block.width]`.
     pub fn form(
         &self,
         block: &Block,
@@ -158,7 +129,16 @@ impl<'a> Side<'a> {
             Left::Fields(left) => {
                 let left = left[self.span(rows)].par_chunks(chunk);
                 left.zip(right).zip(out).for_each(|((left, right), out)| {
-                    cross(shape, &block.fields, [left, right], (out, strip));
+                    let fields = &block.fields;
+                    let cross = Cross {
+                        shape,
+                        fields,
+                        left,
+                        right,
+                        out,
+                        strip,
+                    };
+                    cross.run();
                 });
             }
             Left::Pairs(matrices) => {
@@ -168,14 +148,23 @@ impl<'a> Side<'a> {
                     .zip(out)
                     .for_each(|((right, crossed), out)| {
                         self.cross_chunk(block, matrices, right, crossed);
-                        let left = (&*crossed, block.width);
-                        cross_each(shape, &block.fields, left, right, (out, strip));
+                        let (fields, left, width) = (&block.fields, &*crossed, block.width);
+                        let cross = CrossEach {
+                            shape,
+                            fields,
+                            left,
+                            width,
+                            right,
+                            out,
+                            strip,
+                        };
+                        cross.run();
                     });
             }
         }
     }
 
-    fn cross_chunk(&self, block: &Block, matrices: &[f32], rows: &[f32], crossed: &mut [f32]) {
+    pub fn cross_chunk(&self, block: &Block, matrices: &[f32], rows: &[f32], crossed: &mut [f32]) {
         let (shape, num_rows) = (self.shape, rows.len() / self.shape.len());
         for (field, column) in columns_of(shape, block) {
             let left = field_of(shape, rows, field, num_rows);
@@ -189,172 +178,39 @@ impl<'a> Side<'a> {
     }
 
     /// Where some rows lie in the embeddings.
-    fn span(&self, rows: Range<usize>) -> Range<usize> {
+    pub fn span(&self, rows: Range<usize>) -> Range<usize> {
         rows.start * self.shape.len()..rows.end * self.shape.len()
     }
 
-    fn of(&self, rows: Range<usize>) -> &'a [f32] {
+    pub fn of(&self, rows: Range<usize>) -> &'a [f32] {
         &self.embeddings[self.span(rows)]
-    }
-
-    /// Gradients of zero.
-    pub fn gradient(&self) -> SideGradient {
-        let left = match &self.left {
-            Left::Fields(left) => left.len(),
-            Left::Pairs(matrices) => matrices.len(),
-        };
-        SideGradient {
-            embeddings: vec![0.0; self.embeddings.len()],
-            left: vec![0.0; left],
-        }
-    }
-
-    /// Reads the gradient of a block's pairs, once. `crossed` is what [`form`](Self::form) wrote
-    /// there; where there is a vector a pair, their gradient takes its place.
-    pub fn consume(
-        &self,
-        block: &Block,
-        rows: Range<usize>,
-        crossed: &mut [f32],
-        (gradient, strip): (&[f32], Strip),
-        to: &mut SideGradient,
-    ) {
-        let shape = self.shape;
-        let (chunk, num_rows) = (CHUNK * shape.len(), rows.len());
-        let embeddings = self.of(rows.clone());
-        let rows = self.span(rows);
-        let gradients = gradient.par_chunks(CHUNK * strip.stride);
-        let inputs = embeddings.par_chunks(chunk).zip(gradients);
-        let to_right = to.embeddings[rows.clone()].par_chunks_mut(chunk);
-        match &self.left {
-            Left::Fields(left) => {
-                let left = left[rows.clone()].par_chunks(chunk);
-                let outputs = to.left[rows].par_chunks_mut(chunk).zip(to_right);
-                let chunks = inputs.zip(left).zip(outputs);
-                chunks.for_each(|(((right, gradient), left), (to_left, to_right))| {
-                    let gradient = (gradient, strip);
-                    let outputs = [to_left, to_right];
-                    fold(shape, &block.fields, [left, right], gradient, outputs);
-                });
-            }
-            Left::Pairs(matrices) => {
-                let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * block.width));
-                chunks
-                    .zip(to_right)
-                    .for_each(|(((right, gradient), crossed), to_right)| {
-                        let left = (&mut *crossed, block.width);
-                        fold_each(
-                            shape,
-                            &block.fields,
-                            left,
-                            right,
-                            (gradient, strip),
-                            to_right,
-                        );
-                        let num_rows = right.len() / shape.len();
-                        for (field, column) in columns_of(shape, block) {
-                            let width = shape.width_of(field);
-                            let size = [num_rows, width];
-                            let to_crossed = Matrix::new(&crossed[column..], size, block.width);
-                            let matrices = side_of(shape, matrices, field).transposed();
-                            let to_left = &mut to_right[shape.of(field).start..];
-                            MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len())
-                                .product_here(to_crossed, matrices, Write::Add);
-                        }
-                    });
-                let mut rest = &mut to.left[matrices_of(shape, block.fields.start).start..];
-                let mut outputs = Vec::with_capacity(block.fields.len());
-                for (field, column) in columns_of(shape, block) {
-                    let (output, after) = rest.split_at_mut(matrices_of(shape, field).len());
-                    outputs.push((field, column, output));
-                    rest = after;
-                }
-                outputs.into_par_iter().for_each(|(field, column, output)| {
-                    let (dim, width) = (shape.embedding_dim, shape.width_of(field));
-                    let to_crossed =
-                        Matrix::new(&crossed[column..], [num_rows, width], block.width);
-                    let left = field_of(shape, embeddings, field, num_rows).transposed();
-                    MatrixMut::new(output, [dim, width], width).product_here(
-                        left,
-                        to_crossed,
-                        Write::Add,
-                    );
-                });
-            }
-        }
-    }
-
-    /// What the blocks' gradients come to.
-    pub fn finish(&self, gradient: SideGradient) -> Gradients {
-        let shape = self.shape;
-        let SideGradient {
-            mut embeddings,
-            left,
-        } = gradient;
-        let chunk = CHUNK * shape.len();
-        let matrices = match self.kind {
-            None => {
-                let chunks = embeddings.par_chunks_mut(chunk).zip(left.par_chunks(chunk));
-                chunks.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, x)| *to += x));
-                None
-            }
-            Some((BilinearKind::FieldInteraction, _)) => Some(one_by_one(shape, &left)),
-            Some((kind, matrices)) => {
-                let inputs = self
-                    .embeddings
-                    .par_chunks(chunk)
-                    .zip(left.par_chunks(chunk));
-                let chunks = inputs.zip(embeddings.par_chunks_mut(chunk));
-                let partial = chunks.map(|((rows, to_left), to_rows)| {
-                    let mut to_matrices = vec![0.0; matrices.len()];
-                    for part in by_matrix(shape, kind, rows.len() / shape.len()) {
-                        let right = matrix(shape, matrices, part.matrix).transposed();
-                        part.of_mut(to_rows)
-                            .product_here(part.of(to_left), right, Write::Add);
-                        let (rows, to_left) = (part.of(rows).transposed(), part.of(to_left));
-                        matrix_mut(shape, &mut to_matrices, part.matrix).product_here(
-                            rows,
-                            to_left,
-                            Write::Over,
-                        );
-                    }
-                    to_matrices
-                });
-                let partial: Vec<_> = partial.collect();
-                let mut sum = vec![0.0; matrices.len()];
-                for chunk in &partial {
-                    sum.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
-                }
-                Some(sum)
-            }
-        };
-        Gradients {
-            embeddings,
-            matrices,
-        }
     }
 }
 
 /// Rows of embeddings that meet one matrix of field_all or field_each.
-struct Part {
-    matrix: usize,
+pub(super) struct Part {
+    pub matrix: usize,
     offset: usize,
     size: [usize; 2],
     stride: usize,
 }
 
 impl Part {
-    fn of<'a>(&self, rows: &'a [f32]) -> Matrix<'a> {
+    pub fn of<'a>(&self, rows: &'a [f32]) -> Matrix<'a> {
         Matrix::new(&rows[self.offset..], self.size, self.stride)
     }
 
-    fn of_mut<'a>(&self, rows: &'a mut [f32]) -> MatrixMut<'a> {
+    pub fn of_mut<'a>(&self, rows: &'a mut [f32]) -> MatrixMut<'a> {
         MatrixMut::new(&mut rows[self.offset..], self.size, self.stride)
     }
 }
 
 /// All fields at once for field_all, the left fields one by one for field_each.
-fn by_matrix(shape: RowShape, kind: BilinearKind, num_rows: usize) -> impl Iterator<Item = Part> {
+pub(super) fn by_matrix(
+    shape: RowShape,
+    kind: BilinearKind,
+    num_rows: usize,
+) -> impl Iterator<Item = Part> {
     let RowShape {
         num_fields,
         embedding_dim,
@@ -372,37 +228,32 @@ fn by_matrix(shape: RowShape, kind: BilinearKind, num_rows: usize) -> impl Itera
 }
 
 /// The vectors of one field, `[rows, K]`.
-fn field_of(shape: RowShape, rows: &[f32], field: usize, num_rows: usize) -> Matrix<'_> {
+pub(super) fn field_of(shape: RowShape, rows: &[f32], field: usize, num_rows: usize) -> Matrix<'_> {
     let size = [num_rows, shape.embedding_dim];
     Matrix::new(&rows[shape.of(field).start..], size, shape.len())
 }
 
-fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<'_> {
+pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<'_> {
     let dim = shape.embedding_dim;
     Matrix::new(&matrices[index * dim * dim..], [dim, dim], dim)
 }
 
-fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) -> MatrixMut<'_> {
-    let dim = shape.embedding_dim;
-    MatrixMut::new(&mut matrices[index * dim * dim..], [dim, dim], dim)
-}
-
 /// Where the matrices of a left field's pairs lie.
-fn matrices_of(shape: RowShape, field: usize) -> Range<usize> {
+pub(super) fn matrices_of(shape: RowShape, field: usize) -> Range<usize> {
     let before: usize = (0..field).map(|field| shape.width_of(field)).sum();
     let dim = shape.embedding_dim;
     before * dim..(before + shape.width_of(field)) * dim
 }
 
 /// The matrices of a left field's pairs side by side, `[K, n K]`.
-fn side_of(shape: RowShape, matrices: &[f32], field: usize) -> Matrix<'_> {
+pub(super) fn side_of(shape: RowShape, matrices: &[f32], field: usize) -> Matrix<'_> {
     let width = shape.width_of(field);
     let matrices = &matrices[matrices_of(shape, field)];
     Matrix::new(matrices, [shape.embedding_dim, width], width)
 }
 
 /// A block's left fields, each with its first column in the block.
-fn columns_of(shape: RowShape, block: &Block) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn columns_of(shape: RowShape, block: &Block) -> impl Iterator<Item = (usize, usize)> {
     block.fields.clone().scan(0, move |column, field| {
         let first = *column;
         *column += shape.width_of(field);
@@ -419,17 +270,11 @@ fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
     out
 }
 
-/// The inverse of [`side_by_side`].
-fn one_by_one(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; matrices.len()];
-    for_each_matrix_row(shape, |one, beside| {
-        out[one].copy_from_slice(&matrices[beside]);
-    });
-    out
-}
-
 /// Where a row of each pair's matrix lies in the two orders of [`side_by_side`].
-fn for_each_matrix_row(shape: RowShape, mut visit: impl FnMut(Range<usize>, Range<usize>)) {
+pub(super) fn for_each_matrix_row(
+    shape: RowShape,
+    mut visit: impl FnMut(Range<usize>, Range<usize>),
+) {
     let dim = shape.embedding_dim;
     for field in 0..shape.num_fields - 1 {
         let (matrices, width) = (matrices_of(shape, field), shape.width_of(field));

@@ -1,0 +1,141 @@
+//! The innermost loops of the backward pass, as those of [`rows`](super::rows).
+
+use core::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::rows::{Levels, RowShape, Strip, VectorLoop};
+
+/// Reads the pairs' gradient of some left fields once: `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]`
+/// and `to_right[j] += gradient[i, j] ⊙ left[i]`.
+pub(super) struct Fold<'a> {
+    pub shape: RowShape,
+    pub fields: &'a Range<usize>,
+    /// `[rows, F, K]`
+    pub left: &'a [f32],
+    /// `[rows, F, K]`
+    pub right: &'a [f32],
+    /// `[rows, strip]`
+    pub gradient: &'a [f32],
+    pub strip: Strip,
+    /// `[rows, F, K]`
+    pub to_left: &'a mut [f32],
+    /// `[rows, F, K]`
+    pub to_right: &'a mut [f32],
+}
+
+impl Fold<'_> {
+    pub fn run(self) {
+        Arch::new().dispatch(Levels(self));
+    }
+}
+
+impl VectorLoop for Fold<'_> {
+    #[inline(always)]
+    fn embedding_dim(&self) -> usize {
+        self.shape.embedding_dim
+    }
+
+    #[inline(always)]
+    fn run<const KC: usize>(self) {
+        let Self { shape, strip, .. } = self;
+        let width = if KC == 0 { shape.embedding_dim } else { KC };
+        let len = shape.len();
+        let inputs = self
+            .left
+            .chunks_exact(len)
+            .zip(self.right.chunks_exact(len));
+        let to_left = self.to_left.chunks_exact_mut(len);
+        let outputs = to_left.zip(self.to_right.chunks_exact_mut(len));
+        let rows = inputs
+            .zip(outputs)
+            .zip(self.gradient.chunks_exact(strip.stride));
+        for (((left, right), (to_left, to_right)), gradient) in rows {
+            let mut gradient = &gradient[strip.offset..];
+            for i in self.fields.clone() {
+                let (pairs, rest) = gradient.split_at(shape.width_of(i));
+                let left = &left[i * width..][..width];
+                let right = right[shape.right_of(i)].chunks_exact(width);
+                let to_right = to_right[shape.right_of(i)].chunks_exact_mut(width);
+                let terms = pairs.chunks_exact(width).zip(right.zip(to_right));
+                let to_left = &mut to_left[i * width..][..width];
+                if KC == 0 {
+                    to_left.fill(0.0);
+                    for (pair, (right, to_right)) in terms {
+                        for k in 0..width {
+                            to_left[k] += pair[k] * right[k];
+                            to_right[k] += pair[k] * left[k];
+                        }
+                    }
+                } else {
+                    let mut sum = [0.0; KC]; // in registers
+                    for (pair, (right, to_right)) in terms {
+                        for k in 0..KC {
+                            sum[k] += pair[k] * right[k];
+                            to_right[k] += pair[k] * left[k];
+                        }
+                    }
+                    to_left.copy_from_slice(&sum);
+                }
+                gradient = rest;
+            }
+        }
+    }
+}
+
+/// As [`Fold`], but the gradient of the left vectors takes their place: `to_right[j] +=
+/// gradient[i, j] ⊙ left[i, j]`, then `left[i, j] = gradient[i, j] ⊙ right[j]`.
+pub(super) struct FoldEach<'a> {
+    pub shape: RowShape,
+    pub fields: &'a Range<usize>,
+    /// `[rows, width]`
+    pub left: &'a mut [f32],
+    pub width: usize,
+    /// `[rows, F, K]`
+    pub right: &'a [f32],
+    /// `[rows, strip]`
+    pub gradient: &'a [f32],
+    pub strip: Strip,
+    /// `[rows, F, K]`
+    pub to_right: &'a mut [f32],
+}
+
+impl FoldEach<'_> {
+    pub fn run(self) {
+        Arch::new().dispatch(self);
+    }
+}
+
+impl WithSimd for FoldEach<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { shape, strip, .. } = self;
+        let len = shape.len();
+        let rights = self
+            .right
+            .chunks_exact(len)
+            .zip(self.to_right.chunks_exact_mut(len));
+        let lefts = self.left.chunks_exact_mut(self.width);
+        let rows = lefts
+            .zip(self.gradient.chunks_exact(strip.stride))
+            .zip(rights);
+        for ((mut left, gradient), (right, to_right)) in rows {
+            let mut gradient = &gradient[strip.offset..];
+            for i in self.fields.clone() {
+                let (pairs, rest) = gradient.split_at(shape.width_of(i));
+                let (crossed, left_rest) = left.split_at_mut(shape.width_of(i));
+                let rights = right[shape.right_of(i)]
+                    .iter()
+                    .zip(&mut to_right[shape.right_of(i)]);
+                let terms = crossed.iter_mut().zip(pairs).zip(rights);
+                for ((left, pair), (right, to_right)) in terms {
+                    *to_right += pair * *left;
+                    *left = pair * right;
+                }
+                (gradient, left) = (rest, left_rest);
+            }
+        }
+    }
+}

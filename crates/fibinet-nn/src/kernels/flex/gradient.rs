@@ -1,0 +1,206 @@
+use core::ops::Range;
+
+use rayon::prelude::*;
+
+use super::fold::{Fold, FoldEach};
+use super::matrix::{Matrix, MatrixMut, Write};
+use super::rows::{RowShape, Strip};
+use super::side::{
+    Block, CHUNK, Left, Side, by_matrix, columns_of, field_of, for_each_matrix_row, matrices_of,
+    matrix, side_of,
+};
+use crate::layers::bilinear::BilinearKind;
+
+/// What the backward pass of a side collects, block by block.
+pub(super) struct SideGradient {
+    /// `[B, F, K]`
+    embeddings: Vec<f32>,
+    /// Of [`Left::Fields`]' vectors, or of [`Left::Pairs`]' matrices.
+    left: Vec<f32>,
+}
+
+/// The gradients of one side.
+pub(super) struct Gradients {
+    /// `[B, F, K]`
+    pub embeddings: Vec<f32>,
+    /// `[N, K, K]`
+    pub matrices: Option<Vec<f32>>,
+}
+
+impl Side<'_> {
+    /// Writes the left vectors of a block for some rows, `[rows, block.width]`, where there is one a
+    /// pair.
+    pub fn cross(&self, block: &Block, rows: Range<usize>, crossed: &mut [f32]) {
+        let Left::Pairs(matrices) = &self.left else {
+            return;
+        };
+        let rows = self.of(rows).par_chunks(CHUNK * self.shape.len());
+        let crossed = crossed.par_chunks_mut(CHUNK * block.width);
+        rows.zip(crossed).for_each(|(rows, crossed)| {
+            self.cross_chunk(block, matrices, rows, crossed);
+        });
+    }
+
+    /// Gradients of zero.
+    pub fn gradient(&self) -> SideGradient {
+        let left = match &self.left {
+            Left::Fields(left) => left.len(),
+            Left::Pairs(matrices) => matrices.len(),
+        };
+        SideGradient {
+            embeddings: vec![0.0; self.embeddings.len()],
+            left: vec![0.0; left],
+        }
+    }
+
+    /// Reads the gradient of a block's pairs, once. `crossed` is what [`form`](Self::form) wrote
+    /// there; where there is a vector a pair, their gradient takes its place.
+    pub fn consume(
+        &self,
+        block: &Block,
+        rows: Range<usize>,
+        crossed: &mut [f32],
+        (gradient, strip): (&[f32], Strip),
+        to: &mut SideGradient,
+    ) {
+        let shape = self.shape;
+        let (chunk, num_rows) = (CHUNK * shape.len(), rows.len());
+        let embeddings = self.of(rows.clone());
+        let rows = self.span(rows);
+        let gradients = gradient.par_chunks(CHUNK * strip.stride);
+        let inputs = embeddings.par_chunks(chunk).zip(gradients);
+        let to_right = to.embeddings[rows.clone()].par_chunks_mut(chunk);
+        match &self.left {
+            Left::Fields(left) => {
+                let left = left[rows.clone()].par_chunks(chunk);
+                let outputs = to.left[rows].par_chunks_mut(chunk).zip(to_right);
+                let chunks = inputs.zip(left).zip(outputs);
+                chunks.for_each(|(((right, gradient), left), (to_left, to_right))| {
+                    let fields = &block.fields;
+                    let fold = Fold {
+                        shape,
+                        fields,
+                        left,
+                        right,
+                        gradient,
+                        strip,
+                        to_left,
+                        to_right,
+                    };
+                    fold.run();
+                });
+            }
+            Left::Pairs(matrices) => {
+                let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * block.width));
+                chunks
+                    .zip(to_right)
+                    .for_each(|(((right, gradient), crossed), to_right)| {
+                        let (fields, left, width) = (&block.fields, &mut *crossed, block.width);
+                        let fold = FoldEach {
+                            shape,
+                            fields,
+                            left,
+                            width,
+                            right,
+                            gradient,
+                            strip,
+                            to_right,
+                        };
+                        fold.run();
+                        let num_rows = right.len() / shape.len();
+                        for (field, column) in columns_of(shape, block) {
+                            let width = shape.width_of(field);
+                            let size = [num_rows, width];
+                            let to_crossed = Matrix::new(&crossed[column..], size, block.width);
+                            let matrices = side_of(shape, matrices, field).transposed();
+                            let to_left = &mut to_right[shape.of(field).start..];
+                            MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len())
+                                .product_here(to_crossed, matrices, Write::Add);
+                        }
+                    });
+                let mut rest = &mut to.left[matrices_of(shape, block.fields.start).start..];
+                let mut outputs = Vec::with_capacity(block.fields.len());
+                for (field, column) in columns_of(shape, block) {
+                    let (output, after) = rest.split_at_mut(matrices_of(shape, field).len());
+                    outputs.push((field, column, output));
+                    rest = after;
+                }
+                outputs.into_par_iter().for_each(|(field, column, output)| {
+                    let (dim, width) = (shape.embedding_dim, shape.width_of(field));
+                    let to_crossed =
+                        Matrix::new(&crossed[column..], [num_rows, width], block.width);
+                    let left = field_of(shape, embeddings, field, num_rows).transposed();
+                    MatrixMut::new(output, [dim, width], width).product_here(
+                        left,
+                        to_crossed,
+                        Write::Add,
+                    );
+                });
+            }
+        }
+    }
+
+    /// What the blocks' gradients come to.
+    pub fn finish(&self, gradient: SideGradient) -> Gradients {
+        let shape = self.shape;
+        let SideGradient {
+            mut embeddings,
+            left,
+        } = gradient;
+        let chunk = CHUNK * shape.len();
+        let matrices = match self.kind {
+            None => {
+                let chunks = embeddings.par_chunks_mut(chunk).zip(left.par_chunks(chunk));
+                chunks.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, x)| *to += x));
+                None
+            }
+            Some((BilinearKind::FieldInteraction, _)) => Some(one_by_one(shape, &left)),
+            Some((kind, matrices)) => {
+                let inputs = self
+                    .embeddings
+                    .par_chunks(chunk)
+                    .zip(left.par_chunks(chunk));
+                let chunks = inputs.zip(embeddings.par_chunks_mut(chunk));
+                let partial = chunks.map(|((rows, to_left), to_rows)| {
+                    let mut to_matrices = vec![0.0; matrices.len()];
+                    for part in by_matrix(shape, kind, rows.len() / shape.len()) {
+                        let right = matrix(shape, matrices, part.matrix).transposed();
+                        part.of_mut(to_rows)
+                            .product_here(part.of(to_left), right, Write::Add);
+                        let (rows, to_left) = (part.of(rows).transposed(), part.of(to_left));
+                        matrix_mut(shape, &mut to_matrices, part.matrix).product_here(
+                            rows,
+                            to_left,
+                            Write::Over,
+                        );
+                    }
+                    to_matrices
+                });
+                let partial: Vec<_> = partial.collect();
+                let mut sum = vec![0.0; matrices.len()];
+                for chunk in &partial {
+                    sum.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
+                }
+                Some(sum)
+            }
+        };
+        Gradients {
+            embeddings,
+            matrices,
+        }
+    }
+}
+
+fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) -> MatrixMut<'_> {
+    let dim = shape.embedding_dim;
+    MatrixMut::new(&mut matrices[index * dim * dim..], [dim, dim], dim)
+}
+
+/// The inverse of [`side_by_side`].
+fn one_by_one(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; matrices.len()];
+    for_each_matrix_row(shape, |one, beside| {
+        out[one].copy_from_slice(&matrices[beside]);
+    });
+    out
+}
