@@ -2,7 +2,7 @@
 //! process, by bilinear kind: the pairs and their sum (the shallow model), and the pairs and the
 //! DNN's first linear map, which is also timed after the kernel that writes the pairs out ("array").
 //!
-//! `cargo bench --bench layers [-- ROUNDS [BATCH]]`; F = 39, K = 10, H = 400, batch 2,048.
+//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, batch 2,048.
 //!
 //! "composed" and "array" are ratios to the kernel's time. The last column is the share of what no form can save. With the linear map that is its matrix
 //! products, one forward and two backward. Without, it is the time to copy the fewest bytes that must
@@ -86,7 +86,7 @@ impl Bench {
         let passes = if backward { "and backward" } else { "forward" };
         let array = array.map_or("–".to_owned(), |array| format!("{:.2}", array / kernel));
         println!(
-            "{what:<23} {passes:<13} {kernel:>8.2} {:>8.2} {array:>6} {:>8.0}%",
+            "{what:<28} {passes:<13} {kernel:>8.2} {:>8.2} {array:>6} {:>8.0}%",
             composed / kernel,
             100.0 * least / kernel
         );
@@ -161,8 +161,12 @@ impl Bench {
 }
 
 fn main() {
-    // Cargo's own arguments (`--bench`) are no number.
-    let mut numbers = std::env::args().filter_map(|arg| arg.parse().ok());
+    // Without Cargo's own (`--bench`).
+    let arguments = std::env::args().skip(1).filter(|arg| !arg.starts_with('-'));
+    let arguments: Vec<String> = arguments.collect();
+    let is_number = |arg: &&String| arg.parse::<usize>().is_ok();
+    let only = arguments.iter().find(|arg| !is_number(arg));
+    let mut numbers = arguments.iter().filter_map(|arg| arg.parse().ok());
     let backend = Backend::compiled()
         .next()
         .expect("a backend is compiled in");
@@ -176,7 +180,7 @@ fn main() {
         bench.rounds, bench.batch
     );
     println!(
-        "{:<37} {:>8} {:>8} {:>6} {:>9}",
+        "{:<42} {:>8} {:>8} {:>6} {:>9}",
         "", "ms", "composed", "array", "of least"
     );
     let config = CombinationConfig::new(FIELDS, EMBEDDING_DIM);
@@ -197,11 +201,14 @@ fn main() {
             CombinationKind::BothBilinear,
         ),
         (
-            "interaction",
+            "field_interaction",
             BilinearKind::FieldInteraction,
             CombinationKind::BothBilinear,
         ),
     ] {
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
         let config = config
             .clone()
             .with_bilinear_kind(kind)

@@ -296,6 +296,10 @@ impl Combination {
     /// - dense: `[B, N]`
     /// - weight: `[d_output + N, H]`
     /// - output: `[B, H]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), or if the weight has another number of rows.
     pub(crate) fn forward_linear(
         &self,
         raw: &Tensor<3>,
@@ -303,6 +307,8 @@ impl Combination {
         dense: Option<&Tensor<2>>,
         weight: &Tensor<2>,
     ) -> Option<Tensor<2>> {
+        let [batch, num_fields, embedding_dim] = raw.dims();
+        assert_shape!(reweighted, [batch, num_fields, embedding_dim]);
         let sides = self.kernel_sides(raw, reweighted)?;
         kernels::pairs_linear(&sides, dense, weight)
     }

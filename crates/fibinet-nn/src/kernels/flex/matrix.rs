@@ -1,7 +1,7 @@
 use gemm::Parallelism;
 
-/// From this many multiplications on a product is worth the threads' time.
-const PARALLEL_FROM: usize = 1 << 22;
+/// From this many multiplications on a product takes all threads, as flex's own.
+const PARALLEL_FROM: usize = 192 * 192 * 192;
 
 /// A matrix inside a slice, its elements at `row * row_stride + column * column_stride`.
 #[derive(Clone, Copy)]
@@ -49,6 +49,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    #[cfg(feature = "autodiff")]
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,

@@ -54,6 +54,10 @@ pub(super) struct Side<'a> {
     pub shape: RowShape,
     /// `[B, F, K]`
     pub embeddings: &'a [f32],
+    #[cfg_attr(
+        not(feature = "autodiff"),
+        expect(dead_code, reason = "the backward pass reads it")
+    )]
     pub kind: Option<(BilinearKind, &'a [f32])>,
     pub left: Left<'a>,
 }
