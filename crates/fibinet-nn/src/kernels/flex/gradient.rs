@@ -4,10 +4,9 @@ use rayon::prelude::*;
 
 use super::fold::{Fold, FoldEach};
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{RowShape, Strip};
+use super::rows::{RowShape, Strip, Swap};
 use super::side::{
-    Block, CHUNK, Left, Side, by_matrix, columns_of, field_of, for_each_matrix_row, matrices_of,
-    matrix, side_of,
+    Block, CHUNK, Left, Side, by_matrix, columns_of, field_of, matrices_of, matrix, side_of,
 };
 use crate::layers::bilinear::BilinearKind;
 
@@ -196,11 +195,19 @@ fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) -> MatrixMut<
     MatrixMut::new(&mut matrices[index * dim * dim..], [dim, dim], dim)
 }
 
-/// The inverse of [`side_by_side`].
+/// Each left field's `[K, n K]` as `[P, K, K]`.
 fn one_by_one(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
+    let embedding_dim = shape.embedding_dim;
     let mut out = vec![0.0; matrices.len()];
-    for_each_matrix_row(shape, |one, beside| {
-        out[one].copy_from_slice(&matrices[beside]);
-    });
+    for field in 0..shape.num_fields - 1 {
+        let of_field = matrices_of(shape, field);
+        let swap = Swap {
+            sizes: [embedding_dim, shape.num_fields - 1 - field],
+            embedding_dim,
+            from: &matrices[of_field.clone()],
+            to: &mut out[of_field],
+        };
+        swap.run();
+    }
     out
 }

@@ -133,6 +133,39 @@ impl VectorLoop for Cross<'_> {
     }
 }
 
+/// Swaps the first two dimensions of vectors, `[a, b, K]` to `[b, a, K]`.
+pub(super) struct Swap<'a> {
+    pub sizes: [usize; 2],
+    pub embedding_dim: usize,
+    pub from: &'a [f32],
+    pub to: &'a mut [f32],
+}
+
+impl Swap<'_> {
+    pub fn run(self) {
+        Arch::new().dispatch(Levels(self));
+    }
+}
+
+impl VectorLoop for Swap<'_> {
+    #[inline(always)]
+    fn embedding_dim(&self) -> usize {
+        self.embedding_dim
+    }
+
+    #[inline(always)]
+    fn run<const KC: usize>(self) {
+        let width = if KC == 0 { self.embedding_dim } else { KC };
+        let [a, b] = self.sizes;
+        for (i, to) in self.to.chunks_exact_mut(a * width).enumerate().take(b) {
+            let from = self.from[i * width..].chunks(b * width);
+            for (to, from) in to.chunks_exact_mut(width).zip(from) {
+                to.copy_from_slice(&from[..width]);
+            }
+        }
+    }
+}
+
 /// Writes the pairs of some left fields whose left vectors were made pair by pair:
 /// `out[i, j] = left[i, j] ⊙ right[j]`.
 pub(super) struct CrossEach<'a> {

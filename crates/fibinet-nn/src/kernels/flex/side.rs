@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{Cross, CrossEach, RowShape, Strip};
+use super::rows::{Cross, CrossEach, RowShape, Strip, Swap};
 use crate::layers::bilinear::BilinearKind;
 
 /// Rows that one thread takes at a time: their pairs of one block stay in a core's second-level
@@ -267,27 +267,17 @@ pub(super) fn columns_of(shape: RowShape, block: &Block) -> impl Iterator<Item =
 
 /// `[P, K, K]` as, for each left field with `n` pairs, `[K, n K]`.
 fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
+    let embedding_dim = shape.embedding_dim;
     let mut out = vec![0.0; matrices.len()];
-    for_each_matrix_row(shape, |one, beside| {
-        out[beside].copy_from_slice(&matrices[one]);
-    });
-    out
-}
-
-/// Where a row of each pair's matrix lies in the two orders of [`side_by_side`].
-pub(super) fn for_each_matrix_row(
-    shape: RowShape,
-    mut visit: impl FnMut(Range<usize>, Range<usize>),
-) {
-    let dim = shape.embedding_dim;
     for field in 0..shape.num_fields - 1 {
-        let (matrices, width) = (matrices_of(shape, field), shape.width_of(field));
-        for pair in 0..width / dim {
-            for row in 0..dim {
-                let one = matrices.start + (pair * dim + row) * dim;
-                let beside = matrices.start + row * width + pair * dim;
-                visit(one..one + dim, beside..beside + dim);
-            }
-        }
+        let of_field = matrices_of(shape, field);
+        let swap = Swap {
+            sizes: [shape.num_fields - 1 - field, embedding_dim],
+            embedding_dim,
+            from: &matrices[of_field.clone()],
+            to: &mut out[of_field],
+        };
+        swap.run();
     }
+    out
 }
