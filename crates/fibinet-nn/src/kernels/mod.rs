@@ -3,7 +3,7 @@
 //! A kernel replaces a chain of tensor operations where the chain's arrays, not its arithmetic, cost
 //! the time. The chain stays, in the layer: it is what every backend without a kernel runs, what
 //! autodiff and graph capture see there, and what the tests compare the kernel with. So an entry
-//! point answers `None` where no kernel applies, and the layer goes on by itself.
+//! point answers `None` where no kernel applies or pays, and the layer goes on by itself.
 //!
 //! | kernel | instead of | backends |
 //! |---|---|---|

@@ -280,6 +280,20 @@ fn without_autodiff_the_kernels_run_too() {
 }
 
 #[test]
+fn a_row_or_two_of_field_interaction_are_scored_by_tensor_ops() {
+    let device = Device::flex();
+    let runs = |kind, batch| {
+        let config = CombinationConfig::new(4, 3).with_bilinear_kind(kind);
+        let raw: Tensor<3> = numbers([batch, 4, 3], 1, &device);
+        let sides = config.init(&device).kernel_sides(&raw, &raw);
+        super::pairs(&sides.expect("no inner product")).is_some()
+    };
+    assert!(!runs(BilinearKind::FieldInteraction, 2));
+    assert!(runs(BilinearKind::FieldInteraction, 4));
+    assert!(runs(BilinearKind::FieldEach, 1));
+}
+
+#[test]
 fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {
     let device = Device::flex();
     let raw: Tensor<3> = numbers([5, 4, 3], 1, &device);
