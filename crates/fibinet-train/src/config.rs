@@ -11,8 +11,8 @@ use toml::{Table, Value};
 
 use crate::error::TrainError;
 use crate::metrics::calibration::CalibrationKind;
-use crate::rows::gradients::RowsTaken;
 use crate::rows::optimizer::RowRule;
+use crate::rows::segments::RowsTaken;
 
 /// A run file, as it is written: `[data]`, `[model]` and `[train]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ use crate::config::{DenseOptimizer, TrainConfig};
 use crate::dense::{clip_factor, regularize, scale};
 use crate::rows::gradients::RowGradients;
 use crate::rows::optimizer::RowOptimizer;
+use crate::rows::segments::Segments;
 use crate::rows::tables::Tables;
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
@@ -24,6 +25,9 @@ pub struct Trainer<H = FiBiNet> {
     head: Option<H>,
     dense: ModuleOptimizer,
     rows: RowOptimizer,
+    /// Of the last step's batch, for their buffers.
+    segments: Segments,
+    row_gradients: RowGradients,
     config: TrainConfig,
     device: Device,
     steps: u64,
@@ -71,6 +75,8 @@ impl<H: Head> Trainer<H> {
         };
         Self {
             rows: RowOptimizer::new(config.row_optimizer, &tables),
+            segments: Segments::default(),
+            row_gradients: RowGradients::default(),
             tables,
             head: Some(head),
             dense,
@@ -162,13 +168,15 @@ impl<H: Head> Trainer<H> {
         let config = &self.config;
         let taken = config.row_update.taken(self.tables.sizes.num_rows());
         let l2 = config.embedding_l2;
-        let row_gradients = RowGradients::sum(&self.tables, rows, embedding, linear, l2, taken);
+        self.segments.fill(&self.tables, rows, taken);
+        self.row_gradients
+            .sum(&self.tables, rows, &self.segments, embedding, linear, l2);
         let mut head = self.head.take().expect("a step puts the head back");
         let mut factor = 1.0;
         if config.net_l2 > 0.0 || config.max_gradient_norm > 0.0 {
             let squares = regularize(&head, &mut dense, config.net_l2);
             if config.max_gradient_norm > 0.0 {
-                let norm = (squares + row_gradients.squared_norm()).sqrt();
+                let norm = (squares + self.row_gradients.squared_norm()).sqrt();
                 factor = clip_factor(norm, config.max_gradient_norm);
             }
         }
@@ -177,7 +185,7 @@ impl<H: Head> Trainer<H> {
         }
         let rate = config.learning_rate;
         self.rows
-            .step(&mut self.tables, &row_gradients, rate, factor);
+            .step(&mut self.tables, &self.row_gradients, rate, factor);
         head = self.dense.step(rate, head, dense);
         self.head = Some(head);
     }

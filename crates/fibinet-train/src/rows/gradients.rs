@@ -2,192 +2,167 @@ use fibinet_data::Pooling;
 use fibinet_serve::RowInputs;
 use rayon::prelude::*;
 
+use crate::norm::squared_norm;
+use crate::rows::segments::Segments;
 use crate::rows::tables::Tables;
 
-/// The gradient of a table, field by field: distinct rows and their summed gradients.
+/// Rows that one task sums.
+const CHUNK_ROWS: usize = 256;
+
+/// The gradients of a model's tables: distinct rows and the sum of each one's gradients.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct TableGradients {
-    /// Per field: the rows, ascending, by their place in the field.
-    pub rows: Vec<Vec<u32>>,
-    /// Per field: a gradient a row, `[rows, width]`.
-    pub gradients: Vec<Vec<f32>>,
-}
-
-/// The gradients of a model's tables.
-#[derive(Debug, Clone, PartialEq)]
 pub struct RowGradients {
-    /// Of the embedding table.
-    pub embedding: TableGradients,
-    /// Of the linear weights.
-    pub linear: Option<TableGradients>,
-}
-
-/// Which rows get a gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowsTaken {
-    /// Those the batch met.
-    Met,
-    /// All: those not met have a gradient of zero, and their L2.
-    All,
+    /// Rows of the tables, ascending, `[U]`.
+    pub rows: Vec<usize>,
+    /// Of the embedding table, `[U, K]`.
+    pub embedding: Vec<f32>,
+    /// Of the linear weights, `[U]`; empty where there are none.
+    pub linear: Vec<f32>,
 }
 
 impl RowGradients {
-    /// Sums the leaves' gradients by distinct row and adds the L2 gradient `l2 · w` of each row
-    /// taken. Padding rows get none.
+    /// Becomes the leaves' gradients, summed by distinct row, with the L2 gradient `l2 · w` of each
+    /// row.
     ///
     /// Sums run in the batch's order, so that the same batch gives the same bits at any number of
-    /// threads.
+    /// threads. It reads the leaves once, and writes `U (K + 1)` numbers into buffers that it keeps.
     ///
     /// - `embedding`: `[B, F, K]`
     /// - `linear`: `[B, F]`
     pub(crate) fn sum(
+        &mut self,
         tables: &Tables,
         rows: &RowInputs,
+        segments: &Segments,
         embedding: &[f32],
         linear: Option<&[f32]>,
         l2: f64,
-        taken: RowsTaken,
-    ) -> Self {
-        let met = sorted_occurrences(tables, rows);
-        let sum = |weights: &[f32], leaf: &[f32], width: usize| {
-            sum_table(tables, rows, &met, weights, leaf, width, l2 as f32, taken)
+    ) {
+        self.rows.clear();
+        self.rows.extend_from_slice(segments.rows());
+        let num_rows = self.rows.len();
+        let sum = |weights: &[f32], leaf: &[f32], width: usize, sums: &mut Vec<f32>| {
+            sums.resize(num_rows * width, 0.0);
+            let batch = Leaf {
+                tables,
+                rows,
+                weights,
+                gradient: leaf,
+                width,
+                l2: l2 as f32,
+            };
+            batch.sum(segments, sums);
         };
-        Self {
-            embedding: sum(&tables.embedding, embedding, tables.embedding_dim),
-            linear: tables
-                .linear
-                .as_deref()
-                .zip(linear)
-                .map(|(weights, leaf)| sum(weights, leaf, 1)),
+        let dim = tables.embedding_dim;
+        sum(&tables.embedding, embedding, dim, &mut self.embedding);
+        match tables.linear.as_deref().zip(linear) {
+            Some((weights, leaf)) => sum(weights, leaf, 1, &mut self.linear),
+            None => self.linear.clear(),
         }
     }
 
-    /// The sum of the squares of all gradients, in an order of its own at any number of threads.
+    /// The sum of the squares of all gradients, the same bits at any number of threads.
     pub fn squared_norm(&self) -> f64 {
-        let tables = std::iter::once(&self.embedding).chain(&self.linear);
-        tables
-            .flat_map(|table| &table.gradients)
-            .flatten()
-            .map(|gradient| f64::from(*gradient) * f64::from(*gradient))
-            .sum()
+        squared_norm(&self.embedding) + squared_norm(&self.linear)
     }
 }
 
-/// A place's use of a table's row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Occurrence {
-    /// The row, by its place in the field.
-    row: u32,
-    /// Of the batch.
-    batch_row: u32,
-    /// The place of the id among all ids of the batch.
-    at: u32,
-}
-
-/// Per field: every occurrence but padding's, sorted.
-fn sorted_occurrences(tables: &Tables, rows: &RowInputs) -> Vec<Vec<Occurrence>> {
-    let fields = tables.sizes.num_fields();
-    let view = tables.view();
-    (0..fields)
-        .into_par_iter()
-        .map(|field| {
-            let mut met = Vec::with_capacity(rows.num_rows);
-            for batch_row in 0..rows.num_rows {
-                for at in rows.place(batch_row * fields + field) {
-                    let row = rows.ids[at];
-                    if !view.is_padding(field, row) {
-                        met.push(Occurrence {
-                            row,
-                            batch_row: batch_row as u32,
-                            at: at as u32,
-                        });
-                    }
-                }
-            }
-            met.sort_unstable();
-            met
-        })
-        .collect()
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call, of one function's locals"
-)]
-fn sum_table(
-    tables: &Tables,
-    rows: &RowInputs,
-    met: &[Vec<Occurrence>],
-    weights: &[f32],
-    leaf: &[f32],
+/// A table's leaf of a batch.
+#[derive(Clone, Copy)]
+struct Leaf<'a> {
+    tables: &'a Tables,
+    rows: &'a RowInputs,
+    /// The table, `[V, width]`.
+    weights: &'a [f32],
+    /// `[B, F, width]`
+    gradient: &'a [f32],
     width: usize,
     l2: f32,
-    taken: RowsTaken,
-) -> TableGradients {
-    let fields = tables.sizes.num_fields();
-    let view = tables.view();
-    let (rows_of, gradients) = met
-        .par_iter()
-        .enumerate()
-        .map(|(field, met)| {
-            let taken_rows: Vec<u32> = match taken {
-                RowsTaken::Met => met
-                    .chunk_by(|a, b| a.row == b.row)
-                    .map(|run| run[0].row)
-                    .collect(),
-                RowsTaken::All => (0..tables.sizes.size(field) as u32)
-                    .filter(|row| !view.is_padding(field, *row))
-                    .collect(),
-            };
-            let mut gradients = vec![0.0; taken_rows.len() * width];
-            let mut occurrences = met.iter().peekable();
-            for (row, sum) in taken_rows.iter().zip(gradients.chunks_exact_mut(width)) {
-                while let Some(occurrence) = occurrences.next_if(|met| met.row == *row) {
-                    let place = occurrence.batch_row as usize * fields + field;
-                    let mut value = rows.values.as_ref().map_or(1.0, |values| values[place]);
-                    let gradient = &leaf[place * width..][..width];
-                    if rows.pooling(field) == Some(Pooling::Max) {
-                        for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
-                            let number = |at: usize| {
-                                let vector = view.vector(weights, width, field, rows.ids[at]);
-                                vector.map_or(0.0, |vector| vector[k])
-                            };
-                            // The first of the largest ones, which is the one that was read.
-                            let largest = rows.place(place).reduce(|best, at| {
-                                if number(at) > number(best) { at } else { best }
-                            });
-                            if largest == Some(occurrence.at as usize) {
-                                *sum += value * gradient;
-                            }
-                        }
-                        continue;
-                    }
-                    if rows.pooling(field) == Some(Pooling::Mean) {
-                        value /= rows.place(place).len() as f32;
-                    }
-                    for (sum, gradient) in sum.iter_mut().zip(gradient) {
-                        *sum += value * gradient;
-                    }
-                }
-                if l2 != 0.0 {
-                    let row = tables.sizes.offset(field) + *row as usize;
-                    for (sum, weight) in sum.iter_mut().zip(&weights[row * width..]) {
-                        *sum += l2 * weight;
+}
+
+impl Leaf<'_> {
+    /// Writes the sum of each segment, `[U, width]`.
+    fn sum(self, segments: &Segments, sums: &mut [f32]) {
+        let chunks = sums.par_chunks_mut(CHUNK_ROWS * self.width).enumerate();
+        chunks.for_each(|(chunk, sums)| {
+            let first = chunk * CHUNK_ROWS;
+            for (index, sum) in (first..).zip(sums.chunks_exact_mut(self.width)) {
+                sum.fill(0.0);
+                self.add(segments.places(index), segments.rows()[index], sum);
+                if self.l2 != 0.0 {
+                    let weights = &self.weights[segments.rows()[index] * self.width..];
+                    for (sum, weight) in sum.iter_mut().zip(weights) {
+                        *sum += self.l2 * weight;
                     }
                 }
             }
-            (taken_rows, gradients)
-        })
-        .unzip();
-    TableGradients {
-        rows: rows_of,
-        gradients,
+        });
+    }
+
+    /// Adds the gradients of a row's places.
+    fn add(self, places: &[u32], row: usize, sum: &mut [f32]) {
+        let Some(&first) = places.first() else {
+            return;
+        };
+        let field = first as usize % self.tables.sizes.num_fields();
+        let pooling = self.rows.pooling(field);
+        for (i, place) in places.iter().map(|place| *place as usize).enumerate() {
+            let gradient = &self.gradient[place * self.width..][..self.width];
+            let mut value = self
+                .rows
+                .values
+                .as_ref()
+                .map_or(1.0, |values| values[place]);
+            match pooling {
+                // The largest is taken once, however often the list has it.
+                Some(Pooling::Max) if i > 0 && places[i - 1] as usize == place => continue,
+                Some(Pooling::Max) => {
+                    let id = (row - self.tables.sizes.offset(field)) as u32;
+                    self.add_largest(place, field, id, value, gradient, sum);
+                    continue;
+                }
+                Some(Pooling::Mean) => value /= self.rows.place(place).len() as f32,
+                Some(Pooling::Sum) | None => {}
+            }
+            for (sum, gradient) in sum.iter_mut().zip(gradient) {
+                *sum += value * gradient;
+            }
+        }
+    }
+
+    /// Adds those numbers of a place's gradient whose maximum was read from this id.
+    fn add_largest(
+        self,
+        place: usize,
+        field: usize,
+        id: u32,
+        value: f32,
+        gradient: &[f32],
+        sum: &mut [f32],
+    ) {
+        let view = self.tables.view();
+        let ids = &self.rows.ids[self.rows.place(place)];
+        for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
+            let number = |id: u32| {
+                let vector = view.vector(self.weights, self.width, field, id);
+                vector.map_or(0.0, |vector| vector[k])
+            };
+            // The first of the largest ones, which is the one that was read.
+            let largest = ids
+                .iter()
+                .copied()
+                .reduce(|best, id| if number(id) > number(best) { id } else { best });
+            if largest == Some(id) {
+                *sum += value * gradient;
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::segments::RowsTaken;
     use fibinet_nn::{FiBiNetConfig, FieldSizes};
 
     fn tables(padding: bool) -> Tables {
@@ -212,27 +187,30 @@ mod tests {
     ];
     const LINEAR: [f32; 6] = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
 
+    fn sum_of(
+        tables: &Tables,
+        rows: &RowInputs,
+        leaves: (&[f32], Option<&[f32]>),
+        l2: f64,
+        taken: RowsTaken,
+    ) -> RowGradients {
+        let (mut segments, mut sum) = (Segments::default(), RowGradients::default());
+        segments.fill(tables, rows, taken);
+        sum.sum(tables, rows, &segments, leaves.0, leaves.1, l2);
+        sum
+    }
+
     fn sum(padding: bool, l2: f64, taken: RowsTaken) -> RowGradients {
-        RowGradients::sum(
-            &tables(padding),
-            &rows(),
-            &EMBEDDING,
-            Some(&LINEAR),
-            l2,
-            taken,
-        )
+        let leaves = (EMBEDDING.as_slice(), Some(LINEAR.as_slice()));
+        sum_of(&tables(padding), &rows(), leaves, l2, taken)
     }
 
     #[test]
     fn occurrences_are_summed_by_row_times_their_values() {
         let sum = sum(false, 0.0, RowsTaken::Met);
-        assert_eq!(sum.embedding.rows, [vec![1, 2], vec![0, 1]]);
-        assert_eq!(
-            sum.embedding.gradients,
-            [[3.0, 4.0, 6.0, 8.0], [5.0, 10.0, 130.0, 160.0]]
-        );
-        let linear = sum.linear.as_ref().unwrap();
-        assert_eq!(linear.gradients, [[2.0, 4.0], [5.0, 80.0]]);
+        assert_eq!(sum.rows, [1, 2, 3, 4]);
+        assert_eq!(sum.embedding, [3.0, 4.0, 6.0, 8.0, 5.0, 10.0, 130.0, 160.0]);
+        assert_eq!(sum.linear, [2.0, 4.0, 5.0, 80.0]);
         let squares = 9.0 + 16.0 + 36.0 + 64.0 + 25.0 + 100.0 + 16_900.0 + 25_600.0;
         assert_eq!(sum.squared_norm(), squares + 4.0 + 16.0 + 25.0 + 6_400.0);
     }
@@ -240,14 +218,42 @@ mod tests {
     #[test]
     fn padding_gets_none_and_l2_is_of_the_rows_taken() {
         let met = sum(true, 0.5, RowsTaken::Met);
-        assert_eq!(met.embedding.rows, [vec![1, 2], vec![1]]);
-        assert_eq!(met.embedding.gradients[0], [3.5, 4.5, 6.5, 8.5]);
+        assert_eq!(met.rows, [1, 2, 4]);
+        assert_eq!(met.embedding[..4], [3.5, 4.5, 6.5, 8.5]);
         let all = sum(true, 0.5, RowsTaken::All);
-        assert_eq!(all.embedding.rows, [vec![1, 2], vec![1]]);
+        assert_eq!(all.rows, [1, 2, 4]);
         let all = sum(false, 0.5, RowsTaken::All);
-        assert_eq!(all.embedding.rows, [vec![0, 1, 2], vec![0, 1]]);
-        assert_eq!(all.embedding.gradients[0], [0.5, 0.5, 3.5, 4.5, 6.5, 8.5]);
-        assert_eq!(all.linear.unwrap().gradients[0], [0.5, 2.5, 4.5]);
+        assert_eq!(all.rows, [0, 1, 2, 3, 4]);
+        assert_eq!(all.embedding[..6], [0.5, 0.5, 3.5, 4.5, 6.5, 8.5]);
+        assert_eq!(all.linear[..3], [0.5, 2.5, 4.5]);
+    }
+
+    #[test]
+    fn buffers_of_a_larger_batch_leave_nothing_in_a_smaller_one() {
+        let (mut segments, mut sum) = (Segments::default(), RowGradients::default());
+        let tables = tables(false);
+        segments.fill(&tables, &rows(), RowsTaken::Met);
+        sum.sum(&tables, &rows(), &segments, &EMBEDDING, Some(&LINEAR), 0.0);
+        let one = RowInputs {
+            ids: vec![2, 1],
+            num_rows: 1,
+            ..RowInputs::default()
+        };
+        segments.fill(&tables, &one, RowsTaken::Met);
+        sum.sum(
+            &tables,
+            &one,
+            &segments,
+            &EMBEDDING[..4],
+            Some(&LINEAR[..2]),
+            0.0,
+        );
+        let expected = RowGradients {
+            rows: vec![2, 4],
+            embedding: EMBEDDING[..4].to_vec(),
+            linear: LINEAR[..2].to_vec(),
+        };
+        assert_eq!(sum, expected);
     }
 
     /// The gradient of `Σ pooled · leaf`, by differences.
@@ -281,9 +287,8 @@ mod tests {
                 let terms = pooled.iter().zip(&leaf);
                 terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
             };
-            let sum = RowGradients::sum(&tables, &rows, &leaf, None, 0.0, RowsTaken::All);
-            let gradients: Vec<f32> = sum.embedding.gradients.concat();
-            for (i, gradient) in gradients.into_iter().enumerate() {
+            let sum = sum_of(&tables, &rows, (&leaf, None), 0.0, RowsTaken::All);
+            for (i, gradient) in sum.embedding.into_iter().enumerate() {
                 let moved = |by: f32| {
                     let mut tables = tables.clone();
                     tables.embedding[i] += by;

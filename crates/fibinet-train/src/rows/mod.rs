@@ -3,4 +3,5 @@
 
 pub(crate) mod gradients;
 pub(crate) mod optimizer;
+pub(crate) mod segments;
 pub(crate) mod tables;

@@ -1,8 +1,10 @@
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::rows::gradients::{RowGradients, TableGradients};
-use crate::rows::tables::{Tables, by_field};
+use crate::rows::gradients::RowGradients;
+use crate::rows::tables::Tables;
+
+/// Rows that one task updates.
+const CHUNK_ROWS: usize = 256;
 
 /// How a row moves by its gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,10 @@ const ADAM_EPSILON: f32 = 1e-8;
 const ADAGRAD_EPSILON: f32 = 1e-10;
 
 /// Updates the rows that have a gradient, and no others, in place.
+///
+/// A step costs by those rows alone: for each it reads its gradient, and reads and writes its row of
+/// the table and of the rule's state. Several threads share the rows, whatever their fields are, and
+/// nothing is allocated.
 #[derive(Debug, Clone)]
 pub struct RowOptimizer {
     rule: RowRule,
@@ -43,26 +49,35 @@ struct State {
 }
 
 impl State {
-    fn new(rule: RowRule, len: usize, width: usize) -> Self {
-        let (first, second) = match rule {
-            RowRule::Sgd => (0, 0),
-            RowRule::Adagrad => (0, len),
-            RowRule::RowwiseAdagrad => (0, len / width),
-            RowRule::LazyAdam => (len, len),
-        };
+    fn new(rule: RowRule, num_rows: usize, width: usize) -> Self {
+        let widths = Widths::new(rule, width);
         Self {
-            first: vec![0.0; first],
-            second: vec![0.0; second],
+            first: vec![0.0; num_rows * widths.first],
+            second: vec![0.0; num_rows * widths.second],
         }
     }
 }
 
-impl RowRule {
-    /// Numbers a row of the second state, of a table of `width`.
-    fn second_width(self, width: usize) -> usize {
-        match self {
-            Self::RowwiseAdagrad => 1,
-            _ => width,
+/// Numbers a row.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    weights: usize,
+    first: usize,
+    second: usize,
+}
+
+impl Widths {
+    fn new(rule: RowRule, weights: usize) -> Self {
+        let (first, second) = match rule {
+            RowRule::Sgd => (0, 0),
+            RowRule::Adagrad => (0, weights),
+            RowRule::RowwiseAdagrad => (0, 1),
+            RowRule::LazyAdam => (weights, weights),
+        };
+        Self {
+            weights,
+            first,
+            second,
         }
     }
 }
@@ -70,11 +85,16 @@ impl RowRule {
 impl RowOptimizer {
     /// An optimizer of these tables, at its first step.
     pub fn new(rule: RowRule, tables: &Tables) -> Self {
+        let num_rows = tables.sizes.num_rows();
+        let linear = match tables.linear {
+            Some(_) => State::new(rule, num_rows, 1),
+            None => State::default(),
+        };
         Self {
             rule,
             step: 0,
-            embedding: State::new(rule, tables.embedding.len(), tables.embedding_dim),
-            linear: State::new(rule, tables.linear.as_ref().map_or(0, Vec::len), 1),
+            embedding: State::new(rule, num_rows, tables.embedding_dim),
+            linear,
         }
     }
 
@@ -92,67 +112,90 @@ impl RowOptimizer {
     ) {
         self.step += 1;
         let rule = Rule::new(self.rule, self.step, learning_rate, scale);
-        let (sizes, dim) = (&tables.sizes, tables.embedding_dim);
-        let embedding = Table {
-            weights: by_field(&mut tables.embedding, sizes, dim),
-            first: state_by_field(&mut self.embedding.first, sizes, dim),
-            second: state_by_field(
-                &mut self.embedding.second,
-                sizes,
-                self.rule.second_width(dim),
-            ),
-        };
-        embedding.step(&gradients.embedding, dim, rule);
-        if let (Some(weights), Some(gradients)) = (&mut tables.linear, &gradients.linear) {
-            let linear = Table {
-                weights: by_field(weights, sizes, 1),
-                first: state_by_field(&mut self.linear.first, sizes, 1),
-                second: state_by_field(&mut self.linear.second, sizes, 1),
-            };
-            linear.step(gradients, 1, rule);
+        let (rows, dim) = (&gradients.rows, tables.embedding_dim);
+        assert_eq!(gradients.embedding.len(), rows.len() * dim, "gradients");
+        Part::new(&mut tables.embedding, &mut self.embedding, self.rule, dim).step(
+            rows,
+            &gradients.embedding,
+            rule,
+        );
+        if let Some(weights) = &mut tables.linear {
+            assert_eq!(gradients.linear.len(), rows.len(), "linear gradients");
+            Part::new(weights, &mut self.linear, self.rule, 1).step(rows, &gradients.linear, rule);
         }
     }
 }
 
-/// A state that the rule does not keep is empty in every field.
-fn state_by_field<'a>(
-    state: &'a mut [f32],
-    sizes: &fibinet_nn::FieldSizes,
-    width: usize,
-) -> Vec<&'a mut [f32]> {
-    match state.is_empty() {
-        true => sizes.sizes().iter().map(|_| [].as_mut_slice()).collect(),
-        false => by_field(state, sizes, width),
+/// Consecutive rows of a table, with their state.
+struct Part<'a> {
+    first_row: usize,
+    widths: Widths,
+    weights: &'a mut [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+}
+
+impl<'a> Part<'a> {
+    /// A whole table of `width` numbers a row.
+    fn new(weights: &'a mut [f32], state: &'a mut State, rule: RowRule, width: usize) -> Self {
+        Self {
+            first_row: 0,
+            widths: Widths::new(rule, width),
+            weights,
+            first: &mut state.first,
+            second: &mut state.second,
+        }
     }
-}
 
-/// A table cut into its fields.
-struct Table<'a> {
-    weights: Vec<&'a mut [f32]>,
-    first: Vec<&'a mut [f32]>,
-    second: Vec<&'a mut [f32]>,
-}
+    /// The rows before one, and those from it on.
+    fn split_at(self, row: usize) -> (Self, Self) {
+        let rows = row - self.first_row;
+        let (weights, more_weights) = self.weights.split_at_mut(rows * self.widths.weights);
+        let (first, more_first) = self.first.split_at_mut(rows * self.widths.first);
+        let (second, more_second) = self.second.split_at_mut(rows * self.widths.second);
+        let before = Self {
+            first_row: self.first_row,
+            widths: self.widths,
+            weights,
+            first,
+            second,
+        };
+        let after = Self {
+            first_row: row,
+            widths: self.widths,
+            weights: more_weights,
+            first: more_first,
+            second: more_second,
+        };
+        (before, after)
+    }
 
-impl Table<'_> {
-    fn step(self, gradients: &TableGradients, width: usize, rule: Rule) {
-        self.weights
-            .into_par_iter()
-            .zip(self.first)
-            .zip(self.second)
-            .zip(&gradients.rows)
-            .zip(&gradients.gradients)
-            .for_each(|((((weights, first), second), rows), gradients)| {
-                for (row, gradient) in rows.iter().zip(gradients.chunks_exact(width)) {
-                    let range = *row as usize * width..(*row as usize + 1) * width;
-                    let weights = &mut weights[range.clone()];
-                    let first = first.get_mut(range.clone()).unwrap_or_default();
-                    let second_width = rule.rule.second_width(width);
-                    let second_range =
-                        *row as usize * second_width..(*row as usize + 1) * second_width;
-                    let second = second.get_mut(second_range).unwrap_or_default();
-                    rule.update(weights, first, second, gradient);
-                }
-            });
+    /// Updates these rows, which ascend, by their gradients. Halves go to other threads.
+    fn step(self, rows: &[usize], gradients: &[f32], rule: Rule) {
+        if rows.len() > CHUNK_ROWS {
+            let half = rows.len() / 2;
+            let (before, after) = self.split_at(rows[half]);
+            let (left, right) = gradients.split_at(half * before.widths.weights);
+            rayon::join(
+                || before.step(&rows[..half], left, rule),
+                || after.step(&rows[half..], right, rule),
+            );
+            return;
+        }
+        let Widths {
+            weights,
+            first,
+            second,
+        } = self.widths;
+        for (row, gradient) in rows.iter().zip(gradients.chunks_exact(weights)) {
+            let row = row - self.first_row;
+            rule.update(
+                &mut self.weights[row * weights..][..weights],
+                &mut self.first[row * first..][..first],
+                &mut self.second[row * second..][..second],
+                gradient,
+            );
+        }
     }
 }
 
@@ -229,13 +272,11 @@ mod tests {
         Tables::new(&config, FieldSizes::new(vec![2, 3]).unwrap(), 0).unwrap()
     }
 
-    fn gradients(rows: [&[u32]; 2], gradients: [&[f32]; 2]) -> RowGradients {
+    fn gradients(rows: &[usize], gradients: &[f32]) -> RowGradients {
         RowGradients {
-            embedding: TableGradients {
-                rows: rows.map(<[u32]>::to_vec).to_vec(),
-                gradients: gradients.map(<[f32]>::to_vec).to_vec(),
-            },
-            linear: None,
+            rows: rows.to_vec(),
+            embedding: gradients.to_vec(),
+            linear: Vec::new(),
         }
     }
 
@@ -262,7 +303,7 @@ mod tests {
 
     #[test]
     fn sgd_moves_the_rows_met_by_their_scaled_gradients() {
-        let step = gradients([&[1], &[0, 2]], [&[2.0], &[-1.0, 4.0]]);
+        let step = gradients(&[1, 2, 4], &[2.0, -1.0, 4.0]);
         assert_close(
             &after(RowRule::Sgd, &[step], 0.5),
             &[1.0, 0.9, 1.05, 1.0, 0.8],
@@ -271,8 +312,8 @@ mod tests {
 
     #[test]
     fn adagrad_divides_by_the_root_of_all_squares() {
-        let step = gradients([&[1], &[]], [&[3.0], &[]]);
-        let again = gradients([&[1], &[]], [&[4.0], &[]]);
+        let step = gradients(&[1], &[3.0]);
+        let again = gradients(&[1], &[4.0]);
         // 0.1 · 3 / 3, then 0.1 · 4 / 5
         let expected = [1.0, 1.0 - 0.1 - 0.08, 1.0, 1.0, 1.0];
         assert_close(&after(RowRule::Adagrad, &[step, again], 1.0), &expected);
@@ -285,7 +326,7 @@ mod tests {
             .with_embedding_initializer(Initializer::Ones);
         let mut tables = Tables::new(&config, FieldSizes::new(vec![2, 3]).unwrap(), 0).unwrap();
         let mut optimizer = RowOptimizer::new(RowRule::RowwiseAdagrad, &tables);
-        let step = gradients([&[1], &[2]], [&[3.0, 4.0], &[0.0, 2.0]]);
+        let step = gradients(&[1, 4], &[3.0, 4.0, 0.0, 2.0]);
         optimizer.step(&mut tables, &step, 0.1, 2.0);
         assert_eq!(
             (
@@ -302,13 +343,37 @@ mod tests {
 
     #[test]
     fn lazy_adam_moves_by_the_learning_rate_first_and_rests_where_not_met() {
-        let step = gradients([&[1], &[]], [&[3.0], &[]]);
-        let other = gradients([&[], &[0]], [&[], &[-2.0]]);
+        let step = gradients(&[1], &[3.0]);
+        let other = gradients(&[2], &[-2.0]);
         let moved = after(RowRule::LazyAdam, std::slice::from_ref(&step), 1.0);
         assert_close(&moved, &[1.0, 0.9, 1.0, 1.0, 1.0]);
         // Row 0 of field 1 is first met in step 2: m = -0.2, v = 0.004,
         // m / (1 - .9²) = -1.052632, √(v / (1 - .999²)) = 1.414567; .1 · 1.052632 / 1.414567
         let moved = after(RowRule::LazyAdam, &[step, other], 1.0);
         assert_close(&moved, &[1.0, 0.9, 1.074_414, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn many_rows_move_as_each_does_alone() {
+        let config = FiBiNetConfig::new(2, 3).with_embedding_initializer(Initializer::Ones);
+        let sizes = FieldSizes::new(vec![700, 4000]).unwrap();
+        let met: Vec<usize> = (0..4700).filter(|row| row % 3 != 1).collect();
+        let number = |i: usize| (i % 17) as f32 - 8.0;
+        let gradients = RowGradients {
+            rows: met.clone(),
+            embedding: (0..3 * met.len()).map(number).collect(),
+            linear: (0..met.len()).map(number).collect(),
+        };
+        let mut tables = Tables::new(&config, sizes, 0).unwrap();
+        RowOptimizer::new(RowRule::Sgd, &tables).step(&mut tables, &gradients, 0.5, 1.0);
+        let mut expected = Tables::new(&config, tables.sizes.clone(), 0).unwrap();
+        for (i, row) in met.iter().enumerate() {
+            for k in 0..3 {
+                expected.embedding[3 * row + k] -= 0.5 * number(3 * i + k);
+            }
+            expected.linear.as_mut().unwrap()[*row] -= 0.5 * number(i);
+        }
+        assert_eq!(tables.embedding, expected.embedding);
+        assert_eq!(tables.linear, expected.linear);
     }
 }

@@ -1,0 +1,142 @@
+//! What a step costs does not grow with the vocabulary: the same batch touches the same rows and
+//! allocates the same bytes whatever the tables' sizes are. A binary of its own, for its allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes};
+use fibinet_serve::RowInputs;
+use fibinet_train::{RowRule, RowUpdate, Tables, TrainConfig, Trainer};
+
+/// The system's allocator, counting the bytes asked for.
+struct Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are those of the system's allocator.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        BYTES.fetch_add(size, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FIELDS: usize = 4;
+const BATCH: usize = 256;
+const EMBEDDING_DIM: usize = 6;
+/// Ids are below, in tables of any size.
+const FIELD_IDS: usize = 2500;
+
+fn rows(step: usize) -> RowInputs {
+    let id = |i: usize| ((i * i * 31 + i * 7 + step * 977) % FIELD_IDS) as u32;
+    RowInputs {
+        ids: (0..BATCH * FIELDS).map(id).collect(),
+        labels: (0..BATCH).map(|row| (row % 2) as f32).collect(),
+        num_rows: BATCH,
+        ..RowInputs::default()
+    }
+}
+
+fn distinct_rows(rows: &RowInputs) -> usize {
+    let places = rows.ids.iter().enumerate();
+    let distinct: HashSet<_> = places.map(|(place, id)| (place % FIELDS, *id)).collect();
+    distinct.len()
+}
+
+fn moved_rows(before: &Tables, after: &Tables) -> usize {
+    let vectors = |tables: &Tables| tables.embedding.len() / EMBEDDING_DIM;
+    let linear = |tables: &Tables| tables.linear.clone().expect("a linear part");
+    let (weights, moved) = (linear(before), linear(after));
+    let differs = |row: &usize| {
+        let range = row * EMBEDDING_DIM..(row + 1) * EMBEDDING_DIM;
+        before.embedding[range.clone()] != after.embedding[range] || weights[*row] != moved[*row]
+    };
+    (0..vectors(before)).filter(differs).count()
+}
+
+/// Of tables of `field_rows` rows a field.
+struct Cost {
+    /// Rows that a step moved.
+    moved_rows: usize,
+    /// Bytes that it allocated.
+    step_bytes: usize,
+    /// Bytes that the model and its optimizers allocated.
+    model_bytes: usize,
+}
+
+fn cost(field_rows: usize, rule: RowRule, update: RowUpdate) -> Cost {
+    let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(vec![8]);
+    let sizes = FieldSizes::new(vec![field_rows; FIELDS]).expect("proper sizes");
+    let train = TrainConfig {
+        row_optimizer: rule,
+        row_update: update,
+        embedding_l2: 1e-4,
+        ..TrainConfig::default()
+    };
+    let backend = Backend::compiled().next().expect("a backend");
+    let device = backend.device().expect("its device");
+    let allocated = || BYTES.load(Ordering::Relaxed);
+    let start = allocated();
+    let mut trainer = Trainer::new(&model, sizes, &train, &device).expect("a proper config");
+    let model_bytes = allocated() - start;
+    // Buffers grow to the batch's size, and are met again.
+    for step in 0..4 {
+        trainer.step(&rows(step));
+    }
+    let (batch, before) = (rows(4), trainer.tables.clone());
+    let start = allocated();
+    trainer.step(&batch);
+    let step_bytes = allocated() - start;
+    Cost {
+        moved_rows: moved_rows(&before, &trainer.tables),
+        step_bytes,
+        model_bytes,
+    }
+}
+
+#[test]
+fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
+    // One thread: how often threads take work from each other is nothing that is the same twice.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.expect("a thread").install(|| {
+        let distinct = distinct_rows(&rows(4));
+        for rule in [
+            RowRule::Sgd,
+            RowRule::Adagrad,
+            RowRule::RowwiseAdagrad,
+            RowRule::LazyAdam,
+        ] {
+            let small = cost(FIELD_IDS, rule, RowUpdate::Met);
+            let large = cost(100 * FIELD_IDS, rule, RowUpdate::Met);
+            let moved = (small.moved_rows, large.moved_rows);
+            assert_eq!(moved, (distinct, distinct), "{rule:?}");
+            assert_eq!(small.step_bytes, large.step_bytes, "{rule:?}");
+            // Both counts see what does grow.
+            assert!(large.model_bytes > 20 * small.model_bytes, "{rule:?}");
+        }
+        let dense = cost(FIELD_IDS, RowRule::Sgd, RowUpdate::All);
+        assert!(dense.moved_rows > distinct);
+    });
+}
