@@ -68,11 +68,11 @@ pub struct ModelConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenseOptimizer {
-    /// Burn's Adam, with PyTorch's ε of 1e-8.
+    /// Adam, with PyTorch's ε of 1e-8.
     Adam,
     /// Adam with decoupled weight decay, `weight_decay`.
     Adamw,
-    /// Burn's Adagrad, with PyTorch's ε of 1e-10.
+    /// Adagrad, with PyTorch's ε of 1e-10.
     Adagrad,
     /// Gradient descent, with `momentum`.
     Sgd,

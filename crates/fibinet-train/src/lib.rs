@@ -9,9 +9,12 @@
 //! gradient, summed by distinct row, updates those rows alone ([`RowOptimizer`]). A step's cost does
 //! not grow with the vocabulary.
 
+mod adam;
 mod config;
 mod dense;
 mod error;
+mod head_optimizer;
+mod host_optimizer;
 mod metrics;
 mod norm;
 mod report;

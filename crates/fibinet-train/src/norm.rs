@@ -12,6 +12,21 @@ pub(crate) fn squared_norm(numbers: &[f32]) -> f64 {
     sums.into_iter().sum()
 }
 
+/// [`squared_norm`] of `gradient + l2 · weights`.
+pub(crate) fn squared_norm_with_l2(gradient: &[f32], weights: &[f32], l2: f32) -> f64 {
+    if l2 == 0.0 {
+        return squared_norm(gradient);
+    }
+    let chunks = gradient.par_chunks(CHUNK).zip(weights.par_chunks(CHUNK));
+    let sums = chunks.map(|(gradient, weights)| {
+        let both = gradient.iter().zip(weights);
+        let sums = both.map(|(gradient, weight)| f64::from(gradient + l2 * weight).powi(2));
+        sums.sum()
+    });
+    let sums: Vec<f64> = sums.collect();
+    sums.into_iter().sum()
+}
+
 fn squares(numbers: &[f32]) -> f64 {
     let mut sums = [0.0; LANES];
     let (whole, rest) = numbers.as_chunks::<LANES>();

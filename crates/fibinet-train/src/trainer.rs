@@ -1,8 +1,5 @@
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig,
-};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
 use fibinet_nn::{
@@ -10,8 +7,8 @@ use fibinet_nn::{
 };
 use fibinet_serve::RowInputs;
 
-use crate::config::{DenseOptimizer, TrainConfig};
-use crate::dense::{clip_factor, regularize, scale};
+use crate::config::TrainConfig;
+use crate::head_optimizer::HeadOptimizer;
 use crate::rows::gradients::RowGradients;
 use crate::rows::optimizer::RowOptimizer;
 use crate::rows::segments::Segments;
@@ -23,7 +20,7 @@ pub struct Trainer<H = FiBiNet> {
     pub tables: Tables,
     /// None only while a step moves it.
     head: Option<H>,
-    dense: ModuleOptimizer,
+    dense: HeadOptimizer,
     rows: RowOptimizer,
     /// Of the last step's batch, for their buffers.
     segments: Segments,
@@ -57,29 +54,13 @@ impl Trainer<FiBiNet> {
 impl<H: Head> Trainer<H> {
     /// A model with given weights, of any head; the head is on the autodiff side of `device`.
     pub fn from_parts(tables: Tables, head: H, config: &TrainConfig, device: &Device) -> Self {
-        let dense = match config.optimizer {
-            DenseOptimizer::Adam => AdamConfig::new().with_epsilon(1e-8).init(),
-            DenseOptimizer::Adamw => AdamWConfig::new()
-                .with_epsilon(1e-8)
-                .with_weight_decay(config.weight_decay as f32)
-                .init(),
-            DenseOptimizer::Adagrad => AdaGradConfig::new().with_epsilon(1e-10).init(),
-            DenseOptimizer::Sgd => {
-                let momentum = (config.momentum > 0.0).then(|| {
-                    MomentumConfig::new()
-                        .with_momentum(config.momentum)
-                        .with_dampening(0.0)
-                });
-                SgdConfig::new().with_momentum(momentum).init()
-            }
-        };
         Self {
             rows: RowOptimizer::new(config.row_optimizer, &tables),
             segments: Segments::default(),
             row_gradients: RowGradients::default(),
             tables,
             head: Some(head),
-            dense,
+            dense: HeadOptimizer::new(config, device),
             config: config.clone(),
             device: device.clone().inner(),
             steps: 0,
@@ -94,6 +75,7 @@ impl<H: Head> Trainer<H> {
     /// Another head of the same config, on the autodiff side of the device. Its optimizer starts anew.
     pub fn set_head(&mut self, head: H) {
         self.head = Some(head);
+        self.dense = HeadOptimizer::new(&self.config, &self.device);
     }
 
     /// The head for inference. Drop it before the next step: while it lives, the step copies the
@@ -163,7 +145,7 @@ impl<H: Head> Trainer<H> {
         rows: &RowInputs,
         embedding: &[f32],
         linear: Option<&[f32]>,
-        mut dense: GradientsParams,
+        dense: GradientsParams,
     ) {
         let config = &self.config;
         let taken = config.row_update.taken(self.tables.sizes.num_rows());
@@ -171,23 +153,13 @@ impl<H: Head> Trainer<H> {
         self.segments.fill(&self.tables, rows, taken);
         self.row_gradients
             .sum(&self.tables, rows, &self.segments, embedding, linear, l2);
-        let mut head = self.head.take().expect("a step puts the head back");
-        let mut factor = 1.0;
-        if config.net_l2 > 0.0 || config.max_gradient_norm > 0.0 {
-            let squares = regularize(&head, &mut dense, config.net_l2);
-            if config.max_gradient_norm > 0.0 {
-                let norm = (squares + self.row_gradients.squared_norm()).sqrt();
-                factor = clip_factor(norm, config.max_gradient_norm);
-            }
-        }
-        if factor < 1.0 {
-            scale(&head, &mut dense, factor);
-        }
+        let head = self.head.take().expect("a step puts the head back");
+        let row_squares = || self.row_gradients.squared_norm();
+        let (head, factor) = self.dense.step(head, dense, config, row_squares);
+        self.head = Some(head);
         let rate = config.learning_rate;
         self.rows
             .step(&mut self.tables, &self.row_gradients, rate, factor);
-        head = self.dense.step(rate, head, dense);
-        self.head = Some(head);
     }
 }
 

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::adam::Adam;
 use crate::rows::gradients::RowGradients;
 use crate::rows::tables::Tables;
 
@@ -23,9 +24,6 @@ pub enum RowRule {
     LazyAdam,
 }
 
-const BETA_1: f32 = 0.9;
-const BETA_2: f32 = 0.999;
-const ADAM_EPSILON: f32 = 1e-8;
 const ADAGRAD_EPSILON: f32 = 1e-10;
 
 /// Updates the rows that have a gradient, and no others, in place.
@@ -36,7 +34,7 @@ const ADAGRAD_EPSILON: f32 = 1e-10;
 #[derive(Debug, Clone)]
 pub struct RowOptimizer {
     rule: RowRule,
-    step: i32,
+    step: u32,
     embedding: State,
     linear: State,
 }
@@ -205,19 +203,16 @@ struct Rule {
     rule: RowRule,
     learning_rate: f32,
     scale: f32,
-    /// Adam's bias corrections, `1 - β1ᵗ` and `√(1 - β2ᵗ)`.
-    first_correction: f32,
-    second_correction: f32,
+    adam: Adam<f32>,
 }
 
 impl Rule {
-    fn new(rule: RowRule, step: i32, learning_rate: f64, scale: f64) -> Self {
+    fn new(rule: RowRule, step: u32, learning_rate: f64, scale: f64) -> Self {
         Self {
             rule,
             learning_rate: learning_rate as f32,
             scale: scale as f32,
-            first_correction: (1.0 - f64::from(BETA_1).powi(step)) as f32,
-            second_correction: (1.0 - f64::from(BETA_2).powi(step)).sqrt() as f32,
+            adam: Adam::new(step, learning_rate, scale),
         }
     }
 
@@ -245,15 +240,7 @@ impl Rule {
                     *weight -= rate * gradient;
                 }
             }
-            RowRule::LazyAdam => {
-                for (((weight, gradient), first), second) in rows.zip(first).zip(second) {
-                    let gradient = self.scale * gradient;
-                    *first = BETA_1 * *first + (1.0 - BETA_1) * gradient;
-                    *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;
-                    let denominator = second.sqrt() / self.second_correction + ADAM_EPSILON;
-                    *weight -= self.learning_rate * (*first / self.first_correction) / denominator;
-                }
-            }
+            RowRule::LazyAdam => self.adam.update(weights, first, second, gradient),
         }
     }
 }
