@@ -142,12 +142,22 @@ fn sgd_by_rows_gives_the_weights_of_dense_sgd_through_the_module() {
 
 #[test]
 fn adam_of_all_rows_gives_the_weights_of_dense_adam_through_the_module() {
+    dense_adam(RowRule::LazyAdam, RowUpdate::All);
+}
+
+#[test]
+fn exact_adam_of_the_rows_met_gives_the_weights_of_dense_adam_through_the_module() {
+    dense_adam(RowRule::ExactAdam, RowUpdate::Met);
+}
+
+fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
     const RATE: f64 = 0.01;
     for (backend, device) in cpu_devices() {
         let mut model = config().init(&device);
         let train = TrainConfig {
             learning_rate: RATE,
-            row_update: RowUpdate::All,
+            row_optimizer,
+            row_update,
             max_gradient_norm: 0.0,
             ..TrainConfig::default()
         };
@@ -159,16 +169,22 @@ fn adam_of_all_rows_gives_the_weights_of_dense_adam_through_the_module() {
             trainer.step(&rows);
             let gradients = gradients(&model, &rows, &device);
             model = dense.step(RATE, model, gradients);
+            // To score changes nothing.
+            trainer.score(&trainer.valid_head(), &rows);
         }
         // Adam divides by the root of its second moment: where a gradient is next to nothing, its
         // last bits decide the step. A twentieth of a step of the 20 is the bound.
         let expected = tables(&model);
         assert_close(
-            &trainer.tables.embedding,
+            &trainer.current_tables().embedding,
             &expected.embedding,
             (5e-4, 0.0),
             backend.name(),
         );
+        let rows = rows(99);
+        let by_module = to_vec(forward(&model, &rows, &device));
+        let scored = trainer.score(&trainer.valid_head(), &rows);
+        assert_close(&scored, &by_module, (5e-3, 0.0), backend.name());
     }
 }
 

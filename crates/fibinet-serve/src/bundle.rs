@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,13 +7,14 @@ use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
 use fibinet_data::{Encoder, MappedFile};
 use fibinet_nn::{FiBiNet, FiBiNetConfig, FieldSizes};
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BundleError;
 use crate::logit_map::LogitMap;
 use crate::plan::FieldPlan;
 use crate::staging::{CHECKSUMS, verify};
+use crate::table_file::{EMBEDDING, LINEAR, RowsBehind, write_tables};
 use crate::tables::TableView;
 
 /// The newest format that this program reads, and the one it writes.
@@ -23,8 +23,6 @@ const MANIFEST: &str = "bundle.toml";
 const ENCODER: &str = "encoder";
 const HEAD: &str = "head.safetensors";
 const TABLES: &str = "tables.safetensors";
-const EMBEDDING: &str = "embedding.weight";
-const LINEAR: &str = "linear.weight";
 
 /// A trained model as it lies on disk.
 ///
@@ -65,6 +63,8 @@ pub struct BundleParts<'a> {
     pub head: &'a FiBiNet,
     /// The tables.
     pub tables: TableView<'a>,
+    /// What their rows still lack, where an optimizer leaves rows behind.
+    pub behind: Option<&'a dyn RowsBehind>,
     /// What the head's logits go through.
     pub output: LogitMap,
     /// The share of the negatives that the training log kept.
@@ -138,52 +138,7 @@ impl BundleParts<'_> {
         self.head
             .save_into(&mut store)
             .map_err(|error| BundleError::write(&path)(&error))?;
-        let rows = self.tables.sizes.num_rows();
-        let table = |name, numbers, width| (name, Table::new(numbers, [rows, width]));
-        let tables = std::iter::once(table(
-            EMBEDDING,
-            self.tables.embedding,
-            self.tables.embedding_dim,
-        ))
-        .chain(self.tables.linear.map(|linear| table(LINEAR, linear, 1)));
-        let path = directory.join(TABLES);
-        safetensors::serialize_to_file(tables, None, &path)
-            .map_err(|error| BundleError::write(&path)(&error))
-    }
-}
-
-/// A table that is written from where it lies.
-struct Table<'a> {
-    numbers: &'a [f32],
-    shape: [usize; 2],
-}
-
-impl<'a> Table<'a> {
-    fn new(numbers: &'a [f32], shape: [usize; 2]) -> Self {
-        assert_eq!(
-            numbers.len(),
-            shape[0] * shape[1],
-            "numbers of a table {shape:?}"
-        );
-        Self { numbers, shape }
-    }
-}
-
-impl View for Table<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(bytemuck::cast_slice(self.numbers))
-    }
-
-    fn data_len(&self) -> usize {
-        size_of_val(self.numbers)
+        write_tables(&directory.join(TABLES), &self.tables, self.behind)
     }
 }
 

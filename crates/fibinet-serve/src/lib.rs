@@ -15,6 +15,7 @@ mod logit_map;
 mod plan;
 mod scorer;
 mod staging;
+mod table_file;
 mod tables;
 
 pub use bundle::{Bundle, BundleParts};
@@ -23,4 +24,5 @@ pub use logit_map::LogitMap;
 pub use plan::{FieldPlan, PlaceLists, RowInputs};
 pub use scorer::{ScoreOptions, ScoredRows, Scorer, probability};
 pub use staging::Staging;
+pub use table_file::RowsBehind;
 pub use tables::{TableView, score};

@@ -20,6 +20,8 @@ pub(crate) trait Number:
 {
     /// The nearest one.
     fn of(number: f64) -> Self;
+    /// Itself.
+    fn wide(self) -> f64;
     /// The square root.
     fn sqrt(self) -> Self;
 }
@@ -27,6 +29,10 @@ pub(crate) trait Number:
 impl Number for f32 {
     fn of(number: f64) -> Self {
         number as Self
+    }
+
+    fn wide(self) -> f64 {
+        self.into()
     }
 
     fn sqrt(self) -> Self {
@@ -38,6 +44,10 @@ impl Number for f32 {
 impl Number for f64 {
     fn of(number: f64) -> Self {
         number
+    }
+
+    fn wide(self) -> f64 {
+        self
     }
 
     fn sqrt(self) -> Self {

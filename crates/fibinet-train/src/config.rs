@@ -149,7 +149,7 @@ pub enum Monitor {
 /// | `optimizer` | adam | of the dense parameters: adam, adamw, adagrad, sgd | |
 /// | `momentum` | 0 | of `sgd` | `[0, 1)` |
 /// | `weight_decay` | 0.01 | of `adamw` | at least 0 |
-/// | `row_optimizer` | lazy_adam | of the tables: lazy_adam, adagrad, rowwise_adagrad, sgd | |
+/// | `row_optimizer` | exact_adam | of the tables: exact_adam, lazy_adam, adagrad, rowwise_adagrad, sgd | |
 /// | `row_update` | met | rows of the tables that a step moves: met, all, auto | |
 /// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the tables' rows that a step moves | at least 0 |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
@@ -214,7 +214,7 @@ impl Default for TrainConfig {
             optimizer: DenseOptimizer::Adam,
             momentum: 0.0,
             weight_decay: 0.01,
-            row_optimizer: RowRule::LazyAdam,
+            row_optimizer: RowRule::ExactAdam,
             row_update: RowUpdate::Met,
             embedding_l2: 0.0,
             net_l2: 0.0,

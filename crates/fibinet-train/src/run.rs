@@ -10,7 +10,7 @@ use fibinet_data::{
     Shuffle, mix_seed, prepare, prepare_cached,
 };
 use fibinet_nn::{FiBiNet, FiBiNetConfig};
-use fibinet_serve::{Bundle, BundleParts, FieldPlan, LogitMap, Scorer, Staging, score};
+use fibinet_serve::{Bundle, BundleParts, FieldPlan, LogitMap, Scorer, Staging};
 
 use crate::config::{Monitor, RunConfig, TrainConfig};
 use crate::error::{NotFinite, TrainError};
@@ -365,10 +365,9 @@ impl Run<'_> {
     /// Metrics of the model as it is, not calibrated.
     fn evaluate(&self, shards: &Arc<Shards>) -> Result<Metrics, TrainError> {
         let head = self.trainer.valid_head();
-        let tables = self.trainer.tables.view();
         let output = LogitMap::of_sampled_negatives(self.spec.negative_rate);
         let predictions = predict(shards, |batch| {
-            let logits = score(&head, &tables, &self.plan.inputs(batch), &self.device);
+            let logits = self.trainer.score(&head, &self.plan.inputs(batch));
             logits
                 .into_iter()
                 .map(|logit| output.apply(logit))
@@ -384,6 +383,7 @@ impl Run<'_> {
             config: &self.model,
             head,
             tables: self.trainer.tables.view(),
+            behind: self.trainer.rows_behind(),
             output: LogitMap {
                 scale: calibration.scale,
                 shift: calibration.shift + negative_rate.ln(),

@@ -5,18 +5,20 @@ use fibinet_data::mix_seed;
 use fibinet_nn::{
     BceLoss, ConfigError, FiBiNet, FiBiNetConfig, FieldInputs, FieldSizes, Head, Reduction,
 };
-use fibinet_serve::RowInputs;
+use fibinet_serve::{RowInputs, RowsBehind, score};
 
 use crate::config::TrainConfig;
 use crate::head_optimizer::HeadOptimizer;
 use crate::rows::gradients::RowGradients;
 use crate::rows::optimizer::RowOptimizer;
+use crate::rows::rows_read::rows_read;
 use crate::rows::segments::Segments;
 use crate::rows::tables::Tables;
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
 pub struct Trainer<H = FiBiNet> {
-    /// The tables.
+    /// The tables. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) rows may lie behind the steps
+    /// done; [`current_tables`](Self::current_tables) has them all up to date.
     pub tables: Tables,
     /// None only while a step moves it.
     head: Option<H>,
@@ -94,6 +96,31 @@ impl<H: Head> Trainer<H> {
         self.config.learning_rate = rate;
     }
 
+    /// The logits of a batch, `[B]`, by a head of [`valid_head`](Self::valid_head): with rows up to date
+    /// in a copy, so that what is trained stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// If the batch is of other fields.
+    pub fn score(&self, head: &H, rows: &RowInputs) -> Vec<f32> {
+        if !self.rows.leaves_rows_behind() || rows.num_rows == 0 {
+            return score(head, &self.tables.view(), rows, &self.device);
+        }
+        let (tables, rows) = rows_read(&self.tables, &self.rows, rows);
+        score(head, &tables.view(), &rows, &self.device)
+    }
+
+    /// A copy of the tables with every row up to date.
+    pub fn current_tables(&self) -> Tables {
+        self.rows.current(&self.tables)
+    }
+
+    /// What the tables' rows lack, where the optimizer leaves rows behind.
+    pub(crate) fn rows_behind(&self) -> Option<&dyn RowsBehind> {
+        let leaves = self.rows.leaves_rows_behind();
+        leaves.then_some(&self.rows as &dyn RowsBehind)
+    }
+
     /// One step of both optimizers on a batch; gives the mean loss before the step, without L2. A
     /// batch whose loss is no finite number moves nothing.
     ///
@@ -109,6 +136,9 @@ impl<H: Head> Trainer<H> {
         self.device.seed(mix_seed(self.config.seed, 2 + self.steps));
         self.steps += 1;
 
+        let taken = self.config.row_update.taken(self.tables.sizes.num_rows());
+        self.segments.fill(&self.tables, rows, taken);
+        self.rows.catch_up(&mut self.tables, self.segments.rows());
         let inputs = self.tables.view().field_inputs(rows, &self.device);
         let leaf = |tensor: Tensor<3>| Tensor::from_inner(tensor).require_grad();
         let embeddings = leaf(inputs.embeddings);
@@ -148,9 +178,7 @@ impl<H: Head> Trainer<H> {
         dense: GradientsParams,
     ) {
         let config = &self.config;
-        let taken = config.row_update.taken(self.tables.sizes.num_rows());
         let l2 = config.embedding_l2;
-        self.segments.fill(&self.tables, rows, taken);
         self.row_gradients
             .sum(&self.tables, rows, &self.segments, embedding, linear, l2);
         let head = self.head.take().expect("a step puts the head back");

@@ -127,6 +127,7 @@ fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
             RowRule::Adagrad,
             RowRule::RowwiseAdagrad,
             RowRule::LazyAdam,
+            RowRule::ExactAdam,
         ] {
             let small = cost(FIELD_IDS, rule, RowUpdate::Met);
             let large = cost(100 * FIELD_IDS, rule, RowUpdate::Met);

@@ -106,6 +106,15 @@ impl Leaf<'_> {
         };
         let field = first as usize % self.tables.sizes.num_fields();
         let pooling = self.rows.pooling(field);
+        if pooling.is_none() && self.rows.values.is_none() {
+            for place in places {
+                let gradient = &self.gradient[*place as usize * self.width..];
+                for (sum, gradient) in sum.iter_mut().zip(gradient) {
+                    *sum += gradient;
+                }
+            }
+            return;
+        }
         for (i, place) in places.iter().map(|place| *place as usize).enumerate() {
             let gradient = &self.gradient[place * self.width..][..self.width];
             let mut value = self

@@ -2,6 +2,8 @@
 //! update the rows met.
 
 pub(crate) mod gradients;
+pub(crate) mod missed;
 pub(crate) mod optimizer;
+pub(crate) mod rows_read;
 pub(crate) mod segments;
 pub(crate) mod tables;

@@ -1,11 +1,16 @@
+use fibinet_serve::RowsBehind;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
 use crate::rows::gradients::RowGradients;
+use crate::rows::missed::MissedSteps;
 use crate::rows::tables::Tables;
 
 /// Rows that one task updates.
 const CHUNK_ROWS: usize = 256;
+/// Rows that are touched before the first of them is updated.
+const TOUCHED_ROWS: usize = 32;
 
 /// How a row moves by its gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +27,11 @@ pub enum RowRule {
     /// correction of all steps: TensorFlow's LazyAdam and PyTorch's SparseAdam. With every row
     /// taken in every step it is dense Adam.
     LazyAdam,
+    /// Dense Adam at the cost of the rows met: the momentum that moves a row in steps that do not meet
+    /// it is replayed when it is next read, with each step's own learning rate and bias correction.
+    /// L2 is on the rows met, as their gradient is: for L2 on all rows in all steps, which leaves no row
+    /// unmet, there is [`RowUpdate::All`](crate::RowUpdate::All).
+    ExactAdam,
 }
 
 const ADAGRAD_EPSILON: f32 = 1e-10;
@@ -37,6 +47,18 @@ pub struct RowOptimizer {
     step: u32,
     embedding: State,
     linear: State,
+    /// Of [`RowRule::ExactAdam`].
+    behind: Option<Behind>,
+}
+
+/// How far rows are behind.
+#[derive(Debug, Clone)]
+struct Behind {
+    missed: MissedSteps,
+    /// Per row: the step that it was last brought up to; 0: none.
+    last: Vec<u32>,
+    /// Those of the rows that are brought up now, kept for its buffer.
+    met: Vec<u32>,
 }
 
 /// Numbers beside each weight: none, `s`, or both moments.
@@ -70,7 +92,7 @@ impl Widths {
             RowRule::Sgd => (0, 0),
             RowRule::Adagrad => (0, weights),
             RowRule::RowwiseAdagrad => (0, 1),
-            RowRule::LazyAdam => (weights, weights),
+            RowRule::LazyAdam | RowRule::ExactAdam => (weights, weights),
         };
         Self {
             weights,
@@ -93,10 +115,70 @@ impl RowOptimizer {
             step: 0,
             embedding: State::new(rule, num_rows, tables.embedding_dim),
             linear,
+            behind: (rule == RowRule::ExactAdam).then(|| Behind {
+                missed: MissedSteps::new::<f32>(),
+                last: vec![0; num_rows],
+                met: Vec::new(),
+            }),
         }
     }
 
-    /// One step: every row of `gradients`, times `scale`, moves its row of the tables.
+    /// Whether rows may lie behind the steps done, as [`RowRule::ExactAdam`] leaves those not met.
+    pub fn leaves_rows_behind(&self) -> bool {
+        self.behind.is_some()
+    }
+
+    /// Brings rows up to the steps done, which is to happen before they are read for the next step.
+    ///
+    /// - `rows`: ascending
+    ///
+    /// # Panics
+    ///
+    /// If a row is of other tables.
+    pub fn catch_up(&mut self, tables: &mut Tables, rows: &[usize]) {
+        let Some(Behind { missed, last, met }) = &mut self.behind else {
+            return;
+        };
+        met.clear();
+        met.extend(
+            rows.iter()
+                .map(|row| std::mem::replace(&mut last[*row], missed.steps())),
+        );
+        let replay = |index: usize, weights: &mut [f32], first: &mut [f32], second: &mut [f32]| {
+            missed.replay(met[index], weights, first, second);
+            missed.decay(met[index], first, second);
+        };
+        let dim = tables.embedding_dim;
+        Part::new(&mut tables.embedding, &mut self.embedding, self.rule, dim)
+            .for_rows(rows, 0, &replay);
+        if let Some(weights) = &mut tables.linear {
+            Part::new(weights, &mut self.linear, self.rule, 1).for_rows(rows, 0, &replay);
+        }
+    }
+
+    /// A copy of the tables with every row up to the steps done.
+    pub(crate) fn current(&self, tables: &Tables) -> Tables {
+        let mut current = tables.clone();
+        let rows = current.embedding.par_chunks_exact_mut(tables.embedding_dim);
+        rows.enumerate()
+            .for_each(|(row, vector)| self.bring_up_embedding(row, vector));
+        if let Some(weights) = &mut current.linear {
+            let rows = weights.par_chunks_exact_mut(1).enumerate();
+            rows.for_each(|(row, weight)| self.bring_up_linear(row, weight));
+        }
+        current
+    }
+
+    fn replay(&self, state: &State, row: usize, copy: &mut [f32]) {
+        if let Some(Behind { missed, last, .. }) = &self.behind {
+            let range = row * copy.len()..(row + 1) * copy.len();
+            let moments = (&state.first[range.clone()], &state.second[range]);
+            missed.replay(last[row], copy, moments.0, moments.1);
+        }
+    }
+
+    /// One step: every row of `gradients`, times `scale`, moves its row of the tables. Rows that may
+    /// lie behind are to be [caught up](Self::catch_up) before.
     ///
     /// # Panics
     ///
@@ -121,6 +203,22 @@ impl RowOptimizer {
             assert_eq!(gradients.linear.len(), rows.len(), "linear gradients");
             Part::new(weights, &mut self.linear, self.rule, 1).step(rows, &gradients.linear, rule);
         }
+        if let Some(Behind { missed, last, .. }) = &mut self.behind {
+            missed.push(learning_rate);
+            for row in rows {
+                last[*row] = missed.steps();
+            }
+        }
+    }
+}
+
+impl RowsBehind for RowOptimizer {
+    fn bring_up_embedding(&self, row: usize, vector: &mut [f32]) {
+        self.replay(&self.embedding, row, vector);
+    }
+
+    fn bring_up_linear(&self, row: usize, weight: &mut [f32]) {
+        self.replay(&self.linear, row, weight);
     }
 }
 
@@ -168,15 +266,30 @@ impl<'a> Part<'a> {
         (before, after)
     }
 
-    /// Updates these rows, which ascend, by their gradients. Halves go to other threads.
+    /// Updates these rows, which ascend, by their gradients.
     fn step(self, rows: &[usize], gradients: &[f32], rule: Rule) {
+        let width = self.widths.weights;
+        let update = |index: usize, weights: &mut [f32], first: &mut [f32], second: &mut [f32]| {
+            rule.update(weights, first, second, &gradients[index * width..][..width]);
+        };
+        self.for_rows(rows, 0, &update);
+    }
+
+    /// Calls `each` with an index from `start` on, the weights and the state of the row there, for rows
+    /// that ascend. Halves go to other threads.
+    ///
+    /// Rows of a large table lie in memory that no cache has. The first number of each of a few rows is
+    /// read before they are updated: these reads do not wait for each other, as updates would.
+    fn for_rows<E>(self, rows: &[usize], start: usize, each: &E)
+    where
+        E: Fn(usize, &mut [f32], &mut [f32], &mut [f32]) + Sync,
+    {
         if rows.len() > CHUNK_ROWS {
             let half = rows.len() / 2;
             let (before, after) = self.split_at(rows[half]);
-            let (left, right) = gradients.split_at(half * before.widths.weights);
             rayon::join(
-                || before.step(&rows[..half], left, rule),
-                || after.step(&rows[half..], right, rule),
+                || before.for_rows(&rows[..half], start, each),
+                || after.for_rows(&rows[half..], start + half, each),
             );
             return;
         }
@@ -185,14 +298,26 @@ impl<'a> Part<'a> {
             first,
             second,
         } = self.widths;
-        for (row, gradient) in rows.iter().zip(gradients.chunks_exact(weights)) {
-            let row = row - self.first_row;
-            rule.update(
-                &mut self.weights[row * weights..][..weights],
-                &mut self.first[row * first..][..first],
-                &mut self.second[row * second..][..second],
-                gradient,
-            );
+        let mut index = start;
+        for rows in rows.chunks(TOUCHED_ROWS) {
+            let touched = rows.iter().map(|row| {
+                let place = row - self.first_row;
+                let number = |numbers: &[f32], width| numbers.get(place * width).copied();
+                let state = number(self.first, first).unwrap_or_default()
+                    + number(self.second, second).unwrap_or_default();
+                self.weights[place * weights] + state
+            });
+            std::hint::black_box(touched.sum::<f32>());
+            for row in rows {
+                let place = row - self.first_row;
+                each(
+                    index,
+                    &mut self.weights[place * weights..][..weights],
+                    &mut self.first[place * first..][..first],
+                    &mut self.second[place * second..][..second],
+                );
+                index += 1;
+            }
         }
     }
 }
@@ -240,7 +365,9 @@ impl Rule {
                     *weight -= rate * gradient;
                 }
             }
-            RowRule::LazyAdam => self.adam.update(weights, first, second, gradient),
+            RowRule::LazyAdam | RowRule::ExactAdam => {
+                self.adam.update(weights, first, second, gradient);
+            }
         }
     }
 }
