@@ -2,13 +2,16 @@
 //! products alone, measured in the same run.
 //!
 //! `cargo bench --bench training [-- STEPS]`; F = 39, K = 10, 400×3, batch 2,048, V = 1M, Adam.
+//!
+//! `cargo bench --bench training -- vocabulary [STEPS]`: a step by the vocabulary, with ids of one subset
+//! of 100k rows scattered over the tables, and by row optimizer, turn by turn in one process.
 
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes, num_pairs};
 use fibinet::serve::RowInputs;
-use fibinet::train::{TrainConfig, Trainer};
+use fibinet::train::{RowRule, TrainConfig, Trainer};
 
 const FIELDS: usize = 39;
 const EMBEDDING_DIM: usize = 10;
@@ -27,6 +30,62 @@ fn rows(step: usize) -> RowInputs {
         labels: (0..BATCH).map(|i| (draw(i) % 2) as f32).collect(),
         num_rows: BATCH,
         lists: None,
+    }
+}
+
+/// Rows that the vocabulary's bench meets.
+const SUBSET: usize = 100_000;
+
+/// Ids of a subset of each field's rows, the same in tables of any size but for where they lie.
+fn scattered_rows(step: usize, num_rows: usize) -> RowInputs {
+    let mut rows = rows(step);
+    let stride = num_rows / SUBSET;
+    for id in &mut rows.ids {
+        let member = *id as usize % (SUBSET / FIELDS);
+        let within = fibinet::data::mix_seed(7, member as u64) as usize % stride;
+        *id = (member * stride + within) as u32;
+    }
+    rows
+}
+
+/// Times of a step by vocabulary and row optimizer.
+fn vocabulary(steps: usize, device: &Device) {
+    const CASES: [(usize, RowRule); 5] = [
+        (100_000, RowRule::LazyAdam),
+        (100_000, RowRule::ExactAdam),
+        (10_000_000, RowRule::LazyAdam),
+        (10_000_000, RowRule::ExactAdam),
+        (30_000_000, RowRule::ExactAdam),
+    ];
+    let mut trainers = CASES.map(|(num_rows, rule)| {
+        let sizes = FieldSizes::new(vec![num_rows / FIELDS; FIELDS]).expect("proper sizes");
+        let train = TrainConfig {
+            row_optimizer: rule,
+            ..TrainConfig::default()
+        };
+        let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(HIDDEN.to_vec());
+        Trainer::new(&model, sizes, &train, device).expect("a proper config")
+    });
+    let mut times = CASES.map(|_| Vec::new());
+    for step in 0..=steps {
+        for ((trainer, (num_rows, _)), times) in trainers.iter_mut().zip(CASES).zip(&mut times) {
+            let rows = scattered_rows(step, num_rows);
+            let start = Instant::now();
+            std::hint::black_box(trainer.step(&rows));
+            if step > 0 {
+                times.push(start.elapsed());
+            }
+        }
+    }
+    println!("median of {steps} steps of {BATCH} rows, {SUBSET} rows met");
+    println!("{:>12} {:<10} {:>8} {:>6}", "rows", "", "ms", "ratio");
+    let medians = times.map(|mut times| {
+        times.sort_unstable();
+        times[steps / 2].as_secs_f64() * 1e3
+    });
+    for ((num_rows, rule), median) in CASES.into_iter().zip(medians) {
+        let (rule, ratio) = (format!("{rule:?}"), median / medians[0]);
+        println!("{num_rows:>12} {rule:<10} {median:>8.1} {ratio:>6.3}");
     }
 }
 
@@ -79,6 +138,10 @@ fn main() {
         .next()
         .expect("a backend is compiled in");
     let device = backend.device().expect("a compiled backend has a device");
+    if std::env::args().any(|arg| arg == "vocabulary") {
+        vocabulary(steps, &device);
+        return;
+    }
     let rows_per_second = |time: Duration| BATCH as f64 / time.as_secs_f64();
 
     let floor = floor(steps, &device);

@@ -189,6 +189,42 @@ fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
 }
 
 #[test]
+fn scoring_and_reading_the_tables_between_steps_change_no_bit() {
+    for (backend, device) in cpu_devices() {
+        let model = config().init(&device);
+        let train = TrainConfig {
+            row_optimizer: RowRule::ExactAdam,
+            row_update: RowUpdate::Met,
+            ..TrainConfig::default()
+        };
+        let trained = |reads: bool| {
+            let head = model.head.clone();
+            let mut trainer = Trainer::from_parts(tables(&model), head, &train, &device);
+            for step in 0..30 {
+                // Few rows a step, so that most lie behind.
+                let mut few = rows(step);
+                few.ids.truncate(2 * FIELD_SIZES.len());
+                few.values = few.values.map(|values| values[..few.ids.len()].to_vec());
+                few.labels.truncate(2);
+                few.num_rows = 2;
+                trainer.step(&few);
+                if reads {
+                    let head = trainer.valid_head();
+                    assert_eq!(trainer.score(&head, &rows(99)).len(), ROWS);
+                    let current = trainer.current_tables();
+                    let behind = step > 3;
+                    assert!(!behind || current.embedding != trainer.tables.embedding);
+                }
+            }
+            trainer.current_tables()
+        };
+        let (read, unread) = (trained(true), trained(false));
+        assert_eq!(read.embedding, unread.embedding, "{backend}");
+        assert_eq!(read.linear, unread.linear, "{backend}");
+    }
+}
+
+#[test]
 fn training_by_rows_learns_what_it_is_shown() {
     for (_, device) in cpu_devices() {
         let config = config();

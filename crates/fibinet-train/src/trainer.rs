@@ -10,9 +10,9 @@ use fibinet_serve::{RowInputs, RowsBehind, score};
 use crate::config::TrainConfig;
 use crate::head_optimizer::HeadOptimizer;
 use crate::rows::gradients::RowGradients;
-use crate::rows::optimizer::RowOptimizer;
+use crate::rows::optimizer::{RowOptimizer, RowRule};
 use crate::rows::rows_read::rows_read;
-use crate::rows::segments::Segments;
+use crate::rows::segments::{RowsTaken, Segments};
 use crate::rows::tables::Tables;
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
@@ -56,8 +56,13 @@ impl Trainer<FiBiNet> {
 impl<H: Head> Trainer<H> {
     /// A model with given weights, of any head; the head is on the autodiff side of `device`.
     pub fn from_parts(tables: Tables, head: H, config: &TrainConfig, device: &Device) -> Self {
+        let rule = match config.row_update.taken(tables.sizes.num_rows()) {
+            // Where each step moves each row none is left behind, and the two are one.
+            RowsTaken::All if config.row_optimizer == RowRule::ExactAdam => RowRule::LazyAdam,
+            _ => config.row_optimizer,
+        };
         Self {
-            rows: RowOptimizer::new(config.row_optimizer, &tables),
+            rows: RowOptimizer::new(rule, &tables),
             segments: Segments::default(),
             row_gradients: RowGradients::default(),
             tables,
