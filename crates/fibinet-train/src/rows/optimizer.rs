@@ -61,43 +61,25 @@ struct Behind {
     met: Vec<u32>,
 }
 
-/// Numbers beside each weight: none, `s`, or both moments.
+/// What a rule keeps of a table's rows, row by row: nothing, `s`, or the first moments and then the
+/// second, which lie beside each other so that a row is one place in memory.
 #[derive(Debug, Clone, Default)]
-struct State {
-    first: Vec<f32>,
-    second: Vec<f32>,
-}
+struct State(Vec<f32>);
 
 impl State {
     fn new(rule: RowRule, num_rows: usize, width: usize) -> Self {
-        let widths = Widths::new(rule, width);
-        Self {
-            first: vec![0.0; num_rows * widths.first],
-            second: vec![0.0; num_rows * widths.second],
-        }
+        Self(vec![0.0; num_rows * rule.state_width(width)])
     }
 }
 
-/// Numbers a row.
-#[derive(Debug, Clone, Copy)]
-struct Widths {
-    weights: usize,
-    first: usize,
-    second: usize,
-}
-
-impl Widths {
-    fn new(rule: RowRule, weights: usize) -> Self {
-        let (first, second) = match rule {
-            RowRule::Sgd => (0, 0),
-            RowRule::Adagrad => (0, weights),
-            RowRule::RowwiseAdagrad => (0, 1),
-            RowRule::LazyAdam | RowRule::ExactAdam => (weights, weights),
-        };
-        Self {
-            weights,
-            first,
-            second,
+impl RowRule {
+    /// Numbers of state a row, of a table of `width`.
+    fn state_width(self, width: usize) -> usize {
+        match self {
+            Self::Sgd => 0,
+            Self::Adagrad => width,
+            Self::RowwiseAdagrad => 1,
+            Self::LazyAdam | Self::ExactAdam => 2 * width,
         }
     }
 }
@@ -144,7 +126,8 @@ impl RowOptimizer {
             rows.iter()
                 .map(|row| std::mem::replace(&mut last[*row], missed.steps())),
         );
-        let replay = |index: usize, weights: &mut [f32], first: &mut [f32], second: &mut [f32]| {
+        let replay = |index: usize, weights: &mut [f32], moments: &mut [f32]| {
+            let (first, second) = moments.split_at_mut(weights.len());
             missed.replay(met[index], weights, first, second);
             missed.decay(met[index], first, second);
         };
@@ -171,9 +154,9 @@ impl RowOptimizer {
 
     fn replay(&self, state: &State, row: usize, copy: &mut [f32]) {
         if let Some(Behind { missed, last, .. }) = &self.behind {
-            let range = row * copy.len()..(row + 1) * copy.len();
-            let moments = (&state.first[range.clone()], &state.second[range]);
-            missed.replay(last[row], copy, moments.0, moments.1);
+            let moments = &state.0[2 * row * copy.len()..][..2 * copy.len()];
+            let (first, second) = moments.split_at(copy.len());
+            missed.replay(last[row], copy, first, second);
         }
     }
 
@@ -225,10 +208,12 @@ impl RowsBehind for RowOptimizer {
 /// Consecutive rows of a table, with their state.
 struct Part<'a> {
     first_row: usize,
-    widths: Widths,
+    /// Numbers a row.
+    width: usize,
     weights: &'a mut [f32],
-    first: &'a mut [f32],
-    second: &'a mut [f32],
+    /// Numbers of state a row.
+    state_width: usize,
+    state: &'a mut [f32],
 }
 
 impl<'a> Part<'a> {
@@ -236,41 +221,37 @@ impl<'a> Part<'a> {
     fn new(weights: &'a mut [f32], state: &'a mut State, rule: RowRule, width: usize) -> Self {
         Self {
             first_row: 0,
-            widths: Widths::new(rule, width),
+            width,
             weights,
-            first: &mut state.first,
-            second: &mut state.second,
+            state_width: rule.state_width(width),
+            state: &mut state.0,
         }
     }
 
     /// The rows before one, and those from it on.
     fn split_at(self, row: usize) -> (Self, Self) {
         let rows = row - self.first_row;
-        let (weights, more_weights) = self.weights.split_at_mut(rows * self.widths.weights);
-        let (first, more_first) = self.first.split_at_mut(rows * self.widths.first);
-        let (second, more_second) = self.second.split_at_mut(rows * self.widths.second);
+        let (weights, more_weights) = self.weights.split_at_mut(rows * self.width);
+        let (state, more_state) = self.state.split_at_mut(rows * self.state_width);
         let before = Self {
-            first_row: self.first_row,
-            widths: self.widths,
             weights,
-            first,
-            second,
+            state,
+            ..self
         };
         let after = Self {
             first_row: row,
-            widths: self.widths,
             weights: more_weights,
-            first: more_first,
-            second: more_second,
+            state: more_state,
+            ..self
         };
         (before, after)
     }
 
     /// Updates these rows, which ascend, by their gradients.
     fn step(self, rows: &[usize], gradients: &[f32], rule: Rule) {
-        let width = self.widths.weights;
-        let update = |index: usize, weights: &mut [f32], first: &mut [f32], second: &mut [f32]| {
-            rule.update(weights, first, second, &gradients[index * width..][..width]);
+        let width = self.width;
+        let update = |index: usize, weights: &mut [f32], state: &mut [f32]| {
+            rule.update(weights, state, &gradients[index * width..][..width]);
         };
         self.for_rows(rows, 0, &update);
     }
@@ -278,11 +259,11 @@ impl<'a> Part<'a> {
     /// Calls `each` with an index from `start` on, the weights and the state of the row there, for rows
     /// that ascend. Halves go to other threads.
     ///
-    /// Rows of a large table lie in memory that no cache has. The first number of each of a few rows is
-    /// read before they are updated: these reads do not wait for each other, as updates would.
+    /// Rows of a large table lie in memory that no cache has. The first numbers of a few rows are read
+    /// before the first of these is updated: such reads do not wait for each other, as updates would.
     fn for_rows<E>(self, rows: &[usize], start: usize, each: &E)
     where
-        E: Fn(usize, &mut [f32], &mut [f32], &mut [f32]) + Sync,
+        E: Fn(usize, &mut [f32], &mut [f32]) + Sync,
     {
         if rows.len() > CHUNK_ROWS {
             let half = rows.len() / 2;
@@ -293,28 +274,21 @@ impl<'a> Part<'a> {
             );
             return;
         }
-        let Widths {
-            weights,
-            first,
-            second,
-        } = self.widths;
+        let (width, state_width) = (self.width, self.state_width);
         let mut index = start;
         for rows in rows.chunks(TOUCHED_ROWS) {
             let touched = rows.iter().map(|row| {
                 let place = row - self.first_row;
-                let number = |numbers: &[f32], width| numbers.get(place * width).copied();
-                let state = number(self.first, first).unwrap_or_default()
-                    + number(self.second, second).unwrap_or_default();
-                self.weights[place * weights] + state
+                let state = self.state.get(place * state_width).copied();
+                self.weights[place * width] + state.unwrap_or_default()
             });
             std::hint::black_box(touched.sum::<f32>());
             for row in rows {
                 let place = row - self.first_row;
                 each(
                     index,
-                    &mut self.weights[place * weights..][..weights],
-                    &mut self.first[place * first..][..first],
-                    &mut self.second[place * second..][..second],
+                    &mut self.weights[place * width..][..width],
+                    &mut self.state[place * state_width..][..state_width],
                 );
                 index += 1;
             }
@@ -341,7 +315,7 @@ impl Rule {
         }
     }
 
-    fn update(self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
+    fn update(self, weights: &mut [f32], state: &mut [f32], gradient: &[f32]) {
         let rows = weights.iter_mut().zip(gradient);
         match self.rule {
             RowRule::Sgd => {
@@ -350,7 +324,7 @@ impl Rule {
                 }
             }
             RowRule::Adagrad => {
-                for ((weight, gradient), sum) in rows.zip(second) {
+                for ((weight, gradient), sum) in rows.zip(state) {
                     let gradient = self.scale * gradient;
                     *sum += gradient * gradient;
                     *weight -= self.learning_rate * gradient / (sum.sqrt() + ADAGRAD_EPSILON);
@@ -358,7 +332,7 @@ impl Rule {
             }
             RowRule::RowwiseAdagrad => {
                 let squares: f32 = gradient.iter().map(|g| (self.scale * g).powi(2)).sum();
-                let sum = &mut second[0];
+                let sum = &mut state[0];
                 *sum += squares / gradient.len() as f32;
                 let rate = self.learning_rate * self.scale / (sum.sqrt() + ADAGRAD_EPSILON);
                 for (weight, gradient) in rows {
@@ -366,6 +340,7 @@ impl Rule {
                 }
             }
             RowRule::LazyAdam | RowRule::ExactAdam => {
+                let (first, second) = state.split_at_mut(weights.len());
                 self.adam.update(weights, first, second, gradient);
             }
         }
@@ -442,13 +417,7 @@ mod tests {
         let mut optimizer = RowOptimizer::new(RowRule::RowwiseAdagrad, &tables);
         let step = gradients(&[1, 4], &[3.0, 4.0, 0.0, 2.0]);
         optimizer.step(&mut tables, &step, 0.1, 2.0);
-        assert_eq!(
-            (
-                optimizer.embedding.first.len(),
-                optimizer.embedding.second.len()
-            ),
-            (0, 5)
-        );
+        assert_eq!(optimizer.embedding.0.len(), 5);
         // The scaled gradient is (6, 8): √50; and (0, 4): √8.
         let (a, b, c) = (0.6 / 50_f32.sqrt(), 0.8 / 50_f32.sqrt(), 0.4 / 8_f32.sqrt());
         let expected = [1.0, 1.0, 1.0 - a, 1.0 - b, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0 - c];
