@@ -1,7 +1,8 @@
 //! Training speed at Criteo's shape, by bilinear kind, against the floor of the DNN's matrix
 //! products alone, measured in the same run.
 //!
-//! `cargo bench --bench training [-- STEPS]`; F = 39, K = 10, 400×3, batch 2,048, V = 1M, Adam.
+//! `cargo bench --bench training [-- STEPS] [KIND]`; F = 39, K = 10, 400×3, batch 2,048, V = 1M, Adam;
+//! every kind, or the one named.
 //!
 //! `cargo bench --bench training -- vocabulary [STEPS]`: a step by the vocabulary, with ids of one subset
 //! of 100k rows scattered over the tables, and by row optimizer, turn by turn in one process.
@@ -153,11 +154,14 @@ fn main() {
         rows_per_second(floor),
         100.0
     );
-    for (name, kind) in [
+    let kinds = [
         ("field_all", BilinearKind::FieldAll),
         ("field_each", BilinearKind::FieldEach),
         ("field_interaction", BilinearKind::FieldInteraction),
-    ] {
+    ];
+    let named = |name| std::env::args().any(|arg| arg == name);
+    let all = !kinds.iter().any(|(name, _)| named(*name));
+    for (name, kind) in kinds.into_iter().filter(|(name, _)| all || named(*name)) {
         let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
             .with_bilinear(kind)
             .with_hidden_units(HIDDEN.to_vec());
