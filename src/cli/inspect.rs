@@ -71,7 +71,10 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
         ),
         (
             "pairs of 1,024 rows",
-            mebibytes(4.0 * 1024.0 * 2.0 * width as f64),
+            format!(
+                "{} and as much for their gradient; on flex a block at a time",
+                mebibytes(4.0 * 1024.0 * 2.0 * width as f64)
+            ),
         ),
         (
             "logits",

@@ -94,9 +94,21 @@ pub(crate) trait PairGradients: PairOps {
 
 /// As [`super::pairs`].
 pub(super) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
+    let num_rows = sides[0].embeddings.dims()[0];
+    let lays_out = sides.iter().any(|side| {
+        let kind = side.matrices.as_ref().map(|(kind, _)| *kind);
+        kind == Some(BilinearKind::FieldInteraction) && !side.embeddings.device().is_autodiff()
+    });
+    if lays_out && num_rows < INTERACTION_ROWS {
+        return None;
+    }
     let sides = on_a_kernels_backend(sides)?;
     Some(Tensor::from_dispatch(Dispatch::pairs(sides)))
 }
+
+/// Rows from which field_interaction's pairs alone are made faster by the kernel, which first lays
+/// the matrices out anew.
+const INTERACTION_ROWS: usize = 4;
 
 /// As [`super::pairs_linear`].
 pub(super) fn pairs_linear(
@@ -119,12 +131,7 @@ pub(super) fn pairs_linear(
     Some(Tensor::from_dispatch(Dispatch::pairs_linear(sides, reader)))
 }
 
-/// Rows from which field_interaction scores faster through its kernel, which first lays the
-/// matrices of the pairs out anew: at F = 39, K = 10, H = 400 the chain takes .8 times as long at one
-/// row, 1.15 at 4 and 1.9 at 8 (`cargo bench --bench layers field_interaction 31 ROWS`).
-const INTERACTION_ROWS: usize = 4;
-
-/// The sides' primitives, where they are f32 tensors of flex and the kernel pays. Autodiff turned on
+/// The sides' primitives, where they are f32 tensors of flex. Autodiff turned on
 /// in Burn by someone else, but not in this crate, has no backward here.
 fn on_a_kernels_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
     let [first, second] = sides.each_ref().map(|side| {
@@ -138,8 +145,6 @@ fn on_a_kernels_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
             None => Matrices::None,
             Some((kind, matrices)) => {
                 (matrices.dtype() == DType::F32).then_some(())?;
-                let few = side.embeddings.dims()[0] < INTERACTION_ROWS && !is_autodiff;
-                (*kind != BilinearKind::FieldInteraction || !few).then_some(())?;
                 let matrices = matrices.clone().into_dispatch();
                 match kind {
                     BilinearKind::FieldAll => Matrices::All(matrices),

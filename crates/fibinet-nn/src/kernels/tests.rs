@@ -234,7 +234,21 @@ fn the_smallest_shape_works() {
 #[test]
 fn the_widths_compiled_apart_work() {
     for dim in [4, 8, 10, 16, 32, 64] {
-        assert_kernels_match(&case(BilinearKind::FieldEach, 5, dim, 3));
+        for batch in [3, 9] {
+            assert_kernels_match(&case(BilinearKind::FieldEach, 5, dim, batch));
+        }
+    }
+}
+
+/// Pairs of several chunks of the weight, and a last one in part.
+#[test]
+fn a_few_rows_read_the_whole_weight() {
+    for kind in KINDS {
+        for batch in 1..=5 {
+            let mut case = case(kind, 12, 10, batch);
+            (case.num_dense, case.num_outputs) = (3, 21);
+            assert_kernels_match(&case);
+        }
     }
 }
 
@@ -253,13 +267,15 @@ fn the_number_of_threads_changes_no_bit() {
     };
     for kind in KINDS {
         // From 4M multiplications on a block's products are threaded too.
-        let mut case = case(kind, 24, 10, 200);
-        case.num_outputs = 96;
-        let one = on(1, &|| fused_linear(&case));
-        let pairs = on(1, &|| fused_pairs(&case));
-        for num_threads in [2, 3, 8] {
-            assert_eq!(on(num_threads, &|| fused_linear(&case)), one, "{kind:?}");
-            assert_eq!(on(num_threads, &|| fused_pairs(&case)), pairs, "{kind:?}");
+        for batch in [200, 2] {
+            let mut case = case(kind, 24, 10, batch);
+            case.num_outputs = 96;
+            let one = on(1, &|| fused_linear(&case));
+            let pairs = on(1, &|| fused_pairs(&case));
+            for num_threads in [2, 3, 8] {
+                assert_eq!(on(num_threads, &|| fused_linear(&case)), one, "{kind:?}");
+                assert_eq!(on(num_threads, &|| fused_pairs(&case)), pairs, "{kind:?}");
+            }
         }
     }
 }
@@ -280,7 +296,7 @@ fn without_autodiff_the_kernels_run_too() {
 }
 
 #[test]
-fn a_row_or_two_of_field_interaction_are_scored_by_tensor_ops() {
+fn the_pairs_alone_of_a_row_or_two_of_field_interaction_are_left_to_tensor_ops() {
     let device = Device::flex();
     let runs = |kind, batch| {
         let config = CombinationConfig::new(4, 3).with_bilinear_kind(kind);

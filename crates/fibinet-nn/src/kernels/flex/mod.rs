@@ -1,5 +1,6 @@
 //! The pair kernels of Burn's flex backend, for f32.
 
+mod few;
 #[cfg(feature = "autodiff")]
 mod fold;
 #[cfg(feature = "autodiff")]
@@ -35,7 +36,10 @@ impl PairOps for Flex {
     fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
         let map = reader.map();
-        let values = linear::forward(&sides.ready(), sides.shape, map);
+        let values = match sides.batch {
+            ..=few::ROWS => few::forward(sides.given(), sides.shape, map),
+            _ => linear::forward(&sides.ready(), sides.shape, map),
+        };
         tensor(values, [sides.batch, map.num_outputs])
     }
 }
@@ -103,11 +107,16 @@ impl DenseSides {
         }
     }
 
-    fn ready(&self) -> [Side<'_>; 2] {
+    fn given(&self) -> [few::FewSide<'_>; 2] {
         self.sides.each_ref().map(|(embeddings, matrices)| {
             let matrices = matrices.as_ref().map(|(kind, m)| (*kind, m.storage()));
-            Side::new(self.shape, embeddings.storage(), matrices)
+            (embeddings.storage(), matrices)
         })
+    }
+
+    fn ready(&self) -> [Side<'_>; 2] {
+        self.given()
+            .map(|(embeddings, matrices)| Side::new(self.shape, embeddings, matrices))
     }
 
     #[cfg(feature = "autodiff")]

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Preparing synthetic Criteo rows against pandas and polars doing the same encoding, turn by turn.
+
+    python3 benches/prepare/run.py [--rows 1000000] [--vocabulary 1000000] [--rounds 3] [--venv DIR]
+
+Each program reads the same tab-separated file, cuts its rows 80/10/10, counts tokens on the training
+rows alone, gives an id to each met ten times, turns integers into log2 tokens, and writes encoded Parquet;
+each is a process of its own. Figures are medians over the rounds: wall seconds, rows and megabytes a
+second, peak memory. The peers need pandas, polars and pyarrow, which go into a virtual environment of
+their own.
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+NUMBERS = [f"I{i}" for i in range(1, 14)]
+CATEGORIES = [f"C{i}" for i in range(1, 27)]
+COLUMNS = ["label", *NUMBERS, *CATEGORIES]
+MIN_COUNT, FIRST, UNKNOWN, MISSING = 10, 3, 1, 2
+
+
+def by_pandas(source, target):
+    import numpy as np
+    import pandas as pd
+
+    types = {name: "string[pyarrow]" for name in CATEGORIES} | {name: "float64" for name in NUMBERS}
+    rows = pd.read_csv(source, sep="\t", header=None, names=COLUMNS, dtype=types, engine="c")
+    draw = np.random.default_rng(2019).random(len(rows))
+    train = draw >= 0.2
+    for name in NUMBERS:
+        value = rows[name]
+        with np.errstate(all="ignore"):
+            # Small values are tokens of their own, apart from the logarithms.
+            rows[name] = np.where(value > 2, np.floor(np.log(value) ** 2), np.floor(value) - 1e6)
+    for name in NUMBERS + CATEGORIES:
+        counts = rows.loc[train, name].value_counts()
+        counts = counts[counts >= MIN_COUNT]
+        ids = pd.Series(np.arange(FIRST, FIRST + len(counts), dtype="uint32"), index=counts.index)
+        missing = rows[name].isna()
+        encoded = rows[name].map(ids).fillna(UNKNOWN).astype("uint32")
+        rows[name] = encoded.mask(missing, MISSING)
+    rows["label"] = rows["label"].astype("float32")
+    for part, taken in {"train": train, "valid": (draw < 0.1), "test": (draw >= 0.1) & ~train}.items():
+        rows[taken].to_parquet(target / f"{part}.parquet", index=False)
+
+
+def by_polars(source, target):
+    import polars as pl
+
+    types = {name: pl.String for name in CATEGORIES} | {name: pl.Float64 for name in NUMBERS}
+    rows = pl.read_csv(
+        source, separator="\t", has_header=False, new_columns=COLUMNS, quote_char=None,
+        schema_overrides={f"column_{i + 1}": types.get(name, pl.Float32) for i, name in enumerate(COLUMNS)},
+    )
+    value = pl.col(NUMBERS)
+    rows = rows.with_columns(
+        pl.when(value > 2).then((value.log() ** 2).floor()).otherwise(value.floor() - 1e6),
+        draw=pl.int_range(pl.len()).hash(2019) / 2.0**64,
+    )
+    train = rows.filter(pl.col("draw") >= 0.2)
+    encoded = []
+    for name in NUMBERS + CATEGORIES:
+        counts = train[name].drop_nulls().value_counts(sort=True).filter(pl.col("count") >= MIN_COUNT)
+        ids = counts.select(name, id=pl.int_range(FIRST, FIRST + pl.len(), dtype=pl.UInt32))
+        joined = rows.select(name).join(ids, on=name, how="left", maintain_order="left")
+        missing = pl.when(pl.col(name).is_null()).then(pl.lit(MISSING, pl.UInt32))
+        encoded.append(joined.select(missing.otherwise(pl.col("id").fill_null(UNKNOWN)).alias(name)).to_series())
+    rows = rows.with_columns(encoded)
+    draw = pl.col("draw")
+    for part, taken in {"train": draw >= 0.2, "valid": draw < 0.1, "test": (draw >= 0.1) & (draw < 0.2)}.items():
+        rows.filter(taken).drop("draw").write_parquet(target / f"{part}.parquet")
+
+
+def measure(command, directory):
+    """Wall seconds and peak MiB of a command."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"{command} failed: {errors.decode()}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--vocabulary", type=int, default=1_000_000)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--venv", type=pathlib.Path, default=ROOT / "target" / "prepare_peers")
+    arguments = arguments.parse_args()
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+    fibinet = str(ROOT / "target" / "release" / "fibinet")
+    python = arguments.venv / "bin" / "python"
+    if not python.exists():
+        venv.create(arguments.venv, with_pip=True)
+        packages = ["pandas", "polars", "pyarrow"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
+        source = directory / "train.txt"
+        sizes = ["--rows", str(arguments.rows), "--vocabulary", str(arguments.vocabulary)]
+        subprocess.run([fibinet, "synth", *sizes, "-o", source], check=True)
+        subprocess.run([fibinet, "init", "train.txt", "--schema", "criteo"], cwd=directory, check=True)
+        megabytes = source.stat().st_size / 1e6
+        programs = {
+            "fibinet": [fibinet, "prepare", "fibinet.toml", "--cache", "cache"],
+            "polars": [str(python), str(HERE / "run.py"), "polars", source, directory / "polars"],
+            "pandas": [str(python), str(HERE / "run.py"), "pandas", source, directory / "pandas"],
+        }
+        figures = {name: [] for name in programs}
+        for _ in range(arguments.rounds):
+            for name, command in programs.items():
+                shutil.rmtree(directory / "cache", ignore_errors=True)
+                (directory / name).mkdir(exist_ok=True)
+                figures[name].append(measure(command, directory))
+    print(f"{os.cpu_count()} CPUs, {arguments.rows} rows, {megabytes:.0f} MB, medians of {arguments.rounds} rounds")
+    print(f"{'':<10}{'seconds':>9}{'rows/s':>11}{'MB/s':>8}{'ratio':>8}{'MiB':>8}")
+    median = {name: [statistics.median(column) for column in zip(*runs)] for name, runs in figures.items()}
+    for name, (seconds, mebibytes) in median.items():
+        ratio = seconds / median["fibinet"][0]
+        print(
+            f"{name:<10}{seconds:>9.2f}{arguments.rows / seconds:>11.0f}{megabytes / seconds:>8.0f}"
+            f"{ratio:>8.2f}{mebibytes:>8.0f}"
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] in (["pandas"], ["polars"]):
+        {"pandas": by_pandas, "polars": by_polars}[sys.argv[1]](pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
+    else:
+        main()
