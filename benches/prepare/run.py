@@ -100,11 +100,12 @@ def main():
     arguments = arguments.parse_args()
     subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
     fibinet = str(ROOT / "target" / "release" / "fibinet")
-    python = arguments.venv / "bin" / "python"
-    if not python.exists():
+    python, installed = arguments.venv / "bin" / "python", arguments.venv / "installed"
+    if not installed.exists():
         venv.create(arguments.venv, with_pip=True)
         packages = ["pandas", "polars", "pyarrow"]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        installed.touch()
 
     with tempfile.TemporaryDirectory() as directory:
         directory = pathlib.Path(directory)

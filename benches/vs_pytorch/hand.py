@@ -39,88 +39,117 @@ def batch(step):
     return ids, torch.from_numpy(labels.astype(np.float32)).view(BATCH, 1)
 
 
+def mul(left, right, out):
+    """out[:, p(i, j)] = left[:, i] * right[:, j] for i < j."""
+    start = 0
+    for i in range(FIELDS - 1):
+        n = FIELDS - 1 - i
+        torch.mul(left[:, i : i + 1], right[:, i + 1 :], out=out[:, start : start + n])
+        start += n
+
+
+def mul_backward(left, right, grad):
+    d_left, d_right = torch.zeros_like(left), torch.zeros_like(right)
+    start = 0
+    for i in range(FIELDS - 1):
+        n = FIELDS - 1 - i
+        g = grad[:, start : start + n]
+        d_left[:, i] = torch.mul(g, right[:, i + 1 :]).sum(1)
+        d_right[:, i + 1 :].addcmul_(g, left[:, i : i + 1])
+        start += n
+    return d_left, d_right
+
+
 class PairMul(torch.autograd.Function):
-    """out[:, p(i, j)] = left[:, i] * right[:, j] for i < j, into a slice of the DNN's input."""
+    """Both sides' pairs, [p; q], into one buffer that is the DNN's input."""
 
     @staticmethod
-    def forward(ctx, left, right, out):
-        start = 0
-        for i in range(FIELDS - 1):
-            n = FIELDS - 1 - i
-            torch.mul(left[:, i : i + 1], right[:, i + 1 :], out=out[:, start : start + n])
-            start += n
-        ctx.save_for_backward(left, right)
+    def forward(ctx, p_left, p_right, q_left, q_right):
+        out = p_left.new_empty(p_left.shape[0], 2 * PAIRS, DIM)
+        mul(p_left, p_right, out[:, :PAIRS])
+        mul(q_left, q_right, out[:, PAIRS:])
+        ctx.save_for_backward(p_left, p_right, q_left, q_right)
         return out
 
     @staticmethod
     def backward(ctx, grad):
-        left, right = ctx.saved_tensors
-        d_left, d_right = torch.zeros_like(left), torch.zeros_like(right)
-        start = 0
-        for i in range(FIELDS - 1):
-            n = FIELDS - 1 - i
-            g = grad[:, start : start + n]
-            d_left[:, i] = torch.mul(g, right[:, i + 1 :]).sum(1)
-            d_right[:, i + 1 :].addcmul_(g, left[:, i : i + 1])
-            start += n
-        return d_left, d_right, None
+        p_left, p_right, q_left, q_right = ctx.saved_tensors
+        of_p = mul_backward(p_left, p_right, grad[:, :PAIRS])
+        return *of_p, *mul_backward(q_left, q_right, grad[:, PAIRS:])
+
+
+def bilinear(x, weight, out):
+    """out[:, p(i, j)] = (x[:, i] @ W[p]) * x[:, j], one GEMM a left field; W is [K, P * K]."""
+    batch_size = x.shape[0]
+    hidden = x.new_empty(batch_size, PAIRS, DIM)
+    flat = hidden.view(batch_size, PAIRS * DIM)
+    start = 0
+    for i in range(FIELDS - 1):
+        n = FIELDS - 1 - i
+        columns = slice(start * DIM, (start + n) * DIM)
+        torch.mm(x[:, i], weight[:, columns], out=flat[:, columns])
+        torch.mul(hidden[:, start : start + n], x[:, i + 1 :], out=out[:, start : start + n])
+        start += n
+    return hidden
+
+
+def bilinear_backward(x, weight, hidden, grad):
+    batch_size = x.shape[0]
+    d_x, d_weight = torch.zeros_like(x), torch.empty_like(weight)
+    start = 0
+    for i in range(FIELDS - 1):
+        n = FIELDS - 1 - i
+        columns = slice(start * DIM, (start + n) * DIM)
+        g = grad[:, start : start + n]
+        d_x[:, i + 1 :].addcmul_(g, hidden[:, start : start + n])
+        d_hidden = torch.mul(g, x[:, i + 1 :]).reshape(batch_size, n * DIM)
+        d_x[:, i] += d_hidden @ weight[:, columns].t()
+        d_weight[:, columns] = x[:, i].t() @ d_hidden
+        start += n
+    return d_x, d_weight
 
 
 class PairBilinear(torch.autograd.Function):
-    """out[:, p(i, j)] = (x[:, i] @ W[p]) * x[:, j], one GEMM a left field; W is [K, P * K]."""
+    """Both sides' pairs of field_interaction into one buffer."""
 
     @staticmethod
-    def forward(ctx, x, weight):
-        batch_size = x.shape[0]
-        hidden = x.new_empty(batch_size, PAIRS, DIM)
-        out = x.new_empty(batch_size, PAIRS, DIM)
-        flat = hidden.view(batch_size, PAIRS * DIM)
-        start = 0
-        for i in range(FIELDS - 1):
-            n = FIELDS - 1 - i
-            columns = slice(start * DIM, (start + n) * DIM)
-            torch.mm(x[:, i], weight[:, columns], out=flat[:, columns])
-            torch.mul(hidden[:, start : start + n], x[:, i + 1 :], out=out[:, start : start + n])
-            start += n
-        ctx.save_for_backward(x, weight, hidden)
+    def forward(ctx, raw, p_weight, senet, q_weight):
+        out = raw.new_empty(raw.shape[0], 2 * PAIRS, DIM)
+        p_hidden = bilinear(raw, p_weight, out[:, :PAIRS])
+        q_hidden = bilinear(senet, q_weight, out[:, PAIRS:])
+        ctx.save_for_backward(raw, p_weight, p_hidden, senet, q_weight, q_hidden)
         return out
 
     @staticmethod
     def backward(ctx, grad):
-        x, weight, hidden = ctx.saved_tensors
-        batch_size = x.shape[0]
-        d_x, d_weight = torch.zeros_like(x), torch.empty_like(weight)
-        start = 0
-        for i in range(FIELDS - 1):
-            n = FIELDS - 1 - i
-            columns = slice(start * DIM, (start + n) * DIM)
-            g = grad[:, start : start + n]
-            d_x[:, i + 1 :].addcmul_(g, hidden[:, start : start + n])
-            d_hidden = torch.mul(g, x[:, i + 1 :]).reshape(batch_size, n * DIM)
-            d_x[:, i] += d_hidden @ weight[:, columns].t()
-            d_weight[:, columns] = x[:, i].t() @ d_hidden
-            start += n
-        return d_x, d_weight
+        raw, p_weight, p_hidden, senet, q_weight, q_hidden = ctx.saved_tensors
+        of_p = bilinear_backward(raw, p_weight, p_hidden, grad[:, :PAIRS])
+        return *of_p, *bilinear_backward(senet, q_weight, q_hidden, grad[:, PAIRS:])
 
 
-class Bilinear(nn.Module):
+class Combination(nn.Module):
     def __init__(self, kind):
         super().__init__()
         self.kind = kind
-        count = {"field_all": 1, "field_each": FIELDS, "field_interaction": PAIRS}[kind]
-        weight = torch.randn(count, DIM, DIM) * (1 / DIM) ** 0.5
-        if kind == "field_interaction":
-            weight = weight.permute(1, 0, 2).reshape(DIM, PAIRS * DIM).contiguous()
-        self.weight = nn.Parameter(weight)
+        self.p_weight, self.q_weight = self.matrices(), self.matrices()
 
-    def forward(self, x):
+    def matrices(self):
+        count = {"field_all": 1, "field_each": FIELDS, "field_interaction": PAIRS}[self.kind]
+        weight = torch.randn(count, DIM, DIM) * (1 / DIM) ** 0.5
         if self.kind == "field_interaction":
-            return PairBilinear.apply(x, self.weight)
+            weight = weight.permute(1, 0, 2).reshape(DIM, PAIRS * DIM).contiguous()
+        return nn.Parameter(weight)
+
+    def left(self, x, weight):
         if self.kind == "field_all":
-            left = x @ self.weight[0]
-        else:
-            left = torch.einsum("bfk,fkl->bfl", x, self.weight)
-        return PairMul.apply(left, x, x.new_empty(x.shape[0], PAIRS, DIM))
+            return x @ weight[0]
+        return torch.einsum("bfk,fkl->bfl", x, weight)
+
+    def forward(self, raw, senet):
+        if self.kind == "field_interaction":
+            return PairBilinear.apply(raw, self.p_weight, senet, self.q_weight)
+        p_left, q_left = self.left(raw, self.p_weight), self.left(senet, self.q_weight)
+        return PairMul.apply(p_left, raw, q_left, senet)
 
 
 class FiBiNet(nn.Module):
@@ -134,7 +163,7 @@ class FiBiNet(nn.Module):
         nn.init.zeros_(self.linear.weight)
         self.squeeze = nn.Linear(FIELDS, FIELDS // 3, bias=False)
         self.excite = nn.Linear(FIELDS // 3, FIELDS, bias=False)
-        self.raw, self.senet = Bilinear(kind), Bilinear(kind)
+        self.combination = Combination(kind)
         widths, layers = [2 * PAIRS * DIM, *HIDDEN], []
         for width, next_width in zip(widths, widths[1:]):
             layers += [nn.Linear(width, next_width), nn.ReLU(inplace=True)]
@@ -145,7 +174,7 @@ class FiBiNet(nn.Module):
         raw = self.embedding(ids)
         weights = torch.relu(self.excite(torch.relu(self.squeeze(raw.mean(-1)))))
         reweighted = raw * weights.unsqueeze(-1)
-        pairs = torch.cat([self.raw(raw), self.senet(reweighted)], 1).flatten(1)
+        pairs = self.combination(raw, reweighted).flatten(1)
         return self.linear(ids).sum(1) + self.dnn(pairs)
 
 

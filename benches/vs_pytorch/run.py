@@ -3,8 +3,7 @@
 
     python3 benches/vs_pytorch/run.py [--rounds 3] [--steps 7] [--venv DIR]
 
-Every round runs each program once as a process of its own, ours and PyTorch's alternately, on the same
-ids and as many threads; a figure is the median over the rounds of a process's median step. PyTorch runs
+Every round runs each program once as a process of its own, on the same ids and as many threads; a figure is the median over the rounds of a process's median step. PyTorch runs
 as Python has it, and again with glibc told to keep its large buffers ("tuned"), each with fused Adam
 over whole tables and with sparse gradients; the faster of the two counts. It needs PyTorch, which it
 installs into a virtual environment of its own (several gigabytes), and Rust.
@@ -28,7 +27,7 @@ TUNED = {"MALLOC_MMAP_THRESHOLD_": str(1 << 33), "MALLOC_TRIM_THRESHOLD_": str(1
 def run(command, environment=None):
     """The command's standard output and its peak memory in MiB."""
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        command, stdout=subprocess.PIPE, text=True,
         env={**os.environ, **(environment or {})},
     )
     output = process.stdout.read()
@@ -46,10 +45,11 @@ def ours_binary():
 
 
 def peer_python(directory):
-    python = directory / "bin" / "python"
-    if not python.exists():
+    python, installed = directory / "bin" / "python", directory / "installed"
+    if not installed.exists():
         venv.create(directory, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "torch", "numpy"], check=True)
+        installed.touch()
     return str(python)
 
 

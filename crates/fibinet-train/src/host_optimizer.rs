@@ -61,11 +61,23 @@ impl HostOptimizer {
     ) {
         for parameter in &mut parameters.taken {
             if !self.states.contains_key(&parameter.path) {
-                let state = self.state(parameter.gradient().len());
+                let [first, second] = self.state_lens(parameter.gradient().len());
+                let state = State {
+                    steps: 0,
+                    first: vec![0.0; first],
+                    second: vec![0.0; second],
+                };
                 self.states.insert(parameter.path.clone(), state);
             }
+            let lens = self.state_lens(parameter.gradient().len());
             let state = self.states.get_mut(&parameter.path);
             let state = state.expect("it was just put there");
+            let path = &parameter.path;
+            assert_eq!(
+                [state.first.len(), state.second.len()],
+                lens,
+                "state of {path}"
+            );
             state.steps += 1;
             let l2 = if parameter.decays { l2 } else { 0.0 };
             let update = match self.rule {
@@ -83,17 +95,13 @@ impl HostOptimizer {
         }
     }
 
-    fn state(&self, len: usize) -> State {
-        let (first, second) = match self.rule {
-            DenseOptimizer::Adam | DenseOptimizer::Adamw => (len, len),
-            DenseOptimizer::Adagrad => (0, len),
-            DenseOptimizer::Sgd if self.momentum > 0.0 => (len, 0),
-            DenseOptimizer::Sgd => (0, 0),
-        };
-        State {
-            steps: 0,
-            first: vec![0.0; first],
-            second: vec![0.0; second],
+    /// Numbers of both states of a parameter.
+    fn state_lens(&self, len: usize) -> [usize; 2] {
+        match self.rule {
+            DenseOptimizer::Adam | DenseOptimizer::Adamw => [len, len],
+            DenseOptimizer::Adagrad => [0, len],
+            DenseOptimizer::Sgd if self.momentum > 0.0 => [len, 0],
+            DenseOptimizer::Sgd => [0, 0],
         }
     }
 }

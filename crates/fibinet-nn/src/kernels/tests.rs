@@ -266,7 +266,7 @@ fn the_number_of_threads_changes_no_bit() {
         pool.build().expect("threads start").install(run)
     };
     for kind in KINDS {
-        // From 4M multiplications on a block's products are threaded too.
+        // At 200 rows a block's products, of 12.7M multiplications, are threaded too.
         for batch in [200, 2] {
             let mut case = case(kind, 24, 10, batch);
             case.num_outputs = 96;

@@ -16,7 +16,7 @@ pub struct RowGradients {
     pub rows: Vec<usize>,
     /// Of the embedding table, `[U, K]`.
     pub embedding: Vec<f32>,
-    /// Of the linear weights, `[U]`; empty where there are none.
+    /// Of the linear weights, `[U]`; empty where there are none, or the head does not read them.
     pub linear: Vec<f32>,
 }
 

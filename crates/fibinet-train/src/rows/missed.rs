@@ -6,7 +6,9 @@ use crate::adam::{BETA_1, BETA_2, EPSILON, Number, corrections};
 const WINDOW: usize = 256;
 /// Rows last met before this step are replayed step by step: until then bias corrections change too
 /// fast for the series.
-const SERIES_FROM: u32 = 1024;
+pub(crate) const SERIES_FROM: u32 = 1024;
+/// From this step on no row last met before the series would move any more: they are brought up, once.
+pub(crate) const EARLY_END: u32 = SERIES_FROM + WINDOW as u32;
 /// Terms of the series.
 const TERMS: usize = 7;
 /// Steps after the last one around which the series stands, about where half of the movement is.
@@ -32,7 +34,8 @@ const CENTER: i32 = 10;
 /// Its seven sums over s are kept for each of the last 256 values of ℓ and grow by a term a step; after
 /// 256 steps no more is added. So a row costs one root and one division a weight however long it was
 /// not met, each step having its own learning rate and bias corrections. The terms left out are below
-/// 1e-10 of the movement from step 1,024 on; rows last met before are replayed step by step, once.
+/// 1e-10 of the movement from step 1,024 on; rows last met before are replayed step by step, and the optimizer brings
+/// all of them up at step 1,280, so that no later read does it again.
 ///
 /// A step costs 256 additions of seven terms. Sums that are kept, 72 bytes each, are one a step until
 /// Adam's corrections are 1 (step 37,000), and after it 256 a change of the learning rate.

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
 use crate::rows::gradients::RowGradients;
-use crate::rows::missed::MissedSteps;
+use crate::rows::missed::{EARLY_END, MissedSteps, SERIES_FROM};
 use crate::rows::tables::Tables;
 
 /// Rows that one task updates.
 const CHUNK_ROWS: usize = 256;
+/// Rows looked at together where all early ones are brought up.
+const EARLY_ROWS: usize = 1 << 16;
 /// Rows that are touched before the first of them is updated.
 const TOUCHED_ROWS: usize = 32;
 
@@ -160,8 +162,8 @@ impl RowOptimizer {
         }
     }
 
-    /// One step: every row of `gradients`, times `scale`, moves its row of the tables. Rows that may
-    /// lie behind are to be [caught up](Self::catch_up) before.
+    /// One step: every row of `gradients`, times `scale`, moves its row of the tables. Rows that lie
+    /// behind are [caught up](Self::catch_up) first, as they were where the gradients are theirs.
     ///
     /// # Panics
     ///
@@ -173,6 +175,7 @@ impl RowOptimizer {
         learning_rate: f64,
         scale: f64,
     ) {
+        self.catch_up(tables, &gradients.rows);
         self.step += 1;
         let rule = Rule::new(self.rule, self.step, learning_rate, scale);
         let (rows, dim) = (&gradients.rows, tables.embedding_dim);
@@ -182,7 +185,10 @@ impl RowOptimizer {
             &gradients.embedding,
             rule,
         );
-        if let Some(weights) = &mut tables.linear {
+        // A head may read no linear terms.
+        if let Some(weights) = &mut tables.linear
+            && !gradients.linear.is_empty()
+        {
             assert_eq!(gradients.linear.len(), rows.len(), "linear gradients");
             Part::new(weights, &mut self.linear, self.rule, 1).step(rows, &gradients.linear, rule);
         }
@@ -191,6 +197,29 @@ impl RowOptimizer {
             for row in rows {
                 last[*row] = missed.steps();
             }
+            if missed.steps() == EARLY_END {
+                self.catch_up_early(tables);
+            }
+        }
+    }
+
+    /// Brings the rows up whose missed steps are replayed one by one.
+    fn catch_up_early(&mut self, tables: &mut Tables) {
+        let is_early = |last: &u32| (1..SERIES_FROM).contains(last);
+        let mut rows = Vec::new();
+        for first in (0..tables.sizes.num_rows()).step_by(EARLY_ROWS) {
+            let Some(Behind { last, .. }) = &self.behind else {
+                return;
+            };
+            let some = &last[first..last.len().min(first + EARLY_ROWS)];
+            rows.clear();
+            rows.extend(
+                (first..)
+                    .zip(some)
+                    .filter(|(_, last)| is_early(last))
+                    .map(|(row, _)| row),
+            );
+            self.catch_up(tables, &rows);
         }
     }
 }
@@ -388,6 +417,59 @@ mod tests {
             actual.len() == expected.len() && close,
             "{actual:?}, expected {expected:?}"
         );
+    }
+
+    /// Against lazy Adam of all rows in every step, which is dense Adam; row `r` is met every `2^r`
+    /// steps, the last one in the first step alone.
+    #[test]
+    fn exact_adam_stays_with_dense_adam_past_its_early_steps() {
+        let [mut exact_tables, mut dense_tables] = [tables(), tables()];
+        let mut exact = RowOptimizer::new(RowRule::ExactAdam, &exact_tables);
+        let mut dense = RowOptimizer::new(RowRule::LazyAdam, &dense_tables);
+        let all = [0, 1, 2, 3, 4];
+        for step in 0..1400_usize {
+            let period = |row: usize| if row == 4 { 1 << 20 } else { 1 << (3 * row) };
+            let met = |row: usize| step.is_multiple_of(period(row));
+            let gradient = |row: usize| match met(row) {
+                true => {
+                    (fibinet_data::mix_seed(row as u64, step as u64) % 1000) as f32 / 500.0 - 0.9
+                }
+                false => 0.0,
+            };
+            let rows: Vec<usize> = all.into_iter().filter(|row| met(*row)).collect();
+            let of_met: Vec<f32> = rows.iter().map(|row| gradient(*row)).collect();
+            let rate = if step < 700 { 1e-2 } else { 3e-3 };
+            exact.step(&mut exact_tables, &gradients(&rows, &of_met), rate, 1.0);
+            dense.step(
+                &mut dense_tables,
+                &gradients(&all, &all.map(gradient)),
+                rate,
+                1.0,
+            );
+            if step == EARLY_END as usize - 1 {
+                let last = &exact.behind.as_ref().unwrap().last;
+                assert!(last.iter().all(|last| *last >= SERIES_FROM), "{last:?}");
+            }
+        }
+        let read = exact.current(&exact_tables).embedding;
+        exact.catch_up(&mut exact_tables, &all);
+        assert_eq!(read, exact_tables.embedding);
+        assert!(
+            read.iter().all(|weight| (weight - 1.0).abs() > 1e-3),
+            "{read:?}"
+        );
+        assert_close(&read, &dense_tables.embedding);
+    }
+
+    #[test]
+    fn linear_weights_that_no_head_reads_stay() {
+        let config = FiBiNetConfig::new(2, 1);
+        let mut tables = Tables::new(&config, FieldSizes::new(vec![2, 3]).unwrap(), 0).unwrap();
+        let (before, linear) = (tables.embedding.clone(), tables.linear.clone());
+        let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables);
+        optimizer.step(&mut tables, &gradients(&[1], &[2.0]), 0.1, 1.0);
+        assert_eq!(tables.linear, linear);
+        assert_ne!(tables.embedding, before);
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub(crate) fn rows_read(
         let (of_field, after) = rest.split_at(rest.partition_point(|row| *row < end));
         rest = after;
         // A padding row stays the first of its field, and zero.
-        let padding = usize::from(tables.view().is_padding(field, 0));
+        let is_padded = tables.view().is_padding(field, 0);
+        // Neither has a field that the batch has no id of: it gets a row that nothing reads.
+        let padding = usize::from(is_padded || of_field.is_empty());
         embedding.resize(embedding.len() + padding * dim, 0.0);
         linear.resize(linear.len() + padding, 0.0);
         for row in of_field {
@@ -40,11 +42,14 @@ pub(crate) fn rows_read(
                 optimizer.bring_up_linear(*row, &mut linear[start..]);
             }
         }
-        sizes.push((padding + of_field.len()).max(1));
+        sizes.push(padding + of_field.len());
         for place in (field..rows.num_rows * fields).step_by(fields) {
             for id in &mut ids[rows.place(place)] {
+                if is_padded && *id == 0 {
+                    continue;
+                }
                 let met = of_field.binary_search(&(offset + *id as usize));
-                *id = met.map_or(0, |index| (padding + index) as u32);
+                *id = (padding + met.expect("the rows of the batch's ids")) as u32;
             }
         }
     }

@@ -13,7 +13,8 @@
 //! - bytes: inputs, weight, output and their gradients once; a block of pairs is written and read in
 //!   the cache. At F = 39, K = 10 and 2,048 rows the array it saves is 121 MB, and as much for its
 //!   gradient;
-//! - memory: one block, 6 MB at that shape, and one more for field_interaction, at any `B`.
+//! - memory: one block, 6 MB at that shape, and one more for field_interaction, at any `B`; besides it
+//!   the left vectors of field_all and field_each, as many as embeddings, and backward their gradients.
 //!
 //! Against the array of pairs ([`pairs`](super::pairs)) and flex's own products, at F = 39, K = 10,
 //! H = 400 (`cargo bench --bench layers`, two cores with AVX-512, busy ones): the array takes
@@ -64,13 +65,6 @@ pub(super) struct LinearGradients {
 /// `[p; q; dense] W`, `[B, H]`, a block of pair columns at a time.
 pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
-    let num_dense = map.dense.map_or(0, |(_, num_dense)| num_dense);
-    let num_inputs = 2 * shape.num_columns() + num_dense;
-    assert_eq!(
-        map.weight.len(),
-        num_inputs * num_outputs,
-        "rows of the weight"
-    );
     let blocks = blocks(shape, COLUMNS);
     let num_rows = batch.min(ROWS);
     let mut crossed = crossed(sides, &blocks, num_rows);

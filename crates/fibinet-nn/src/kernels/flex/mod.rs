@@ -36,6 +36,13 @@ impl PairOps for Flex {
     fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
         let map = reader.map();
+        let num_dense = map.dense.map_or(0, |(dense, num_dense)| {
+            assert_eq!(dense.len(), sides.batch * num_dense, "rows of raw values");
+            num_dense
+        });
+        let num_inputs = 2 * sides.shape.num_columns() + num_dense;
+        let len = num_inputs * map.num_outputs;
+        assert_eq!(map.weight.len(), len, "rows of the weight");
         let values = match sides.batch {
             ..=few::ROWS => few::forward(sides.given(), sides.shape, map),
             _ => linear::forward(&sides.ready(), sides.shape, map),
