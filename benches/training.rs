@@ -78,7 +78,7 @@ fn vocabulary(steps: usize, device: &Device) {
             }
         }
     }
-    println!("median of {steps} steps of {BATCH} rows, {SUBSET} rows met");
+    println!("median of {steps} steps of {BATCH} rows, ids of {SUBSET} rows");
     println!("{:>12} {:<10} {:>8} {:>6}", "rows", "", "ms", "ratio");
     let medians = times.map(|mut times| {
         times.sort_unstable();
