@@ -269,9 +269,14 @@ impl Partial {
         remove_dead(cache)?;
         let directory = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(cache);
         let directory = directory.map_err(DataError::io(cache))?;
-        let path = directory.path().join(LOCK);
-        let lock = File::create(&path).map_err(DataError::io(&path))?;
-        lock.lock().map_err(DataError::io(&path))?;
+        // Locked before it has its name, by which others would try it.
+        let (path, unnamed) = (
+            directory.path().join(LOCK),
+            directory.path().join("unnamed"),
+        );
+        let lock = File::create(&unnamed).map_err(DataError::io(&unnamed))?;
+        lock.lock().map_err(DataError::io(&unnamed))?;
+        fs::rename(&unnamed, &path).map_err(DataError::io(&path))?;
         Ok(Self(directory, lock))
     }
 }

@@ -8,11 +8,10 @@ use rayon::prelude::*;
 use crate::adam::Adam;
 use crate::config::DenseOptimizer;
 use crate::norm::squared_norm_with_l2;
+use crate::rows::optimizer::ADAGRAD_EPSILON;
 
 /// Numbers that one task updates.
 const CHUNK: usize = 1 << 14;
-/// PyTorch's.
-const ADAGRAD_EPSILON: f32 = 1e-10;
 
 /// The optimizer of dense parameters whose device is the host: one threaded pass over gradient, state
 /// and weights, with L2 and the factor of the global norm in it, where Burn's walks every array a dozen

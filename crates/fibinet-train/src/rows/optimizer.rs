@@ -36,7 +36,8 @@ pub enum RowRule {
     ExactAdam,
 }
 
-const ADAGRAD_EPSILON: f32 = 1e-10;
+/// PyTorch's.
+pub(crate) const ADAGRAD_EPSILON: f32 = 1e-10;
 
 /// Updates the rows that have a gradient, and no others, in place.
 ///
@@ -123,6 +124,9 @@ impl RowOptimizer {
         let Some(Behind { missed, last, met }) = &mut self.behind else {
             return;
         };
+        if rows.iter().all(|row| last[*row] == missed.steps()) {
+            return;
+        }
         met.clear();
         met.extend(
             rows.iter()

@@ -14,7 +14,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::linear::LinearMap;
-use super::rows::{Levels, RowShape, VectorLoop};
+use super::rows::{RowShape, VectorLoop};
 use crate::layers::bilinear::BilinearKind;
 
 /// Rows up to which this pays: at F = 39, K = 10, H = 400 `cargo bench --bench scoring` has the figures.
@@ -66,12 +66,13 @@ fn inputs_of(row: usize, sides: &[FewSide; 2], shape: RowShape, map: LinearMap) 
     let parts = inputs.chunks_exact_mut(shape.num_columns());
     for ((embeddings, matrices), out) in sides.iter().zip(parts) {
         let vectors = &embeddings[row * shape.len()..][..shape.len()];
-        Arch::new().dispatch(Levels(CrossRow {
+        let cross = CrossRow {
             shape,
             vectors,
             matrices: *matrices,
             out,
-        }));
+        };
+        cross.run();
     }
     if let Some((dense, num_dense)) = map.dense {
         inputs.extend_from_slice(&dense[row * num_dense..][..num_dense]);
@@ -96,7 +97,7 @@ impl VectorLoop for CrossRow<'_> {
     }
 
     #[inline(always)]
-    fn run<const KC: usize>(self) {
+    fn run_with<const KC: usize>(self) {
         let Self { shape, vectors, .. } = self;
         let width = if KC == 0 { shape.embedding_dim } else { KC };
         let mut crossed = vec![0.0; width];

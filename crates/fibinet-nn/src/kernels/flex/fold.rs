@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::rows::{Levels, RowShape, Strip, VectorLoop};
+use super::rows::{RowShape, Strip, VectorLoop};
 
 /// Reads the pairs' gradient of some left fields once: `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]`
 /// and `to_right[j] += gradient[i, j] ⊙ left[i]`.
@@ -24,12 +24,6 @@ pub(super) struct Fold<'a> {
     pub to_right: &'a mut [f32],
 }
 
-impl Fold<'_> {
-    pub fn run(self) {
-        Arch::new().dispatch(Levels(self));
-    }
-}
-
 impl VectorLoop for Fold<'_> {
     #[inline(always)]
     fn embedding_dim(&self) -> usize {
@@ -37,7 +31,7 @@ impl VectorLoop for Fold<'_> {
     }
 
     #[inline(always)]
-    fn run<const KC: usize>(self) {
+    fn run_with<const KC: usize>(self) {
         let Self { shape, strip, .. } = self;
         let width = if KC == 0 { shape.embedding_dim } else { KC };
         let len = shape.len();

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::fold::{Fold, FoldEach};
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{RowShape, Strip, Swap};
+use super::rows::{RowShape, Strip, Swap, VectorLoop};
 use super::side::{
     Block, CHUNK, Left, Side, by_matrix, columns_of, field_of, matrices_of, matrix, side_of,
 };

@@ -34,7 +34,7 @@ use super::gradient::Gradients;
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::pairs::crossed;
 use super::rows::{RowShape, Strip};
-use super::side::{Side, blocks};
+use super::side::{Block, Side, blocks};
 
 /// Columns of a block: wide enough for the products' own blocking of their inner dimension, narrow
 /// enough for the last-level cache.
@@ -65,11 +65,11 @@ pub(super) struct LinearGradients {
 /// `[p; q; dense] W`, `[B, H]`, a block of pair columns at a time.
 pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
-    let blocks = blocks(shape, COLUMNS);
-    let num_rows = batch.min(ROWS);
-    let mut crossed = crossed(sides, &blocks, num_rows);
-    let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
-    let mut pairs = vec![0.0; num_rows * width];
+    let Room {
+        blocks,
+        mut crossed,
+        mut pairs,
+    } = Room::new(sides, shape);
     let mut out = vec![0.0; batch * num_outputs];
     for block in &blocks {
         let weight = &map.weight[block.column * num_outputs..];
@@ -109,11 +109,11 @@ pub(super) fn backward(
     gradient: &[f32],
 ) -> LinearGradients {
     let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
-    let blocks = blocks(shape, COLUMNS);
-    let num_rows = batch.min(ROWS);
-    let mut crossed = crossed(sides, &blocks, num_rows);
-    let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
-    let mut pairs = vec![0.0; num_rows * width];
+    let Room {
+        blocks,
+        mut crossed,
+        mut pairs,
+    } = Room::new(sides, shape);
     let mut to_weight = vec![0.0; map.weight.len()];
     let mut to = sides.each_ref().map(Side::gradient);
     for block in &blocks {
@@ -163,6 +163,26 @@ pub(super) fn backward(
         sides: [sides[0].finish(first), sides[1].finish(second)],
         weight: to_weight,
         dense,
+    }
+}
+
+/// The blocks, and room for what exists of one at a time.
+struct Room {
+    blocks: Vec<Block>,
+    crossed: Vec<f32>,
+    pairs: Vec<f32>,
+}
+
+impl Room {
+    fn new(sides: &[Side; 2], shape: RowShape) -> Self {
+        let blocks = blocks(shape, COLUMNS);
+        let num_rows = sides[0].num_rows().min(ROWS);
+        let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
+        Self {
+            crossed: crossed(sides, &blocks, num_rows),
+            pairs: vec![0.0; num_rows * width],
+            blocks,
+        }
     }
 }
 

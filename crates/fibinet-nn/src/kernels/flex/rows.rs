@@ -60,11 +60,16 @@ pub(super) trait VectorLoop: Sized {
     fn embedding_dim(&self) -> usize;
 
     /// `KC` is `K`, or 0 for any.
-    fn run<const KC: usize>(self);
+    fn run_with<const KC: usize>(self);
+
+    /// The loop, at the SIMD level of the machine.
+    fn run(self) {
+        Arch::new().dispatch(Levels(self));
+    }
 }
 
 /// Compiles a [`VectorLoop`] for each SIMD level.
-pub(super) struct Levels<L>(pub L);
+struct Levels<L>(L);
 
 impl<L: VectorLoop> WithSimd for Levels<L> {
     type Output = ();
@@ -72,13 +77,13 @@ impl<L: VectorLoop> WithSimd for Levels<L> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         match self.0.embedding_dim() {
-            4 => self.0.run::<4>(),
-            8 => self.0.run::<8>(),
-            10 => self.0.run::<10>(),
-            16 => self.0.run::<16>(),
-            32 => self.0.run::<32>(),
-            64 => self.0.run::<64>(),
-            _ => self.0.run::<0>(),
+            4 => self.0.run_with::<4>(),
+            8 => self.0.run_with::<8>(),
+            10 => self.0.run_with::<10>(),
+            16 => self.0.run_with::<16>(),
+            32 => self.0.run_with::<32>(),
+            64 => self.0.run_with::<64>(),
+            _ => self.0.run_with::<0>(),
         }
     }
 }
@@ -96,12 +101,6 @@ pub(super) struct Cross<'a> {
     pub strip: Strip,
 }
 
-impl Cross<'_> {
-    pub fn run(self) {
-        Arch::new().dispatch(Levels(self));
-    }
-}
-
 impl VectorLoop for Cross<'_> {
     #[inline(always)]
     fn embedding_dim(&self) -> usize {
@@ -109,7 +108,7 @@ impl VectorLoop for Cross<'_> {
     }
 
     #[inline(always)]
-    fn run<const KC: usize>(self) {
+    fn run_with<const KC: usize>(self) {
         let Self { shape, strip, .. } = self;
         let width = if KC == 0 { shape.embedding_dim } else { KC };
         let rows = self
@@ -141,12 +140,6 @@ pub(super) struct Swap<'a> {
     pub to: &'a mut [f32],
 }
 
-impl Swap<'_> {
-    pub fn run(self) {
-        Arch::new().dispatch(Levels(self));
-    }
-}
-
 impl VectorLoop for Swap<'_> {
     #[inline(always)]
     fn embedding_dim(&self) -> usize {
@@ -154,7 +147,7 @@ impl VectorLoop for Swap<'_> {
     }
 
     #[inline(always)]
-    fn run<const KC: usize>(self) {
+    fn run_with<const KC: usize>(self) {
         let width = if KC == 0 { self.embedding_dim } else { KC };
         let [a, b] = self.sizes;
         for (i, to) in self.to.chunks_exact_mut(a * width).enumerate().take(b) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{Cross, CrossEach, RowShape, Strip, Swap};
+use super::rows::{Cross, CrossEach, RowShape, Strip, Swap, VectorLoop};
 use crate::layers::bilinear::BilinearKind;
 
 /// Rows that one thread takes at a time: their pairs of one block stay in a core's second-level
