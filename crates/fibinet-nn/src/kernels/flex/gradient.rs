@@ -190,7 +190,7 @@ impl Side<'_> {
     }
 }
 
-fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) -> MatrixMut<'_> {
+pub(super) fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) -> MatrixMut<'_> {
     let dim = shape.embedding_dim;
     MatrixMut::new(&mut matrices[index * dim * dim..], [dim, dim], dim)
 }

@@ -1,9 +1,9 @@
 //! The pairs and the linear map that reads them, without an array of pairs.
 //!
 //! Pair columns come in blocks of whole left fields: a block is formed, multiplied into the output
-//! and forgotten; backward it is formed again, multiplied into its rows of the weight's gradient, and
-//! the gradient of it is consumed where it lies. So the weight and its gradient are touched once a
-//! pass. (Blocks of rows instead would read the weight again for each.)
+//! and forgotten. Backward ([`turned`](super::turned)) it is formed again, multiplied into its rows of
+//! the weight's gradient, and the gradient of it is consumed where it lies. So the weight and its
+//! gradient are touched once a pass. (Blocks of rows instead would read the weight again for each.)
 //!
 //! # Cost
 //!
@@ -13,8 +13,9 @@
 //! - bytes: inputs, weight, output and their gradients once; a block of pairs is written and read in
 //!   the cache. At F = 39, K = 10 and 2,048 rows the array it saves is 121 MB, and as much for its
 //!   gradient;
-//! - memory: one block, 6 MB at that shape, and one more for field_interaction, at any `B`; besides it
-//!   the left vectors of field_all and field_each, as many as embeddings, and backward their gradients.
+//! - memory, at any `B` and `F`: forward one block, 6 MB; backward four tasks (or one a thread) of
+//!   3 MB; twice that for field_interaction. Besides it the left vectors of field_all and field_each,
+//!   as many as embeddings, and backward four arrays of embeddings of 2,048 rows.
 //!
 //! Against the array of pairs ([`pairs`](super::pairs)) and flex's own products, at F = 39, K = 10,
 //! H = 400 (`cargo bench --bench layers`, two cores with AVX-512, busy ones): the array takes
@@ -27,14 +28,15 @@
 //!
 //! so the head never writes pairs out.
 
-use core::ops::Range;
-
+use super::few::FewSide;
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::pairs::crossed;
 use super::rows::{RowShape, Strip};
-use super::side::{Block, Side, blocks};
+use super::side::{Side, blocks};
+#[cfg(feature = "autodiff")]
+use super::turned;
 
 /// Columns of a block: wide enough for the products' own blocking of their inner dimension, narrow
 /// enough for the last-level cache.
@@ -65,23 +67,24 @@ pub(super) struct LinearGradients {
 /// `[p; q; dense] W`, `[B, H]`, a block of pair columns at a time.
 pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
-    let Room {
-        blocks,
-        mut crossed,
-        mut pairs,
-    } = Room::new(sides, shape);
+    let blocks = blocks(shape, COLUMNS);
+    let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
+    let num_rows = batch.min(ROWS);
+    let mut crossed = crossed(sides, &blocks, num_rows);
+    let mut pairs = vec![0.0; num_rows * width];
     let mut out = vec![0.0; batch * num_outputs];
     for block in &blocks {
         let weight = &map.weight[block.column * num_outputs..];
         let weight = Matrix::new(weight, [block.width, num_outputs], num_outputs);
         let (stride, offset) = (block.width, 0);
-        for rows in row_ranges(batch) {
+        for start in (0..batch).step_by(ROWS) {
+            let rows = start..batch.min(start + ROWS);
             let size = [rows.len(), block.width];
             let pairs = &mut pairs[..size[0] * size[1]];
             let strip = Strip { stride, offset };
-            sides[block.side].form(block, rows.clone(), &mut crossed, (pairs, strip));
-            let out = &mut out[rows.start * num_outputs..];
-            MatrixMut::new(out, [rows.len(), num_outputs], num_outputs).product(
+            sides[block.side].form(block, rows, &mut crossed, (pairs, strip));
+            let out = &mut out[start * num_outputs..];
+            MatrixMut::new(out, [size[0], num_outputs], num_outputs).product(
                 Matrix::new(pairs, size, stride),
                 weight,
                 Write::Add,
@@ -99,46 +102,18 @@ pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec
     out
 }
 
-/// The gradients from that of the output, `[B, H]`. Each block of pairs is formed again, and the
-/// gradient of it is consumed at once.
+/// The gradients from that of the output, `[B, H]`.
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
-    sides: &[Side; 2],
+    sides: [FewSide; 2],
     shape: RowShape,
     map: LinearMap,
     gradient: &[f32],
 ) -> LinearGradients {
-    let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
-    let Room {
-        blocks,
-        mut crossed,
-        mut pairs,
-    } = Room::new(sides, shape);
+    let (batch, num_outputs) = (sides[0].0.len() / shape.len(), map.num_outputs);
     let mut to_weight = vec![0.0; map.weight.len()];
-    let mut to = sides.each_ref().map(Side::gradient);
-    for block in &blocks {
-        let of_block = block.column * num_outputs..(block.column + block.width) * num_outputs;
-        let weight = &map.weight[of_block.clone()];
-        let weight = Matrix::new(weight, [block.width, num_outputs], num_outputs);
-        let to_weight = &mut to_weight[of_block];
-        let (side, to) = (&sides[block.side], &mut to[block.side]);
-        let (stride, offset) = (block.width, 0);
-        let strip = Strip { stride, offset };
-        for rows in row_ranges(batch) {
-            let size = [rows.len(), block.width];
-            let pairs = &mut pairs[..size[0] * size[1]];
-            side.form(block, rows.clone(), &mut crossed, (&mut *pairs, strip));
-            let gradient = &gradient[rows.start * num_outputs..];
-            let gradient = Matrix::new(gradient, [rows.len(), num_outputs], num_outputs);
-            MatrixMut::new(to_weight, [block.width, num_outputs], num_outputs).product(
-                Matrix::new(pairs, size, stride).transposed(),
-                gradient,
-                Write::Add,
-            );
-            MatrixMut::new(pairs, size, stride).product(gradient, weight.transposed(), Write::Over);
-            side.consume(block, rows, &mut crossed, (&*pairs, strip), to);
-        }
-    }
+    let weight = (map.weight, num_outputs);
+    let sides = turned::backward(sides, shape, weight, gradient, &mut to_weight);
     let gradient = Matrix::new(gradient, [batch, num_outputs], num_outputs);
     let dense = map.dense.map(|(dense, num_dense)| {
         let tail = 2 * shape.num_columns() * num_outputs;
@@ -158,37 +133,9 @@ pub(super) fn backward(
         );
         to_dense
     });
-    let [first, second] = to;
     LinearGradients {
-        sides: [sides[0].finish(first), sides[1].finish(second)],
+        sides,
         weight: to_weight,
         dense,
     }
-}
-
-/// The blocks, and room for what exists of one at a time.
-struct Room {
-    blocks: Vec<Block>,
-    crossed: Vec<f32>,
-    pairs: Vec<f32>,
-}
-
-impl Room {
-    fn new(sides: &[Side; 2], shape: RowShape) -> Self {
-        let blocks = blocks(shape, COLUMNS);
-        let num_rows = sides[0].num_rows().min(ROWS);
-        let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
-        Self {
-            crossed: crossed(sides, &blocks, num_rows),
-            pairs: vec![0.0; num_rows * width],
-            blocks,
-        }
-    }
-}
-
-/// `0..batch` in ranges of [`ROWS`].
-fn row_ranges(batch: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..batch)
-        .step_by(ROWS)
-        .map(move |start| start..batch.min(start + ROWS))
 }

@@ -1,3 +1,6 @@
+#[cfg(feature = "autodiff")]
+use core::ops::Range;
+
 use gemm::Parallelism;
 
 /// From this many multiplications on a product takes all threads, as flex's own.
@@ -46,6 +49,17 @@ impl<'a> Matrix<'a> {
             columns,
             row_stride,
             column_stride: 1,
+        }
+    }
+
+    /// Some columns of it.
+    #[cfg(feature = "autodiff")]
+    pub fn columns(self, columns: Range<usize>) -> Self {
+        assert!(columns.start < columns.end && columns.end <= self.columns);
+        Self {
+            values: &self.values[columns.start * self.column_stride..],
+            columns: columns.len(),
+            ..self
         }
     }
 

@@ -10,6 +10,8 @@ mod matrix;
 mod pairs;
 mod rows;
 mod side;
+#[cfg(feature = "autodiff")]
+mod turned;
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
@@ -70,8 +72,8 @@ impl PairGradients for Flex {
     ) -> ([SideGradients<Self>; 2], ReaderGradients<Self>) {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
         let gradient = gradient.to_contiguous();
-        let ready = sides.ready();
-        let gradients = linear::backward(&ready, sides.shape, reader.map(), gradient.storage());
+        let given = sides.given();
+        let gradients = linear::backward(given, sides.shape, reader.map(), gradient.storage());
         let of_reader = ReaderGradients {
             weight: like(&reader.weight, gradients.weight),
             dense: gradients

@@ -266,7 +266,7 @@ pub(super) fn columns_of(shape: RowShape, block: &Block) -> impl Iterator<Item =
 }
 
 /// `[P, K, K]` as, for each left field with `n` pairs, `[K, n K]`.
-fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
+pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
     let embedding_dim = shape.embedding_dim;
     let mut out = vec![0.0; matrices.len()];
     for field in 0..shape.num_fields - 1 {

@@ -1,0 +1,730 @@
+//! The backward pass of [`linear`](super::linear), with the batch innermost.
+//!
+//! Rows come in panels of up to [`LANES`], and a panel of embeddings is turned once, to `[F K, lanes]`.
+//! Then a pair is `K` products of two rows at any `K`, and what the two products of the backward pass
+//! read, pairs and weight, lies along their rows (read down its columns the pairs' array costs a tenth
+//! of the product).
+//!
+//! Tasks of [`COLUMNS`] pair columns each form their pairs, multiply them into their rows of the
+//! weight's gradient, and put the pairs' gradient in their place, with nothing to wait for; a group of
+//! them later the panels consume it. Sums go pair by pair and panel by panel, whatever the number of
+//! threads.
+
+use core::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::few::FewSide;
+use super::gradient::{Gradients, matrix_mut};
+use super::matrix::{Matrix, MatrixMut, Write};
+use super::rows::{RowShape, Swap, VectorLoop};
+use super::side::{matrix, side_by_side, side_of};
+use crate::layers::bilinear::BilinearKind;
+
+/// Rows whose pairs' gradient exists at once.
+const ROWS: usize = 2048;
+
+/// Rows of a panel.
+const LANES: usize = 256;
+
+/// Pair columns of a task, or one pair's.
+const COLUMNS: usize = 384;
+
+/// Tasks between two times that the panels wait for all, at least.
+const TASKS: usize = 4;
+
+/// Lanes that a loop holds in registers.
+const REGISTERS: usize = 64;
+
+/// Pairs of one left field that follow each other.
+#[derive(Debug, Clone, PartialEq)]
+struct Run {
+    left: usize,
+    rights: Range<usize>,
+    /// First column in the task's.
+    column: usize,
+}
+
+/// Pair columns that one thread takes at a time.
+#[derive(Debug, Clone, PartialEq)]
+struct Task {
+    /// 0 or 1.
+    side: usize,
+    runs: Vec<Run>,
+    /// First column, in the columns of both sides.
+    column: usize,
+    /// Columns.
+    width: usize,
+}
+
+/// The tasks of both sides, each of whole pairs of one side.
+fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
+    let dim = shape.embedding_dim;
+    let most = (columns / dim).max(1);
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut first = 0;
+    for side in 0..2 {
+        let mut room = 0;
+        for left in 0..shape.num_fields {
+            let mut rights = left + 1..shape.num_fields;
+            while !rights.is_empty() {
+                if room == 0 {
+                    room = most;
+                    tasks.push(Task {
+                        side,
+                        runs: Vec::new(),
+                        column: first,
+                        width: 0,
+                    });
+                }
+                let task = tasks.last_mut().expect("there is room in it");
+                let taken = room.min(rights.len());
+                task.runs.push(Run {
+                    left,
+                    rights: rights.start..rights.start + taken,
+                    column: task.width,
+                });
+                task.width += taken * dim;
+                (rights.start, room, first) =
+                    (rights.start + taken, room - taken, first + taken * dim);
+            }
+        }
+    }
+    tasks
+}
+
+/// One side, but for its rows.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    shape: RowShape,
+    kind: Option<(BilinearKind, &'a [f32])>,
+    /// For field_interaction the matrices of each left field side by side, `[K, n K]` one after the
+    /// other.
+    by_field: &'a [f32],
+}
+
+/// One side of some rows. Arrays are `[F K, lanes]`.
+struct Panel {
+    lanes: usize,
+    right: Vec<f32>,
+    /// The left vectors of field_all and field_each; the last field's are never used.
+    left: Option<Vec<f32>>,
+    to_right: Vec<f32>,
+    /// Of the left vectors, where there is one a field.
+    to_left: Vec<f32>,
+}
+
+/// What a task leaves for the panels, one panel after the other.
+#[derive(Default)]
+struct Room {
+    /// The pairs' gradient, `[width, lanes]`; for field_interaction that of their left vectors.
+    pairs: Vec<f32>,
+    /// For field_interaction the pairs' left vectors, `[width, lanes]`, then what the right ones get.
+    crossed: Vec<f32>,
+    /// For field_interaction what the left fields get, `[runs K, lanes]`.
+    to_left: Vec<f32>,
+}
+
+/// The linear map's weight, `[2 P K, H]`, and what is known of its output.
+struct Outputs<'a> {
+    weight: &'a [f32],
+    num_outputs: usize,
+    /// The gradient of the output, `[B, H]`, and panel by panel turned, `[H, lanes]`.
+    gradient: &'a [f32],
+    turned: Vec<Vec<f32>>,
+}
+
+/// The gradients of the sides, from that of the output, `[B, H]`, and that of the weight, of which the
+/// first `2 P K` rows are written.
+pub(super) fn backward(
+    sides: [FewSide; 2],
+    shape: RowShape,
+    (weight, num_outputs): (&[f32], usize),
+    gradient: &[f32],
+    to_weight: &mut [f32],
+) -> [Gradients; 2] {
+    let len = shape.len();
+    let by_field = sides.map(|(_, matrices)| match matrices {
+        Some((BilinearKind::FieldInteraction, matrices)) => side_by_side(shape, matrices),
+        _ => Vec::new(),
+    });
+    let of_rows: [_; 2] = core::array::from_fn(|i| Side {
+        shape,
+        kind: sides[i].1,
+        by_field: &by_field[i],
+    });
+    let tasks = tasks(shape, COLUMNS);
+    let mut rooms: Vec<Room> = Vec::new();
+    let num_rooms = TASKS.next_multiple_of(rayon::current_num_threads());
+    rooms.resize_with(num_rooms, Room::default);
+
+    let mut to_sides = sides.map(|(embeddings, kind)| Gradients {
+        embeddings: vec![0.0; embeddings.len()],
+        matrices: kind.map(|(_, matrices)| vec![0.0; matrices.len()]),
+    });
+    let batch = sides[0].0.len() / len;
+    for start in (0..batch).step_by(ROWS) {
+        let rows = start..batch.min(start + ROWS);
+        let write = if start == 0 { Write::Over } else { Write::Add };
+        let mut panels = panels(
+            &of_rows,
+            sides.map(|(all, _)| &all[start * len..rows.end * len]),
+        );
+        let gradient = &gradient[start * num_outputs..rows.end * num_outputs];
+        let outputs = Outputs {
+            weight,
+            num_outputs,
+            gradient,
+            turned: gradient
+                .par_chunks(LANES * num_outputs)
+                .map(|rows| transposed(rows, num_outputs))
+                .collect(),
+        };
+        let mut weight_left = &mut *to_weight;
+        let mut matrices_left = to_sides.each_mut().map(|to| match &mut to.matrices {
+            Some(matrices) => &mut matrices[..],
+            None => &mut [],
+        });
+        for tasks in tasks.chunks(num_rooms) {
+            let outlets: Vec<_> = tasks
+                .iter()
+                .map(|task| {
+                    let to_weight = cut(&mut weight_left, task.width * num_outputs);
+                    let to_matrices = match of_rows[task.side].has_a_vector_a_pair() {
+                        true => cut(
+                            &mut matrices_left[task.side],
+                            task.width * shape.embedding_dim,
+                        ),
+                        false => &mut [],
+                    };
+                    (to_weight, to_matrices)
+                })
+                .collect();
+            tasks.par_iter().zip(&mut rooms).zip(outlets).for_each(
+                |((task, room), (to_weight, to_matrices))| {
+                    let side = &of_rows[task.side];
+                    room.fill(task, side, &panels, &outputs, (to_weight, write));
+                    if side.has_a_vector_a_pair() {
+                        room.pass_on(task, side, &panels, to_matrices);
+                    }
+                },
+            );
+            panels
+                .par_iter_mut()
+                .enumerate()
+                .for_each(|(index, panel)| {
+                    let num_lanes = panel[0].lanes;
+                    for start in (0..num_lanes).step_by(REGISTERS) {
+                        let lanes = start..num_lanes.min(start + REGISTERS);
+                        for (task, room) in tasks.iter().zip(&rooms) {
+                            let side = &of_rows[task.side];
+                            panel[task.side].collect(index, side, task, room, lanes.clone());
+                        }
+                    }
+                });
+        }
+        for (i, to) in to_sides.iter_mut().enumerate() {
+            let to_rows = &mut to.embeddings[start * len..rows.end * len];
+            of_rows[i].finish(i, &mut panels, to_rows, to.matrices.as_deref_mut());
+        }
+    }
+    to_sides
+}
+
+/// The first numbers of a slice, which is left with the others.
+fn cut<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+    let (first, after) = core::mem::take(rest).split_at_mut(len);
+    *rest = after;
+    first
+}
+
+/// Both sides of some rows, `[B, F, K]` each.
+fn panels(sides: &[Side; 2], rows: [&[f32]; 2]) -> Vec<[Panel; 2]> {
+    let chunk = LANES * sides[0].shape.len();
+    let [first, second] = rows;
+    first
+        .par_chunks(chunk)
+        .zip(second.par_chunks(chunk))
+        .map(|(first, second)| [sides[0].panel(first), sides[1].panel(second)])
+        .collect()
+}
+
+impl Side<'_> {
+    fn has_a_vector_a_pair(&self) -> bool {
+        matches!(self.kind, Some((BilinearKind::FieldInteraction, _)))
+    }
+
+    /// The matrix of a left field, `[K, K]`, where there is one a field or one for all.
+    fn matrix(&self, field: usize) -> Option<Matrix<'_>> {
+        match self.kind {
+            Some((BilinearKind::FieldAll, matrices)) => Some(matrix(self.shape, matrices, 0)),
+            Some((BilinearKind::FieldEach, matrices)) => Some(matrix(self.shape, matrices, field)),
+            Some((BilinearKind::FieldInteraction, _)) | None => None,
+        }
+    }
+
+    fn panel(&self, rows: &[f32]) -> Panel {
+        let shape = self.shape;
+        let lanes = rows.len() / shape.len();
+        let right = transposed(rows, shape.len());
+        let left = self.matrix(0).map(|_| {
+            let mut left = vec![0.0; right.len()];
+            for field in 0..shape.num_fields - 1 {
+                if let Some(matrix) = self.matrix(field) {
+                    let from = field_of(shape, &right, field, lanes);
+                    let to = field_mut(shape, &mut left, field, lanes);
+                    to.product_here(matrix.transposed(), from, Write::Over);
+                }
+            }
+            left
+        });
+        let to_left = match self.has_a_vector_a_pair() {
+            true => Vec::new(),
+            false => vec![0.0; right.len()],
+        };
+        Panel {
+            lanes,
+            to_right: vec![0.0; right.len()],
+            right,
+            left,
+            to_left,
+        }
+    }
+
+    /// The gradients of rows and matrices from what the panels collected.
+    fn finish(
+        &self,
+        side: usize,
+        panels: &mut [[Panel; 2]],
+        to_rows: &mut [f32],
+        to_matrices: Option<&mut [f32]>,
+    ) {
+        let shape = self.shape;
+        let dim = shape.embedding_dim;
+        if let (false, Some(to_matrices)) = (self.has_a_vector_a_pair(), to_matrices) {
+            let num_matrices = to_matrices.len() / (dim * dim);
+            let chunks = to_matrices.par_chunks_mut(dim * dim).enumerate();
+            chunks.for_each(|(index, to_matrix)| {
+                let left_fields = 0..shape.num_fields - 1;
+                for field in left_fields.filter(|field| num_matrices == 1 || *field == index) {
+                    for panel in panels.iter() {
+                        let Panel {
+                            lanes,
+                            right,
+                            to_left,
+                            ..
+                        } = &panel[side];
+                        matrix_mut(shape, to_matrix, 0).product_here(
+                            field_of(shape, right, field, *lanes),
+                            field_of(shape, to_left, field, *lanes).transposed(),
+                            Write::Add,
+                        );
+                    }
+                }
+            });
+        }
+        panels
+            .par_iter_mut()
+            .zip(to_rows.par_chunks_mut(LANES * shape.len()))
+            .for_each(|(panel, to_rows)| {
+                let Panel {
+                    lanes,
+                    to_right,
+                    to_left,
+                    ..
+                } = &mut panel[side];
+                if self.kind.is_none() {
+                    to_right
+                        .iter_mut()
+                        .zip(&*to_left)
+                        .for_each(|(to, x)| *to += x);
+                }
+                for field in 0..shape.num_fields - 1 {
+                    if let Some(matrix) = self.matrix(field) {
+                        let from = field_of(shape, to_left, field, *lanes);
+                        let to = field_mut(shape, to_right, field, *lanes);
+                        to.product_here(matrix, from, Write::Add);
+                    }
+                }
+                transpose(to_right, *lanes, to_rows);
+            });
+    }
+}
+
+/// Where the vectors of one field lie, `[K, lanes]`.
+fn of_field(shape: RowShape, field: usize, lanes: usize) -> Range<usize> {
+    let Range { start, end } = shape.of(field);
+    start * lanes..end * lanes
+}
+
+/// The vectors of one field, `[K, lanes]`.
+fn field_of(shape: RowShape, panel: &[f32], field: usize, lanes: usize) -> Matrix<'_> {
+    let size = [shape.embedding_dim, lanes];
+    Matrix::new(&panel[shape.of(field).start * lanes..], size, lanes)
+}
+
+fn field_mut(shape: RowShape, panel: &mut [f32], field: usize, lanes: usize) -> MatrixMut<'_> {
+    let size = [shape.embedding_dim, lanes];
+    MatrixMut::new(&mut panel[shape.of(field).start * lanes..], size, lanes)
+}
+
+/// The part of a panel in an array of `width` numbers a lane.
+fn part(panel: usize, lanes: usize, width: usize) -> Range<usize> {
+    panel * LANES * width..(panel * LANES + lanes) * width
+}
+
+impl Run {
+    /// Columns.
+    fn width(&self, shape: RowShape) -> usize {
+        self.rights.len() * shape.embedding_dim
+    }
+
+    /// The run's part of arrays of the task's columns and of all fields, of `lanes` each: its pairs and
+    /// its right vectors.
+    fn parts(&self, shape: RowShape, lanes: usize) -> [Range<usize>; 2] {
+        let len = self.width(shape) * lanes;
+        [self.column, shape.of(self.rights.start).start]
+            .map(|first| first * lanes..first * lanes + len)
+    }
+
+    /// The matrices of the run's pairs side by side, `[K, n K]`.
+    fn matrices<'a>(&self, side: &Side<'a>) -> Matrix<'a> {
+        let before = (self.rights.start - self.left - 1) * side.shape.embedding_dim;
+        side_of(side.shape, side.by_field, self.left)
+            .columns(before..before + self.width(side.shape))
+    }
+}
+
+impl Room {
+    /// Forms the pairs, adds their products with the output's gradient to the weight's, and puts their
+    /// gradient in their place.
+    fn fill(
+        &mut self,
+        task: &Task,
+        side: &Side,
+        panels: &[[Panel; 2]],
+        outputs: &Outputs,
+        (to_weight, write): (&mut [f32], Write),
+    ) {
+        let Outputs {
+            weight,
+            num_outputs,
+            gradient,
+            turned,
+        } = outputs;
+        let (shape, width) = (side.shape, task.width);
+        let size = [width, *num_outputs];
+        let weight = Matrix::new(&weight[task.column * num_outputs..], size, *num_outputs);
+        let num_rows = gradient.len() / num_outputs;
+        self.pairs.resize(width * num_rows, 0.0);
+        if side.has_a_vector_a_pair() {
+            self.crossed.resize(width * num_rows, 0.0);
+        }
+        for (index, (panel, turned)) in panels.iter().zip(turned).enumerate() {
+            let Panel {
+                lanes, right, left, ..
+            } = &panel[task.side];
+            let (lanes, at) = (*lanes, part(index, panel[task.side].lanes, width));
+            let pairs = &mut self.pairs[at.clone()];
+            for run in &task.runs {
+                let [of_pairs, of_rights] = run.parts(shape, lanes);
+                let pairs = &mut pairs[of_pairs.clone()];
+                let rights = &right[of_rights];
+                if side.has_a_vector_a_pair() {
+                    let crossed = &mut self.crossed[at.clone()][of_pairs];
+                    MatrixMut::new(crossed, [run.width(shape), lanes], lanes).product_here(
+                        run.matrices(side).transposed(),
+                        field_of(shape, right, run.left, lanes),
+                        Write::Over,
+                    );
+                    product(pairs, crossed, rights);
+                } else {
+                    let left = &left.as_ref().unwrap_or(right)[of_field(shape, run.left, lanes)];
+                    let rights = rights.chunks_exact(left.len());
+                    for (pair, right) in pairs.chunks_exact_mut(left.len()).zip(rights) {
+                        product(pair, left, right);
+                    }
+                }
+            }
+            let rows = &gradient[index * LANES * num_outputs..];
+            let rows = Matrix::new(rows, [lanes, *num_outputs], *num_outputs);
+            let write = if index == 0 { write } else { Write::Add };
+            MatrixMut::new(to_weight, size, *num_outputs).product_here(
+                Matrix::new(pairs, [width, lanes], lanes),
+                rows,
+                write,
+            );
+            MatrixMut::new(pairs, [width, lanes], lanes).product_here(
+                weight,
+                Matrix::new(turned, [*num_outputs, lanes], lanes),
+                Write::Over,
+            );
+        }
+    }
+
+    /// Where there is a left vector a pair: from the pairs' gradient what the right and the left fields
+    /// get, and the gradient of the matrices, `[n, K, K]`, to which it is added.
+    fn pass_on(
+        &mut self,
+        task: &Task,
+        side: &Side,
+        panels: &[[Panel; 2]],
+        to_matrices: &mut [f32],
+    ) {
+        let (shape, width) = (side.shape, task.width);
+        let dim = shape.embedding_dim;
+        let num_rows = self.pairs.len() / width;
+        self.to_left.resize(task.runs.len() * dim * num_rows, 0.0);
+        let mut matrices_left = to_matrices;
+        for (number, run) in task.runs.iter().enumerate() {
+            let to_matrices = cut(&mut matrices_left, run.width(shape) * dim);
+            let size = [dim, run.width(shape)];
+            let mut by_field = vec![0.0; to_matrices.len()];
+            let (sizes, embedding_dim) = ([run.rights.len(), dim], dim);
+            let swap = Swap {
+                sizes,
+                embedding_dim,
+                from: &*to_matrices,
+                to: &mut by_field,
+            };
+            swap.run();
+            for (index, panel) in panels.iter().enumerate() {
+                let Panel { lanes, right, .. } = &panel[task.side];
+                let lanes = *lanes;
+                let at = part(index, lanes, width);
+                let [of_pairs, of_rights] = run.parts(shape, lanes);
+                let pairs = &mut self.pairs[at.clone()][of_pairs.clone()];
+                let crossed = &mut self.crossed[at][of_pairs];
+                Arch::new().dispatch(PassOn {
+                    gradient: &mut *pairs,
+                    crossed,
+                    right: &right[of_rights],
+                });
+                let to_crossed = Matrix::new(pairs, [run.width(shape), lanes], lanes);
+                let to_left = &mut self.to_left[part(index, lanes, task.runs.len() * dim)];
+                MatrixMut::new(&mut to_left[number * dim * lanes..], [dim, lanes], lanes)
+                    .product_here(run.matrices(side), to_crossed, Write::Over);
+                MatrixMut::new(&mut by_field, size, size[1]).product_here(
+                    field_of(shape, right, run.left, lanes),
+                    to_crossed.transposed(),
+                    Write::Add,
+                );
+            }
+            let sizes = [dim, run.rights.len()];
+            let swap = Swap {
+                sizes,
+                embedding_dim,
+                from: &by_field,
+                to: to_matrices,
+            };
+            swap.run();
+        }
+    }
+}
+
+impl Panel {
+    /// Adds what the pairs of some tasks give to their fields.
+    fn collect(
+        &mut self,
+        index: usize,
+        side: &Side,
+        task: &Task,
+        room: &Room,
+        lanes: Range<usize>,
+    ) {
+        let (dim, stride) = (side.shape.embedding_dim, self.lanes);
+        for (number, run) in task.runs.iter().enumerate() {
+            if side.has_a_vector_a_pair() {
+                let mut add = |rows: Range<usize>, from: &[f32], first: usize| {
+                    for (row, from_row) in rows.zip(first..) {
+                        let from = &from[from_row * stride..][lanes.clone()];
+                        let to = &mut self.to_right[row * stride..][lanes.clone()];
+                        to.iter_mut().zip(from).for_each(|(to, x)| *to += x);
+                    }
+                };
+                let rights = run.rights.start * dim..run.rights.end * dim;
+                let crossed = &room.crossed[part(index, stride, task.width)];
+                add(rights, crossed, run.column);
+                let to_left = &room.to_left[part(index, stride, task.runs.len() * dim)];
+                add(side.shape.of(run.left), to_left, number * dim);
+            } else {
+                let Self {
+                    right,
+                    left,
+                    to_right,
+                    to_left,
+                    ..
+                } = self;
+                let fold = Fold {
+                    dim,
+                    run,
+                    stride,
+                    lanes: lanes.clone(),
+                    pairs: &room.pairs[part(index, stride, task.width)],
+                    left: left.as_deref().unwrap_or(right),
+                    right,
+                    to_left,
+                    to_right,
+                };
+                Arch::new().dispatch(fold);
+            }
+        }
+    }
+}
+
+/// Reads the pairs' gradient of a run once: `to_left[i] += gradient[i, j] ⊙ right[j]` and
+/// `to_right[j] += gradient[i, j] ⊙ left[i]`, for some lanes of rows of `stride`.
+struct Fold<'a> {
+    dim: usize,
+    run: &'a Run,
+    stride: usize,
+    lanes: Range<usize>,
+    /// `[width, lanes]`
+    pairs: &'a [f32],
+    left: &'a [f32],
+    right: &'a [f32],
+    to_left: &'a mut [f32],
+    to_right: &'a mut [f32],
+}
+
+impl Fold<'_> {
+    /// `N` is the number of lanes, or 0 for any.
+    #[inline(always)]
+    fn run_with<const N: usize>(self) {
+        let Self { dim, run, .. } = self;
+        let num_lanes = if N == 0 { self.lanes.len() } else { N };
+        let at = |row: usize| {
+            let start = row * self.stride + self.lanes.start;
+            start..start + num_lanes
+        };
+        for k in 0..dim {
+            let left = &self.left[at(run.left * dim + k)];
+            let to_left = &mut self.to_left[at(run.left * dim + k)];
+            let mut sum = [0.0; REGISTERS];
+            sum[..num_lanes].copy_from_slice(to_left);
+            for (pair, field) in run.rights.clone().enumerate() {
+                let gradient = &self.pairs[at(run.column + pair * dim + k)];
+                let right = &self.right[at(field * dim + k)];
+                let to_right = &mut self.to_right[at(field * dim + k)];
+                for lane in 0..num_lanes {
+                    sum[lane] += gradient[lane] * right[lane];
+                    to_right[lane] += gradient[lane] * left[lane];
+                }
+            }
+            to_left.copy_from_slice(&sum[..num_lanes]);
+        }
+    }
+}
+
+impl WithSimd for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        match self.lanes.len() {
+            REGISTERS => self.run_with::<REGISTERS>(),
+            _ => self.run_with::<0>(),
+        }
+    }
+}
+
+/// `out = a ⊙ b`.
+struct Product<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (out, (a, b)) in self.out.iter_mut().zip(self.a.iter().zip(self.b)) {
+            *out = a * b;
+        }
+    }
+}
+
+fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
+    Arch::new().dispatch(Product { a, b, out });
+}
+
+/// From the gradient of pairs what their right vectors get, in the place of the left ones, and the
+/// gradient of those, in the place of the pairs'.
+struct PassOn<'a> {
+    gradient: &'a mut [f32],
+    crossed: &'a mut [f32],
+    right: &'a [f32],
+}
+
+impl WithSimd for PassOn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let both = self.gradient.iter_mut().zip(self.crossed);
+        for ((gradient, crossed), right) in both.zip(self.right) {
+            *crossed *= *gradient;
+            *gradient *= right;
+        }
+    }
+}
+
+/// `[rows, columns]` as `[columns, rows]`.
+fn transposed(from: &[f32], columns: usize) -> Vec<f32> {
+    let mut to = vec![0.0; from.len()];
+    transpose(from, columns, &mut to);
+    to
+}
+
+/// Writes `[rows, columns]` as `[columns, rows]`, in squares whose lines of both stay in the cache.
+fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
+    const SQUARE: usize = 16;
+    let rows = from.len() / columns;
+    for first_row in (0..rows).step_by(SQUARE) {
+        let last_row = rows.min(first_row + SQUARE);
+        for first in (0..columns).step_by(SQUARE) {
+            for column in first..columns.min(first + SQUARE) {
+                for row in first_row..last_row {
+                    to[column * rows + row] = from[row * columns + column];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_whole_pairs_in_order() {
+        let shape = RowShape {
+            num_fields: 4,
+            embedding_dim: 3,
+        };
+        let tasks = tasks(shape, 13);
+        let columns: Vec<_> = tasks
+            .iter()
+            .map(|task| (task.side, task.column, task.width))
+            .collect();
+        assert_eq!(columns, [(0, 0, 12), (0, 12, 6), (1, 18, 12), (1, 30, 6)]);
+        let run = |left, rights, column| Run {
+            left,
+            rights,
+            column,
+        };
+        assert_eq!(tasks[0].runs, [run(0, 1..4, 0), run(1, 2..3, 9)]);
+        assert_eq!(tasks[1].runs, [run(1, 3..4, 0), run(2, 3..4, 3)]);
+    }
+
+    #[test]
+    fn a_matrix_turned_twice_is_itself() {
+        let matrix: Vec<f32> = (0..17 * 35_u16).map(f32::from).collect();
+        let turned = transposed(&matrix, 35);
+        assert_eq!(turned[..3], [0.0, 35.0, 70.0]);
+        assert_eq!(transposed(&turned, 17), matrix);
+    }
+}
