@@ -851,6 +851,12 @@ fn avazu_rows_train_with_nothing_edited() {
     let bundle = json(&succeed(at, &["inspect", "run", "--json"]));
     let fields = bundle["fields"].as_array().expect("fields");
     assert_eq!(fields.len(), 24);
+    // 276 pairs of 16 numbers a side.
+    let shown = succeed(at, &["inspect", "run"]);
+    assert!(
+        shown.contains("69.0 MiB as an array; at most 6.0 MiB at once on flex"),
+        "{shown}"
+    );
     let hour = fields
         .iter()
         .find(|field| field["name"] == "hour.hour")

@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use fibinet::nn::num_pairs;
 use fibinet::serve::Scorer;
 use serde_json::json;
 
@@ -27,7 +26,6 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
     let table_numbers = bundle.tables().num_params();
     let layout = bundle.encoder.layout();
     let bytes = bytes_below(&args.run)?;
-    let width = num_pairs(config.num_fields) * config.embedding_dim;
     if args.json {
         let fields: Vec<_> = layout
             .iter()
@@ -57,6 +55,19 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
     }
     lines.push(String::new());
     let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
+    let pairs = config.pair_bytes(2048, rayon::current_num_threads());
+    let pairs = match pairs.fused {
+        Some([scoring, training]) => format!(
+            "{} as an array; at most {} at once on flex, {} in training",
+            mebibytes(pairs.array as f64),
+            mebibytes(scoring as f64),
+            mebibytes(training as f64)
+        ),
+        None => format!(
+            "{}, in training as much for their gradient",
+            mebibytes(pairs.array as f64)
+        ),
+    };
     for (name, value) in [
         ("embedding dimension", config.embedding_dim.to_string()),
         ("bilinear", format!("{:?}", config.bilinear)),
@@ -69,13 +80,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
                 mebibytes(4.0 * table_numbers as f64)
             ),
         ),
-        (
-            "pairs of 1,024 rows",
-            format!(
-                "{} and as much for their gradient; on flex a block at a time",
-                mebibytes(4.0 * 1024.0 * 2.0 * width as f64)
-            ),
-        ),
+        ("pairs of 2,048 rows", pairs),
         (
             "logits",
             format!("{:.4} z {:+.4}", bundle.output.scale, bundle.output.shift),

@@ -71,7 +71,7 @@ pub use layers::pair_product::{PairProduct, PairProductConfig, PairProductKind};
 pub use layers::senet::{Senet, SenetConfig, Squeeze};
 pub use loss::{BceLoss, Reduction};
 pub use models::ctr_model::{CtrModel, CtrModelConfig};
-pub use models::fibinet::{FiBiNet, FiBiNetConfig, Numerics};
+pub use models::fibinet::{FiBiNet, FiBiNetConfig, Numerics, PairBytes};
 pub use models::head::Head;
 pub use models::preset::Preset;
 pub use pairs::num_pairs;

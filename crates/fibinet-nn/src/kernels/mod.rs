@@ -13,6 +13,7 @@
 use burn::tensor::Tensor;
 
 use crate::layers::bilinear::BilinearKind;
+use crate::pairs::num_pairs;
 
 #[cfg(all(feature = "flex", feature = "autodiff"))]
 mod autodiff;
@@ -20,6 +21,38 @@ mod autodiff;
 mod flex;
 #[cfg_attr(not(feature = "flex"), path = "no_ops.rs")]
 mod ops;
+
+/// Rows whose pairs exist at once.
+const ROWS: usize = 2048;
+
+/// Pair columns that exist at once in the forward pass, if one left field has no more: wide enough for
+/// the products' own blocking of their inner dimension, narrow enough for the last-level cache.
+const BLOCK_COLUMNS: usize = 768;
+
+/// Pair columns of a task of the backward pass, if one pair has no more.
+const TASK_COLUMNS: usize = 384;
+
+/// Tasks of the backward pass whose columns exist at once, but for more than as many threads.
+const TASKS: usize = 4;
+
+/// The most bytes of pairs, forward and backward, that exist at once where [`pairs_linear`] applies:
+/// with field_interaction each pair's left vector lies beside it.
+pub(crate) fn bytes_at_once(
+    kind: BilinearKind,
+    [num_rows, num_fields, embedding_dim]: [usize; 3],
+    num_threads: usize,
+) -> [usize; 2] {
+    let columns = 2 * num_pairs(num_fields) * embedding_dim;
+    let widest = embedding_dim * num_fields.saturating_sub(1);
+    let arrays = match kind {
+        BilinearKind::FieldInteraction => 2,
+        BilinearKind::FieldAll | BilinearKind::FieldEach => 1,
+    };
+    let num_tasks = TASKS.next_multiple_of(num_threads.max(1));
+    let forward = columns.min(BLOCK_COLUMNS.max(widest));
+    let backward = columns.min(num_tasks * TASK_COLUMNS.max(embedding_dim));
+    [forward, backward].map(|columns| arrays * num_rows.min(ROWS) * columns * size_of::<f32>())
+}
 
 /// One side of the pairs: what it crosses, and through which matrices.
 #[derive(Debug, Clone)]

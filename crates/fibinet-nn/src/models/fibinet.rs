@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation::Activation;
 use crate::error::{ConfigError, require};
 use crate::fields::FieldInputs;
+use crate::kernels;
 use crate::layers::bilinear::{BilinearKind, EachMatrices, Fans};
 use crate::layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder,
@@ -15,6 +16,7 @@ use crate::layers::dnn::{Dnn, DnnConfig, linear};
 use crate::layers::pair_product::PairProductKind;
 use crate::layers::senet::{Senet, SenetConfig, Squeeze};
 use crate::models::head::Head;
+use crate::pairs::num_pairs;
 
 /// How a model reads a numeric field that is not cut into buckets.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +190,37 @@ pub struct FiBiNet {
     num_dense: usize,
 }
 
+/// The memory of the pairs of some rows, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairBytes {
+    /// As one array, `[B, 2 P K]`; in training its gradient takes as much.
+    pub array: usize,
+    /// The most that exists at once where flex fuses them with the DNN's first map, in scoring and in
+    /// training; none for a model whose pairs it does not fuse.
+    pub fused: Option<[usize; 2]>,
+}
+
 impl FiBiNetConfig {
+    /// The memory of the pairs of `num_rows` rows, on `num_threads` threads.
+    ///
+    /// ```
+    /// let config = fibinet_nn::FiBiNetConfig::new(39, 10);
+    /// let bytes = config.pair_bytes(2048, 2);
+    /// assert_eq!(bytes.array, 2048 * 14_820 * 4);
+    /// assert_eq!(bytes.fused, Some([2048 * 768 * 4, 2048 * 4 * 384 * 4]));
+    /// ```
+    pub fn pair_bytes(&self, num_rows: usize, num_threads: usize) -> PairBytes {
+        let columns = 2 * num_pairs(self.num_fields) * self.embedding_dim;
+        let has_no_inner = self.product == PairProductKind::Hadamard
+            || self.combination == CombinationKind::BothBilinear;
+        let is_fused = !self.hidden_units.is_empty() && has_no_inner;
+        let shape = [num_rows, self.num_fields, self.embedding_dim];
+        PairBytes {
+            array: num_rows * columns * size_of::<f32>(),
+            fused: is_fused.then(|| kernels::bytes_at_once(self.bilinear, shape, num_threads)),
+        }
+    }
+
     /// The settings of the SENET layer.
     pub fn senet(&self) -> SenetConfig {
         SenetConfig::new(self.num_fields)

@@ -37,13 +37,7 @@ use super::rows::{RowShape, Strip};
 use super::side::{Side, blocks};
 #[cfg(feature = "autodiff")]
 use super::turned;
-
-/// Columns of a block: wide enough for the products' own blocking of their inner dimension, narrow
-/// enough for the last-level cache.
-const COLUMNS: usize = 768;
-
-/// Rows whose block of pairs exists at once, 6 MB.
-const ROWS: usize = 2048;
+use crate::kernels::{BLOCK_COLUMNS, ROWS};
 
 /// The linear map that reads the pairs.
 #[derive(Clone, Copy)]
@@ -67,7 +61,7 @@ pub(super) struct LinearGradients {
 /// `[p; q; dense] W`, `[B, H]`, a block of pair columns at a time.
 pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
-    let blocks = blocks(shape, COLUMNS);
+    let blocks = blocks(shape, BLOCK_COLUMNS);
     let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
     let num_rows = batch.min(ROWS);
     let mut crossed = crossed(sides, &blocks, num_rows);

@@ -5,7 +5,7 @@
 //! read, pairs and weight, lies along their rows (read down its columns the pairs' array costs a tenth
 //! of the product).
 //!
-//! Tasks of [`COLUMNS`] pair columns each form their pairs, multiply them into their rows of the
+//! Tasks of [`TASK_COLUMNS`] pair columns each form their pairs, multiply them into their rows of the
 //! weight's gradient, and put the pairs' gradient in their place, with nothing to wait for; a group of
 //! them later the panels consume it. Sums go pair by pair and panel by panel, whatever the number of
 //! threads.
@@ -20,19 +20,11 @@ use super::gradient::{Gradients, matrix_mut};
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Swap, VectorLoop};
 use super::side::{matrix, side_by_side, side_of};
+use crate::kernels::{ROWS, TASK_COLUMNS, TASKS};
 use crate::layers::bilinear::BilinearKind;
-
-/// Rows whose pairs' gradient exists at once.
-const ROWS: usize = 2048;
 
 /// Rows of a panel.
 const LANES: usize = 256;
-
-/// Pair columns of a task, or one pair's.
-const COLUMNS: usize = 384;
-
-/// Tasks between two times that the panels wait for all, at least.
-const TASKS: usize = 4;
 
 /// Lanes that a loop holds in registers.
 const REGISTERS: usize = 64;
@@ -154,7 +146,7 @@ pub(super) fn backward(
         kind: sides[i].1,
         by_field: &by_field[i],
     });
-    let tasks = tasks(shape, COLUMNS);
+    let tasks = tasks(shape, TASK_COLUMNS);
     let mut rooms: Vec<Room> = Vec::new();
     let num_rooms = TASKS.next_multiple_of(rayon::current_num_threads());
     rooms.resize_with(num_rooms, Room::default);
