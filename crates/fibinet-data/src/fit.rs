@@ -268,7 +268,7 @@ fn finish_tokens(
     new.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     let mut tokens = known;
     tokens.extend(new.into_iter().map(|(token, _)| token.into()));
-    table.forget_numbers();
+    table.numbers_mut().fill(0);
     for (token, id) in tokens.iter().zip(u64::from(Encoder::FIRST_TOKEN)..) {
         *table.number_mut(token) = id;
     }
