@@ -49,6 +49,11 @@ impl IdLists {
         self.ends.extend(ends.iter().map(|end| start + end));
     }
 
+    /// Adds a row.
+    pub(crate) fn push(&mut self, ids: &[u32]) {
+        self.extend(ids, &[ids.len()]);
+    }
+
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.ids.truncate(self.ends.last().copied().unwrap_or(0));
@@ -81,8 +86,7 @@ impl Batch {
         self.numerics
             .extend_from_slice(&from.numerics[row * num_numerics..][..num_numerics]);
         for (list, lists) in from.lists.iter().enumerate() {
-            let ids = lists.row(row);
-            self.list_mut(list).extend(ids, &[ids.len()]);
+            self.list_mut(list).push(lists.row(row));
         }
         self.labels.extend(from.labels.get(row));
         self.groups.extend(from.groups.get(row));

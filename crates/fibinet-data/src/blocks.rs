@@ -6,27 +6,76 @@ use crate::reader::{Position, RowReader};
 /// Rows that are read together, so that threads have something to share.
 const BLOCK_ROWS: usize = 4096;
 
-/// A row, and what is known of it besides its cells.
-#[derive(Debug)]
-pub(crate) struct Row {
-    /// Its number in the file, from 0; bad rows are numbered too.
-    pub(crate) number: u64,
-    pub(crate) cells: ByteRecord,
-    pub(crate) position: Position,
-}
-
 /// Consecutive rows of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
-    pub(crate) rows: Vec<Row>,
+    /// The rows' numbers in the file, from 0; bad rows are numbered too.
+    numbers: Vec<u64>,
+    positions: Vec<Position>,
+    /// The cells of all rows, one after the other.
+    text: Vec<u8>,
+    /// Where each cell ends.
+    ends: Vec<usize>,
+    /// Cells a row.
+    width: usize,
     /// The numbers of rows that could not be read, and why.
     pub(crate) bad: Vec<(u64, DataError)>,
+}
+
+/// A row of a [`Block`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    block: &'a Block,
+    at: usize,
+}
+
+impl Block {
+    fn push(&mut self, number: u64, cells: &ByteRecord, position: Position) {
+        let start = self.text.len();
+        self.text.extend_from_slice(cells.as_slice());
+        let mut end = start;
+        self.ends.extend(cells.iter().map(|cell| {
+            end += cell.len();
+            end
+        }));
+        self.width = cells.len();
+        self.numbers.push(number);
+        self.positions.push(position);
+    }
+
+    pub(crate) fn num_rows(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// A row by its place among these.
+    pub(crate) fn row(&self, at: usize) -> Row<'_> {
+        Row { block: self, at }
+    }
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn number(self) -> u64 {
+        self.block.numbers[self.at]
+    }
+
+    pub(crate) fn position(self) -> &'a Position {
+        &self.block.positions[self.at]
+    }
+
+    pub(crate) fn cell(self, column: usize) -> &'a [u8] {
+        let cell = self.at * self.block.width + column;
+        let start = cell
+            .checked_sub(1)
+            .map_or(0, |before| self.block.ends[before]);
+        &self.block.text[start..self.block.ends[cell]]
+    }
 }
 
 /// The rows of a reader, block by block. An error that is not of one row is the last item.
 pub(crate) struct Blocks {
     reader: Box<dyn RowReader>,
     number: u64,
+    cells: ByteRecord,
     /// What ends the rows: comes after the rows before it.
     failed: Option<DataError>,
     more: bool,
@@ -37,6 +86,7 @@ impl Blocks {
         Self {
             reader,
             number: 0,
+            cells: ByteRecord::new(),
             failed: None,
             more: true,
         }
@@ -48,15 +98,9 @@ impl Iterator for Blocks {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut block = Block::default();
-        let mut cells = ByteRecord::new();
-        while self.more && block.rows.len() + block.bad.len() < BLOCK_ROWS {
-            match self.reader.read_row(&mut cells) {
-                Ok(true) => block.rows.push(Row {
-                    number: self.number,
-                    // A copy has no room to spare, which the record that is read into has.
-                    cells: cells.clone(),
-                    position: self.reader.position(),
-                }),
+        while self.more && block.num_rows() + block.bad.len() < BLOCK_ROWS {
+            match self.reader.read_row(&mut self.cells) {
+                Ok(true) => block.push(self.number, &self.cells, self.reader.position()),
                 Ok(false) => self.more = false,
                 Err(error) if error.is_bad_row() => block.bad.push((self.number, error)),
                 Err(error) => {
@@ -66,7 +110,7 @@ impl Iterator for Blocks {
             }
             self.number += u64::from(self.more);
         }
-        if block.rows.is_empty() && block.bad.is_empty() {
+        if block.numbers.is_empty() && block.bad.is_empty() {
             return self.failed.take().map(Err);
         }
         Some(Ok(block))

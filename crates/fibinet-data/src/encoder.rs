@@ -3,9 +3,11 @@ use std::io::Write;
 use std::path::Path;
 
 use csv::ByteRecord;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, IdLists};
+use crate::columns::{Column, Columns};
 use crate::error::DataError;
 use crate::reader::{Position, RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
@@ -238,6 +240,57 @@ impl Encoder {
         }
     }
 
+    /// Encodes rows that the fit of this encoder read. Gives those that it cannot, by their place
+    /// among these: a number of theirs is none when scaled.
+    ///
+    /// # Panics
+    ///
+    /// If the encoder was not just fitted.
+    pub(crate) fn encode_fitted(&self, columns: &mut Columns) -> Vec<usize> {
+        let fields = columns.fields.par_iter_mut().enumerate();
+        let refused = fields.map(|(field, column)| self.encode_column(field, column));
+        let mut refused = refused.collect::<Vec<_>>().concat();
+        refused.sort_unstable();
+        refused.dedup();
+        refused
+    }
+
+    fn encode_column(&self, field: usize, column: &mut Column) -> Vec<usize> {
+        let mut refused = Vec::new();
+        match (&self.fields[field].1, &mut *column) {
+            (FittedField::Tokens { .. }, Column::Ids(ids) | Column::Lists(IdLists { ids, .. })) => {
+                let by_place = self.vocabulary.ids_by_place(field);
+                for id in ids {
+                    if let Some(place) = id.checked_sub(Self::FIRST_TOKEN) {
+                        let known = by_place[place as usize] as u32;
+                        *id = known.max(Self::OUT_OF_VOCABULARY);
+                    }
+                }
+            }
+            (FittedField::Quantile { edges }, Column::Numbers(numbers)) => {
+                let id = |number: &f32| match number.is_nan() {
+                    true => Self::MISSING,
+                    false => Self::FIRST_TOKEN + bucket(edges, *number),
+                };
+                *column = Column::Ids(numbers.iter().map(id).collect());
+            }
+            (FittedField::Value { shift, scale }, Column::Numbers(numbers)) => {
+                for (row, number) in numbers.iter_mut().enumerate() {
+                    *number = match number.is_nan() {
+                        true => 0.0,
+                        false => scaled(*number, *shift, *scale),
+                    };
+                    if !number.is_finite() {
+                        refused.push(row);
+                    }
+                }
+            }
+            (FittedField::Fixed, Column::Ids(_)) => {}
+            (fitted, column) => unreachable!("{fitted:?} is read as {column:?}"),
+        }
+        refused
+    }
+
     /// An encoder of the rows of one reader.
     ///
     /// # Errors
@@ -292,25 +345,32 @@ impl RowEncoder<'_> {
         position: &Position,
         batch: &mut Batch,
     ) -> Result<(), DataError> {
+        self.encode_cells(|column| &row[column], position, batch)
+    }
+
+    /// [`encode`](Self::encode) of a row of these cells.
+    pub(crate) fn encode_cells<'a>(
+        &mut self,
+        cell: impl Fn(usize) -> &'a [u8],
+        position: &Position,
+        batch: &mut Batch,
+    ) -> Result<(), DataError> {
         let (ids, numerics) = (batch.ids.len(), batch.numerics.len());
-        let label = self.append(row, position, batch).inspect_err(|_| {
+        let label = self.append(&cell, position, batch).inspect_err(|_| {
             batch.ids.truncate(ids);
             batch.numerics.truncate(numerics);
             let rows = batch.num_rows;
             batch.lists.iter_mut().for_each(|list| list.truncate(rows));
         })?;
         batch.labels.extend(label);
-        let group = self.group.map(|column| &row[column]);
-        batch
-            .groups
-            .extend(group.map(|cell| twox_hash::XxHash64::oneshot(0, cell)));
+        batch.groups.extend(self.group.map(cell).map(group_hash));
         batch.num_rows += 1;
         Ok(())
     }
 
-    fn append(
+    fn append<'a>(
         &mut self,
-        row: &ByteRecord,
+        cell_of: impl Fn(usize) -> &'a [u8],
         position: &Position,
         batch: &mut Batch,
     ) -> Result<Option<f32>, DataError> {
@@ -318,7 +378,7 @@ impl RowEncoder<'_> {
         let mut list = 0;
         for (i, ((field, fitted), &column)) in encoder.fields.iter().zip(&self.columns).enumerate()
         {
-            let cell = &row[column];
+            let cell = cell_of(column);
             let missing = encoder.format.is_missing(cell);
             if let FieldEncoding::MultiCategorical { separator, .. } = &field.encoding {
                 let lists = batch.list_mut(list);
@@ -337,8 +397,8 @@ impl RowEncoder<'_> {
                 FittedField::Value { shift, scale } => batch.numerics.push(match missing {
                     true => 0.0,
                     false => {
-                        let value = f64::from(parse_number(cell, &field.column, position)?);
-                        let scaled = ((value - shift) * scale) as f32;
+                        let value = parse_number(cell, &field.column, position)?;
+                        let scaled = scaled(value, *shift, *scale);
                         if !scaled.is_finite() {
                             return Err(DataError::Cell {
                                 position: position.clone(),
@@ -357,8 +417,7 @@ impl RowEncoder<'_> {
                 }
                 FittedField::Quantile { edges } => {
                     let value = parse_number(cell, &field.column, position)?;
-                    let bucket = edges.partition_point(|edge| *edge < value);
-                    batch.ids.push(Encoder::FIRST_TOKEN + bucket as u32);
+                    batch.ids.push(Encoder::FIRST_TOKEN + bucket(edges, value));
                 }
                 FittedField::Tokens { .. } => {
                     let token = match field.encoding {
@@ -379,7 +438,7 @@ impl RowEncoder<'_> {
         let Some(column) = self.label else {
             return Ok(None);
         };
-        parse_label(&row[column], &encoder.format, position).map(Some)
+        parse_label(cell_of(column), &encoder.format, position).map(Some)
     }
 }
 
@@ -404,6 +463,20 @@ impl FieldEncoding {
             _ => 0,
         }
     }
+}
+
+/// The bucket of a number, from 0.
+fn bucket(edges: &[f32], value: f32) -> u32 {
+    edges.partition_point(|edge| *edge < value) as u32
+}
+
+fn scaled(value: f32, shift: f64, scale: f64) -> f32 {
+    ((f64::from(value) - shift) * scale) as f32
+}
+
+/// What tells a row's group.
+pub(crate) fn group_hash(cell: &[u8]) -> u64 {
+    twox_hash::XxHash64::oneshot(0, cell)
 }
 
 /// The tokens of a cell of several, without those that mean "no value".
@@ -486,6 +559,11 @@ pub(crate) fn parse_label(
 }
 
 fn parse(cell: &[u8]) -> Option<f32> {
+    // A f32 has every integer of seven digits.
+    if (1..=7).contains(&cell.len()) && cell.iter().all(u8::is_ascii_digit) {
+        let digits = cell.iter().map(|digit| u32::from(digit - b'0'));
+        return Some(digits.fold(0, |value, digit| 10 * value + digit) as f32);
+    }
     std::str::from_utf8(cell)
         .ok()
         .and_then(|text| text.trim().parse::<f32>().ok())
@@ -531,10 +609,11 @@ const EXACT: f64 = (1_u64 << 53) as f64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::{Block, Blocks};
+    use crate::blocks::Blocks;
     use crate::fit::EncoderFit;
     use crate::reader::{Label, open_rows};
     use crate::schema::{Scaling, TimePart};
+    use crate::split::SplitKind;
 
     fn field(name: &str, encoding: FieldEncoding) -> FieldSpec {
         FieldSpec::new(name, encoding)
@@ -557,17 +636,32 @@ mod tests {
         open_rows(&path, &format(), Label::Required).unwrap()
     }
 
+    /// The rows of the fit must come to what the encoder makes of them.
     fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, DataError> {
         let reader = reader(directory, text);
         let mut fit = EncoderFit::new(&format(), fields, reader.as_ref())?;
+        let mut waiting = Vec::new();
         for block in Blocks::new(reader) {
-            let Block { rows, bad } = block?;
-            let refused = fit.add(rows.iter());
-            if let Some((_, error)) = bad.into_iter().chain(refused).next() {
+            let block = block?;
+            let rows = (0..block.num_rows()).map(|row| (row, SplitKind::Train));
+            let (read, refused) = fit.add(&block, &rows.collect::<Vec<_>>());
+            if let Some((_, error)) = block.bad.into_iter().chain(refused).next() {
                 return Err(error);
             }
+            waiting.push(read.columns);
         }
-        Ok(fit.finish(None))
+        let encoder = fit.finish(None);
+        let batch = encode(&encoder, directory, text)?;
+        let mut expected = Columns::new(&encoder.layout());
+        (0..batch.num_rows).for_each(|row| expected.push_row(&batch, row));
+        let mut fitted = Columns::new(&encoder.layout());
+        for mut columns in waiting {
+            assert_eq!(encoder.encode_fitted(&mut columns), [] as [usize; 0]);
+            let rows: Vec<u32> = (0..columns.num_rows() as u32).collect();
+            fitted.extend(&columns, &rows);
+        }
+        assert_eq!(fitted, expected);
+        Ok(encoder)
     }
 
     fn encode(encoder: &Encoder, directory: &Path, text: &str) -> Result<Batch, DataError> {
@@ -704,6 +798,55 @@ mod tests {
         }
         let missing = parse_label(b"", &format, &reader.position()).unwrap_err();
         assert!(missing.is_bad_row(), "{missing}");
+    }
+
+    #[test]
+    fn a_few_digits_are_read_as_any_number_is() {
+        for cell in [
+            "7", "0012", "9999999", "16777217", " 5", "-3", "+2", "1e3", "0x1", "٣", "",
+        ] {
+            let expected = cell.trim().parse::<f32>().ok();
+            assert_eq!(parse(cell.as_bytes()), expected, "{cell}");
+        }
+    }
+
+    #[test]
+    fn rows_of_a_fit_have_the_ids_of_the_encoder() {
+        let directory = tempfile::tempdir().unwrap();
+        let log2 = FieldEncoding::Log2 { min_count: 2 };
+        let tags = FieldEncoding::MultiCategorical {
+            min_count: 3,
+            separator: "|".to_owned(),
+            pooling: Pooling::Mean,
+        };
+        let of_site = |encoding| FieldSpec {
+            column: "site".to_owned(),
+            ..field("of_site", encoding)
+        };
+        let fields = [
+            FieldSpec::categorical("site", 2),
+            of_site(FieldEncoding::Hashed { buckets: 7 }),
+            field("n", log2),
+            field("tags", tags),
+        ];
+        let numbers = [
+            "0", "-0", "1", "2", "2.5", "3", "03", "-1", "-16", "-17", "-1.5", "4079", "4080",
+            "1e9", "3e38", "-1e20", "?", "",
+        ];
+        let rows: String = (0..5000_usize)
+            .map(|i| {
+                let (number, token) = (numbers[i % numbers.len()], i * i % 311);
+                let long = "é".repeat(i % 13);
+                format!(
+                    "{},{token}{long},{number},{}|?|{token}{long}\n",
+                    i % 2,
+                    i % 9
+                )
+            })
+            .collect();
+        let encoder = fit(directory.path(), &fields, &format!("y,site,n,tags\n{rows}")).unwrap();
+        // `0` and `-0`, `3` and `03`, `4079` and `4080` are one token each, and two cells are missing.
+        assert_eq!(encoder.layout()[2].num_ids, Some(3 + 13));
     }
 
     #[test]

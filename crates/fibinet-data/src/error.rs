@@ -18,6 +18,17 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
+    /// Rows could not be kept on the disk while the encoder was being fitted.
+    #[error(
+        "{directory}: the rows could not be kept there while the encoder was being fitted: {source}",
+        directory = .directory.display()
+    )]
+    Spill {
+        /// Where they were kept.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A file without rows.
     #[error("{path}: the file has no rows", path = .path.display())]
     Empty {
@@ -168,6 +179,11 @@ impl DataError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn spill(directory: &Path) -> impl FnOnce(io::Error) -> Self {
+        let directory = directory.to_owned();
+        move |source| Self::Spill { directory, source }
     }
 
     /// A failure of the system keeps its kind; everything else is a file that is not what it should

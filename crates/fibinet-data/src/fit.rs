@@ -1,13 +1,17 @@
 use rayon::prelude::*;
 
-use crate::blocks::Row;
+use crate::batch::IdLists;
+use crate::blocks::{Block, Row};
+use crate::columns::{Column, Columns, retain};
 use crate::encoder::{
-    Encoder, FittedField, fixed_id, log2_token, parse_label, parse_number, time_format, tokens,
+    Encoder, FittedField, fixed_id, group_hash, log2_token, parse_label, parse_number, time_format,
+    tokens,
 };
 use crate::error::DataError;
-use crate::reader::{RowReader, column_index};
+use crate::reader::{Position, RowReader, column_index};
 use crate::schema::{FieldEncoding, FieldSpec, RowFormat, Scaling};
-use crate::split::mix;
+use crate::spill::WaitingRows;
+use crate::split::{SplitKind, mix};
 use crate::time::TimeFormat;
 use crate::token_table::TokenTable;
 use crate::vocabulary::Vocabulary;
@@ -23,6 +27,7 @@ pub(crate) struct EncoderFit {
     format: RowFormat,
     fields: Vec<FieldFit>,
     label: usize,
+    group: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -30,8 +35,8 @@ struct FieldFit {
     spec: FieldSpec,
     column: usize,
     seen: Seen,
-    /// Of the rows at hand, where the field has numbers; NaN where one has none.
-    numbers: Vec<f32>,
+    /// Places of log2 tokens by their numbers, where these are small integers.
+    log2_places: Vec<Option<u32>>,
 }
 
 /// What was seen of a field.
@@ -48,7 +53,8 @@ impl EncoderFit {
     ///
     /// # Errors
     ///
-    /// [`DataError::MissingColumn`] for the first field whose column the reader lacks.
+    /// [`DataError::MissingColumn`] for the first column that the reader lacks, the fields', the label's
+    /// and the group's.
     pub(crate) fn new(
         format: &RowFormat,
         fields: &[FieldSpec],
@@ -69,7 +75,7 @@ impl EncoderFit {
                 spec: spec.clone(),
                 column: column_index(reader, &spec.column)?,
                 seen,
-                numbers: Vec::new(),
+                log2_places: vec![None; LOG2_PLACES],
             })
         };
         Ok(Self {
@@ -80,40 +86,82 @@ impl EncoderFit {
                 .map(field)
                 .collect::<Result<_, _>>()?,
             label: column_index(reader, &format.label)?,
+            group: match &format.group {
+                Some(group) => Some(column_index(reader, group)?),
+                None => None,
+            },
         })
     }
 
-    /// Counts training rows, and gives those that it cannot: the number of each, ascending, and what
-    /// is wrong first, the label or the first field. Of such a row nothing is counted.
-    pub(crate) fn add<'a>(&mut self, rows: impl Iterator<Item = &'a Row>) -> Vec<(u64, DataError)> {
-        let rows: Vec<&Row> = rows.collect();
+    /// Reads rows, by their place in the block, and counts those of the training split. Gives them,
+    /// and the numbers of those that it cannot read, ascending, with what is wrong first, the label or
+    /// the first field. Of such a row nothing is counted.
+    pub(crate) fn add(
+        &mut self,
+        block: &Block,
+        rows: &[(usize, SplitKind)],
+    ) -> (WaitingRows, Vec<(u64, DataError)>) {
         let Self {
             format,
             fields,
             label,
+            group,
         } = self;
-        let labels = rows.iter().enumerate().filter_map(|(at, row)| {
-            let error = parse_label(&row.cells[*label], format, &row.position).err()?;
-            Some((at, error))
+        let (rows, mut kinds): (Vec<Row<'_>>, Vec<SplitKind>) = rows
+            .iter()
+            .map(|(at, kind)| (block.row(*at), *kind))
+            .unzip();
+        let mut refused = Vec::new();
+        let labels = rows.iter().enumerate().map(|(at, row)| {
+            let label = parse_label(row.cell(*label), format, row.position());
+            label.unwrap_or_else(|error| {
+                refused.push((at, error));
+                f32::NAN
+            })
         });
-        let mut refused: Vec<(usize, DataError)> = labels.collect();
-        let by_field: Vec<_> = fields
-            .par_iter_mut()
-            .map(|field| field.check(&rows, format))
-            .collect();
+        let mut labels: Vec<f32> = labels.collect();
+        let read = fields.par_iter_mut().map(|field| field.read(&rows, format));
+        let (mut columns, by_field): (Vec<_>, Vec<_>) = read.unzip();
         refused.extend(by_field.into_iter().flatten());
         // Stable: of a row's faults the first stays first.
         refused.sort_by_key(|(at, _)| *at);
         refused.dedup_by_key(|(at, _)| *at);
-        let mut counted = vec![true; rows.len()];
-        refused.iter().for_each(|(at, _)| counted[*at] = false);
+
+        let mut numbers: Vec<u64> = rows.iter().map(|row| row.number()).collect();
+        let groups = group.iter().flat_map(|group| {
+            let cells = rows.iter().map(|row| row.cell(*group));
+            cells.map(group_hash)
+        });
+        let mut groups: Vec<u64> = groups.collect();
+        let refused = refused
+            .into_iter()
+            .map(|(at, error)| (at, (rows[at].number(), error)));
+        let (refused, errors): (Vec<usize>, Vec<_>) = refused.unzip();
+        if !refused.is_empty() {
+            let mut kept = vec![true; rows.len()];
+            refused.iter().for_each(|at| kept[*at] = false);
+            retain(&mut numbers, &kept);
+            retain(&mut kinds, &kept);
+            retain(&mut labels, &kept);
+            if group.is_some() {
+                retain(&mut groups, &kept);
+            }
+            columns.iter_mut().for_each(|column| column.retain(&kept));
+        }
         fields
             .par_iter_mut()
-            .for_each(|field| field.add(&rows, &counted, format));
-        refused
-            .into_iter()
-            .map(|(at, error)| (rows[at].number, error))
-            .collect()
+            .zip(&columns)
+            .for_each(|(field, column)| field.count(column, &kinds));
+        let rows = WaitingRows {
+            numbers,
+            kinds,
+            columns: Columns {
+                labels,
+                groups,
+                fields: columns,
+            },
+        };
+        (rows, errors)
     }
 
     /// The encoder. Ids go by descending count (the rows met most lie together), equal counts by
@@ -152,77 +200,132 @@ impl EncoderFit {
 }
 
 impl FieldFit {
-    /// The rows whose cell is not what the field says, by their place among these.
-    fn check(&mut self, rows: &[&Row], format: &RowFormat) -> Vec<(usize, DataError)> {
+    /// The field's cells, and the rows whose cell is not what the field says, by their place among
+    /// these. A token is there by its place, after the ids that are no token's.
+    fn read(&mut self, rows: &[Row<'_>], format: &RowFormat) -> (Column, Vec<(usize, DataError)>) {
         let Self {
             spec,
             column,
             seen,
-            numbers,
+            log2_places,
         } = self;
+        let mut refused = Vec::new();
         let cells = || {
-            let cells = rows.iter().map(|row| (&row.cells[*column], &row.position));
+            let cells = rows.iter().map(|row| (row.cell(*column), row.position()));
             cells.enumerate()
         };
-        numbers.clear();
-        match (seen, &spec.encoding) {
-            (Seen::Fixed(time), _) => cells()
-                .filter(|(_, (cell, _))| !format.is_missing(cell))
-                .filter_map(|(at, (cell, position))| {
-                    let id = fixed_id(spec, time.as_ref(), cell, position);
-                    Some((at, id.err()?))
-                })
-                .collect(),
-            (_, FieldEncoding::Categorical { .. } | FieldEncoding::MultiCategorical { .. }) => {
-                Vec::new()
+        let number = |(at, (cell, position)): (usize, (&[u8], &Position))| {
+            if format.is_missing(cell) {
+                return f32::NAN;
             }
-            _ => {
-                let mut refused = Vec::new();
-                numbers.extend(cells().map(|(at, (cell, position))| {
-                    if format.is_missing(cell) {
-                        return f32::NAN;
-                    }
-                    parse_number(cell, &spec.column, position).unwrap_or_else(|error| {
-                        refused.push((at, error));
-                        f32::NAN
-                    })
-                }));
-                refused
-            }
-        }
-    }
-
-    /// Counts the cells of rows that are `counted`, after [`check`](Self::check) of the same.
-    fn add(&mut self, rows: &[&Row], counted: &[bool], format: &RowFormat) {
-        let counted = || counted.iter().enumerate().filter(|(_, counted)| **counted);
-        let numbers = || {
-            let numbers = counted().map(|(at, _)| self.numbers[at]);
-            numbers.filter(|number| !number.is_nan())
+            parse_number(cell, &spec.column, position).unwrap_or_else(|error| {
+                refused.push((at, error));
+                f32::NAN
+            })
         };
-        let cells = || {
-            let cells = counted().map(|(at, _)| &rows[at].cells[self.column]);
-            cells.filter(|cell| !format.is_missing(cell))
-        };
-        match (&mut self.seen, &self.spec.encoding) {
+        let column = match (seen, &spec.encoding) {
             (Seen::Tokens(table), FieldEncoding::Log2 { .. }) => {
-                let mut token = Vec::new();
-                for number in numbers() {
-                    log2_token(number, &mut token);
-                    *table.number_mut(&token) += 1;
-                }
+                let id = |number: f32| match number.is_nan() {
+                    true => Encoder::MISSING,
+                    false => Encoder::FIRST_TOKEN + log2_place(number, table, log2_places),
+                };
+                Column::Ids(cells().map(number).map(id).collect())
             }
             (Seen::Tokens(table), FieldEncoding::MultiCategorical { separator, .. }) => {
-                for token in cells().flat_map(|cell| tokens(cell, separator, format)) {
-                    *table.number_mut(token) += 1;
+                let mut lists = IdLists::default();
+                for (_, (cell, _)) in cells() {
+                    let start = lists.ids.len();
+                    let tokens = tokens(cell, separator, format);
+                    let ids = tokens.map(|token| Encoder::FIRST_TOKEN + table.place(token));
+                    lists.ids.extend(ids);
+                    if lists.ids.len() == start {
+                        lists.ids.push(Encoder::MISSING);
+                    }
+                    lists.ends.push(lists.ids.len());
+                }
+                Column::Lists(lists)
+            }
+            (Seen::Tokens(table), _) => {
+                let id = |(_, (cell, _)): (usize, (&[u8], _))| match format.is_missing(cell) {
+                    true => Encoder::MISSING,
+                    false => Encoder::FIRST_TOKEN + table.place(cell),
+                };
+                Column::Ids(cells().map(id).collect())
+            }
+            (Seen::Quantile(_) | Seen::Moments(_), _) => {
+                Column::Numbers(cells().map(number).collect())
+            }
+            (Seen::Fixed(time), _) => {
+                let id = |(at, (cell, position)): (usize, (&[u8], &Position))| {
+                    if format.is_missing(cell) {
+                        return Encoder::MISSING;
+                    }
+                    let id = fixed_id(spec, time.as_ref(), cell, position);
+                    let id = id.unwrap_or_else(|error| {
+                        refused.push((at, error));
+                        0
+                    });
+                    Encoder::FIRST_TOKEN + id
+                };
+                Column::Ids(cells().map(id).collect())
+            }
+        };
+        (column, refused)
+    }
+
+    /// Counts the cells of training rows that [`read`](Self::read) gave.
+    fn count(&mut self, column: &Column, kinds: &[SplitKind]) {
+        let is_train = |kind: &SplitKind| *kind == SplitKind::Train;
+        match (&mut self.seen, column) {
+            (Seen::Tokens(table), Column::Ids(ids)) => {
+                let counts = table.numbers_mut();
+                let ids = ids.iter().zip(kinds).filter(|(_, kind)| is_train(kind));
+                for place in ids.filter_map(|(id, _)| id.checked_sub(Encoder::FIRST_TOKEN)) {
+                    counts[place as usize] += 1;
                 }
             }
-            (Seen::Tokens(table), _) => cells().for_each(|cell| *table.number_mut(cell) += 1),
-            (Seen::Quantile(sample), _) => numbers().for_each(|number| sample.add(number)),
-            (Seen::Moments(moments), _) => {
-                numbers().for_each(|number| moments.add(f64::from(number)));
+            (Seen::Tokens(table), Column::Lists(lists)) => {
+                let counts = table.numbers_mut();
+                let rows = (0..kinds.len()).filter(|row| is_train(&kinds[*row]));
+                let ids = rows.flat_map(|row| lists.row(row));
+                for place in ids.filter_map(|id| id.checked_sub(Encoder::FIRST_TOKEN)) {
+                    counts[place as usize] += 1;
+                }
             }
-            (Seen::Fixed(_), _) => {}
+            (seen, Column::Numbers(numbers)) => {
+                let rows = numbers.iter().zip(kinds);
+                let numbers = rows.filter(|(number, kind)| is_train(kind) && !number.is_nan());
+                for (number, _) in numbers {
+                    match seen {
+                        Seen::Quantile(sample) => sample.add(*number),
+                        Seen::Moments(moments) => moments.add(f64::from(*number)),
+                        Seen::Tokens(_) | Seen::Fixed(_) => {}
+                    }
+                }
+            }
+            _ => {}
         }
+    }
+}
+
+/// Small integers whose log2 tokens are found without writing them.
+const LOG2_PLACES: usize = 1 << 12;
+
+/// The place of a number's log2 token.
+fn log2_place(number: f32, table: &mut TokenTable, places: &mut [Option<u32>]) -> u32 {
+    let mut place = || {
+        let mut token = Vec::new();
+        log2_token(number, &mut token);
+        table.place(&token)
+    };
+    // From -16 on.
+    let index = (number as i32).saturating_add(16);
+    match usize::try_from(index)
+        .ok()
+        .and_then(|index| places.get_mut(index))
+    {
+        Some(known) if number.fract() == 0.0 => *known.get_or_insert_with(place),
+        _ => place(),
     }
 }
 

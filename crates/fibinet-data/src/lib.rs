@@ -13,6 +13,7 @@
 mod batch;
 mod blocks;
 mod bytes;
+mod columns;
 mod encoder;
 mod error;
 mod fit;
@@ -28,6 +29,7 @@ mod reader;
 mod schema;
 mod shard_column;
 mod shards;
+mod spill;
 mod split;
 mod stream;
 mod synthetic;

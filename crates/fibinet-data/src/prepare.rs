@@ -1,5 +1,6 @@
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::batch::Batch;
-use crate::blocks::{Block, Blocks, Row};
+use crate::blocks::{Block, Blocks};
 use crate::encoder::{Encoder, RowEncoder};
 use crate::error::DataError;
 use crate::fit::EncoderFit;
@@ -18,6 +19,7 @@ use crate::prefetch::Prefetch;
 use crate::reader::{Label, RowReader, open_rows};
 use crate::schema::{DataSpec, OnBadRow};
 use crate::shards::{ShardWriter, Shards};
+use crate::spill::Spill;
 use crate::split::{Assigner, SplitKind};
 
 /// How far [`prepare`] has come.
@@ -130,55 +132,48 @@ pub fn prepare(
     if let Some(base) = base {
         check_base(spec, base)?;
     }
-    let (encoder, fitted) = fit(spec, base, count, |rows| progress(Progress::Fitting(rows)))?;
+    fs::create_dir_all(directory).map_err(DataError::io(directory))?;
+    let spill = Spill::create(directory)?;
+    let fitted = fit(spec, base, count, spill, |rows| {
+        progress(Progress::Fitting(rows));
+    })?;
+    let Fitted {
+        encoder,
+        rows,
+        num_train,
+        mut left_out,
+    } = fitted;
     encoder.save(&directory.join(ENCODER))?;
 
     let writer = |kind: SplitKind, num_files| {
         ShardWriter::create(directory, kind.name(), encoder.shard_layout(), num_files)
     };
     let mut writers = [
-        writer(SplitKind::Train, spec.num_train_files(fitted))?,
+        writer(SplitKind::Train, spec.num_train_files(num_train))?,
         writer(SplitKind::Valid, 1)?,
         writer(SplitKind::Test, 1)?,
     ];
-    let sources = &spec.sources;
-    let files = [
-        (Some(&sources.train), None),
-        (sources.valid.as_ref(), Some(SplitKind::Valid)),
-        (sources.test.as_ref(), Some(SplitKind::Test)),
-    ];
     let mut encoded = 0;
-    let mut left_out = LeftOut::default();
-    for (path, whole) in files {
+    let mut progress = |rows| {
+        encoded += rows;
+        progress(Progress::Encoding(encoded));
+    };
+    write_fitted(
+        spec,
+        &encoder,
+        rows,
+        &mut writers,
+        &mut left_out,
+        &mut progress,
+    )?;
+    let files = [
+        (&spec.sources.valid, SplitKind::Valid),
+        (&spec.sources.test, SplitKind::Test),
+    ];
+    for (path, kind) in files {
         let Some(path) = path else { continue };
-        let reader = open_rows(path, &spec.format, Label::Required)?;
-        let rows = encoder.rows(reader.as_ref(), true)?;
-        let split = match whole {
-            Some(kind) => Assigner::Whole(kind),
-            None => assigner(spec, reader.as_ref(), count)?,
-        };
-        let mut of_no_split = 0;
-        let bad = for_each_block(reader, path, spec.on_bad_row, |block| {
-            let chunks = block.par_chunks(CHUNK_ROWS);
-            let chunks: Vec<Chunk> = chunks
-                .map(|chunk| Chunk::encode(chunk, &rows, &split))
-                .collect();
-            let mut bad = Vec::new();
-            for chunk in chunks {
-                for (row, kind) in chunk.kinds.into_iter().enumerate() {
-                    writers[kind as usize].add(&chunk.batch, row);
-                }
-                of_no_split += chunk.of_no_split;
-                encoded += chunk.batch.num_rows as u64;
-                bad.extend(chunk.bad);
-            }
-            for writer in &mut writers {
-                writer.write_full_row_groups()?;
-            }
-            progress(Progress::Encoding(encoded));
-            Ok(bad)
-        })?;
-        left_out.of_no_split += of_no_split;
+        let writer = &mut writers[kind as usize];
+        let bad = write_file(spec, &encoder, path, writer, &mut progress)?;
         left_out.bad_rows += bad.bad_rows;
         left_out.first_bad_row = left_out.first_bad_row.take().or(bad.first_bad_row);
     }
@@ -392,41 +387,157 @@ fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataErro
     let reader = open_rows(path, &spec.format, Label::Required)?;
     let mut count = 0;
     let bad = for_each_block(reader, path, spec.on_bad_row, |block| {
-        count += block.len() as u64;
+        count += block.num_rows() as u64;
         progress(count);
         Ok(Vec::new())
     })?;
     Ok(count + bad.bad_rows)
 }
 
-/// The encoder, and the rows it was fitted on.
+/// A fitted encoder.
+struct Fitted {
+    encoder: Encoder,
+    /// The rows of the training file.
+    rows: Spill,
+    /// How many of them the encoder was fitted on.
+    num_train: u64,
+    left_out: LeftOut,
+}
+
+/// Fits the encoder. The training file is read once: its rows wait in `spill` for the ids of their
+/// tokens.
 fn fit(
     spec: &DataSpec,
     base: Option<&Encoder>,
     count: u64,
+    mut spill: Spill,
     mut progress: impl FnMut(u64),
-) -> Result<(Encoder, u64), DataError> {
+) -> Result<Fitted, DataError> {
     let path = &spec.sources.train;
     let reader = open_rows(path, &spec.format, Label::Required)?;
     let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
     let split = assigner(spec, reader.as_ref(), count)?;
-    let (mut read, mut fitted) = (0, 0);
-    for_each_block(reader, path, spec.on_bad_row, |block| {
-        let mut taken = 0;
-        let is_train = |row: &&Row| split.assign(row.number, &row.cells) == Some(SplitKind::Train);
-        let bad = fit.add(block.iter().filter(is_train).inspect(|_| taken += 1));
-        fitted += taken - bad.len() as u64;
-        read += block.len() as u64;
+    let (mut read, mut num_train, mut of_no_split) = (0, 0, 0);
+    let left_out = for_each_block(reader, path, spec.on_bad_row, |block| {
+        let rows = 0..block.num_rows();
+        let rows: Vec<_> = rows
+            .filter_map(|at| Some((at, split.assign(block.row(at))?)))
+            .collect();
+        let (waiting, bad) = fit.add(block, &rows);
+        spill.write(&waiting)?;
+        let kinds = waiting.kinds.iter();
+        num_train += kinds.filter(|kind| **kind == SplitKind::Train).count() as u64;
+        of_no_split += (block.num_rows() - rows.len()) as u64;
+        read += block.num_rows() as u64;
         progress(read);
         Ok(bad)
     })?;
-    if fitted == 0 {
+    if num_train == 0 {
         return Err(DataError::EmptySplit {
             split: SplitKind::Train.name(),
             reason: "the training file has none for it: see `data.split`",
         });
     }
-    Ok((fit.finish(base), fitted))
+    Ok(Fitted {
+        encoder: fit.finish(base),
+        rows: spill,
+        num_train,
+        left_out: LeftOut {
+            of_no_split,
+            ..left_out
+        },
+    })
+}
+
+/// Encodes and writes the rows of the training file.
+fn write_fitted(
+    spec: &DataSpec,
+    encoder: &Encoder,
+    rows: Spill,
+    writers: &mut [ShardWriter; 3],
+    left_out: &mut LeftOut,
+    progress: &mut impl FnMut(u64),
+) -> Result<(), DataError> {
+    let path = &spec.sources.train;
+    let blocks = rows.into_blocks()?;
+    for rows in Prefetch::new(blocks, BLOCKS_AHEAD).map_err(DataError::io(path))? {
+        let mut rows = rows?;
+        let refused = encoder.encode_fitted(&mut rows.columns);
+        for &row in &refused {
+            // One is named.
+            match left_out.first_bad_row {
+                Some(_) => left_out.bad_rows += 1,
+                None => {
+                    let error = bad_row(spec, encoder, rows.numbers[row])?;
+                    left_out.skip(spec.on_bad_row, error)?;
+                }
+            }
+        }
+        let mut by_kind = SplitKind::ALL.map(|_| Vec::new());
+        for (row, kind) in (0..).zip(&rows.kinds) {
+            by_kind[*kind as usize].push(row);
+        }
+        if !refused.is_empty() {
+            let is_kept = |row: &u32| refused.binary_search(&(*row as usize)).is_err();
+            by_kind.iter_mut().for_each(|rows| rows.retain(is_kept));
+        }
+        for (writer, rows_of_kind) in writers.iter_mut().zip(&by_kind) {
+            writer.add_columns(&rows.columns, rows_of_kind);
+            writer.write_full_row_groups()?;
+        }
+        progress(rows.kinds.len() as u64);
+    }
+    Ok(())
+}
+
+/// What is wrong with a row of the training file that the encoder cannot encode, which is read again
+/// for it.
+fn bad_row(spec: &DataSpec, encoder: &Encoder, number: u64) -> Result<DataError, DataError> {
+    let path = &spec.sources.train;
+    let reader = open_rows(path, &spec.format, Label::Required)?;
+    let mut rows = encoder.rows(reader.as_ref(), true)?;
+    for block in Blocks::new(reader) {
+        let block = block?;
+        let mut those = (0..block.num_rows()).map(|at| block.row(at));
+        if let Some(row) = those.find(|row| row.number() == number) {
+            let encoded = rows.encode_cells(
+                |column| row.cell(column),
+                row.position(),
+                &mut Batch::default(),
+            );
+            return Ok(encoded.err().unwrap_or(DataError::Changed));
+        }
+    }
+    Ok(DataError::Changed)
+}
+
+/// Encodes and writes a file that is one split.
+fn write_file(
+    spec: &DataSpec,
+    encoder: &Encoder,
+    path: &Path,
+    writer: &mut ShardWriter,
+    progress: &mut impl FnMut(u64),
+) -> Result<LeftOut, DataError> {
+    let reader = open_rows(path, &spec.format, Label::Required)?;
+    let rows = encoder.rows(reader.as_ref(), true)?;
+    for_each_block(reader, path, spec.on_bad_row, |block| {
+        let chunks = (0..block.num_rows().div_ceil(CHUNK_ROWS)).into_par_iter();
+        let encode = |chunk| {
+            let start = chunk * CHUNK_ROWS;
+            let end = block.num_rows().min(start + CHUNK_ROWS);
+            Chunk::encode(block, start..end, rows.clone())
+        };
+        let chunks: Vec<Chunk> = chunks.map(encode).collect();
+        let mut bad = Vec::new();
+        for chunk in chunks {
+            (0..chunk.batch.num_rows).for_each(|row| writer.add(&chunk.batch, row));
+            progress(chunk.batch.num_rows as u64);
+            bad.extend(chunk.bad);
+        }
+        writer.write_full_row_groups()?;
+        Ok(bad)
+    })
 }
 
 /// What decides the split of the training file's rows.
@@ -441,27 +552,20 @@ fn assigner<'a>(
     }
 }
 
-/// Encoded rows of one or several splits.
+/// Encoded rows.
 #[derive(Default)]
 struct Chunk {
     batch: Batch,
-    /// The split of each.
-    kinds: Vec<SplitKind>,
     bad: Vec<(u64, DataError)>,
-    of_no_split: u64,
 }
 
 impl Chunk {
-    fn encode(rows: &[Row], encoder: &RowEncoder<'_>, split: &Assigner<'_>) -> Self {
-        let (mut chunk, mut encoder) = (Self::default(), encoder.clone());
-        for row in rows {
-            let Some(kind) = split.assign(row.number, &row.cells) else {
-                chunk.of_no_split += 1;
-                continue;
-            };
-            match encoder.encode(&row.cells, &row.position, &mut chunk.batch) {
-                Ok(()) => chunk.kinds.push(kind),
-                Err(error) => chunk.bad.push((row.number, error)),
+    fn encode(block: &Block, rows: Range<usize>, mut encoder: RowEncoder<'_>) -> Self {
+        let mut chunk = Self::default();
+        for row in rows.map(|at| block.row(at)) {
+            let cell = |column| row.cell(column);
+            if let Err(error) = encoder.encode_cells(cell, row.position(), &mut chunk.batch) {
+                chunk.bad.push((row.number(), error));
             }
         }
         chunk
@@ -474,14 +578,15 @@ fn for_each_block(
     reader: Box<dyn RowReader>,
     path: &Path,
     on_bad_row: OnBadRow,
-    mut each: impl FnMut(&[Row]) -> Result<Vec<(u64, DataError)>, DataError>,
+    mut each: impl FnMut(&Block) -> Result<Vec<(u64, DataError)>, DataError>,
 ) -> Result<LeftOut, DataError> {
     let mut left_out = LeftOut::default();
     let mut number = 0;
     for block in Prefetch::new(Blocks::new(reader), BLOCKS_AHEAD).map_err(DataError::io(path))? {
-        let Block { rows, mut bad } = block?;
-        number += (rows.len() + bad.len()) as u64;
-        bad.extend(each(&rows)?);
+        let mut block = block?;
+        let mut bad = std::mem::take(&mut block.bad);
+        number += (block.num_rows() + bad.len()) as u64;
+        bad.extend(each(&block)?);
         bad.sort_by_key(|(number, _)| *number);
         for (_, error) in bad {
             left_out.skip(on_bad_row, error)?;
@@ -644,6 +749,50 @@ mod tests {
             error.contains("no row could be read; the first: "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_number_that_has_no_scaled_value_makes_a_bad_row() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let mut rows = vec!["1,0", "0,1e-30", "1,0", "0,0", "0,1e30", "1,0", "1,-1e30"];
+        let spec = |rest: &str| {
+            let split = "split = { by = 'order', valid = 0.5 }";
+            let text = format!(
+                "train = {:?}\nlabel = 'y'\n{rest}\n{split}\n[[fields]]\nname = 'v'\n\
+                 kind = 'numeric'\nencoding = 'value'\nscaling = 'min_max'",
+                directory.join("train.csv")
+            );
+            let config = toml::from_str::<DataConfig>(&text).unwrap();
+            config.validate().unwrap()
+        };
+        let write = |rows: &[&str]| {
+            fs::write(
+                directory.join("train.csv"),
+                format!("y,v\n{}\n", rows.join("\n")),
+            )
+            .unwrap();
+        };
+        write(&rows);
+        let expected = "train.csv:6, column `v`: (v - 0) * 99999999";
+        let error = prepare(&spec(""), None, directory, |_| ()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        let skip = spec("on_bad_row = 'skip'");
+        let prepared = prepare(&skip, None, directory, |_| ()).unwrap();
+        assert_eq!(
+            (prepared.train.num_rows(), prepared.valid.num_rows()),
+            (4, 1)
+        );
+        assert_eq!(prepared.left_out.bad_rows, 2);
+        let first = prepared.left_out.first_bad_row.unwrap();
+        assert!(first.contains(expected), "{first}");
+        // What is found while rows are read comes first.
+        rows[0] = "x,0";
+        write(&rows);
+        let left_out = prepare(&skip, None, directory, |_| ()).unwrap().left_out;
+        assert_eq!(left_out.bad_rows, 3);
+        let first = left_out.first_bad_row.unwrap();
+        assert!(first.contains("train.csv:2, column `y`"), "{first}");
     }
 
     #[test]

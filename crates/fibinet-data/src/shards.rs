@@ -13,6 +13,7 @@ use parquet::schema::types::Type;
 use rayon::prelude::*;
 
 use crate::batch::{Batch, IdLists};
+use crate::columns::{Column, Columns};
 use crate::encoder::FieldLayout;
 use crate::error::DataError;
 use crate::shard_column::{Lists, Values, WrongIds, check_offsets};
@@ -72,7 +73,7 @@ struct OpenFile {
     path: PathBuf,
     /// None before its first row group.
     writer: Option<SerializedFileWriter<File>>,
-    buffer: Batch,
+    buffer: Columns,
 }
 
 impl ShardWriter {
@@ -97,11 +98,11 @@ impl ShardWriter {
         let file = |i| OpenFile {
             path: directory.join(format!("{prefix}-{i:05}.parquet")),
             writer: None,
-            buffer: Batch::default(),
+            buffer: Columns::new(&layout.fields),
         };
         Ok(Self {
-            layout,
             files: (0..num_files).map(file).collect(),
+            layout,
             row_group_rows: (BUFFERED_ROWS / num_files).clamp(1024, ROW_GROUP_ROWS),
             num_rows: 0,
         })
@@ -113,9 +114,26 @@ impl ShardWriter {
     ///
     /// If the batch has no such row.
     pub fn add(&mut self, rows: &Batch, row: usize) {
+        let file = self.next_file();
+        self.files[file].buffer.push_row(rows, row);
+    }
+
+    /// Adds some rows of columns, in the order given.
+    pub(crate) fn add_columns(&mut self, columns: &Columns, rows: &[u32]) {
+        let mut by_file = vec![Vec::new(); self.files.len()];
+        rows.iter()
+            .for_each(|row| by_file[self.next_file()].push(*row));
+        self.files
+            .par_iter_mut()
+            .zip(by_file)
+            .for_each(|(file, rows)| file.buffer.extend(columns, &rows));
+    }
+
+    /// The file that the next row goes to.
+    fn next_file(&mut self) -> usize {
         let file = mix(SCATTER, self.num_rows) % self.files.len() as u64;
-        self.files[file as usize].buffer.push_row(rows, row);
         self.num_rows += 1;
+        file as usize
     }
 
     /// Writes the rows of the files that have enough for a row group, each on a thread. Call it every
@@ -132,7 +150,7 @@ impl ShardWriter {
         let layout = &self.layout;
         self.files
             .par_iter_mut()
-            .filter(|file| file.buffer.num_rows >= least_rows)
+            .filter(|file| file.buffer.num_rows() >= least_rows)
             .try_for_each(|file| file.write_row_group(layout))
     }
 
@@ -343,7 +361,7 @@ impl Shards {
         &self,
         file: usize,
         reader: &SerializedFileReader<File>,
-    ) -> Result<Columns, DataError> {
+    ) -> Result<ColumnPlaces, DataError> {
         let schema = reader.metadata().file_metadata().schema_descr();
         let ShardLayout {
             label,
@@ -373,7 +391,7 @@ impl Shards {
                 _ => wrong(&format!("{:?} is no number", column.physical_type())),
             }
         };
-        Ok(Columns {
+        Ok(ColumnPlaces {
             label: column(label, false)?,
             group: match grouped {
                 true => Some(column(Self::GROUP, false)?),
@@ -388,7 +406,7 @@ impl Shards {
 }
 
 /// The leaf columns of a file.
-struct Columns {
+struct ColumnPlaces {
     label: usize,
     group: Option<usize>,
     fields: Vec<usize>,
@@ -450,43 +468,33 @@ fn schema(layout: &ShardLayout) -> Arc<Type> {
 fn write_columns(
     group: &mut SerializedRowGroupWriter<'_, File>,
     layout: &ShardLayout,
-    batch: &Batch,
+    columns: &Columns,
 ) -> Result<(), ParquetError> {
-    let fields = &layout.fields;
-    let [num_ids, num_numerics] = widths(fields);
-    write_column::<FloatType>(group, &batch.labels)?;
+    write_column::<FloatType>(group, &columns.labels)?;
     if layout.grouped {
-        let groups: Vec<i64> = batch
-            .groups
-            .iter()
-            .map(|group| group.cast_signed())
-            .collect();
+        let groups = columns.groups.iter();
+        let groups: Vec<i64> = groups.map(|group| group.cast_signed()).collect();
         write_column::<Int64Type>(group, &groups)?;
     }
-    let (mut id_column, mut numeric_column, mut lists) = (0, 0, batch.lists.iter());
-    for field in fields {
-        if field.pooling.is_some() {
-            write_lists(group, lists.next().expect("a list a field of several ids"))?;
-        } else if field.num_ids.is_some() {
-            let ids = batch.ids.iter().skip(id_column).step_by(num_ids);
-            let ids: Vec<i32> = ids.map(|id| id.cast_signed()).collect();
-            write_column::<Int32Type>(group, &ids)?;
-            id_column += 1;
-        } else {
-            let numbers = batch.numerics.iter().skip(numeric_column);
-            let numbers: Vec<f32> = numbers.step_by(num_numerics).copied().collect();
-            write_column::<FloatType>(group, &numbers)?;
-            numeric_column += 1;
+    for column in &columns.fields {
+        match column {
+            Column::Ids(ids) => write_column::<Int32Type>(group, &signed(ids))?,
+            Column::Lists(lists) => write_lists(group, lists)?,
+            Column::Numbers(numbers) => write_column::<FloatType>(group, numbers)?,
         }
     }
     Ok(())
+}
+
+fn signed(ids: &[u32]) -> Vec<i32> {
+    ids.iter().map(|id| id.cast_signed()).collect()
 }
 
 fn write_lists(
     group: &mut SerializedRowGroupWriter<'_, File>,
     lists: &IdLists,
 ) -> Result<(), ParquetError> {
-    let ids: Vec<i32> = lists.ids.iter().map(|id| id.cast_signed()).collect();
+    let ids = signed(&lists.ids);
     // No list is empty: every id is defined, and a row's first one begins it.
     let mut repetitions = vec![1; ids.len()];
     for row in 0..lists.ends.len() {

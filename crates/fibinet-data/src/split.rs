@@ -1,6 +1,6 @@
-use csv::ByteRecord;
 use serde::{Deserialize, Serialize};
 
+use crate::blocks::Row;
 use crate::error::DataError;
 use crate::reader::{RowReader, column_index};
 use crate::schema::SchemaError;
@@ -17,6 +17,9 @@ pub enum SplitKind {
 }
 
 impl SplitKind {
+    /// All splits, in the order of their numbers.
+    pub(crate) const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
+
     /// The name in files and messages.
     pub const fn name(self) -> &'static str {
         match self {
@@ -246,8 +249,9 @@ pub(crate) enum Assigner<'a> {
 }
 
 impl Assigner<'_> {
-    /// The split of the file's row number `number`; none where it is left out.
-    pub(crate) fn assign(&self, number: u64, row: &ByteRecord) -> Option<SplitKind> {
+    /// The split of a row of the file; none where it is left out.
+    pub(crate) fn assign(&self, row: Row<'_>) -> Option<SplitKind> {
+        let number = row.number();
         match self {
             Self::Whole(kind) => Some(*kind),
             Self::Random(random) => Some(random.assign(number)),
@@ -259,15 +263,12 @@ impl Assigner<'_> {
                 values,
                 random,
             } => {
-                let cell = row.get(*column)?;
+                let cell = row.cell(*column);
                 let is = |kind: SplitKind| {
                     let value = values[kind as usize].as_deref();
                     value.is_some_and(|value| value.as_bytes() == cell)
                 };
-                match [SplitKind::Train, SplitKind::Valid, SplitKind::Test]
-                    .into_iter()
-                    .find(|kind| is(*kind))?
-                {
+                match SplitKind::ALL.into_iter().find(|kind| is(*kind))? {
                     SplitKind::Train => Some(random.assign(number)),
                     kind => Some(kind),
                 }

@@ -86,6 +86,11 @@ impl TokenTable {
     }
 
     /// The numbers of the tokens, by place.
+    pub(crate) fn numbers(&self) -> &[u64] {
+        &self.numbers
+    }
+
+    /// The same, to be changed.
     pub(crate) fn numbers_mut(&mut self) -> &mut [u64] {
         &mut self.numbers
     }

@@ -94,6 +94,16 @@ impl Vocabulary {
         self.map.get(key).map(|id| id as u32)
     }
 
+    /// The ids of a field's tokens by their places in its table, 0 where one has none.
+    ///
+    /// # Panics
+    ///
+    /// If the vocabulary was not just fitted.
+    pub(crate) fn ids_by_place(&self, field: usize) -> &[u64] {
+        let tables = self.tables.as_ref().expect("a table a field");
+        tables[field].numbers()
+    }
+
     /// The tokens of a field, by ascending id.
     pub(crate) fn tokens(&self, field: usize) -> Vec<Box<[u8]>> {
         let mut prefix = Vec::new();

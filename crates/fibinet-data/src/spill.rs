@@ -1,0 +1,320 @@
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::batch::IdLists;
+use crate::columns::{Column, Columns};
+use crate::error::DataError;
+use crate::split::SplitKind;
+
+/// Rows that were read while the encoder was being fitted, and wait for it.
+///
+/// The tokens of [`columns`](Self::columns) are there by their places, the numbers as they are
+/// written, NaN where there is none.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct WaitingRows {
+    /// Their numbers in their file.
+    pub(crate) numbers: Vec<u64>,
+    pub(crate) kinds: Vec<SplitKind>,
+    pub(crate) columns: Columns,
+}
+
+/// What begins a column.
+const IDS: u8 = 0;
+const NUMBERS: u8 = 1;
+const LISTS: u8 = 2;
+
+/// Blocks of [`WaitingRows`] in a file without a name: nothing is left of it when its process ends,
+/// however it does.
+///
+/// A block is its length and its values one kind after the other, each kind in as few bytes a value as
+/// its largest one of the block needs.
+#[derive(Debug)]
+pub(crate) struct Spill {
+    file: File,
+    blocks: u64,
+    /// Where the file is: errors name it.
+    directory: PathBuf,
+    block: Vec<u8>,
+}
+
+impl Spill {
+    /// An empty file on the disk of a directory.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    pub(crate) fn create(directory: &Path) -> Result<Self, DataError> {
+        Ok(Self {
+            file: tempfile::tempfile_in(directory).map_err(DataError::spill(directory))?,
+            blocks: 0,
+            directory: directory.to_owned(),
+            block: Vec::new(),
+        })
+    }
+
+    /// Adds a block.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn write(&mut self, rows: &WaitingRows) -> Result<(), DataError> {
+        let WaitingRows {
+            numbers,
+            kinds,
+            columns,
+        } = rows;
+        let fields = columns.fields.par_iter().map(|column| {
+            let mut bytes = Vec::new();
+            match column {
+                Column::Ids(ids) => {
+                    bytes.push(IDS);
+                    pack(ids, &mut bytes);
+                }
+                Column::Numbers(numbers) => {
+                    bytes.push(NUMBERS);
+                    let bits: Vec<u32> = numbers.iter().map(|number| number.to_bits()).collect();
+                    pack(&bits, &mut bytes);
+                }
+                Column::Lists(lists) => {
+                    bytes.push(LISTS);
+                    pack(&lists.ids, &mut bytes);
+                    let ends: Vec<u64> = lists.ends.iter().map(|end| *end as u64).collect();
+                    pack(&ends, &mut bytes);
+                }
+            }
+            bytes
+        });
+        let fields: Vec<Vec<u8>> = fields.collect();
+        self.block.clear();
+        let first = numbers.first().copied().unwrap_or(0);
+        let offsets: Vec<u32> = numbers
+            .iter()
+            .map(|number| (number - first) as u32)
+            .collect();
+        let kinds: Vec<u8> = kinds.iter().map(|kind| *kind as u8).collect();
+        let labels: Vec<u8> = columns.labels.iter().map(|label| *label as u8).collect();
+        pack(&[first], &mut self.block);
+        pack(&offsets, &mut self.block);
+        pack(&kinds, &mut self.block);
+        pack(&columns.groups, &mut self.block);
+        pack(&labels, &mut self.block);
+        let len = self.block.len() + fields.iter().map(Vec::len).sum::<usize>();
+        self.blocks += 1;
+        let mut write = |bytes: &[u8]| self.file.write_all(bytes);
+        write(&(len as u64).to_le_bytes())
+            .and_then(|()| write(&self.block))
+            .and_then(|()| fields.iter().try_for_each(|field| write(field)))
+            .map_err(DataError::spill(&self.directory))
+    }
+
+    /// The blocks in the order in which they came.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read from its start.
+    pub(crate) fn into_blocks(mut self) -> Result<SpilledBlocks, DataError> {
+        let rewound = self.file.rewind();
+        rewound.map_err(DataError::spill(&self.directory))?;
+        Ok(SpilledBlocks(self))
+    }
+}
+
+/// What was written to a [`Spill`].
+pub(crate) struct SpilledBlocks(Spill);
+
+impl Iterator for SpilledBlocks {
+    type Item = Result<WaitingRows, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let block = self.read().transpose()?;
+        Some(block.map_err(DataError::spill(&self.0.directory)))
+    }
+}
+
+impl SpilledBlocks {
+    fn read(&mut self) -> io::Result<Option<WaitingRows>> {
+        let Spill {
+            file,
+            blocks,
+            block,
+            ..
+        } = &mut self.0;
+        if *blocks == 0 {
+            return Ok(None);
+        }
+        *blocks -= 1;
+        let mut len = [0; 8];
+        file.read_exact(&mut len)?;
+        block.resize(u64::from_le_bytes(len) as usize, 0);
+        file.read_exact(block)?;
+        let bytes = &mut block.as_slice();
+        let first = unpack(bytes, |first| first)?;
+        let first = *first.first().ok_or(io::ErrorKind::InvalidData)?;
+        let numbers = unpack(bytes, |offset| first + offset)?;
+        let kinds = unpack(bytes, |kind| SplitKind::ALL.get(kind as usize).copied())?;
+        let kinds: Option<_> = kinds.into_iter().collect();
+        let groups = unpack(bytes, |group| group)?;
+        let labels = unpack(bytes, |label| label as f32)?;
+        let mut fields = Vec::new();
+        while let Some((kind, rest)) = bytes.split_first() {
+            *bytes = rest;
+            fields.push(match *kind {
+                IDS => Column::Ids(unpack(bytes, |id| id as u32)?),
+                NUMBERS => Column::Numbers(unpack(bytes, |bits| f32::from_bits(bits as u32))?),
+                LISTS => Column::Lists(IdLists {
+                    ids: unpack(bytes, |id| id as u32)?,
+                    ends: unpack(bytes, |end| end as usize)?,
+                }),
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            });
+        }
+        Ok(Some(WaitingRows {
+            numbers,
+            kinds: kinds.ok_or(io::ErrorKind::InvalidData)?,
+            columns: Columns {
+                labels,
+                groups,
+                fields,
+            },
+        }))
+    }
+}
+
+/// Appends the number of bytes a value, the number of values, and the values.
+fn pack<T: Copy + Into<u64>>(values: &[T], bytes: &mut Vec<u8>) {
+    fn put<T: Copy + Into<u64>, const N: usize>(values: &[T], bytes: &mut Vec<u8>) {
+        bytes.push(N as u8);
+        bytes.extend_from_slice(&(values.len() as u64).to_le_bytes());
+        let start = bytes.len();
+        bytes.resize(start + N * values.len(), 0);
+        for (place, value) in bytes[start..].chunks_exact_mut(N).zip(values) {
+            place.copy_from_slice(&(*value).into().to_le_bytes()[..N]);
+        }
+    }
+    match values
+        .iter()
+        .map(|value| (*value).into())
+        .max()
+        .unwrap_or(0)
+    {
+        0..0x100 => put::<T, 1>(values, bytes),
+        0x100..0x1_0000 => put::<T, 2>(values, bytes),
+        0x1_0000..0x100_0000 => put::<T, 3>(values, bytes),
+        0x100_0000..0x1_0000_0000 => put::<T, 4>(values, bytes),
+        _ => put::<T, 8>(values, bytes),
+    }
+}
+
+/// Takes what [`pack`] appended off the bytes' start.
+fn unpack<T>(bytes: &mut &[u8], value: impl Fn(u64) -> T) -> io::Result<Vec<T>> {
+    fn get<T, const N: usize>(bytes: &[u8], value: impl Fn(u64) -> T) -> Vec<T> {
+        let values = bytes.chunks_exact(N).map(|bytes| {
+            let mut whole = [0; 8];
+            whole[..N].copy_from_slice(bytes);
+            value(u64::from_le_bytes(whole))
+        });
+        values.collect()
+    }
+    let mut header = [0; 9];
+    bytes.read_exact(&mut header)?;
+    let [width, len @ ..] = header;
+    let len = usize::from(width).saturating_mul(u64::from_le_bytes(len) as usize);
+    let values;
+    (values, *bytes) = bytes
+        .split_at_checked(len)
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(match width {
+        1 => get::<T, 1>(values, value),
+        2 => get::<T, 2>(values, value),
+        3 => get::<T, 3>(values, value),
+        4 => get::<T, 4>(values, value),
+        8 => get::<T, 8>(values, value),
+        _ => return Err(io::ErrorKind::InvalidData.into()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn rows(ids: &[u32], first: u64) -> WaitingRows {
+        let mut lists = IdLists::default();
+        (0..ids.len()).for_each(|row| lists.push(&ids[row / 2..=row]));
+        WaitingRows {
+            numbers: (0..ids.len() as u64).map(|row| first + 2 * row).collect(),
+            kinds: ids
+                .iter()
+                .map(|id| SplitKind::ALL[*id as usize % 3])
+                .collect(),
+            columns: Columns {
+                labels: ids.iter().map(|id| (id % 2) as f32).collect(),
+                groups: ids.iter().map(|id| u64::MAX - u64::from(*id)).collect(),
+                fields: vec![
+                    Column::Ids(ids.to_vec()),
+                    Column::Lists(lists),
+                    Column::Numbers(ids.iter().map(|id| *id as f32 / 3.0 - 1.0).collect()),
+                ],
+            },
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_come_back_as_they_were(
+            blocks in vec((vec(prop_oneof![0..9_u32, 0..70_000_u32, any::<u32>()], 0..9), any::<u32>()), 0..5)
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let mut spill = Spill::create(directory.path()).unwrap();
+            let written: Vec<_> = blocks.iter().map(|(ids, first)| rows(ids, u64::from(*first))).collect();
+            written.iter().for_each(|rows| spill.write(rows).unwrap());
+            let read: Result<Vec<_>, _> = spill.into_blocks().unwrap().collect();
+            let mut read = read.unwrap();
+            // A block without rows has no first number.
+            read.iter_mut().for_each(|rows| rows.numbers.truncate(rows.kinds.len()));
+            prop_assert_eq!(read, written);
+        }
+    }
+
+    #[test]
+    fn a_missing_number_stays_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spill = Spill::create(directory.path()).unwrap();
+        let mut one = rows(&[1], 0);
+        one.columns.fields = vec![Column::Numbers(vec![f32::NAN])];
+        spill.write(&one).unwrap();
+        let read = spill.into_blocks().unwrap().next().unwrap().unwrap();
+        assert!(matches!(&read.columns.fields[..], [Column::Numbers(of)] if of[0].is_nan()));
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let message = Spill::create(&path).unwrap_err().to_string();
+        let expected = format!("{}: the rows could not be kept there while", path.display());
+        assert!(message.starts_with(&expected), "{message}");
+        let spill = |file: File| Spill {
+            file,
+            blocks: 0,
+            directory: directory.path().to_owned(),
+            block: Vec::new(),
+        };
+        // Open to be read alone.
+        let error = spill(File::open(&path).unwrap()).write(&rows(&[1], 0));
+        assert!(matches!(error, Err(DataError::Spill { .. })), "{error:?}");
+        let mut short = Spill::create(directory.path()).unwrap();
+        short.write(&rows(&[1], 0)).unwrap();
+        short.file.set_len(20).unwrap();
+        let read = short.into_blocks().unwrap().next();
+        assert!(
+            matches!(read, Some(Err(DataError::Spill { .. }))),
+            "{read:?}"
+        );
+    }
+}
