@@ -5,6 +5,8 @@ use crate::reader::{Position, RowReader};
 
 /// Rows that are read together, so that threads have something to share.
 const BLOCK_ROWS: usize = 4096;
+/// Bytes of cells from which on a block gets no more rows.
+const BLOCK_BYTES: usize = 1 << 25;
 
 /// Consecutive rows of a file.
 #[derive(Debug, Default)]
@@ -12,12 +14,11 @@ pub(crate) struct Block {
     /// The rows' numbers in the file, from 0; bad rows are numbered too.
     numbers: Vec<u64>,
     positions: Vec<Position>,
-    /// The cells of all rows, one after the other.
+    /// The cells of all rows, one row after the other.
     text: Vec<u8>,
-    /// Where each cell ends.
-    ends: Vec<usize>,
-    /// Cells a row.
-    width: usize,
+    /// Where the cells of a column begin, one column after the other, as fields are read; the last
+    /// ones are the rows' ends.
+    bounds: Vec<u32>,
     /// The numbers of rows that could not be read, and why.
     pub(crate) bad: Vec<(u64, DataError)>,
 }
@@ -31,14 +32,17 @@ pub(crate) struct Row<'a> {
 
 impl Block {
     fn push(&mut self, number: u64, cells: &ByteRecord, position: Position) {
-        let start = self.text.len();
+        let row = self.num_rows();
+        self.bounds.resize((cells.len() + 1) * BLOCK_ROWS, 0);
+        // A row is short, and a block that is long gets no more.
+        let mut end = self.text.len() as u32;
+        let mut bounds = self.bounds[row..].iter_mut().step_by(BLOCK_ROWS);
+        for (bound, cell) in bounds.by_ref().zip(cells) {
+            *bound = end;
+            end += cell.len() as u32;
+        }
+        self.bounds[cells.len() * BLOCK_ROWS + row] = end;
         self.text.extend_from_slice(cells.as_slice());
-        let mut end = start;
-        self.ends.extend(cells.iter().map(|cell| {
-            end += cell.len();
-            end
-        }));
-        self.width = cells.len();
         self.numbers.push(number);
         self.positions.push(position);
     }
@@ -63,11 +67,8 @@ impl<'a> Row<'a> {
     }
 
     pub(crate) fn cell(self, column: usize) -> &'a [u8] {
-        let cell = self.at * self.block.width + column;
-        let start = cell
-            .checked_sub(1)
-            .map_or(0, |before| self.block.ends[before]);
-        &self.block.text[start..self.block.ends[cell]]
+        let bound = |column| self.block.bounds[column * BLOCK_ROWS + self.at] as usize;
+        &self.block.text[bound(column)..bound(column + 1)]
     }
 }
 
@@ -98,7 +99,10 @@ impl Iterator for Blocks {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut block = Block::default();
-        while self.more && block.num_rows() + block.bad.len() < BLOCK_ROWS {
+        while self.more
+            && block.num_rows() + block.bad.len() < BLOCK_ROWS
+            && block.text.len() < BLOCK_BYTES
+        {
             match self.reader.read_row(&mut self.cells) {
                 Ok(true) => block.push(self.number, &self.cells, self.reader.position()),
                 Ok(false) => self.more = false,

@@ -21,7 +21,7 @@ const QUANTILE_SAMPLE: usize = 200_000;
 
 /// An [`Encoder`] in the making: counts tokens and watches numbers, every field on its own.
 ///
-/// Its memory grows with the distinct tokens, not with the rows.
+/// Its memory grows with the distinct tokens of all rows, not with the rows.
 #[derive(Debug)]
 pub(crate) struct EncoderFit {
     format: RowFormat,
@@ -111,17 +111,23 @@ impl EncoderFit {
             .iter()
             .map(|(at, kind)| (block.row(*at), *kind))
             .unzip();
-        let mut refused = Vec::new();
-        let labels = rows.iter().enumerate().map(|(at, row)| {
-            let label = parse_label(row.cell(*label), format, row.position());
-            label.unwrap_or_else(|error| {
-                refused.push((at, error));
-                f32::NAN
-            })
-        });
-        let mut labels: Vec<f32> = labels.collect();
-        let read = fields.par_iter_mut().map(|field| field.read(&rows, format));
-        let (mut columns, by_field): (Vec<_>, Vec<_>) = read.unzip();
+        let read_labels = || {
+            let mut refused = Vec::new();
+            let labels = rows.iter().enumerate().map(|(at, row)| {
+                let label = parse_label(row.cell(*label), format, row.position());
+                label.unwrap_or_else(|error| {
+                    refused.push((at, error));
+                    f32::NAN
+                })
+            });
+            (labels.collect::<Vec<f32>>(), refused)
+        };
+        let read_fields = || {
+            let read = fields.par_iter_mut().map(|field| field.read(&rows, format));
+            read.unzip::<_, _, Vec<_>, Vec<_>>()
+        };
+        let ((mut labels, mut refused), (mut columns, by_field)) =
+            rayon::join(read_labels, read_fields);
         refused.extend(by_field.into_iter().flatten());
         // Stable: of a row's faults the first stays first.
         refused.sort_by_key(|(at, _)| *at);
@@ -246,11 +252,11 @@ impl FieldFit {
                 Column::Lists(lists)
             }
             (Seen::Tokens(table), _) => {
-                let id = |(_, (cell, _)): (usize, (&[u8], _))| match format.is_missing(cell) {
-                    true => Encoder::MISSING,
-                    false => Encoder::FIRST_TOKEN + table.place(cell),
-                };
-                Column::Ids(cells().map(id).collect())
+                let mut ids = vec![Encoder::MISSING; rows.len()];
+                let tokens = cells().map(|(at, (cell, _))| (at, cell));
+                let tokens = tokens.filter(|(_, cell)| !format.is_missing(cell));
+                table.places(tokens, |at, place| ids[at] = Encoder::FIRST_TOKEN + place);
+                Column::Ids(ids)
             }
             (Seen::Quantile(_) | Seen::Moments(_), _) => {
                 Column::Numbers(cells().map(number).collect())
@@ -324,7 +330,7 @@ fn log2_place(number: f32, table: &mut TokenTable, places: &mut [Option<u32>]) -
         .ok()
         .and_then(|index| places.get_mut(index))
     {
-        Some(known) if number.fract() == 0.0 => *known.get_or_insert_with(place),
+        Some(known) if number == number as i32 as f32 => *known.get_or_insert_with(place),
         _ => place(),
     }
 }

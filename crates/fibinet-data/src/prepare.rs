@@ -104,7 +104,9 @@ struct Manifest {
 /// after them.
 ///
 /// A thread reads ahead; fields are counted, and rows encoded and written, on all threads, with the
-/// same result at any number of them.
+/// same result at any number of them. The training file is read once (twice, where the last rows make
+/// the splits): until the encoder is fitted, its rows lie in a file without a name in the directory, a
+/// fraction of its size.
 ///
 /// # Errors
 ///

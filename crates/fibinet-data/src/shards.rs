@@ -3,13 +3,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
-use parquet::data_type::{DataType, FloatType, Int32Type, Int64Type};
+use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer};
+use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::Type;
+use parquet::file::writer::{
+    SerializedFileWriter, SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite,
+};
+use parquet::schema::types::{ColumnDescPtr, Type};
 use rayon::prelude::*;
 
 use crate::batch::{Batch, IdLists};
@@ -193,8 +197,11 @@ impl OpenFile {
                 self.writer.insert(writer)
             }
         };
+        let leaves = writer.schema_descr().columns().to_vec();
+        let properties = Arc::clone(writer.properties());
         let mut group = writer.next_row_group().map_err(DataError::parquet(path))?;
-        write_columns(&mut group, layout, &self.buffer).map_err(DataError::parquet(path))?;
+        write_columns(&mut group, leaves, &properties, &self.buffer)
+            .map_err(DataError::parquet(path))?;
         group.close().map_err(DataError::parquet(path))?;
         self.buffer.clear();
         Ok(())
@@ -465,47 +472,75 @@ fn schema(layout: &ShardLayout) -> Arc<Type> {
     Arc::new(root.expect("columns make a group"))
 }
 
+/// Encodes the columns of a row group, each on a thread, and writes them.
 fn write_columns(
     group: &mut SerializedRowGroupWriter<'_, File>,
-    layout: &ShardLayout,
+    leaves: Vec<ColumnDescPtr>,
+    properties: &WriterPropertiesPtr,
     columns: &Columns,
 ) -> Result<(), ParquetError> {
-    write_column::<FloatType>(group, &columns.labels)?;
-    if layout.grouped {
-        let groups = columns.groups.iter();
-        let groups: Vec<i64> = groups.map(|group| group.cast_signed()).collect();
-        write_column::<Int64Type>(group, &groups)?;
+    let mut written = vec![Written::Floats(&columns.labels)];
+    if !columns.groups.is_empty() {
+        written.push(Written::Hashes(&columns.groups));
     }
-    for column in &columns.fields {
-        match column {
-            Column::Ids(ids) => write_column::<Int32Type>(group, &signed(ids))?,
-            Column::Lists(lists) => write_lists(group, lists)?,
-            Column::Numbers(numbers) => write_column::<FloatType>(group, numbers)?,
-        }
+    written.extend(columns.fields.iter().map(|column| match column {
+        Column::Ids(ids) => Written::Ids(ids),
+        Column::Lists(lists) => Written::Lists(lists),
+        Column::Numbers(numbers) => Written::Floats(numbers),
+    }));
+    assert_eq!(written.len(), leaves.len(), "a column a leaf");
+    let encoded = written
+        .into_par_iter()
+        .zip(leaves)
+        .map(|(values, leaf)| values.encode(leaf, Arc::clone(properties)));
+    for encoded in encoded.collect::<Vec<_>>() {
+        let (bytes, closed) = encoded?;
+        group.append_column(&bytes, closed)?;
     }
     Ok(())
 }
 
-fn signed(ids: &[u32]) -> Vec<i32> {
-    ids.iter().map(|id| id.cast_signed()).collect()
+/// A column to be written.
+enum Written<'a> {
+    Floats(&'a [f32]),
+    Hashes(&'a [u64]),
+    Ids(&'a [u32]),
+    Lists(&'a IdLists),
 }
 
-fn write_lists(
-    group: &mut SerializedRowGroupWriter<'_, File>,
-    lists: &IdLists,
-) -> Result<(), ParquetError> {
-    let ids = signed(&lists.ids);
-    // No list is empty: every id is defined, and a row's first one begins it.
-    let mut repetitions = vec![1; ids.len()];
-    for row in 0..lists.ends.len() {
-        repetitions[lists.range(row).start] = 0;
+impl Written<'_> {
+    fn encode(
+        self,
+        leaf: ColumnDescPtr,
+        properties: WriterPropertiesPtr,
+    ) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+        let mut bytes = TrackedWrite::new(Vec::new());
+        let pages = Box::new(SerializedPageWriter::new(&mut bytes));
+        let mut writer = get_column_writer(leaf, properties, pages);
+        let signed = |ids: &[u32]| -> Vec<i32> { ids.iter().map(|id| id.cast_signed()).collect() };
+        match (&mut writer, self) {
+            (ColumnWriter::FloatColumnWriter(writer), Self::Floats(numbers)) => {
+                writer.write_batch(numbers, None, None)?;
+            }
+            (ColumnWriter::Int64ColumnWriter(writer), Self::Hashes(hashes)) => {
+                let hashes: Vec<i64> = hashes.iter().map(|hash| hash.cast_signed()).collect();
+                writer.write_batch(&hashes, None, None)?;
+            }
+            (ColumnWriter::Int32ColumnWriter(writer), Self::Ids(ids)) => {
+                writer.write_batch(&signed(ids), None, None)?;
+            }
+            (ColumnWriter::Int32ColumnWriter(writer), Self::Lists(lists)) => {
+                // No list is empty: every id is defined, and a row's first one begins it.
+                let definitions = vec![1; lists.ids.len()];
+                let mut repetitions = definitions.clone();
+                (0..lists.ends.len()).for_each(|row| repetitions[lists.range(row).start] = 0);
+                writer.write_batch(&signed(&lists.ids), Some(&definitions), Some(&repetitions))?;
+            }
+            _ => unreachable!("the schema is of these columns"),
+        }
+        let closed = writer.close()?;
+        Ok((Bytes::from(bytes.into_inner()?), closed))
     }
-    let column = group.next_column()?;
-    let mut column = column.expect("as many columns as the schema has");
-    column
-        .typed::<Int32Type>()
-        .write_batch(&ids, Some(&vec![1; ids.len()]), Some(&repetitions))?;
-    column.close()
 }
 
 /// Writes the next column of a row group: required numbers or bytes.
@@ -523,7 +558,7 @@ pub(crate) fn write_column<T: DataType>(
 mod tests {
     use super::*;
     use crate::schema::Pooling;
-    use parquet::data_type::{ByteArrayType, DoubleType};
+    use parquet::data_type::{ByteArrayType, DoubleType, Int32Type, Int64Type};
 
     fn layout() -> ShardLayout {
         let pooled = Some(Pooling::Mean);

@@ -5,6 +5,10 @@ use std::hash::BuildHasher;
 /// Bytes of a token that its slot has room for.
 const SHORT: usize = 12;
 
+/// Tokens that are hashed before they are looked for: a short loop over the table leaves the processor
+/// room to wait for the memory of several at once.
+const RUN: usize = 64;
+
 /// Distinct tokens, each with a place (the order in which they came) and a number: how often it was
 /// met, and later its id.
 ///
@@ -23,8 +27,8 @@ pub(crate) struct TokenTable {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     len: u32,
-    /// A short token, filled up with zeros; of a longer one, four bytes of its hash and where it
-    /// begins in `long`.
+    /// A short token, filled up with zeros; of a longer one, where it begins in `long` and four bytes
+    /// of its hash.
     text: [u8; SHORT],
     place: u32,
 }
@@ -38,10 +42,10 @@ impl TokenTable {
             numbers,
             hasher,
         } = self;
-        let (hash, text) = hashed(hasher, token);
+        let (hash, words) = hashed(hasher, token);
         let entry = slots.entry(
             hash,
-            |slot| slot.is(token, text, long),
+            |slot| slot.is(token, words, long),
             |slot| hashed(hasher, slot.token(long)).0,
         );
         match entry {
@@ -51,18 +55,45 @@ impl TokenTable {
                     .ok()
                     .filter(|place| *place < Self::MAX_TOKENS)
                     .expect("a field of fewer than 2³² - 3 tokens");
-                let mut slot = Slot {
+                let (mut low, high) = words;
+                if token.len() > SHORT {
+                    low = long.len() as u64;
+                    long.extend_from_slice(token);
+                }
+                let mut text = [0; SHORT];
+                text[..8].copy_from_slice(&low.to_le_bytes());
+                text[8..].copy_from_slice(&high.to_le_bytes());
+                entry.insert(Slot {
                     len: u32::try_from(token.len()).expect("a token of less than 4 GiB"),
                     text,
                     place,
-                };
-                if token.len() > SHORT {
-                    slot.text[4..].copy_from_slice(&(long.len() as u64).to_le_bytes());
-                    long.extend_from_slice(token);
-                }
-                entry.insert(slot);
+                });
                 numbers.push(0);
                 place
+            }
+        }
+    }
+
+    /// Gives the places of tokens, each with what comes with it: [`place`](Self::place) of many.
+    pub(crate) fn places<'a, T: Copy>(
+        &mut self,
+        mut tokens: impl Iterator<Item = (T, &'a [u8])>,
+        mut each: impl FnMut(T, u32),
+    ) {
+        let mut run = Vec::with_capacity(RUN);
+        loop {
+            run.clear();
+            run.extend(tokens.by_ref().take(RUN).map(|(with, token)| {
+                let (hash, words) = hashed(&self.hasher, token);
+                (with, token, hash, words)
+            }));
+            for (with, token, hash, words) in &run {
+                let is = |slot: &Slot| slot.is(token, *words, &self.long);
+                let known = self.slots.find(*hash, is).map(|slot| slot.place);
+                each(*with, known.unwrap_or_else(|| self.place(token)));
+            }
+            if run.len() < RUN {
+                return;
             }
         }
     }
@@ -78,10 +109,10 @@ impl TokenTable {
 
     /// The number of a token, where it is known.
     pub(crate) fn number(&self, token: &[u8]) -> Option<u64> {
-        let (hash, text) = hashed(&self.hasher, token);
+        let (hash, words) = hashed(&self.hasher, token);
         let slot = self
             .slots
-            .find(hash, |slot| slot.is(token, text, &self.long))?;
+            .find(hash, |slot| slot.is(token, words, &self.long))?;
         Some(self.numbers[slot.place as usize])
     }
 
@@ -103,52 +134,54 @@ impl TokenTable {
 }
 
 impl Slot {
-    /// Whether the slot is the token's, whose `text` [`hashed`] gave.
-    fn is(&self, token: &[u8], text: [u8; SHORT], long: &[u8]) -> bool {
-        if self.len as usize != token.len() {
-            return false;
-        }
-        match token.len() > SHORT {
-            true => self.text[..4] == text[..4] && self.token(long) == token,
-            false => self.text == text,
-        }
+    /// Whether the slot is the token's, of which [`hashed`] gave these words.
+    fn is(&self, token: &[u8], (low, high): (u64, u32), long: &[u8]) -> bool {
+        let own = self.words();
+        self.len as usize == token.len()
+            && own.1 == high
+            && match token.len() > SHORT {
+                true => self.token(long) == token,
+                false => own.0 == low,
+            }
+    }
+
+    fn words(&self) -> (u64, u32) {
+        let [a, b, c, d, e, f, g, h, high @ ..] = self.text;
+        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        (low, u32::from_le_bytes(high))
     }
 
     fn token<'a>(&'a self, long: &'a [u8]) -> &'a [u8] {
         let len = self.len as usize;
-        if len <= SHORT {
-            return &self.text[..len];
+        match len > SHORT {
+            true => &long[self.words().0 as usize..][..len],
+            false => &self.text[..len],
         }
-        let [_, _, _, _, start @ ..] = self.text;
-        &long[u64::from_le_bytes(start) as usize..][..len]
     }
 }
 
-/// A token's hash, and what its slot has of it.
-fn hashed(hasher: &DefaultHashBuilder, token: &[u8]) -> (u64, [u8; SHORT]) {
-    let mut text = [0; SHORT];
-    if token.len() > SHORT {
+/// A token's hash, and a short token as two words, or what a longer one's slot has of the hash.
+#[inline]
+fn hashed(hasher: &DefaultHashBuilder, token: &[u8]) -> (u64, (u64, u32)) {
+    let len = token.len();
+    if len > SHORT {
         let hash = hasher.hash_one(token);
         // The low bits are the table's own.
-        text[..4].copy_from_slice(&hash.to_le_bytes()[4..]);
-        return (hash, text);
+        return (hash, (0, (hash >> 32) as u32));
     }
-    // Overlapping reads of a known length, where a copy of `len` bytes would be a call.
+    // Reads of known lengths that overlap, where one of `len` bytes would be a call.
     let (low, high) = if let (Some(first), Some(last)) = (token.first_chunk(), token.last_chunk()) {
-        let last: u32 = u32::from_le_bytes(*last);
-        let rest = u64::from(last) >> (8 * (SHORT - token.len()));
-        (u64::from_le_bytes(*first), rest as u32)
+        let last = u64::from(u32::from_le_bytes(*last)) >> (8 * (SHORT - len));
+        (u64::from_le_bytes(*first), last as u32)
     } else if let (Some(first), Some(last)) = (token.first_chunk(), token.last_chunk()) {
-        let last = u64::from(u32::from_le_bytes(*last)) >> (8 * (8 - token.len()));
+        let last = u64::from(u32::from_le_bytes(*last)) >> (8 * (8 - len));
         (u64::from(u32::from_le_bytes(*first)) | last << 32, 0)
     } else {
         let bytes = token.iter().rev();
         (bytes.fold(0, |low, byte| low << 8 | u64::from(*byte)), 0)
     };
-    text[..8].copy_from_slice(&low.to_le_bytes());
-    text[8..].copy_from_slice(&high.to_le_bytes());
-    let hash = hasher.hash_one((low, u64::from(high) << 32 | token.len() as u64));
-    (hash, text)
+    let hash = hasher.hash_one((low, u64::from(high) << 32 | len as u64));
+    (hash, (low, high))
 }
 
 #[cfg(test)]
@@ -173,9 +206,12 @@ mod tests {
                 prop_assert_eq!(table.number(token), Some(count));
             }
             prop_assert_eq!(table.number(b"c"), None);
-            let places: Vec<u32> = tokens.iter().map(|token| table.place(token.as_bytes())).collect();
-            for (token, place) in tokens.iter().zip(places) {
-                prop_assert_eq!(table.numbers_mut()[place as usize], map[token.as_bytes()]);
+            let (mut other, mut places) = (TokenTable::default(), Vec::new());
+            let tokens = tokens.iter().map(|token| token.as_bytes());
+            other.places(tokens.clone().enumerate(), |at, place| places.push((at, place)));
+            for (at, token) in tokens.enumerate() {
+                prop_assert_eq!(places[at], (at, table.place(token)));
+                prop_assert_eq!(table.numbers()[places[at].1 as usize], map[token]);
             }
         }
     }
