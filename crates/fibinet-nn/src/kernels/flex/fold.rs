@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::rows::{RowShape, Strip, VectorLoop};
+use super::rows::{RowShape, Strip, VectorLoop, vector};
 
 /// Reads the pairs' gradient of some left fields once: `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]`
 /// and `to_right[j] += gradient[i, j] ⊙ left[i]`.
@@ -62,12 +62,16 @@ impl VectorLoop for Fold<'_> {
                         }
                     }
                 } else {
-                    let mut sum = [0.0; KC]; // in registers
+                    let left: [f32; KC] = vector(left);
+                    let mut sum = [0.0; KC];
                     for (pair, (right, to_right)) in terms {
+                        let (pair, right): ([f32; KC], [f32; KC]) = (vector(pair), vector(right));
+                        let mut to: [f32; KC] = vector(to_right);
                         for k in 0..KC {
                             sum[k] += pair[k] * right[k];
-                            to_right[k] += pair[k] * left[k];
+                            to[k] += pair[k] * left[k];
                         }
+                        to_right.copy_from_slice(&to);
                     }
                     to_left.copy_from_slice(&sum);
                 }

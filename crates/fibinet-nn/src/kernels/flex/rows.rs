@@ -88,6 +88,15 @@ impl<L: VectorLoop> WithSimd for Levels<L> {
     }
 }
 
+/// A vector in registers. A loop over slices of `K` numbers that also writes some stays scalar, since
+/// the compiler cannot tell that they do not overlap.
+#[inline(always)]
+pub(super) fn vector<const KC: usize>(numbers: &[f32]) -> [f32; KC] {
+    let mut vector = [0.0; KC];
+    vector.copy_from_slice(numbers);
+    vector
+}
+
 /// Writes the pairs of some left fields: `out[i, j] = left[i] ⊙ right[j]`.
 pub(super) struct Cross<'a> {
     pub shape: RowShape,
@@ -121,9 +130,21 @@ impl VectorLoop for Cross<'_> {
                 let (pairs, rest) = out.split_at_mut(shape.width_of(i));
                 let left = &left[i * width..][..width];
                 let right = right[shape.right_of(i)].chunks_exact(width);
-                for (pair, right) in pairs.chunks_exact_mut(width).zip(right) {
-                    for k in 0..width {
-                        pair[k] = left[k] * right[k];
+                let pairs = pairs.chunks_exact_mut(width).zip(right);
+                if KC == 0 {
+                    for (pair, right) in pairs {
+                        for k in 0..width {
+                            pair[k] = left[k] * right[k];
+                        }
+                    }
+                } else {
+                    let left: [f32; KC] = vector(left);
+                    for (pair, right) in pairs {
+                        let mut product: [f32; KC] = vector(right);
+                        for k in 0..KC {
+                            product[k] *= left[k];
+                        }
+                        pair.copy_from_slice(&product);
                     }
                 }
                 out = rest;
