@@ -4,18 +4,18 @@
 //! `cargo bench --bench scoring [-- RUNS]`; F = 39, K = 10, 400×3, field_each and field_interaction.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes, num_pairs};
+use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
 use fibinet::serve::{RowInputs, score};
 use fibinet::train::{TrainConfig, Trainer};
 use rayon::prelude::*;
 
-const FIELDS: usize = 39;
-const EMBEDDING_DIM: usize = 10;
-const HIDDEN: [usize; 3] = [400; 3];
-const FIELD_ROWS: usize = 25_641;
+#[expect(dead_code, reason = "each bench has its part of it")]
+mod criteo;
+
+use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, times};
 
 fn rows(seed: usize, num_rows: usize) -> RowInputs {
     let draw = |i: usize| fibinet::data::mix_seed(seed as u64, i as u64) as usize;
@@ -28,23 +28,9 @@ fn rows(seed: usize, num_rows: usize) -> RowInputs {
     }
 }
 
-/// The times of `runs` runs, ascending, after one that does not count.
-fn times(runs: usize, mut run: impl FnMut(usize)) -> Vec<Duration> {
-    run(0);
-    let mut times: Vec<Duration> = (1..=runs)
-        .map(|i| {
-            let start = Instant::now();
-            run(i);
-            start.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    times
-}
-
 /// Reads an array as large as the DNN's first matrix, on all threads.
 fn stream(runs: usize) -> Vec<Duration> {
-    let matrix = vec![1.0_f32; 2 * num_pairs(FIELDS) * EMBEDDING_DIM * HIDDEN[0]];
+    let matrix = vec![1.0_f32; COLUMNS * HIDDEN[0]];
     times(runs, |_| {
         let sum = |part: &[f32]| {
             let mut sums = [0.0_f32; 64];
@@ -62,9 +48,7 @@ fn stream(runs: usize) -> Vec<Duration> {
 
 /// The forward products of the DNN, and nothing else.
 fn products(runs: usize, num_rows: usize, device: &Device) -> Vec<Duration> {
-    let mut widths = vec![2 * num_pairs(FIELDS) * EMBEDDING_DIM];
-    widths.extend(HIDDEN);
-    widths.push(1);
+    let widths = dnn_widths();
     let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, device);
     let layers: Vec<_> = widths
         .windows(2)

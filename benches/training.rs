@@ -10,15 +10,13 @@
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
-use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes, num_pairs};
+use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
 use fibinet::serve::RowInputs;
 use fibinet::train::{RowRule, TrainConfig, Trainer};
 
-const FIELDS: usize = 39;
-const EMBEDDING_DIM: usize = 10;
-const HIDDEN: [usize; 3] = [400; 3];
-const BATCH: usize = 2048;
-const FIELD_ROWS: usize = 25_641;
+mod criteo;
+
+use criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, median};
 
 fn rows(step: usize) -> RowInputs {
     let draw = |i: usize| fibinet::data::mix_seed(step as u64, i as u64) as usize;
@@ -90,25 +88,9 @@ fn vocabulary(steps: usize, device: &Device) {
     }
 }
 
-/// The median of the times of `steps` runs, after one that does not count.
-fn median(steps: usize, mut run: impl FnMut(usize)) -> Duration {
-    run(0);
-    let mut times: Vec<Duration> = (1..=steps)
-        .map(|step| {
-            let start = Instant::now();
-            run(step);
-            start.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    times[steps / 2]
-}
-
 /// Forward and both backward products of every layer of the DNN, and nothing else.
 fn floor(steps: usize, device: &Device) -> Duration {
-    let mut widths = vec![2 * num_pairs(FIELDS) * EMBEDDING_DIM];
-    widths.extend(HIDDEN);
-    widths.push(1);
+    let widths = dnn_widths();
     let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, device);
     let layers: Vec<_> = widths
         .windows(2)

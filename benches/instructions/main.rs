@@ -23,8 +23,12 @@ use fibinet::nn::{
 use fibinet::serve::RowInputs;
 use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables, TrainConfig, Trainer};
 
-const FIELDS: usize = 39;
-const EMBEDDING_DIM: usize = 10;
+#[expect(dead_code, reason = "each bench has its part of it")]
+#[path = "../criteo/mod.rs"]
+mod criteo;
+
+use criteo::{EMBEDDING_DIM, FIELDS};
+
 /// So few that matrix products, which are gemm's, leave the pairs a share that shows.
 const HIDDEN: usize = 16;
 /// More for a single row, whose product is the kernel's own.

@@ -1,0 +1,43 @@
+//! The shape of the models that the benches measure, Criteo's, and their medians.
+
+use std::time::{Duration, Instant};
+
+use fibinet::nn::num_pairs;
+
+pub const FIELDS: usize = 39;
+pub const EMBEDDING_DIM: usize = 10;
+/// Units of the DNN's hidden layers.
+pub const HIDDEN: [usize; 3] = [400; 3];
+/// What the DNN reads, the pairs of both sides.
+pub const COLUMNS: usize = 2 * num_pairs(FIELDS) * EMBEDDING_DIM;
+/// Rows of a training step.
+pub const BATCH: usize = 2048;
+/// Rows of each field's table, a million in all.
+pub const FIELD_ROWS: usize = 25_641;
+
+/// The widths before, between and after the DNN's layers.
+pub fn dnn_widths() -> Vec<usize> {
+    let mut widths = vec![COLUMNS];
+    widths.extend(HIDDEN);
+    widths.push(1);
+    widths
+}
+
+/// The times of `runs` runs, ascending, after one that does not count.
+pub fn times(runs: usize, mut run: impl FnMut(usize)) -> Vec<Duration> {
+    run(0);
+    let mut times: Vec<Duration> = (1..=runs)
+        .map(|i| {
+            let start = Instant::now();
+            run(i);
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times
+}
+
+/// The median of [`times`].
+pub fn median(runs: usize, run: impl FnMut(usize)) -> Duration {
+    times(runs, run)[runs / 2]
+}
