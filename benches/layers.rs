@@ -1,43 +1,107 @@
-//! The pair kernels against the same layers composed from tensor operations, turn by turn in one
-//! process, by bilinear kind: the pairs and their sum (the shallow model), and the pairs and the
-//! DNN's first linear map, which is also timed after the kernel that writes the pairs out ("array").
+//! Each layer, forward and backward, and the pair kernels against the same layers composed from tensor
+//! operations, turn by turn in one process, by bilinear kind: a side's pairs, both sides' pairs, and
+//! the pairs and the DNN's first linear map, which is also timed after the kernel that writes the pairs
+//! out ("array").
 //!
-//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, batch 2,048.
+//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, batch 2,048; SENET
+//! and the DNN where no kind is named. Backward starts from a gradient of ones.
 //!
-//! "composed" and "array" are ratios to the kernel's time. The last column is the share of what no form can save. With the linear map that is its matrix
-//! products, one forward and two backward. Without, it is the time to copy the fewest bytes that must
-//! move: embeddings read and pairs written, and backward the pairs' gradient read and those of the
-//! embeddings written.
+//! | column | what |
+//! |---|---|
+//! | composed, array | the time of that form, of the layer's own; a layer that has no kernel is composed |
+//! | of least | the share of what no form can save, of the layer's time: with the linear map its matrix products, one forward and two backward; else to copy the fewest bytes that must move, on all threads |
+//! | least | the fewest bytes, in MB: inputs and weights are read and the output is written, and backward the output's gradient is read, inputs and weights again, and their gradients are written |
+//! | moved | bytes that move, of the fewest: inputs and weights as above, and each array that is allocated is written once and read once, but the last ones only written. In-place operations and blocks that stay in the cache move others, which are not in it |
+//!
+//! The allocations are counted; the rest is by that rule. The copy is to memory that it has had before:
+//! to have the pages of a new array mapped is in a layer's time alone.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::nn::{
-    Backend, BilinearKind, Combination, CombinationConfig, CombinationKind, Dnn, FiBiNetConfig,
-    FieldInputs, Head, num_pairs,
+    Backend, BilinearKind, Combination, CombinationConfig, CombinationKind, Dnn, DnnConfig,
+    FiBiNetConfig, FieldInputs, Head, Interaction, PairProductConfig, PairProductKind, SenetConfig,
+    num_pairs,
 };
+use rayon::prelude::*;
 
-const FIELDS: usize = 39;
-const EMBEDDING_DIM: usize = 10;
-const HIDDEN: usize = 400;
-const COLUMNS: usize = 2 * num_pairs(FIELDS) * EMBEDDING_DIM;
+#[expect(dead_code, reason = "each bench has its part of it")]
+mod criteo;
 
-/// The median milliseconds of each of several things, run in turn; the first round does not count.
-fn medians<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [f64; N] {
+use criteo::{BATCH, COLUMNS, EMBEDDING_DIM, FIELDS};
+
+const HIDDEN: usize = criteo::HIDDEN[0];
+/// Numbers that one task copies.
+const CHUNK: usize = 1 << 16;
+
+/// The system's allocator, counting the bytes asked for.
+struct Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are those of the system's allocator.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        BYTES.fetch_add(size, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What one form of a layer takes.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// The median.
+    milliseconds: f64,
+    /// Allocated in a run.
+    bytes: usize,
+}
+
+/// What each of several things takes, run in turn; the first round does not count.
+fn costs<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [Cost; N] {
     let mut times = [const { Vec::new() }; N];
+    let mut bytes = [0; N];
     for round in 0..=rounds {
-        for (run, times) in runs.iter_mut().zip(&mut times) {
+        for ((run, times), bytes) in runs.iter_mut().zip(&mut times).zip(&mut bytes) {
+            let before = BYTES.load(Ordering::Relaxed);
             let start = Instant::now();
             run();
             if round > 0 {
                 times.push(start.elapsed().as_secs_f64() * 1e3);
             }
+            *bytes = BYTES.load(Ordering::Relaxed) - before;
         }
     }
-    times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[rounds / 2]
+    std::array::from_fn(|i| {
+        times[i].sort_by(f64::total_cmp);
+        Cost {
+            milliseconds: times[i][rounds / 2],
+            bytes: bytes[i],
+        }
     })
 }
 
@@ -49,12 +113,48 @@ fn by_tensor_ops(combination: &Combination, raw: Tensor<3>, senet: Tensor<3>) ->
     Tensor::cat(vec![p, q], 1)
 }
 
-/// Runs forward, and backward where it is asked for.
-fn pass(output: Tensor<2>, backward: bool) {
+/// Runs backward where it is asked for.
+fn pass<const D: usize>(output: Tensor<D>, backward: bool) {
     match backward {
-        true => drop(black_box(output.sum().backward())),
+        true => drop(black_box(output.backward())),
         false => drop(black_box(output)),
     }
+}
+
+/// Numbers that a layer reads, its weights among them, and that it writes.
+#[derive(Clone, Copy)]
+struct Sizes {
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Sizes {
+    /// The fewest bytes that move.
+    fn least(self, backward: bool) -> usize {
+        let Self { inputs, outputs } = self;
+        4 * match backward {
+            true => 3 * inputs + 2 * outputs,
+            false => inputs + outputs,
+        }
+    }
+
+    /// The bytes that move by arrays.
+    fn moved(self, backward: bool, allocated: usize) -> usize {
+        let Self { inputs, outputs } = self;
+        match backward {
+            // Read twice, and their gradients only written.
+            true => 2 * allocated + 4 * inputs,
+            false => (2 * allocated + 4 * inputs).saturating_sub(4 * outputs),
+        }
+    }
+}
+
+/// A layer's forms.
+struct Forms {
+    layer: Cost,
+    composed: Option<Cost>,
+    array: Option<Cost>,
+    least: Cost,
 }
 
 struct Bench {
@@ -68,73 +168,149 @@ impl Bench {
         Tensor::random(shape, Distribution::Uniform(-0.1, 0.1), &self.device)
     }
 
-    fn embeddings(&self, backward: bool) -> Tensor<3> {
-        let x = self.random([self.batch, FIELDS, EMBEDDING_DIM]);
+    fn input<const D: usize>(&self, shape: [usize; D], backward: bool) -> Tensor<D> {
+        let x = self.random(shape);
         match backward {
             true => x.autodiff().require_grad(),
             false => x,
         }
     }
 
-    fn print(
+    fn embeddings(&self, backward: bool) -> Tensor<3> {
+        self.input([self.batch, FIELDS, EMBEDDING_DIM], backward)
+    }
+
+    fn device(&self, backward: bool) -> Device {
+        match backward {
+            true => self.device.clone().autodiff(),
+            false => self.device.clone(),
+        }
+    }
+
+    fn print(&self, what: &str, backward: bool, sizes: Sizes, forms: &Forms) {
+        let Forms { layer, least, .. } = forms;
+        let passes = if backward { "and backward" } else { "forward" };
+        let ratio = |form: Option<Cost>, of: &dyn Fn(Cost) -> f64| {
+            form.map_or("–".to_owned(), |form| format!("{:.2}", of(form)))
+        };
+        let time = |form: Cost| form.milliseconds / layer.milliseconds;
+        let fewest = sizes.least(backward) as f64;
+        let moved = |form: Cost| sizes.moved(backward, form.bytes) as f64 / fewest;
+        println!(
+            "{what:<28} {passes:<13} {:>8.2} {:>8} {:>6} {:>8.0}% {:>8.1} {:>6.2} {:>8} {:>6}",
+            layer.milliseconds,
+            ratio(forms.composed, &time),
+            ratio(forms.array, &time),
+            100.0 * least.milliseconds / layer.milliseconds,
+            fewest / 1e6,
+            moved(*layer),
+            ratio(forms.composed, &moved),
+            ratio(forms.array, &moved),
+        );
+    }
+
+    /// A layer without a kernel, from the fields' vectors.
+    fn layer<const D: usize>(
         &self,
         what: &str,
         backward: bool,
-        [kernel, composed, least]: [f64; 3],
-        array: Option<f64>,
+        sizes: Sizes,
+        forward: impl Fn(Tensor<3>) -> Tensor<D>,
     ) {
-        let passes = if backward { "and backward" } else { "forward" };
-        let array = array.map_or("–".to_owned(), |array| format!("{:.2}", array / kernel));
-        println!(
-            "{what:<28} {passes:<13} {kernel:>8.2} {:>8.2} {array:>6} {:>8.0}%",
-            composed / kernel,
-            100.0 * least / kernel
+        let x = self.embeddings(backward);
+        let mut copy = Copy::new(sizes.least(backward));
+        let [layer, least] = costs(
+            self.rounds,
+            [&mut || pass(forward(x.clone()), backward), &mut || {
+                copy.run();
+            }],
         );
+        let (composed, array) = (None, None);
+        let forms = Forms {
+            layer,
+            composed,
+            array,
+            least,
+        };
+        self.print(what, backward, sizes, &forms);
     }
 
-    fn pairs(&self, name: &str, combination: &Combination, backward: bool) {
+    fn senet(&self, backward: bool) {
+        let senet = SenetConfig::new(FIELDS).init(&self.device(backward));
+        let vectors = self.batch * FIELDS * EMBEDDING_DIM;
+        let sizes = Sizes {
+            inputs: vectors,
+            outputs: vectors,
+        };
+        self.layer("SENET", backward, sizes, |x| senet.forward(x));
+    }
+
+    /// One side's pairs.
+    fn side(&self, name: &str, interaction: &Interaction, num_matrices: usize, backward: bool) {
+        let pair_dim = match interaction {
+            Interaction::Product(_) if name == "inner" => 1,
+            _ => EMBEDDING_DIM,
+        };
+        let sizes = Sizes {
+            inputs: self.batch * FIELDS * EMBEDDING_DIM
+                + num_matrices * EMBEDDING_DIM * EMBEDDING_DIM,
+            outputs: self.batch * num_pairs(FIELDS) * pair_dim,
+        };
+        let what = format!("{name}, one side");
+        self.layer(&what, backward, sizes, |x| interaction.forward(x));
+    }
+
+    /// Both sides' pairs.
+    fn pairs(&self, name: &str, config: &CombinationConfig, num_matrices: usize, backward: bool) {
+        let combination = config.init(&self.device(backward));
         let (raw, senet) = (self.embeddings(backward), self.embeddings(backward));
-        let passes = if backward { 2 } else { 1 };
-        let least = passes * self.batch * (COLUMNS + 2 * FIELDS * EMBEDDING_DIM) / 2;
-        let (from, mut to) = (vec![1.0_f32; least], vec![0.0_f32; least]);
-        let times = medians(
+        let one_side =
+            self.batch * FIELDS * EMBEDDING_DIM + num_matrices * EMBEDDING_DIM * EMBEDDING_DIM;
+        let sizes = Sizes {
+            inputs: 2 * one_side,
+            outputs: self.batch * COLUMNS,
+        };
+        let mut copy = Copy::new(sizes.least(backward));
+        let [layer, composed, least] = costs(
             self.rounds,
             [
                 &mut || {
-                    let pairs = combination.forward(raw.clone(), senet.clone());
-                    pass(pairs.sum_dim(1), backward);
+                    pass(combination.forward(raw.clone(), senet.clone()), backward);
                 },
                 &mut || {
-                    let pairs = by_tensor_ops(combination, raw.clone(), senet.clone());
-                    pass(pairs.sum_dim(1), backward);
+                    let pairs = by_tensor_ops(&combination, raw.clone(), senet.clone());
+                    pass(pairs, backward);
                 },
-                &mut || {
-                    to.copy_from_slice(&from);
-                    black_box(&mut to);
-                },
+                &mut || copy.run(),
             ],
         );
-        self.print(&format!("{name}, pairs"), backward, times, None);
+        let (composed, array) = (Some(composed), None);
+        let forms = Forms {
+            layer,
+            composed,
+            array,
+            least,
+        };
+        self.print(&format!("{name}, pairs"), backward, sizes, &forms);
     }
 
     /// The head with one hidden layer and a silent rest.
-    fn linear(&self, name: &str, config: &FiBiNetConfig, backward: bool) {
-        let device = match backward {
-            true => self.device.clone().autodiff(),
-            false => self.device.clone(),
-        };
-        let head = config.init(&device);
+    fn linear(&self, name: &str, config: &FiBiNetConfig, num_matrices: usize, backward: bool) {
+        let head = config.init(&self.device(backward));
         let dnn: &Dnn = head.dnn.as_ref().expect("hidden units");
         let raw = self.embeddings(backward);
-        let x = self.random([self.batch, COLUMNS]);
-        let weight = self.random([COLUMNS, HIDDEN]);
-        let gradient = self.random([self.batch, HIDDEN]);
-        let [kernel, array, composed, least] = medians(
+        let sizes = Sizes {
+            inputs: self.batch * FIELDS * EMBEDDING_DIM
+                + 2 * num_matrices * EMBEDDING_DIM * EMBEDDING_DIM
+                + COLUMNS * HIDDEN,
+            outputs: self.batch,
+        };
+        let mut products = self.products();
+        let [layer, array, composed, least] = costs(
             self.rounds,
             [
                 &mut || {
-                    let logits = head.forward(FieldInputs::new(raw.clone()));
-                    pass(logits.unsqueeze(), backward);
+                    pass(head.forward(FieldInputs::new(raw.clone())), backward);
                 },
                 &mut || {
                     let senet = head.senet.forward(raw.clone());
@@ -146,17 +322,78 @@ impl Bench {
                     let pairs = by_tensor_ops(&head.combination, raw.clone(), senet);
                     pass(dnn.forward(pairs), backward);
                 },
-                &mut || {
-                    black_box(x.clone().matmul(weight.clone()));
-                    if backward {
-                        black_box(x.clone().transpose().matmul(gradient.clone()));
-                        black_box(gradient.clone().matmul(weight.clone().transpose()));
-                    }
-                },
+                &mut || products(backward),
             ],
         );
-        let times = [kernel, composed, least];
-        self.print(&format!("{name}, to hidden"), backward, times, Some(array));
+        let (composed, array) = (Some(composed), Some(array));
+        let forms = Forms {
+            layer,
+            composed,
+            array,
+            least,
+        };
+        self.print(&format!("{name}, to hidden"), backward, sizes, &forms);
+    }
+
+    /// The DNN with one hidden layer, from an array of pairs.
+    fn dnn(&self, backward: bool) {
+        let dnn = DnnConfig::new(COLUMNS, vec![HIDDEN]).init(&self.device(backward));
+        let x = self.input([self.batch, COLUMNS], backward);
+        let sizes = Sizes {
+            inputs: self.batch * COLUMNS + COLUMNS * HIDDEN,
+            outputs: self.batch * HIDDEN,
+        };
+        let mut products = self.products();
+        let [layer, least] = costs(
+            self.rounds,
+            [&mut || pass(dnn.forward(x.clone()), backward), &mut || {
+                products(backward);
+            }],
+        );
+        let (composed, array) = (None, None);
+        let forms = Forms {
+            layer,
+            composed,
+            array,
+            least,
+        };
+        self.print("DNN, hidden from an array", backward, sizes, &forms);
+    }
+
+    /// The matrix products of the first linear map.
+    fn products(&self) -> impl FnMut(bool) {
+        let x = self.random([self.batch, COLUMNS]);
+        let weight = self.random([COLUMNS, HIDDEN]);
+        let gradient = self.random([self.batch, HIDDEN]);
+        move |backward| {
+            black_box(x.clone().matmul(weight.clone()));
+            if backward {
+                black_box(x.clone().transpose().matmul(gradient.clone()));
+                black_box(gradient.clone().matmul(weight.clone().transpose()));
+            }
+        }
+    }
+}
+
+/// A copy that moves as many bytes, half of them read and half written, on all threads.
+struct Copy {
+    from: Vec<f32>,
+    to: Vec<f32>,
+}
+
+impl Copy {
+    fn new(bytes: usize) -> Self {
+        let (from, to) = (vec![1.0; bytes / 8], vec![0.0; bytes / 8]);
+        Self { from, to }
+    }
+
+    fn run(&mut self) {
+        let chunks = self
+            .to
+            .par_chunks_mut(CHUNK)
+            .zip(self.from.par_chunks(CHUNK));
+        chunks.for_each(|(to, from)| to.copy_from_slice(from));
+        black_box(&mut self.to);
     }
 }
 
@@ -172,7 +409,7 @@ fn main() {
         .expect("a backend is compiled in");
     let bench = Bench {
         rounds: numbers.next().unwrap_or(7),
-        batch: numbers.next().unwrap_or(2048),
+        batch: numbers.next().unwrap_or(BATCH),
         device: backend.device().expect("a compiled backend has a device"),
     };
     println!(
@@ -180,37 +417,48 @@ fn main() {
         bench.rounds, bench.batch
     );
     println!(
-        "{:<42} {:>8} {:>8} {:>6} {:>9}",
-        "", "ms", "composed", "array", "of least"
+        "{:<42} {:>8} {:>8} {:>6} {:>9} {:>8} {:>6} {:>8} {:>6}",
+        "", "ms", "composed", "array", "of least", "least", "moved", "composed", "array"
     );
-    let config = CombinationConfig::new(FIELDS, EMBEDDING_DIM);
-    for (name, kind, combination) in [
+    let both = [false, true];
+    if only.is_none() {
+        both.into_iter().for_each(|backward| bench.senet(backward));
+        let inner = PairProductConfig::new(FIELDS).with_kind(PairProductKind::Inner);
+        for backward in both {
+            let inner = Interaction::Product(inner.init(&bench.device(backward)));
+            bench.side("inner", &inner, 0, backward);
+        }
+    }
+    for (name, kind, combination, num_matrices) in [
         (
             "Hadamard",
             BilinearKind::FieldAll,
             CombinationKind::NoneBilinear,
+            0,
         ),
         (
             "field_all",
             BilinearKind::FieldAll,
             CombinationKind::BothBilinear,
+            1,
         ),
         (
             "field_each",
             BilinearKind::FieldEach,
             CombinationKind::BothBilinear,
+            FIELDS,
         ),
         (
             "field_interaction",
             BilinearKind::FieldInteraction,
             CombinationKind::BothBilinear,
+            num_pairs(FIELDS),
         ),
     ] {
         if only.is_some_and(|only| only != name) {
             continue;
         }
-        let config = config
-            .clone()
+        let config = CombinationConfig::new(FIELDS, EMBEDDING_DIM)
             .with_bilinear_kind(kind)
             .with_kind(combination);
         let head = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
@@ -218,13 +466,14 @@ fn main() {
             .with_combination(combination)
             .with_linear(false)
             .with_hidden_units(vec![HIDDEN]);
-        for backward in [false, true] {
-            let device = match backward {
-                true => bench.device.clone().autodiff(),
-                false => bench.device.clone(),
-            };
-            bench.pairs(name, &config.init(&device), backward);
-            bench.linear(name, &head, backward);
+        for backward in both {
+            let side = config.init(&bench.device(backward)).raw;
+            bench.side(name, &side, num_matrices, backward);
+            bench.pairs(name, &config, num_matrices, backward);
+            bench.linear(name, &head, num_matrices, backward);
         }
+    }
+    if only.is_none() {
+        both.into_iter().for_each(|backward| bench.dnn(backward));
     }
 }
