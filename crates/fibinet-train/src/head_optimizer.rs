@@ -95,3 +95,115 @@ fn burns(config: &TrainConfig) -> ModuleOptimizer {
         }
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::module::Param;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::{Tensor, TensorData};
+
+    const WIDTHS: [usize; 2] = [30, 20];
+
+    fn device() -> Device {
+        Device::flex().autodiff()
+    }
+
+    fn tensor<const D: usize>(shape: [usize; D], number: impl Fn(usize) -> f32) -> Tensor<D> {
+        let numbers = (0..shape.iter().product()).map(number).collect();
+        Tensor::from_data(TensorData::new(numbers, shape), &device())
+    }
+
+    fn linear() -> Linear {
+        let mut linear = LinearConfig::new(WIDTHS[0], WIDTHS[1]).init(&device());
+        let weight = tensor(WIDTHS, |i| (i % 23) as f32 / 50.0 - 0.2);
+        linear.weight = Param::from_tensor(weight.require_grad());
+        let bias = tensor([WIDTHS[1]], |i| i as f32 / 100.0);
+        linear.bias = Some(Param::from_tensor(bias.require_grad()));
+        linear
+    }
+
+    /// Gradients of .1 to 3 in size, so that none is next to nothing: Adam divides by theirs.
+    fn gradients(linear: &Linear, step: usize) -> GradientsParams {
+        let number = |i: usize| {
+            let size = 0.1 + ((i * 7 + step * 5) % 30) as f32 / 10.0;
+            if (i + step).is_multiple_of(3) {
+                -size
+            } else {
+                size
+            }
+        };
+        let mut gradients = GradientsParams::new();
+        gradients.register(linear.weight.id, tensor(WIDTHS, number).inner());
+        let bias = linear.bias.as_ref().expect("a bias");
+        gradients.register(bias.id, tensor([WIDTHS[1]], number).inner());
+        gradients
+    }
+
+    fn numbers(linear: Linear) -> Vec<f32> {
+        let weight = linear.weight.val().into_data();
+        let mut numbers: Vec<f32> = weight.try_into_vec().expect("f32");
+        let bias = linear.bias.expect("a bias").val().into_data();
+        numbers.extend(bias.try_into_vec::<f32>().expect("f32"));
+        numbers
+    }
+
+    /// The weights after ten steps, and what each step's gradients were multiplied by.
+    fn after(mut optimizer: HeadOptimizer, config: &TrainConfig) -> (Vec<f32>, Vec<f64>) {
+        let mut head = linear();
+        let mut factors = Vec::new();
+        for step in 0..10 {
+            let gradients = gradients(&head, step);
+            let (moved, factor) = optimizer.step(head, gradients, config, || 25.0);
+            head = moved;
+            factors.push(factor);
+        }
+        (numbers(head), factors)
+    }
+
+    #[test]
+    fn ours_and_burns_agree_with_l2_and_a_bound_on_the_norm() {
+        for (optimizer, momentum) in [
+            (DenseOptimizer::Adam, 0.0),
+            (DenseOptimizer::Adamw, 0.0),
+            (DenseOptimizer::Adagrad, 0.0),
+            (DenseOptimizer::Sgd, 0.9),
+            (DenseOptimizer::Sgd, 0.0),
+        ] {
+            let config = |net_l2, max_gradient_norm| TrainConfig {
+                optimizer,
+                momentum,
+                weight_decay: 0.1,
+                learning_rate: 0.01,
+                net_l2,
+                max_gradient_norm,
+                ..TrainConfig::default()
+            };
+            let run = |config: &TrainConfig| {
+                let host = HeadOptimizer::new(config, &device());
+                assert!(matches!(host, HeadOptimizer::Host(_)), "flex is the host");
+                let burns = HeadOptimizer::Burn(Box::new(burns(config)));
+                (after(host, config), after(burns, config))
+            };
+            let both = config(5.0, 10.0);
+            let (ours, burns) = run(&both);
+            // Of the way that the weights went.
+            let before = numbers(linear());
+            let moved = before.iter().zip(&burns.0);
+            let moved = moved.fold(0.0_f32, |most, (b, e)| most.max((b - e).abs()));
+            for (i, (a, e)) in ours.0.iter().zip(&burns.0).enumerate() {
+                assert!((a - e).abs() < 1e-5 * moved, "{optimizer:?} {i}: {a}, {e}");
+            }
+            for (a, e) in ours.1.iter().zip(&burns.1) {
+                assert!((a - e).abs() < 1e-6 * e, "{optimizer:?}: {a}, {e}");
+                assert!(*a < 1.0, "{optimizer:?}: no step was clipped");
+            }
+            // Each of the two is felt.
+            for without in [config(0.0, 10.0), config(5.0, 0.0)] {
+                let ((other, _), _) = run(&without);
+                let differ = other.iter().zip(&ours.0).any(|(a, b)| (a - b).abs() > 1e-4);
+                assert!(differ, "{optimizer:?}: {without:?}");
+            }
+        }
+    }
+}

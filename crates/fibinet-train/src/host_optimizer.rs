@@ -208,6 +208,11 @@ impl HostParameter {
 impl HostParameters {
     /// Takes the parameters that have a gradient out of a module, which [`put_back`](Self::put_back)
     /// makes whole again.
+    ///
+    /// # Panics
+    ///
+    /// If two parameters have one path, as those of a module have that is written by hand and does not
+    /// say which of its parts it enters: they would share a state.
     pub(crate) fn take<M: Module>(module: M, gradients: GradientsParams) -> (M, Self) {
         let mut take = Take {
             gradients,
@@ -228,12 +233,20 @@ impl HostParameters {
     }
 
     /// The module with its parameters.
+    ///
+    /// # Panics
+    ///
+    /// If the module has no place for one of them.
     pub(crate) fn put_back<M: Module>(self, module: M) -> M {
         let mut put = PutBack {
             path: Vec::new(),
             taken: self.taken.into_iter().peekable(),
         };
-        module.map(&mut put)
+        let module = module.map(&mut put);
+        if let Some(left) = put.taken.next() {
+            panic!("the module has no parameter {} any more", left.path);
+        }
+        module
     }
 }
 
@@ -256,13 +269,16 @@ impl ModuleMapper for Take {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else {
             return param;
         };
+        let path = self.path.join(".");
+        let is_new = self.taken.iter().all(|parameter| parameter.path != path);
+        assert!(is_new, "two parameters of the module are both `{path}`");
         let (id, tensor, mapper) = param.consume();
         let device = tensor.device();
         let weights = tensor.inner();
         let nothing = TensorData::new(Vec::<f32>::new(), [0; D]);
         let empty = Tensor::from_data(nothing, &device);
         self.taken.push(HostParameter {
-            path: self.path.join("."),
+            path,
             weights: weights.into_data(),
             gradient: gradient.into_data(),
             decays: D >= 2,
@@ -449,5 +465,39 @@ mod tests {
         paths.sort_unstable();
         assert_eq!(paths, ["bias", "weight"]);
         assert!(optimizer.states.values().all(|state| state.steps == 3));
+    }
+
+    #[test]
+    #[should_panic(expected = "no parameter bias any more")]
+    fn a_module_that_lost_a_parameter_is_not_taken_for_whole() {
+        let module = linear();
+        let gradients = gradients(&module, 0);
+        let (mut rest, parameters) = HostParameters::take(module, gradients);
+        rest.bias = None;
+        parameters.put_back(rest);
+    }
+
+    #[test]
+    #[should_panic(expected = "two parameters of the module are both `weight`")]
+    fn two_parameters_of_one_path_share_no_state() {
+        let [first, second] = [linear(), linear()];
+        let input = Tensor::<2>::ones([4, 150], &device());
+        let output = first.forward(input.clone()) * second.forward(input);
+        let mut all = output.mean().backward();
+        let mut of_both = GradientsParams::from_module(&mut all, &first);
+        let of_second = second
+            .weight
+            .val()
+            .grad_remove(&mut all)
+            .expect("its gradient");
+        of_both.register(second.weight.id, of_second);
+        // As a module does that is written by hand and enters nothing.
+        let mut take = Take {
+            gradients: of_both,
+            path: vec!["weight".to_owned()],
+            taken: Vec::new(),
+        };
+        take.map_float(first.weight);
+        take.map_float(second.weight);
     }
 }
