@@ -1,7 +1,8 @@
 //! Scoring speed at Criteo's shape, by rows at once, against what it cannot be faster than: reading
 //! the DNN's first matrix for one row, the DNN's matrix products for many, measured in the same run.
 //!
-//! `cargo bench --bench scoring [-- RUNS]`; F = 39, K = 10, 400×3, field_each and field_interaction.
+//! `cargo bench --bench scoring [-- RUNS]`, RUNS of one row, fewer of many; F = 39, K = 10, 400×3,
+//! field_each and field_interaction.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,12 +11,16 @@ use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
 use fibinet::serve::{RowInputs, score};
 use fibinet::train::{TrainConfig, Trainer};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 #[expect(dead_code, reason = "each bench has its part of it")]
 mod criteo;
 
 use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, times};
+
+/// Turns that what is compared takes.
+const TURNS: usize = 20;
 
 fn rows(seed: usize, num_rows: usize) -> RowInputs {
     let draw = |i: usize| fibinet::data::mix_seed(seed as u64, i as u64) as usize;
@@ -28,20 +33,29 @@ fn rows(seed: usize, num_rows: usize) -> RowInputs {
     }
 }
 
-/// Reads an array as large as the DNN's first matrix, on all threads.
-fn stream(runs: usize) -> Vec<Duration> {
-    let matrix = vec![1.0_f32; COLUMNS * HIDDEN[0]];
-    times(runs, |_| {
-        let sum = |part: &[f32]| {
-            let mut sums = [0.0_f32; 64];
-            for numbers in part.as_chunks::<64>().0 {
-                for (sum, number) in sums.iter_mut().zip(numbers) {
-                    *sum += number;
-                }
+/// The sum of an array, read with the machine's widest vectors.
+struct Sum<'a>(&'a [f32]);
+
+impl WithSimd for Sum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let mut sums = [simd.splat_f32s(0.0); 8];
+        for vectors in S::as_simd_f32s(self.0).0.as_chunks::<8>().0 {
+            for (sum, vector) in sums.iter_mut().zip(vectors) {
+                *sum = simd.add_f32s(*sum, *vector);
             }
-            sums.iter().sum::<f32>()
-        };
-        let sums: f32 = matrix.par_chunks(1 << 17).map(sum).sum();
+        }
+        sums.map(|sum| simd.reduce_sum_f32s(sum)).iter().sum()
+    }
+}
+
+/// Reads an array on all threads.
+fn stream(matrix: &[f32], runs: usize) -> Vec<Duration> {
+    times(runs, |_| {
+        let parts = matrix.par_chunks(1 << 17);
+        let sums: f32 = parts.map(|part| Arch::new().dispatch(Sum(part))).sum();
         black_box(sums);
     })
 }
@@ -61,35 +75,44 @@ fn products(runs: usize, num_rows: usize, device: &Device) -> Vec<Duration> {
     })
 }
 
+/// The median, and the 99th of 100 where there are as many.
+fn show(
+    name: &str,
+    num_rows: usize,
+    mut times: Vec<Duration>,
+    least: Option<Duration>,
+) -> Duration {
+    times.sort_unstable();
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let half = times[times.len() / 2];
+    let tail = (times.len() >= 100).then(|| times[times.len() * 99 / 100]);
+    let tail = tail.map_or("-".to_owned(), |tail| format!("{:.3}", milliseconds(tail)));
+    let ratio = least.map_or(String::new(), |least| {
+        format!("{:.2}", half.as_secs_f64() / least.as_secs_f64())
+    });
+    println!(
+        "{name:<26} {num_rows:>5} {:>5} {:>9.3} {tail:>9} {:>10.0} {ratio:>6}",
+        times.len(),
+        milliseconds(half),
+        num_rows as f64 / half.as_secs_f64()
+    );
+    half
+}
+
 fn main() {
     // Cargo's own arguments (`--bench`) are no number.
     let runs = std::env::args()
         .find_map(|arg| arg.parse().ok())
-        .unwrap_or(99);
+        .unwrap_or(1000_usize);
     let backend = Backend::compiled()
         .next()
         .expect("a backend is compiled in");
     let device = backend.device().expect("a compiled backend has a device");
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-    let show = |name: &str, num_rows: usize, times: &[Duration], least: Option<Duration>| {
-        let [half, tail] = [times.len() / 2, times.len() * 99 / 100].map(|i| times[i]);
-        let ratio = least.map_or(String::new(), |least| {
-            format!("{:.2}", half.as_secs_f64() / least.as_secs_f64())
-        });
-        println!(
-            "{name:<26} {num_rows:>5} {:>9.3} {:>9.3} {:>10.0} {ratio:>6}",
-            milliseconds(half),
-            milliseconds(tail),
-            num_rows as f64 / half.as_secs_f64()
-        );
-    };
-    println!("{backend}, {runs} runs; ms, and p50 over the least there can be");
+    println!("{backend}; ms, and p50 over the least there can be");
     println!(
-        "{:<26} {:>5} {:>9} {:>9} {:>10} {:>6}",
-        "", "rows", "p50", "p99", "rows/s", "ratio"
+        "{:<26} {:>5} {:>5} {:>9} {:>9} {:>10} {:>6}",
+        "", "rows", "runs", "p50", "p99", "rows/s", "ratio"
     );
-    let stream = stream(runs);
-    show("read of the first matrix", 1, &stream, None);
     let heads = [
         ("field_each", BilinearKind::FieldEach),
         ("field_interaction", BilinearKind::FieldInteraction),
@@ -103,22 +126,35 @@ fn main() {
         let trainer = trainer.expect("a proper config");
         (name, trainer.valid_head(), trainer)
     });
+    let matrix = vec![1.0; COLUMNS * HIDDEN[0]];
     for num_rows in [1, 4, 256, 4096] {
-        let runs = (runs * 256 / num_rows.max(256)).max(5);
-        let least = if num_rows == 1 {
-            stream[stream.len() / 2]
-        } else {
-            let products = products(runs, num_rows, &device);
-            show("products alone", num_rows, &products, None);
-            products[products.len() / 2]
-        };
-        for (name, head, trainer) in &heads {
-            let batches: Vec<RowInputs> = (0..=runs).map(|run| rows(run, num_rows)).collect();
-            let times = times(runs, |run| {
-                let tables = trainer.tables.view();
-                black_box(score(head, &tables, &batches[run], &device));
+        let runs = (runs * 8 / num_rows.max(8)).max(7);
+        let batches: Vec<RowInputs> = (0..=runs).map(|run| rows(run, num_rows)).collect();
+        // What else runs on the machine changes while this does: all take turns.
+        let turns = runs.min(TURNS);
+        let mut least = Vec::new();
+        let mut scored = heads.each_ref().map(|_| Vec::new());
+        for _ in 0..turns {
+            let runs = runs.div_ceil(turns);
+            least.extend(match num_rows {
+                1 => stream(&matrix, runs),
+                _ => products(runs, num_rows, &device),
             });
-            show(name, num_rows, &times, Some(least));
+            for ((_, head, trainer), scored) in heads.iter().zip(&mut scored) {
+                let done = scored.len();
+                scored.extend(times(runs, |run| {
+                    let (tables, rows) = (trainer.tables.view(), (done + run) % batches.len());
+                    black_box(score(head, &tables, &batches[rows], &device));
+                }));
+            }
+        }
+        let name = match num_rows {
+            1 => "read of the first matrix",
+            _ => "products alone",
+        };
+        let least = show(name, num_rows, least, None);
+        for ((name, ..), scored) in heads.iter().zip(scored) {
+            show(name, num_rows, scored, Some(least));
         }
     }
 }
