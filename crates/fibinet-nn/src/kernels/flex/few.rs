@@ -1,14 +1,16 @@
 //! The linear map that reads the pairs, for the few rows that a scorer is asked for at once.
 //!
 //! So few rows are bound by reading the weight, which a matrix product does on one thread. Here threads
-//! read a part each, once for all rows.
+//! read a part each, once for all rows, and form the pairs that meet it.
 //!
 //! # Cost
 //!
 //! - bytes: the weight once, 24 MB at F = 39, K = 10, H = 400; with field_interaction its matrices
 //!   once a row, .6 MB;
 //! - arithmetic: two operations a weight and row;
-//! - memory: the pairs of the rows, and an output a chunk of the weight.
+//! - memory: the pairs of the rows, and an output a task.
+
+use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -16,77 +18,90 @@ use rayon::prelude::*;
 use super::linear::LinearMap;
 use super::rows::{RowShape, VectorLoop};
 use crate::layers::bilinear::BilinearKind;
+use crate::pairs::num_pairs;
 
 /// Rows up to which this pays: at F = 39, K = 10, H = 400 `cargo bench --bench scoring` has the figures.
 pub(super) const ROWS: usize = 4;
 
-/// Rows of the weight that one task reads, about 800 kB of it at 400 outputs. Outputs are summed chunk
-/// by chunk and folded in the chunks' order, whatever the number of threads.
-const CHUNK: usize = 512;
+/// Tasks a side, where its pairs are enough for as many.
+const TASKS: usize = 16;
+
+/// Weights that a task is worth: waking a thread takes as long as reading about half a megabyte.
+const TASK_WEIGHTS: usize = 1 << 15;
 
 /// One side: its embeddings, `[B, F, K]`, and its matrices.
 pub(super) type FewSide<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
 
 /// `[p; q; dense] W`, `[B, H]`.
+///
+/// The outputs are summed task by task and folded in the tasks' order; what a task reads depends on
+/// the sizes alone.
 pub(super) fn forward(sides: [FewSide; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
-    let batch = sides[0].0.len() / shape.len();
-    let inputs: Vec<Vec<f32>> = (0..batch)
-        .map(|row| inputs_of(row, &sides, shape, map))
-        .collect();
     let num_outputs = map.num_outputs;
-    let parts: Vec<Vec<f32>> = map
-        .weight
-        .par_chunks(CHUNK * num_outputs)
-        .enumerate()
-        .map(|(chunk, weight)| {
-            let mut out = vec![0.0; batch * num_outputs];
-            for (inputs, out) in inputs.iter().zip(out.chunks_exact_mut(num_outputs)) {
-                let inputs = &inputs[chunk * CHUNK..][..weight.len() / num_outputs];
-                Arch::new().dispatch(AddProducts {
-                    inputs,
-                    weight,
-                    out,
-                });
-            }
-            out
+    let num_pairs = num_pairs(shape.num_fields);
+    let worth_a_task = TASK_WEIGHTS.div_ceil(shape.embedding_dim * num_outputs);
+    let pairs_a_task = num_pairs.div_ceil(TASKS).max(worth_a_task);
+    let tasks_a_side = num_pairs.div_ceil(pairs_a_task);
+    let parts: Vec<Vec<f32>> = (0..2 * tasks_a_side)
+        .into_par_iter()
+        .map(|task| {
+            let (side, start) = (task / tasks_a_side, task % tasks_a_side * pairs_a_task);
+            let pairs = start..num_pairs.min(start + pairs_a_task);
+            let column = side * shape.num_columns() + start * shape.embedding_dim;
+            let weight = &map.weight[column * num_outputs..];
+            part(sides[side], shape, pairs, weight, num_outputs)
         })
         .collect();
+    let batch = sides[0].0.len() / shape.len();
     let mut out = vec![0.0; batch * num_outputs];
     for part in parts {
         for (sum, part) in out.iter_mut().zip(part) {
             *sum += part;
         }
     }
+    if let Some((dense, _)) = map.dense {
+        let weight = &map.weight[2 * shape.num_columns() * num_outputs..];
+        add_products(dense, weight, &mut out, batch);
+    }
     out
 }
 
-/// What the map reads of a row: the pairs of both sides, and raw values.
-fn inputs_of(row: usize, sides: &[FewSide; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
-    let mut inputs = vec![0.0; 2 * shape.num_columns()];
-    let parts = inputs.chunks_exact_mut(shape.num_columns());
-    for ((embeddings, matrices), out) in sides.iter().zip(parts) {
-        let vectors = &embeddings[row * shape.len()..][..shape.len()];
+/// What some pairs of a side add to the outputs, `[B, H]`, by the weight that starts with theirs.
+fn part(
+    (embeddings, matrices): FewSide,
+    shape: RowShape,
+    pairs: Range<usize>,
+    weight: &[f32],
+    num_outputs: usize,
+) -> Vec<f32> {
+    let batch = embeddings.len() / shape.len();
+    let num_inputs = pairs.len() * shape.embedding_dim;
+    let mut inputs = vec![0.0; batch * num_inputs];
+    let rows = embeddings.chunks_exact(shape.len());
+    for (vectors, out) in rows.zip(inputs.chunks_exact_mut(num_inputs)) {
         let cross = CrossRow {
             shape,
             vectors,
-            matrices: *matrices,
+            matrices,
+            start: pairs.start,
             out,
         };
         cross.run();
     }
-    if let Some((dense, num_dense)) = map.dense {
-        inputs.extend_from_slice(&dense[row * num_dense..][..num_dense]);
-    }
-    inputs
+    let mut out = vec![0.0; batch * num_outputs];
+    add_products(&inputs, weight, &mut out, batch);
+    out
 }
 
-/// Writes the pairs of one row, `out[i, j] = (v_i W) ⊙ v_j`.
+/// Writes pairs of one row that follow one another, `out[i, j] = (v_i W) ⊙ v_j`.
 struct CrossRow<'a> {
     shape: RowShape,
     /// `[F, K]`
     vectors: &'a [f32],
     matrices: Option<(BilinearKind, &'a [f32])>,
-    /// `[P, K]`
+    /// The first of the pairs.
+    start: usize,
+    /// `[n, K]`
     out: &'a mut [f32],
 }
 
@@ -101,8 +116,16 @@ impl VectorLoop for CrossRow<'_> {
         let Self { shape, vectors, .. } = self;
         let width = if KC == 0 { shape.embedding_dim } else { KC };
         let mut crossed = vec![0.0; width];
-        let mut pairs = self.out.chunks_exact_mut(width).enumerate();
+        let mut pairs = self.out.chunks_exact_mut(width).zip(self.start..);
+        // Pairs of the left fields so far.
+        let mut before = 0;
         for i in 0..shape.num_fields - 1 {
+            let num_rights = shape.num_fields - 1 - i;
+            let skipped = self.start.saturating_sub(before);
+            before += num_rights;
+            if skipped >= num_rights {
+                continue;
+            }
             let left = &vectors[shape.of(i)];
             match self.matrices {
                 None => crossed.copy_from_slice(left),
@@ -112,8 +135,11 @@ impl VectorLoop for CrossRow<'_> {
                 }
                 Some((BilinearKind::FieldInteraction, _)) => {}
             }
-            let rights = vectors[shape.right_of(i)].chunks_exact(width);
-            for (right, (index, pair)) in rights.zip(&mut pairs) {
+            let rights = vectors[shape.right_of(i + skipped)].chunks_exact(width);
+            for right in rights {
+                let Some((pair, index)) = pairs.next() else {
+                    return;
+                };
                 if let Some((BilinearKind::FieldInteraction, matrices)) = self.matrices {
                     multiply(left, &matrices[index * width * width..], &mut crossed);
                 }
@@ -136,14 +162,27 @@ fn multiply(vector: &[f32], matrix: &[f32], out: &mut [f32]) {
     }
 }
 
-/// `out += inputs W`: four rows of the weight at a time, so that the sums are loaded and stored a
-/// quarter as often.
+/// `out += inputs W`: `inputs` is `[B, n]`, `out` is `[B, H]`, W the `[n, H]` at the start of `weight`.
+fn add_products(inputs: &[f32], weight: &[f32], out: &mut [f32], batch: usize) {
+    Arch::new().dispatch(AddProducts {
+        num_inputs: inputs.len() / batch,
+        inputs,
+        weight,
+        num_outputs: out.len() / batch,
+        out,
+    });
+}
+
+/// As [`add_products`].
+///
+/// The weight is read in four places at once, a quarter of it apart: so the sums are loaded and stored
+/// a quarter as often, and each place is a stream of whole pages. (Four rows that follow one another,
+/// and strips of columns, take twice as long: the processor does not see ahead what is read next.)
 struct AddProducts<'a> {
-    /// `[n]`
+    num_inputs: usize,
     inputs: &'a [f32],
-    /// `[n, H]`
     weight: &'a [f32],
-    /// `[H]`
+    num_outputs: usize,
     out: &'a mut [f32],
 }
 
@@ -152,24 +191,33 @@ impl WithSimd for AddProducts<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self {
-            inputs,
-            weight,
-            out,
-        } = self;
-        let width = out.len();
-        let (fours, rest) = inputs.as_chunks::<4>();
-        let (weights, last) = weight.split_at(fours.len() * 4 * width);
-        for ([a, b, c, d], rows) in fours.iter().zip(weights.chunks_exact(4 * width)) {
-            let (ab, cd) = rows.split_at(2 * width);
-            let ((of_a, of_b), (of_c, of_d)) = (ab.split_at(width), cd.split_at(width));
-            for k in 0..width {
-                out[k] += (a * of_a[k] + b * of_b[k]) + (c * of_c[k] + d * of_d[k]);
+        let width = self.num_outputs;
+        let quarter = self.num_inputs / 4;
+        let quarters = self.weight[..4 * quarter * width].split_at(2 * quarter * width);
+        let (first, second) = quarters.0.split_at(quarter * width);
+        let (third, fourth) = quarters.1.split_at(quarter * width);
+        for i in 0..quarter {
+            let of_a = &first[i * width..][..width];
+            let of_b = &second[i * width..][..width];
+            let of_c = &third[i * width..][..width];
+            let of_d = &fourth[i * width..][..width];
+            let rows = self.inputs.chunks_exact(self.num_inputs);
+            for (inputs, out) in rows.zip(self.out.chunks_exact_mut(width)) {
+                let (a, b) = (inputs[i], inputs[quarter + i]);
+                let (c, d) = (inputs[2 * quarter + i], inputs[3 * quarter + i]);
+                let out = &mut out[..width];
+                for k in 0..width {
+                    out[k] += (a * of_a[k] + b * of_b[k]) + (c * of_c[k] + d * of_d[k]);
+                }
             }
         }
-        for (input, row) in rest.iter().zip(last.chunks_exact(width)) {
-            for (sum, weight) in out.iter_mut().zip(row) {
-                *sum += input * weight;
+        for i in 4 * quarter..self.num_inputs {
+            let row = &self.weight[i * width..][..width];
+            let rows = self.inputs.chunks_exact(self.num_inputs);
+            for (inputs, out) in rows.zip(self.out.chunks_exact_mut(width)) {
+                for (sum, weight) in out.iter_mut().zip(row) {
+                    *sum += inputs[i] * weight;
+                }
             }
         }
     }
