@@ -29,15 +29,21 @@ pub trait RowsBehind: Debug + Sync {
 ///
 /// # Errors
 ///
-/// Where the file cannot be written.
+/// Where the file cannot be written; what there is of it is then removed.
 pub(crate) fn write_tables(
     path: &Path,
     tables: &TableView<'_>,
     behind: Option<&dyn RowsBehind>,
 ) -> Result<(), BundleError> {
     let partial = path.with_extension("partial");
-    write(&partial, tables, behind).map_err(BundleError::io(&partial))?;
-    fs::rename(&partial, path).map_err(BundleError::io(path))
+    let written = write(&partial, tables, behind)
+        .map_err(BundleError::io(&partial))
+        .and_then(|()| fs::rename(&partial, path).map_err(BundleError::io(path)));
+    if written.is_err() {
+        // It may never have come to be; the error that is told is the first one.
+        let _ = fs::remove_file(&partial);
+    }
+    written
 }
 
 fn write(path: &Path, tables: &TableView<'_>, behind: Option<&dyn RowsBehind>) -> io::Result<()> {
@@ -157,5 +163,26 @@ mod tests {
         assert!(weights.iter().all(|weight| *weight == 0.0));
         let entries = fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(entries, 1);
+    }
+
+    /// `tables.partial` is a name of a device that is always full.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_cannot_be_written_is_removed() {
+        let sizes = FieldSizes::new(vec![3]).unwrap();
+        let view = TableView {
+            embedding: &[1.0, 2.0, 3.0],
+            linear: None,
+            sizes: &sizes,
+            embedding_dim: 1,
+            padding: false,
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let partial = directory.path().join("tables.partial");
+        std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
+        let path = directory.path().join("tables.safetensors");
+        let error = write_tables(&path, &view, None).unwrap_err().to_string();
+        assert!(error.contains("tables.partial: No space left"), "{error}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }
