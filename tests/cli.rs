@@ -1413,6 +1413,93 @@ fn a_run_goes_on_from_another_with_new_tokens() {
 }
 
 #[test]
+fn tables_of_16_bits_train_score_and_go_on_in_half_the_bytes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    succeed(at, &["init", ADULT, "--label", "label"]);
+    let train = |dtype: &str, out: &str, more: &[&str]| {
+        let args = ["train", "fibinet.toml", "--json", "--out", out];
+        let dtype = format!("train.table_dtype={dtype}");
+        let set = ["--set", "model.embedding_dim=32", &dtype];
+        json(&succeed(at, &[&args[..], more, &set[..]].concat()))
+    };
+    let bytes = |run: &str| {
+        let tables = at.join(run).join("tables.safetensors");
+        fs::metadata(tables).expect("tables").len() as f64
+    };
+    let auc = |report: &Value| report["valid"]["auc"].as_f64().expect("an AUC");
+    let f32s = train("f32", "f32", &[]);
+    for dtype in ["bf16", "f16"] {
+        let report = train(dtype, dtype, &[]);
+        // In nine runs it was off by .0005 at most; the AUC's own standard error is .02.
+        let off = (auc(&report) - auc(&f32s)).abs();
+        assert!(off < 0.005, "{dtype}: {report} {f32s}");
+        // Linear weights stay f32: 2 · 32 + 4 bytes of 4 · 32 + 4.
+        let share = bytes(dtype) / bytes("f32");
+        assert!((share - 68.0 / 132.0).abs() < 0.02, "{dtype}: {share}");
+
+        // What is written is what was judged in training, to the last bit, rows left behind too.
+        let history = fs::read_to_string(at.join(dtype).join("history.jsonl")).expect("a history");
+        let best = history.lines().map(json).rfind(|line| line["best"] == true);
+        let best = best.expect("a best evaluation");
+        assert_eq!(
+            report["valid_logloss_uncalibrated"],
+            best["valid"]["logloss"]
+        );
+
+        let inspected = json(&succeed(at, &["inspect", dtype, "--json"]));
+        assert_eq!(inspected["table_dtype"], dtype);
+        let table_bytes = inspected["table_bytes"].as_f64().expect("bytes");
+        assert!(bytes(dtype) - table_bytes < 300.0, "{inspected}");
+        let evaluate = ["evaluate", dtype, "--data", ADULT, "--json"];
+        let metrics = json(&succeed(at, &evaluate));
+        let scores = format!("{dtype}.csv");
+        succeed(at, &["predict", dtype, "--data", ADULT, "-o", &scores]);
+        let scores = fs::read_to_string(at.join(scores)).expect("scores");
+        let scores: Vec<f32> = scores
+            .lines()
+            .skip(1)
+            .map(|line| line.parse().expect("a number"))
+            .collect();
+        let text = fs::read_to_string(ADULT).expect("the sample");
+        let labels: Vec<f32> = text
+            .lines()
+            .skip(1)
+            .map(|line| f32::from(line.as_bytes()[0] - b'0'))
+            .collect();
+        let by_hand = fibinet::train::auc(&scores, &labels).expect("two classes");
+        let evaluated = metrics["auc"].as_f64().expect("an AUC");
+        assert!((by_hand - evaluated).abs() < 1e-6, "{metrics}");
+    }
+    for (from, to) in [("f16", "bf16"), ("bf16", "f32")] {
+        let few = ["--warm-start", from, "--set", "train.epochs=1"];
+        let warm = train(to, &format!("{from}-{to}"), &few);
+        assert_eq!(warm["warm_start"]["new_rows"], 0);
+        assert!((auc(&warm) - auc(&f32s)).abs() < 0.02, "{to}: {warm}");
+    }
+
+    // Numbers of a type that no table has.
+    let path = at.join("bf16/tables.safetensors");
+    let mut tables = fs::read(&path).expect("tables");
+    let name = tables.windows(4).position(|four| four == b"BF16");
+    let name = name.expect("the type's name");
+    tables[name..name + 4].copy_from_slice(b"I16\"");
+    tables[name + 4] = b' ';
+    fs::write(&path, tables).expect("written");
+    fs::remove_file(at.join("bf16/SHA256SUMS")).expect("removed");
+    let sums = Command::new("sh")
+        .args([
+            "-c",
+            "sha256sum $(find . -type f | sed 's,./,,' | LC_ALL=C sort) > SHA256SUMS",
+        ])
+        .current_dir(at.join("bf16"))
+        .status();
+    assert!(sums.is_ok_and(|status| status.success()), "checksums");
+    fail(at, &["inspect", "bf16"], 1, "of I16, expected [");
+    fail(at, &["inspect", "bf16"], 1, "] of F32, BF16, F16");
+}
+
+#[test]
 fn other_bad_files_and_settings_are_told_too() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
@@ -1520,13 +1607,13 @@ fn other_bad_files_and_settings_are_told_too() {
     succeed(at, &run);
     let manifest = at.join("run/bundle.toml");
     let text = fs::read_to_string(&manifest).expect("a manifest");
-    fs::write(&manifest, text.replace("format = 2", "format = 3")).expect("written");
+    fs::write(&manifest, text.replace("format = 2", "format = 4")).expect("written");
     let evaluate = ["evaluate", "run", "--data", "log.csv"];
     fail(
         at,
         &evaluate,
         1,
-        "has format 3, which is newer than this program reads (2)",
+        "has format 4, which is newer than this program reads (3)",
     );
     assert_eq!(
         entries(at),

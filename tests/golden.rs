@@ -517,7 +517,7 @@ fn golden_fibinet_by_rows() {
             let config = case.config();
             let linear = model.linear.as_ref().expect("a linear part");
             let tables = Tables {
-                embedding: to_vec(model.embedding.weight.val().inner()),
+                embedding: to_vec(model.embedding.weight.val().inner()).into(),
                 linear: Some(to_vec(linear.weight.val().inner())),
                 sizes: FieldSizes::new(config.field_sizes).expect("sizes"),
                 embedding_dim: config.fibinet.embedding_dim,
@@ -547,9 +547,10 @@ fn golden_fibinet_by_rows() {
                 assert_close(&[loss], &expected, TOLERANCE, case.case);
             }
             let shape = model.embedding.weight.shape();
-            let table = TensorData::new(trainer.tables.embedding.clone(), shape);
+            let trained = trainer.current_tables();
+            let table = TensorData::new(trained.embedding.to_f32(), shape);
             model.embedding.weight = Param::from_tensor(Tensor::from_data(table, &device));
-            let weights = trainer.tables.linear.clone().expect("a linear part");
+            let weights = trained.linear.expect("a linear part");
             let table = TensorData::new(weights, linear.weight.shape());
             if let Some(linear) = &mut model.linear {
                 linear.weight = Param::from_tensor(Tensor::from_data(table, &device));

@@ -23,7 +23,9 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
     let scorer = Scorer::open(&args.run, &device::select(None)?)?;
     let bundle = scorer.bundle();
     let config = &bundle.config;
-    let table_numbers = bundle.tables().num_params();
+    let tables = bundle.tables();
+    let (table_numbers, table_bytes) = (tables.num_params(), tables.num_bytes());
+    let table_dtype = tables.embedding.dtype();
     let layout = bundle.encoder.layout();
     let bytes = bytes_below(&args.run)?;
     if args.json {
@@ -37,7 +39,8 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
                 "num_parameters": scorer.num_params(),
                 "table_parameters": table_numbers,
                 "head_parameters": scorer.num_params() - table_numbers,
-                "table_bytes": 4 * table_numbers,
+                "table_bytes": table_bytes,
+                "table_dtype": table_dtype,
                 "bytes": bytes,
                 "output": bundle.output,
                 "negative_rate": bundle.negative_rate,
@@ -76,8 +79,8 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
         (
             "of them in tables",
             format!(
-                "{table_numbers} ({}, mapped)",
-                mebibytes(4.0 * table_numbers as f64)
+                "{table_numbers} ({table_dtype}, {}, mapped)",
+                mebibytes(table_bytes as f64)
             ),
         ),
         ("pairs of 2,048 rows", pairs),

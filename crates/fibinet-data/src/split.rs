@@ -293,6 +293,7 @@ impl RandomSplit {
 }
 
 /// SplitMix64's output for the `index`-th state after `seed` (Steele, Lea and Flood, 2014).
+#[inline]
 pub fn mix(seed: u64, index: u64) -> u64 {
     let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -7,7 +7,7 @@ use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
 use fibinet_data::{Encoder, MappedFile};
 use fibinet_nn::{FiBiNet, FiBiNetConfig, FieldSizes};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BundleError;
@@ -15,10 +15,13 @@ use crate::logit_map::LogitMap;
 use crate::plan::FieldPlan;
 use crate::staging::{CHECKSUMS, verify};
 use crate::table_file::{EMBEDDING, LINEAR, RowsBehind, write_tables};
+use crate::table_slice::{TableDtype, TableSlice};
 use crate::tables::TableView;
 
-/// The newest format that this program reads, and the one it writes.
-const FORMAT: i64 = 2;
+/// The newest format that this program reads, that of tables of 16-bit numbers.
+const FORMAT: i64 = 3;
+/// The format of tables of f32, which programs before them read too.
+const FORMAT_F32: i64 = 2;
 const MANIFEST: &str = "bundle.toml";
 const ENCODER: &str = "encoder";
 const HEAD: &str = "head.safetensors";
@@ -31,7 +34,7 @@ const TABLES: &str = "tables.safetensors";
 /// | `bundle.toml` | the format's version and the model's settings |
 /// | `encoder/` | the fitted encoder: fields and vocabularies |
 /// | `head.safetensors` | the head's weights, as Burn's `SafetensorsStore` reads them |
-/// | `tables.safetensors` | `embedding.weight` `[V, K]` and `linear.weight` `[V, 1]`, mapped |
+/// | `tables.safetensors` | `embedding.weight` `[V, K]`, F32, BF16 or F16, and `linear.weight` `[V, 1]`, F32, mapped |
 /// | `SHA256SUMS` | a checksum a file; `sha256sum -c` checks them too |
 ///
 /// A training run adds its `history.jsonl` and `report.json`.
@@ -90,6 +93,7 @@ fn all_negatives() -> f64 {
 #[derive(Debug)]
 struct MappedTables {
     file: MappedFile,
+    dtype: TableDtype,
     embedding: Range<usize>,
     linear: Option<Range<usize>>,
 }
@@ -112,7 +116,10 @@ impl BundleParts<'_> {
     /// Where a file cannot be written.
     pub fn write_settings(&self, directory: &Path) -> Result<(), BundleError> {
         let manifest = Manifest {
-            format: FORMAT,
+            format: match self.tables.embedding.dtype() {
+                TableDtype::F32 => FORMAT_F32,
+                TableDtype::Bf16 | TableDtype::F16 => FORMAT,
+            },
             program: concat!("fibinet ", env!("CARGO_PKG_VERSION")).to_owned(),
             output: self.output,
             negative_rate: self.negative_rate,
@@ -197,10 +204,18 @@ impl Bundle {
 
     /// The tables, as they lie in their file.
     pub fn tables(&self) -> TableView<'_> {
-        let floats = |range: &Range<usize>| bytemuck::cast_slice(&self.tables.file[range.clone()]);
+        let MappedTables {
+            file,
+            dtype,
+            embedding,
+            linear,
+        } = &self.tables;
+        let embedding = TableSlice::from_bytes(*dtype, &file[embedding.clone()]);
         TableView {
-            embedding: floats(&self.tables.embedding),
-            linear: self.tables.linear.as_ref().map(floats),
+            embedding: embedding.expect("alignment is checked when a bundle is opened"),
+            linear: linear
+                .as_ref()
+                .map(|range| bytemuck::cast_slice(&file[range.clone()])),
             sizes: self.plan.sizes(),
             embedding_dim: self.config.embedding_dim,
             padding: self.config.padding,
@@ -235,35 +250,41 @@ impl MappedTables {
         let file = unsafe { MappedFile::open(path) }.map_err(BundleError::io(path))?;
         let (header, metadata) =
             SafeTensors::read_metadata(&file).map_err(|error| BundleError::damaged(path, error))?;
-        let range = |name: &str, width: usize| {
+        let table = |name: &str, width: usize, known: &[TableDtype]| {
             let info = metadata
                 .info(name)
                 .ok_or_else(|| BundleError::damaged(path, format!("no table `{name}`")))?;
             let shape = [sizes.num_rows(), width];
-            if info.dtype != Dtype::F32 || info.shape != shape {
-                return Err(BundleError::damaged(
-                    path,
-                    format!(
-                        "`{name}` is {:?} of {:?}, expected {shape:?} of F32",
-                        info.shape, info.dtype
-                    ),
-                ));
-            }
+            let dtype = TableDtype::from_safetensors(info.dtype)
+                .filter(|dtype| known.contains(dtype) && info.shape == shape)
+                .ok_or_else(|| {
+                    let names: Vec<String> = known
+                        .iter()
+                        .map(|dtype| dtype.in_safetensors().to_string())
+                        .collect();
+                    let reason = format!(
+                        "`{name}` is {:?} of {}, expected {shape:?} of {}",
+                        info.shape,
+                        info.dtype,
+                        names.join(", ")
+                    );
+                    BundleError::damaged(path, reason)
+                })?;
             // Eight bytes of header length before the header.
             let (start, end) = info.data_offsets;
-            Ok(8 + header + start..8 + header + end)
+            let range = 8 + header + start..8 + header + end;
+            TableSlice::from_bytes(dtype, &file[range.clone()])
+                .map_err(|error| BundleError::damaged(path, error))?;
+            Ok::<_, BundleError>((dtype, range))
         };
-        let embedding = range(EMBEDDING, config.embedding_dim)?;
+        let (dtype, embedding) = table(EMBEDDING, config.embedding_dim, &TableDtype::ALL)?;
         let linear = match config.linear {
-            true => Some(range(LINEAR, 1)?),
+            true => Some(table(LINEAR, 1, &[TableDtype::F32])?.1),
             false => None,
         };
-        for range in std::iter::once(&embedding).chain(&linear) {
-            bytemuck::try_cast_slice::<u8, f32>(&file[range.clone()])
-                .map_err(|error| BundleError::damaged(path, error))?;
-        }
         Ok(Self {
             file,
+            dtype,
             embedding,
             linear,
         })

@@ -16,6 +16,7 @@ mod plan;
 mod scorer;
 mod staging;
 mod table_file;
+mod table_slice;
 mod tables;
 
 pub use bundle::{Bundle, BundleParts};
@@ -25,4 +26,5 @@ pub use plan::{FieldPlan, PlaceLists, RowInputs};
 pub use scorer::{ScoreOptions, ScoredRows, Scorer, probability};
 pub use staging::Staging;
 pub use table_file::RowsBehind;
+pub use table_slice::{TableDtype, TableSlice};
 pub use tables::{TableView, score};

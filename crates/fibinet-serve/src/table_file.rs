@@ -6,6 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::error::BundleError;
+use crate::table_slice::{TableDtype, TableSlice};
 use crate::tables::TableView;
 
 /// The embedding table's name in its file.
@@ -17,7 +18,8 @@ const CHUNK_ROWS: usize = 1 << 14;
 
 /// Rows whose last updates an optimizer has not done yet. What is written of them has them done.
 pub trait RowsBehind: Debug + Sync {
-    /// Brings a copy of a row of the embedding table, `[K]`, up to date.
+    /// Brings a copy of a row of the embedding table, `[K]`, up to date, in numbers that the table can
+    /// store.
     fn bring_up_embedding(&self, row: usize, vector: &mut [f32]);
 
     /// Brings a copy of a row's linear weight, `[1]`, up to date.
@@ -46,10 +48,14 @@ pub(crate) fn write_tables(
     written
 }
 
+/// What brings a copy of a row up to date.
+type Finish<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
+
 fn write(path: &Path, tables: &TableView<'_>, behind: Option<&dyn RowsBehind>) -> io::Result<()> {
     let (num_rows, dim) = (tables.sizes.num_rows(), tables.embedding_dim);
     let mut file = File::create(path)?;
-    file.write_all(&header(num_rows, dim, tables.linear.is_some()))?;
+    let dtype = tables.embedding.dtype();
+    file.write_all(&header(num_rows, dim, dtype, tables.linear.is_some()))?;
     let embedding = |row, vector: &mut [f32]| {
         if let Some(behind) = behind {
             behind.bring_up_embedding(row, vector);
@@ -60,44 +66,47 @@ fn write(path: &Path, tables: &TableView<'_>, behind: Option<&dyn RowsBehind>) -
             behind.bring_up_linear(row, weight);
         }
     };
-    let mut buffer = Vec::new();
-    let mut write = |numbers: &[f32], width: usize, finish: &(dyn Fn(usize, &mut [f32]) + Sync)| {
-        assert_eq!(numbers.len(), num_rows * width, "numbers of a table");
+    let (mut buffer, mut bytes) = (Vec::new(), Vec::new());
+    let mut write = |table: TableSlice<'_>, width: usize, finish: Finish<'_>| {
+        assert_eq!(table.len(), num_rows * width, "numbers of a table");
         if behind.is_none() {
-            return file.write_all(bytemuck::cast_slice(numbers));
+            return file.write_all(table.bytes());
         }
-        for (chunk, numbers) in numbers.chunks(CHUNK_ROWS * width).enumerate() {
-            buffer.clear();
-            buffer.extend_from_slice(numbers);
+        for first in (0..num_rows).step_by(CHUNK_ROWS) {
+            let end = num_rows.min(first + CHUNK_ROWS);
+            buffer.resize((end - first) * width, 0.0);
+            table.copy(first * width, &mut buffer);
             let rows = buffer.par_chunks_exact_mut(width).enumerate();
-            rows.for_each(|(row, numbers)| finish(chunk * CHUNK_ROWS + row, numbers));
-            file.write_all(bytemuck::cast_slice(&buffer))?;
+            rows.for_each(|(row, numbers)| finish(first + row, numbers));
+            bytes.clear();
+            table.dtype().append(&buffer, &mut bytes);
+            file.write_all(&bytes)?;
         }
         Ok(())
     };
-    write(tables.embedding, dim, &embedding)?;
-    match tables.linear {
-        Some(weights) => write(weights, 1, &linear),
-        None => Ok(()),
+    if let Some(weights) = tables.linear {
+        write(TableSlice::F32(weights), 1, &linear)?;
     }
+    write(tables.embedding, dim, &embedding)
 }
 
-/// The length of the header, and the header, filled up with spaces so that numbers are aligned.
-fn header(num_rows: usize, dim: usize, linear: bool) -> Vec<u8> {
-    let entry = |name: &str, width: usize, start: usize| {
-        let end = start + num_rows * width * size_of::<f32>();
+/// The length of the header, and the header, filled up with spaces so that numbers are aligned. The
+/// linear weights come first: after a table of 16-bit numbers they might not be.
+fn header(num_rows: usize, dim: usize, dtype: TableDtype, linear: bool) -> Vec<u8> {
+    let mut end = 0;
+    let mut entry = |name: &str, dtype: TableDtype, width: usize| {
+        let start = end;
+        end += num_rows * width * dtype.num_bytes();
         let offsets = format!("[{start},{end}]");
-        let entry = format!(
-            r#""{name}":{{"dtype":"F32","shape":[{num_rows},{width}],"data_offsets":{offsets}}}"#
-        );
-        (entry, end)
+        let dtype = dtype.in_safetensors();
+        format!(
+            r#""{name}":{{"dtype":"{dtype}","shape":[{num_rows},{width}],"data_offsets":{offsets}}}"#
+        )
     };
-    let (embedding, end) = entry(EMBEDDING, dim, 0);
-    let linear = match linear {
-        true => format!(",{}", entry(LINEAR, 1, end).0),
-        false => String::new(),
-    };
-    let text = format!("{{{embedding}{linear}}}");
+    let linear = linear.then(|| entry(LINEAR, TableDtype::F32, 1));
+    let embedding = entry(EMBEDDING, dtype, dim);
+    let entries: Vec<String> = linear.into_iter().chain([embedding]).collect();
+    let text = format!("{{{}}}", entries.join(","));
     let len = text.len().next_multiple_of(8);
     let mut header = (len as u64).to_le_bytes().to_vec();
     header.extend_from_slice(format!("{text:len$}").as_bytes());
@@ -108,6 +117,7 @@ fn header(num_rows: usize, dim: usize, linear: bool) -> Vec<u8> {
 mod tests {
     use super::*;
     use fibinet_nn::FieldSizes;
+    use half::bf16;
     use safetensors::SafeTensors;
 
     /// Row r lacks r.
@@ -132,7 +142,7 @@ mod tests {
         let embedding: Vec<f32> = (0..num_rows * 2).map(|i| i as f32).collect();
         let linear: Vec<f32> = (0..num_rows).map(|i| i as f32).collect();
         let view = TableView {
-            embedding: &embedding,
+            embedding: TableSlice::F32(&embedding),
             linear: Some(&linear),
             sizes: &sizes,
             embedding_dim: 2,
@@ -164,6 +174,49 @@ mod tests {
         let entries = fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(entries, 1);
     }
+    #[test]
+    fn sixteen_bits_are_written_up_to_date_in_half_the_bytes() {
+        let num_rows = CHUNK_ROWS + 5;
+        let sizes = FieldSizes::new(vec![num_rows]).unwrap();
+        // As many numbers as would leave the linear weights unaligned after them.
+        let numbers: Vec<f32> = (0..num_rows).map(|i| (i % 200) as f32).collect();
+        let embedding: Vec<bf16> = numbers
+            .iter()
+            .map(|number| bf16::from_f32(*number))
+            .collect();
+        let view = TableView {
+            embedding: TableSlice::Bf16(&embedding),
+            linear: Some(&numbers),
+            sizes: &sizes,
+            embedding_dim: 1,
+            padding: false,
+        };
+        /// Every row of the embedding lacks 1.
+        #[derive(Debug)]
+        struct LacksOne;
+        impl RowsBehind for LacksOne {
+            fn bring_up_embedding(&self, _: usize, vector: &mut [f32]) {
+                vector[0] += 1.0;
+            }
+            fn bring_up_linear(&self, _: usize, _: &mut [f32]) {}
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tables.safetensors");
+        for (behind, more) in [(None, 0.0), (Some(&LacksOne as &dyn RowsBehind), 1.0)] {
+            write_tables(&path, &view, behind).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let (header, _) = SafeTensors::read_metadata(&bytes).unwrap();
+            assert_eq!(bytes.len(), 8 + header + 6 * num_rows);
+            let tensors = SafeTensors::deserialize(&bytes).unwrap();
+            let tensor = tensors.tensor(EMBEDDING).unwrap();
+            assert_eq!(tensor.dtype(), safetensors::Dtype::BF16);
+            let written = tensor.data().chunks_exact(2);
+            let written = written.map(|two| bf16::from_le_bytes([two[0], two[1]]).to_f32());
+            assert!(written.eq(numbers.iter().map(|number| number + more)));
+            let linear = tensors.tensor(LINEAR).unwrap();
+            assert_eq!(linear.data(), bytemuck::cast_slice::<f32, u8>(&numbers));
+        }
+    }
 
     /// `tables.partial` is a name of a device that is always full.
     #[cfg(target_os = "linux")]
@@ -171,7 +224,7 @@ mod tests {
     fn a_file_that_cannot_be_written_is_removed() {
         let sizes = FieldSizes::new(vec![3]).unwrap();
         let view = TableView {
-            embedding: &[1.0, 2.0, 3.0],
+            embedding: TableSlice::F32(&[1.0, 2.0, 3.0]),
             linear: None,
             sizes: &sizes,
             embedding_dim: 1,

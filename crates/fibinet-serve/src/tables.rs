@@ -4,6 +4,7 @@ use fibinet_nn::{FieldInputs, FieldSizes, Head};
 use rayon::prelude::*;
 
 use crate::plan::RowInputs;
+use crate::table_slice::TableSlice;
 
 /// Rows that one task gathers.
 const CHUNK_ROWS: usize = 256;
@@ -12,7 +13,7 @@ const CHUNK_ROWS: usize = 256;
 #[derive(Debug, Clone, Copy)]
 pub struct TableView<'a> {
     /// The embedding table, `[V, K]`.
-    pub embedding: &'a [f32],
+    pub embedding: TableSlice<'a>,
     /// The linear weights, `[V]`.
     pub linear: Option<&'a [f32]>,
     /// The fields' rows.
@@ -35,7 +36,8 @@ impl TableView<'_> {
         let embeddings =
             TensorData::new(self.gather(self.embedding, dim, rows), [batch, fields, dim]);
         let linear = self.linear.map(|linear| {
-            let terms = TensorData::new(self.gather(linear, 1, rows), [batch, fields]);
+            let terms = self.gather(TableSlice::F32(linear), 1, rows);
+            let terms = TensorData::new(terms, [batch, fields]);
             Tensor::from_data(terms, device)
         });
         let dense = rows.dense.as_ref().map(|dense| {
@@ -48,7 +50,7 @@ impl TableView<'_> {
     }
 
     /// The rows of a table of `width` numbers a row, times their values, `[B, F, width]`.
-    fn gather(&self, table: &[f32], width: usize, rows: &RowInputs) -> Vec<f32> {
+    fn gather(&self, table: TableSlice<'_>, width: usize, rows: &RowInputs) -> Vec<f32> {
         let fields = self.sizes.num_fields();
         let places = rows.num_rows * fields;
         let given = rows
@@ -62,9 +64,10 @@ impl TableView<'_> {
             .par_chunks_mut(chunk * width)
             .enumerate()
             .for_each(|(i, gathered)| {
+                let mut buffer = vec![0.0; width];
                 for (place, at) in gathered.chunks_exact_mut(width).zip(i * chunk..) {
                     let (field, ids) = (at % fields, &rows.ids[rows.place(at)]);
-                    self.pool(table, field, ids, rows.pooling(field), place);
+                    self.pool(table, field, ids, rows.pooling(field), &mut buffer, place);
                     if let Some(values) = &rows.values {
                         place.iter_mut().for_each(|number| *number *= values[at]);
                     }
@@ -76,24 +79,26 @@ impl TableView<'_> {
     /// The vectors of a place's ids as one, into `place`, which is zero.
     fn pool(
         &self,
-        table: &[f32],
+        table: TableSlice<'_>,
         field: usize,
         ids: &[u32],
         pooling: Option<Pooling>,
+        buffer: &mut [f32],
         place: &mut [f32],
     ) {
-        let width = place.len();
-        let vector = |id: u32| self.vector(table, width, field, id);
         match pooling {
             None => {
-                if let Some(vector) = vector(ids[0]) {
-                    place.copy_from_slice(vector);
+                // Not by way of the buffer: to read what was just written there would wait for the row,
+                // and each row for the one before.
+                if !self.is_padding(field, ids[0]) {
+                    let row = self.sizes.offset(field) + ids[0] as usize;
+                    table.copy(row * place.len(), place);
                 }
             }
             Some(Pooling::Max) => {
                 place.fill(f32::NEG_INFINITY);
                 for &id in ids {
-                    let vector = vector(id).unwrap_or_default();
+                    let vector = self.vector(table, field, id, buffer).unwrap_or_default();
                     let numbers = vector.iter().chain(std::iter::repeat(&0.0));
                     for (largest, number) in place.iter_mut().zip(numbers) {
                         *largest = largest.max(*number);
@@ -101,7 +106,8 @@ impl TableView<'_> {
                 }
             }
             Some(Pooling::Mean | Pooling::Sum) => {
-                for vector in ids.iter().filter_map(|id| vector(*id)) {
+                for &id in ids {
+                    let vector = self.vector(table, field, id, buffer).unwrap_or_default();
                     for (sum, number) in place.iter_mut().zip(vector) {
                         *sum += number;
                     }
@@ -114,26 +120,31 @@ impl TableView<'_> {
         }
     }
 
-    /// The numbers that a table of `width` numbers a row has for an id of a field; none for its
-    /// padding, which reads as zeros.
+    /// The numbers that a table has for an id of a field, where they lie or in `buffer`, which is as
+    /// long as a row of the table; none for the field's padding, which reads as zeros.
     ///
     /// # Panics
     ///
     /// If the field has no such id.
     pub fn vector<'a>(
         &self,
-        table: &'a [f32],
-        width: usize,
+        table: TableSlice<'a>,
         field: usize,
         id: u32,
+        buffer: &'a mut [f32],
     ) -> Option<&'a [f32]> {
-        let row = self.sizes.offset(field) + id as usize;
-        (!self.is_padding(field, id)).then(|| &table[row * width..][..width])
+        let (row, width) = (self.sizes.offset(field) + id as usize, buffer.len());
+        (!self.is_padding(field, id)).then(|| table.read(row * width..(row + 1) * width, buffer))
     }
 
     /// The tables' numbers.
     pub fn num_params(&self) -> usize {
         self.embedding.len() + self.linear.map_or(0, <[f32]>::len)
+    }
+
+    /// The bytes that they take.
+    pub fn num_bytes(&self) -> usize {
+        self.embedding.bytes().len() + self.linear.map_or(0, size_of_val)
     }
 
     /// Whether an id of a field is its padding row.
@@ -164,12 +175,13 @@ pub fn score(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::{bf16, f16};
 
     #[test]
     fn rows_are_gathered_scaled_and_padded() {
         let sizes = FieldSizes::new(vec![2, 1]).unwrap();
         let view = TableView {
-            embedding: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            embedding: TableSlice::F32(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
             linear: None,
             sizes: &sizes,
             embedding_dim: 2,
@@ -195,7 +207,7 @@ mod tests {
         let sizes = FieldSizes::new(vec![1000]).unwrap();
         let embedding: Vec<f32> = (0..1000_u16).map(f32::from).collect();
         let view = TableView {
-            embedding: &embedding,
+            embedding: TableSlice::F32(&embedding),
             linear: None,
             sizes: &sizes,
             embedding_dim: 1,
@@ -221,14 +233,15 @@ mod tests {
     #[test]
     fn several_vectors_are_pooled_into_one() {
         let sizes = FieldSizes::new(vec![3, 2]).unwrap();
+        let numbers = [9.0, 9.0, 1.0, -4.0, 3.0, -2.0, 8.0, 8.0, 5.0, 6.0];
         let view = TableView {
-            embedding: &[9.0, 9.0, 1.0, -4.0, 3.0, -2.0, 8.0, 8.0, 5.0, 6.0],
+            embedding: TableSlice::F32(&numbers),
             linear: None,
             sizes: &sizes,
             embedding_dim: 2,
             padding: true,
         };
-        let gather = |pooling| {
+        let gather = |view: TableView<'_>, pooling| {
             let rows = RowInputs {
                 ids: vec![1, 2, 1, 2, 0, 1],
                 lists: Some(crate::plan::PlaceLists {
@@ -243,14 +256,19 @@ mod tests {
         };
         // The second row's list has padding, which is zero.
         let mean = [4.0, -6.0, 5.0, 6.0, 1.5, -1.0, 5.0, 6.0];
-        assert_eq!(gather(Pooling::Mean), mean);
-        assert_eq!(
-            gather(Pooling::Sum),
-            [8.0, -12.0, 5.0, 6.0, 3.0, -2.0, 5.0, 6.0]
-        );
-        assert_eq!(
-            gather(Pooling::Max),
-            [6.0, -4.0, 5.0, 6.0, 3.0, 0.0, 5.0, 6.0]
-        );
+        let sum = [8.0, -12.0, 5.0, 6.0, 3.0, -2.0, 5.0, 6.0];
+        let max = [6.0, -4.0, 5.0, 6.0, 3.0, 0.0, 5.0, 6.0];
+        let bf16: Vec<bf16> = numbers.map(bf16::from_f32).to_vec();
+        let f16: Vec<f16> = numbers.map(f16::from_f32).to_vec();
+        for embedding in [
+            view.embedding,
+            TableSlice::Bf16(&bf16),
+            TableSlice::F16(&f16),
+        ] {
+            let view = TableView { embedding, ..view };
+            assert_eq!(gather(view, Pooling::Mean), mean);
+            assert_eq!(gather(view, Pooling::Sum), sum);
+            assert_eq!(gather(view, Pooling::Max), max);
+        }
     }
 }

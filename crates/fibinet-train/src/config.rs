@@ -6,6 +6,7 @@ use fibinet_nn::{
     Activation, BilinearKind, CombinationKind, CombinationOrder, ConfigError, EachMatrices,
     FiBiNetConfig, Numerics, PairProductKind, Preset, Squeeze, nearest,
 };
+use fibinet_serve::TableDtype;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -150,6 +151,7 @@ pub enum Monitor {
 /// | `momentum` | 0 | of `sgd` | `[0, 1)` |
 /// | `weight_decay` | 0.01 | of `adamw` | at least 0 |
 /// | `row_optimizer` | exact_adam | of the tables: exact_adam, lazy_adam, adagrad, rowwise_adagrad, sgd | |
+/// | `table_dtype` | f32 | what the embedding table is stored as: f32, bf16, f16; [`Tables`](crate::Tables) has the bytes a row | |
 /// | `row_update` | met | rows of the tables that a step moves: met, all, auto | |
 /// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the tables' rows that a step moves | at least 0 |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
@@ -179,6 +181,10 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Of the tables.
     pub row_optimizer: RowRule,
+    /// What the embedding table's numbers are stored as; the linear weights and all that optimizers keep
+    /// are f32. Each step of each rule, over the rows met or all, is computed in f32 and rounded
+    /// stochastically ([`RowOptimizer`](crate::RowOptimizer)).
+    pub table_dtype: TableDtype,
     /// Rows of the tables that a step moves.
     pub row_update: RowUpdate,
     /// λ of `λ/2 ‖w‖²` over the tables' rows that a step moves.
@@ -215,6 +221,7 @@ impl Default for TrainConfig {
             momentum: 0.0,
             weight_decay: 0.01,
             row_optimizer: RowRule::ExactAdam,
+            table_dtype: TableDtype::F32,
             row_update: RowUpdate::Met,
             embedding_l2: 0.0,
             net_l2: 0.0,
@@ -540,6 +547,11 @@ mod tests {
                 "",
                 &["model.embedding_dim=0"],
                 "embedding_dim must be at least 1, but is 0",
+            ),
+            (
+                "",
+                &["train.table_dtype=fp16"],
+                "unknown variant `fp16`, expected one of `f32`, `bf16`, `f16`, did you mean `f16`?",
             ),
             (
                 "",

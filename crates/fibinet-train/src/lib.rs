@@ -36,6 +36,7 @@ pub use metrics::{Metrics, Predictions};
 pub use report::{EvaluationReport, RunReport, WarmStart};
 pub use rows::gradients::RowGradients;
 pub use rows::optimizer::{RowOptimizer, RowRule};
+pub use rows::table_numbers::TableNumbers;
 pub use rows::tables::Tables;
 pub use run::{Event, RunOptions, train};
 pub use trainer::Trainer;

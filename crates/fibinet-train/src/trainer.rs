@@ -5,7 +5,7 @@ use fibinet_data::mix_seed;
 use fibinet_nn::{
     BceLoss, ConfigError, FiBiNet, FiBiNetConfig, FieldInputs, FieldSizes, Head, Reduction,
 };
-use fibinet_serve::{RowInputs, RowsBehind, score};
+use fibinet_serve::{RowInputs, RowsBehind, TableView, score};
 
 use crate::config::TrainConfig;
 use crate::head_optimizer::HeadOptimizer;
@@ -45,7 +45,7 @@ impl Trainer<FiBiNet> {
         device: &Device,
     ) -> Result<Self, ConfigError> {
         let device = device.clone().inner();
-        let tables = Tables::new(model, sizes, mix_seed(config.seed, 0))?;
+        let tables = Tables::new(model, sizes, mix_seed(config.seed, 0), config.table_dtype)?;
         device.seed(mix_seed(config.seed, 1));
         let head = model.try_init(&device.clone().autodiff())?;
         draw_in_order(&head);
@@ -54,7 +54,8 @@ impl Trainer<FiBiNet> {
 }
 
 impl<H: Head> Trainer<H> {
-    /// A model with given weights, of any head; the head is on the autodiff side of `device`.
+    /// A model with given weights, of any head; the head is on the autodiff side of `device`. The tables'
+    /// numbers are of the type that they are, whatever the config says.
     pub fn from_parts(tables: Tables, head: H, config: &TrainConfig, device: &Device) -> Self {
         let rule = match config.row_update.taken(tables.sizes.num_rows()) {
             // Where each step moves each row none is left behind, and the two are one.
@@ -62,7 +63,7 @@ impl<H: Head> Trainer<H> {
             _ => config.row_optimizer,
         };
         Self {
-            rows: RowOptimizer::new(rule, &tables),
+            rows: RowOptimizer::new(rule, &tables, mix_seed(config.seed ^ ROUNDING, 0)),
             segments: Segments::default(),
             row_gradients: RowGradients::default(),
             tables,
@@ -115,9 +116,27 @@ impl<H: Head> Trainer<H> {
         score(head, &tables.view(), &rows, &self.device)
     }
 
+    /// The tables where they lie. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) rows may lie
+    /// behind the steps done; [`current_tables`](Self::current_tables) has them all up to date.
+    pub fn view(&self) -> TableView<'_> {
+        self.tables.view()
+    }
+
     /// A copy of the tables with every row up to date.
     pub fn current_tables(&self) -> Tables {
         self.rows.current(&self.tables)
+    }
+
+    /// Takes the rows of other tables, as [`Tables::take_rows`] does, and gives their number. The other
+    /// rows are brought up to date, and the rows' optimizer starts anew.
+    ///
+    /// # Panics
+    ///
+    /// If the tables are of other fields or widths.
+    pub fn take_rows(&mut self, base: &TableView<'_>) -> usize {
+        self.rows.catch_up_all(&mut self.tables);
+        self.rows.restart();
+        self.tables.take_rows(base)
     }
 
     /// What the tables' rows lack, where the optimizer leaves rows behind.
@@ -195,6 +214,9 @@ impl<H: Head> Trainer<H> {
             .step(&mut self.tables, &self.row_gradients, rate, factor);
     }
 }
+
+/// Keeps the bits of the tables' roundings apart from the draws of the same seed.
+const ROUNDING: u64 = 0x524f_554e_4449_4e47;
 
 fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes};
-use fibinet_serve::RowInputs;
-use fibinet_train::{RowRule, RowUpdate, Tables, TrainConfig, Trainer};
+use fibinet_serve::{RowInputs, TableDtype, TableView};
+use fibinet_train::{RowRule, RowUpdate, TrainConfig, Trainer};
 
 /// The system's allocator, counting the bytes asked for.
 struct Counting;
@@ -66,15 +66,18 @@ fn distinct_rows(rows: &RowInputs) -> usize {
     distinct.len()
 }
 
-fn moved_rows(before: &Tables, after: &Tables) -> usize {
-    let vectors = |tables: &Tables| tables.embedding.len() / EMBEDDING_DIM;
-    let linear = |tables: &Tables| tables.linear.clone().expect("a linear part");
-    let (weights, moved) = (linear(before), linear(after));
+/// The embedding table and the linear weights.
+fn numbers(tables: TableView<'_>) -> (Vec<f32>, Vec<f32>) {
+    let linear = tables.linear.expect("a linear part");
+    (tables.embedding.to_f32(), linear.to_vec())
+}
+
+fn moved_rows(before: &(Vec<f32>, Vec<f32>), after: &(Vec<f32>, Vec<f32>)) -> usize {
     let differs = |row: &usize| {
         let range = row * EMBEDDING_DIM..(row + 1) * EMBEDDING_DIM;
-        before.embedding[range.clone()] != after.embedding[range] || weights[*row] != moved[*row]
+        before.0[range.clone()] != after.0[range] || before.1[*row] != after.1[*row]
     };
-    (0..vectors(before)).filter(differs).count()
+    (0..before.1.len()).filter(differs).count()
 }
 
 /// Of tables of `field_rows` rows a field.
@@ -87,12 +90,13 @@ struct Cost {
     model_bytes: usize,
 }
 
-fn cost(field_rows: usize, rule: RowRule, update: RowUpdate) -> Cost {
+fn cost(field_rows: usize, rule: RowRule, update: RowUpdate, dtype: TableDtype) -> Cost {
     let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(vec![8]);
     let sizes = FieldSizes::new(vec![field_rows; FIELDS]).expect("proper sizes");
     let train = TrainConfig {
         row_optimizer: rule,
         row_update: update,
+        table_dtype: dtype,
         embedding_l2: 1e-4,
         ..TrainConfig::default()
     };
@@ -106,12 +110,12 @@ fn cost(field_rows: usize, rule: RowRule, update: RowUpdate) -> Cost {
     for step in 0..4 {
         trainer.step(&rows(step));
     }
-    let (batch, before) = (rows(4), trainer.tables.clone());
+    let (batch, before) = (rows(4), numbers(trainer.view()));
     let start = allocated();
     trainer.step(&batch);
     let step_bytes = allocated() - start;
     Cost {
-        moved_rows: moved_rows(&before, &trainer.tables),
+        moved_rows: moved_rows(&before, &numbers(trainer.view())),
         step_bytes,
         model_bytes,
     }
@@ -123,27 +127,38 @@ fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.expect("a thread").install(|| {
         let distinct = distinct_rows(&rows(4));
-        let width = EMBEDDING_DIM + 1;
-        for (rule, row_numbers) in [
-            (RowRule::Sgd, width),
-            (RowRule::Adagrad, 2 * width),
-            (RowRule::RowwiseAdagrad, width + 2),
-            (RowRule::LazyAdam, 3 * width),
-            (RowRule::ExactAdam, 3 * width + 1),
+        // The bytes that are stated in the docs of `Tables`.
+        let dim = EMBEDDING_DIM;
+        for (rule, of_f32, of_16_bits) in [
+            (RowRule::Sgd, 4 * dim + 4, 2 * dim + 4),
+            (RowRule::Adagrad, 8 * dim + 8, 6 * dim + 8),
+            (RowRule::RowwiseAdagrad, 4 * dim + 12, 2 * dim + 12),
+            (RowRule::LazyAdam, 12 * dim + 12, 10 * dim + 12),
+            (RowRule::ExactAdam, 12 * dim + 16, 10 * dim + 16),
         ] {
-            let small = cost(FIELD_IDS, rule, RowUpdate::Met);
-            let large = cost(100 * FIELD_IDS, rule, RowUpdate::Met);
-            let moved = (small.moved_rows, large.moved_rows);
-            assert_eq!(moved, (distinct, distinct), "{rule:?}");
-            assert_eq!(small.step_bytes, large.step_bytes, "{rule:?}");
-            // The tables and the rule's state are allocated once, and nothing else grows.
-            let more_rows = 99 * FIELD_IDS * FIELDS;
-            let more_bytes = large.model_bytes - small.model_bytes;
-            // But for a few bytes of the threads' queues.
-            let beside = more_bytes.abs_diff(more_rows * row_numbers * 4);
-            assert!(beside < 4096, "{rule:?}: {beside} bytes of {more_bytes}");
+            for (dtype, row_bytes) in [
+                (TableDtype::F32, of_f32),
+                (TableDtype::Bf16, of_16_bits),
+                (TableDtype::F16, of_16_bits),
+            ] {
+                let small = cost(FIELD_IDS, rule, RowUpdate::Met, dtype);
+                let large = cost(100 * FIELD_IDS, rule, RowUpdate::Met, dtype);
+                if dtype == TableDtype::F32 {
+                    let moved = (small.moved_rows, large.moved_rows);
+                    assert_eq!(moved, (distinct, distinct), "{rule:?}");
+                }
+                // Some small updates of 16-bit numbers round to nothing.
+                assert!(large.moved_rows <= distinct, "{rule:?}");
+                assert_eq!(small.step_bytes, large.step_bytes, "{rule:?}");
+                // The tables and the rule's state are allocated once, and nothing else grows.
+                let more_rows = 99 * FIELD_IDS * FIELDS;
+                let more_bytes = large.model_bytes - small.model_bytes;
+                // But for a few bytes of the threads' queues.
+                let beside = more_bytes.abs_diff(more_rows * row_bytes);
+                assert!(beside < 4096, "{rule:?}: {beside} bytes of {more_bytes}");
+            }
         }
-        let dense = cost(FIELD_IDS, RowRule::Sgd, RowUpdate::All);
+        let dense = cost(FIELD_IDS, RowRule::Sgd, RowUpdate::All, TableDtype::F32);
         assert!(dense.moved_rows > distinct);
     });
 }

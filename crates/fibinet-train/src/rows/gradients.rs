@@ -1,5 +1,5 @@
 use fibinet_data::Pooling;
-use fibinet_serve::RowInputs;
+use fibinet_serve::{RowInputs, TableSlice};
 use rayon::prelude::*;
 
 use crate::norm::squared_norm;
@@ -41,7 +41,7 @@ impl RowGradients {
         self.rows.clear();
         self.rows.extend_from_slice(segments.rows());
         let num_rows = self.rows.len();
-        let sum = |weights: &[f32], leaf: &[f32], width: usize, sums: &mut Vec<f32>| {
+        let sum = |weights: TableSlice<'_>, leaf: &[f32], width: usize, sums: &mut Vec<f32>| {
             sums.resize(num_rows * width, 0.0);
             let batch = Leaf {
                 tables,
@@ -54,9 +54,10 @@ impl RowGradients {
             batch.sum(segments, sums);
         };
         let dim = tables.embedding_dim;
-        sum(&tables.embedding, embedding, dim, &mut self.embedding);
+        let table = tables.embedding.as_slice();
+        sum(table, embedding, dim, &mut self.embedding);
         match tables.linear.as_deref().zip(linear) {
-            Some((weights, leaf)) => sum(weights, leaf, 1, &mut self.linear),
+            Some((weights, leaf)) => sum(TableSlice::F32(weights), leaf, 1, &mut self.linear),
             None => self.linear.clear(),
         }
     }
@@ -73,7 +74,7 @@ struct Leaf<'a> {
     tables: &'a Tables,
     rows: &'a RowInputs,
     /// The table, `[V, width]`.
-    weights: &'a [f32],
+    weights: TableSlice<'a>,
     /// `[B, F, width]`
     gradient: &'a [f32],
     width: usize,
@@ -86,11 +87,14 @@ impl Leaf<'_> {
         let chunks = sums.par_chunks_mut(CHUNK_ROWS * self.width).enumerate();
         chunks.for_each(|(chunk, sums)| {
             let first = chunk * CHUNK_ROWS;
+            let mut buffer = vec![0.0; self.width];
             for (index, sum) in (first..).zip(sums.chunks_exact_mut(self.width)) {
                 sum.fill(0.0);
-                self.add(segments.places(index), segments.rows()[index], sum);
+                let row = segments.rows()[index];
+                self.add(segments.places(index), row, sum);
                 if self.l2 != 0.0 {
-                    let weights = &self.weights[segments.rows()[index] * self.width..];
+                    let range = row * self.width..(row + 1) * self.width;
+                    let weights = self.weights.read(range, &mut buffer);
                     for (sum, weight) in sum.iter_mut().zip(weights) {
                         *sum += self.l2 * weight;
                     }
@@ -153,8 +157,11 @@ impl Leaf<'_> {
         let ids = &self.rows.ids[self.rows.place(place)];
         for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
             let number = |id: u32| {
-                let vector = view.vector(self.weights, self.width, field, id);
-                vector.map_or(0.0, |vector| vector[k])
+                let at = (view.sizes.offset(field) + id as usize) * self.width + k;
+                match view.is_padding(field, id) {
+                    true => 0.0,
+                    false => self.weights.read(at..at + 1, &mut [0.0])[0],
+                }
             };
             // The first of the largest ones, which is the one that was read.
             let largest = ids
@@ -173,13 +180,20 @@ mod tests {
     use super::*;
     use crate::rows::segments::RowsTaken;
     use fibinet_nn::{FiBiNetConfig, FieldSizes};
+    use fibinet_serve::TableDtype;
 
     fn tables(padding: bool) -> Tables {
         let config = FiBiNetConfig::new(2, 2)
             .with_padding(padding)
             .with_linear_initializer(burn::module::Initializer::Ones)
             .with_embedding_initializer(burn::module::Initializer::Ones);
-        Tables::new(&config, FieldSizes::new(vec![3, 2]).unwrap(), 0).unwrap()
+        Tables::new(
+            &config,
+            FieldSizes::new(vec![3, 2]).unwrap(),
+            0,
+            TableDtype::F32,
+        )
+        .unwrap()
     }
 
     fn rows() -> RowInputs {
@@ -275,7 +289,13 @@ mod tests {
             mean: 0.0,
             std: 1.0,
         });
-        let tables = Tables::new(&config, FieldSizes::new(vec![4, 2]).unwrap(), 3).unwrap();
+        let tables = Tables::new(
+            &config,
+            FieldSizes::new(vec![4, 2]).unwrap(),
+            3,
+            TableDtype::F32,
+        )
+        .unwrap();
         let leaf = [0.5, -1.0, 2.0, 0.25, 1.5, 3.0, -0.75, 1.25];
         for pooling in [Pooling::Mean, Pooling::Sum, Pooling::Max] {
             let rows = RowInputs {
@@ -299,9 +319,12 @@ mod tests {
             let sum = sum_of(&tables, &rows, (&leaf, None), 0.0, RowsTaken::All);
             for (i, gradient) in sum.embedding.into_iter().enumerate() {
                 let moved = |by: f32| {
-                    let mut tables = tables.clone();
-                    tables.embedding[i] += by;
-                    loss(&tables)
+                    let mut numbers = tables.embedding.to_f32();
+                    numbers[i] += by;
+                    loss(&Tables {
+                        embedding: numbers.into(),
+                        ..tables.clone()
+                    })
                 };
                 let expected = (moved(1e-3) - moved(-1e-3)) / 2e-3;
                 let close = (f64::from(gradient) - expected).abs() < 1e-3;

@@ -1,16 +1,19 @@
-use fibinet_serve::RowsBehind;
+use fibinet_serve::{RowsBehind, TableDtype};
+use half::{bf16, f16};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
 use crate::rows::gradients::RowGradients;
 use crate::rows::missed::{EARLY_END, MissedSteps, SERIES_FROM};
+use crate::rows::rounding::{Draws, Stored};
+use crate::rows::table_numbers::TableNumbers;
 use crate::rows::tables::Tables;
 
 /// Rows that one task updates.
 const CHUNK_ROWS: usize = 256;
-/// Rows looked at together where all early ones are brought up.
-const EARLY_ROWS: usize = 1 << 16;
+/// Rows looked at together where rows of the whole table are brought up.
+const SCANNED_ROWS: usize = 1 << 16;
 /// Rows that are touched before the first of them is updated.
 const TOUCHED_ROWS: usize = 32;
 
@@ -33,6 +36,10 @@ pub enum RowRule {
     /// it is replayed when it is next read, with each step's own learning rate and bias correction.
     /// L2 is on the rows met, as their gradient is: for L2 on all rows in all steps, which leaves no row
     /// unmet, there is [`RowUpdate::All`](crate::RowUpdate::All).
+    ///
+    /// In a table of 16-bit numbers moments are as exact. A weight gets the sum of the updates that it
+    /// missed in f32, and is rounded once, where dense Adam would round it in each of those steps: its
+    /// mean over all roundings is the same, and it scatters less.
     ExactAdam,
 }
 
@@ -43,11 +50,20 @@ pub(crate) const ADAGRAD_EPSILON: f32 = 1e-10;
 ///
 /// A step costs by those rows alone: for each it reads its gradient, and reads and writes its row of
 /// the table and of the rule's state. Several threads share the rows, whatever their fields are, and
-/// nothing is allocated.
+/// nothing is allocated but a row a task.
+///
+/// A row of 16-bit numbers is updated in f32 and stored by stochastic rounding: as one of the two numbers
+/// around it, the nearer one the more often, so that updates far below the table's precision add up in
+/// the mean, where rounding to the nearest would lose each of them. The random bits are a hash of the
+/// seed, the step, the row and the place in it. Numbers beyond f16's 65,504 are stored as it.
 #[derive(Debug, Clone)]
 pub struct RowOptimizer {
     rule: RowRule,
     step: u32,
+    /// Of the embedding table.
+    dtype: TableDtype,
+    /// Of its roundings.
+    seed: u64,
     embedding: State,
     linear: State,
     /// Of [`RowRule::ExactAdam`].
@@ -88,8 +104,8 @@ impl RowRule {
 }
 
 impl RowOptimizer {
-    /// An optimizer of these tables, at its first step.
-    pub fn new(rule: RowRule, tables: &Tables) -> Self {
+    /// An optimizer of these tables, at its first step. Tables of 16-bit numbers are rounded by the seed.
+    pub fn new(rule: RowRule, tables: &Tables, seed: u64) -> Self {
         let num_rows = tables.sizes.num_rows();
         let linear = match tables.linear {
             Some(_) => State::new(rule, num_rows, 1),
@@ -98,6 +114,8 @@ impl RowOptimizer {
         Self {
             rule,
             step: 0,
+            dtype: tables.embedding.as_slice().dtype(),
+            seed,
             embedding: State::new(rule, num_rows, tables.embedding_dim),
             linear,
             behind: (rule == RowRule::ExactAdam).then(|| Behind {
@@ -105,6 +123,21 @@ impl RowOptimizer {
                 last: vec![0; num_rows],
                 met: Vec::new(),
             }),
+        }
+    }
+
+    /// Forgets all steps: as a new one of the same tables, whose rows are as they are now. Its memory is
+    /// given back before as much is taken.
+    pub(crate) fn restart(&mut self) {
+        self.step = 0;
+        for state in [&mut self.embedding, &mut self.linear] {
+            let len = std::mem::take(&mut state.0).len();
+            state.0 = vec![0.0; len];
+        }
+        if let Some(Behind { missed, last, .. }) = &mut self.behind {
+            *missed = MissedSteps::new::<f32>();
+            let len = std::mem::take(last).len();
+            *last = vec![0; len];
         }
     }
 
@@ -137,20 +170,37 @@ impl RowOptimizer {
             missed.replay(met[index], weights, first, second);
             missed.decay(met[index], first, second);
         };
+        let draws = Draws::of_rows_behind(self.seed, missed.steps());
         let dim = tables.embedding_dim;
-        Part::new(&mut tables.embedding, &mut self.embedding, self.rule, dim)
-            .for_rows(rows, 0, &replay);
+        let table = &mut tables.embedding;
+        for_table_rows(
+            table,
+            &mut self.embedding,
+            self.rule,
+            dim,
+            draws,
+            rows,
+            &replay,
+        );
         if let Some(weights) = &mut tables.linear {
-            Part::new(weights, &mut self.linear, self.rule, 1).for_rows(rows, 0, &replay);
+            Part::new(weights, &mut self.linear, self.rule, 1, draws).for_rows(rows, 0, &replay);
         }
+    }
+
+    /// Brings every row up to the steps done.
+    pub(crate) fn catch_up_all(&mut self, tables: &mut Tables) {
+        self.catch_up_where(tables, |last| last != 0);
     }
 
     /// A copy of the tables with every row up to the steps done.
     pub(crate) fn current(&self, tables: &Tables) -> Tables {
         let mut current = tables.clone();
-        let rows = current.embedding.par_chunks_exact_mut(tables.embedding_dim);
-        rows.enumerate()
-            .for_each(|(row, vector)| self.bring_up_embedding(row, vector));
+        let dim = tables.embedding_dim;
+        match &mut current.embedding {
+            TableNumbers::F32(numbers) => self.bring_up_table(numbers, dim),
+            TableNumbers::Bf16(numbers) => self.bring_up_table(numbers, dim),
+            TableNumbers::F16(numbers) => self.bring_up_table(numbers, dim),
+        }
         if let Some(weights) = &mut current.linear {
             let rows = weights.par_chunks_exact_mut(1).enumerate();
             rows.for_each(|(row, weight)| self.bring_up_linear(row, weight));
@@ -158,12 +208,28 @@ impl RowOptimizer {
         current
     }
 
-    fn replay(&self, state: &State, row: usize, copy: &mut [f32]) {
-        if let Some(Behind { missed, last, .. }) = &self.behind {
-            let moments = &state.0[2 * row * copy.len()..][..2 * copy.len()];
-            let (first, second) = moments.split_at(copy.len());
-            missed.replay(last[row], copy, first, second);
-        }
+    fn bring_up_table<N: Stored>(&self, numbers: &mut [N], dim: usize) {
+        let rows = numbers.par_chunks_exact_mut(dim).enumerate();
+        rows.for_each_with(vec![0.0; dim], |buffer, (row, vector)| {
+            for (wide, number) in buffer.iter_mut().zip(&*vector) {
+                *wide = number.wide();
+            }
+            self.bring_up_embedding(row, buffer);
+            for (number, wide) in vector.iter_mut().zip(buffer) {
+                *number = N::nearest(*wide);
+            }
+        });
+    }
+
+    /// Brings a copy of a row up to the steps done, and gives whether it lacked any.
+    fn replay(&self, state: &State, row: usize, copy: &mut [f32]) -> bool {
+        let Some(Behind { missed, last, .. }) = &self.behind else {
+            return false;
+        };
+        let moments = &state.0[2 * row * copy.len()..][..2 * copy.len()];
+        let (first, second) = moments.split_at(copy.len());
+        missed.replay(last[row], copy, first, second);
+        ![0, missed.steps()].contains(&last[row])
     }
 
     /// One step: every row of `gradients`, times `scale`, moves its row of the tables. Rows that lie
@@ -184,17 +250,25 @@ impl RowOptimizer {
         let rule = Rule::new(self.rule, self.step, learning_rate, scale);
         let (rows, dim) = (&gradients.rows, tables.embedding_dim);
         assert_eq!(gradients.embedding.len(), rows.len() * dim, "gradients");
-        Part::new(&mut tables.embedding, &mut self.embedding, self.rule, dim).step(
+        let draws = Draws::of_step(self.seed, self.step);
+        let update = rule.of_rows(&gradients.embedding, dim);
+        let table = &mut tables.embedding;
+        for_table_rows(
+            table,
+            &mut self.embedding,
+            self.rule,
+            dim,
+            draws,
             rows,
-            &gradients.embedding,
-            rule,
+            &update,
         );
         // A head may read no linear terms.
         if let Some(weights) = &mut tables.linear
             && !gradients.linear.is_empty()
         {
             assert_eq!(gradients.linear.len(), rows.len(), "linear gradients");
-            Part::new(weights, &mut self.linear, self.rule, 1).step(rows, &gradients.linear, rule);
+            let update = rule.of_rows(&gradients.linear, 1);
+            Part::new(weights, &mut self.linear, self.rule, 1, draws).for_rows(rows, 0, &update);
         }
         if let Some(Behind { missed, last, .. }) = &mut self.behind {
             missed.push(learning_rate);
@@ -209,18 +283,22 @@ impl RowOptimizer {
 
     /// Brings the rows up whose missed steps are replayed one by one.
     fn catch_up_early(&mut self, tables: &mut Tables) {
-        let is_early = |last: &u32| (1..SERIES_FROM).contains(last);
+        self.catch_up_where(tables, |last| (1..SERIES_FROM).contains(&last));
+    }
+
+    /// Brings the rows up whose last step is one of these.
+    fn catch_up_where(&mut self, tables: &mut Tables, is_one: impl Fn(u32) -> bool) {
         let mut rows = Vec::new();
-        for first in (0..tables.sizes.num_rows()).step_by(EARLY_ROWS) {
+        for first in (0..tables.sizes.num_rows()).step_by(SCANNED_ROWS) {
             let Some(Behind { last, .. }) = &self.behind else {
                 return;
             };
-            let some = &last[first..last.len().min(first + EARLY_ROWS)];
+            let some = &last[first..last.len().min(first + SCANNED_ROWS)];
             rows.clear();
             rows.extend(
                 (first..)
                     .zip(some)
-                    .filter(|(_, last)| is_early(last))
+                    .filter(|(_, last)| is_one(**last))
                     .map(|(row, _)| row),
             );
             self.catch_up(tables, &rows);
@@ -230,7 +308,19 @@ impl RowOptimizer {
 
 impl RowsBehind for RowOptimizer {
     fn bring_up_embedding(&self, row: usize, vector: &mut [f32]) {
-        self.replay(&self.embedding, row, vector);
+        if !self.replay(&self.embedding, row, vector) || self.dtype == TableDtype::F32 {
+            return;
+        }
+        // As the row will be rounded when it is brought up itself.
+        let steps = self.behind.as_ref().map_or(0, |b| b.missed.steps());
+        let draws = Draws::of_rows_behind(self.seed, steps).of_row(row);
+        draws.for_each(vector, |_, number, random| {
+            *number = match self.dtype {
+                TableDtype::F32 => *number,
+                TableDtype::Bf16 => bf16::round(*number, random).wide(),
+                TableDtype::F16 => f16::round(*number, random).wide(),
+            };
+        });
     }
 
     fn bring_up_linear(&self, row: usize, weight: &mut [f32]) {
@@ -238,24 +328,58 @@ impl RowsBehind for RowOptimizer {
     }
 }
 
+/// [`Part::for_rows`] of a whole embedding table of any numbers.
+fn for_table_rows<E>(
+    table: &mut TableNumbers,
+    state: &mut State,
+    rule: RowRule,
+    width: usize,
+    draws: Draws,
+    rows: &[usize],
+    each: &E,
+) where
+    E: Fn(usize, &mut [f32], &mut [f32]) + Sync,
+{
+    match table {
+        TableNumbers::F32(numbers) => {
+            Part::new(numbers, state, rule, width, draws).for_rows(rows, 0, each);
+        }
+        TableNumbers::Bf16(numbers) => {
+            Part::new(numbers, state, rule, width, draws).for_rows(rows, 0, each);
+        }
+        TableNumbers::F16(numbers) => {
+            Part::new(numbers, state, rule, width, draws).for_rows(rows, 0, each);
+        }
+    }
+}
+
 /// Consecutive rows of a table, with their state.
-struct Part<'a> {
+struct Part<'a, N> {
     first_row: usize,
     /// Numbers a row.
     width: usize,
-    weights: &'a mut [f32],
+    weights: &'a mut [N],
+    /// Of their rounding.
+    draws: Draws,
     /// Numbers of state a row.
     state_width: usize,
     state: &'a mut [f32],
 }
 
-impl<'a> Part<'a> {
+impl<'a, N: Stored> Part<'a, N> {
     /// A whole table of `width` numbers a row.
-    fn new(weights: &'a mut [f32], state: &'a mut State, rule: RowRule, width: usize) -> Self {
+    fn new(
+        weights: &'a mut [N],
+        state: &'a mut State,
+        rule: RowRule,
+        width: usize,
+        draws: Draws,
+    ) -> Self {
         Self {
             first_row: 0,
             width,
             weights,
+            draws,
             state_width: rule.state_width(width),
             state: &mut state.0,
         }
@@ -280,17 +404,8 @@ impl<'a> Part<'a> {
         (before, after)
     }
 
-    /// Updates these rows, which ascend, by their gradients.
-    fn step(self, rows: &[usize], gradients: &[f32], rule: Rule) {
-        let width = self.width;
-        let update = |index: usize, weights: &mut [f32], state: &mut [f32]| {
-            rule.update(weights, state, &gradients[index * width..][..width]);
-        };
-        self.for_rows(rows, 0, &update);
-    }
-
     /// Calls `each` with an index from `start` on, the weights and the state of the row there, for rows
-    /// that ascend. Halves go to other threads.
+    /// that ascend, and stores what the weights have become. Halves go to other threads.
     ///
     /// Rows of a large table lie in memory that no cache has. The first numbers of a few rows are read
     /// before the first of these is updated: such reads do not wait for each other, as updates would.
@@ -308,20 +423,22 @@ impl<'a> Part<'a> {
             return;
         }
         let (width, state_width) = (self.width, self.state_width);
-        let mut index = start;
+        let (mut index, mut buffer) = (start, vec![0.0; width]);
         for rows in rows.chunks(TOUCHED_ROWS) {
             let touched = rows.iter().map(|row| {
                 let place = row - self.first_row;
                 let state = self.state.get(place * state_width).copied();
-                self.weights[place * width] + state.unwrap_or_default()
+                self.weights[place * width].wide() + state.unwrap_or_default()
             });
             std::hint::black_box(touched.sum::<f32>());
             for row in rows {
                 let place = row - self.first_row;
-                each(
-                    index,
+                let state = &mut self.state[place * state_width..][..state_width];
+                N::change(
                     &mut self.weights[place * width..][..width],
-                    &mut self.state[place * state_width..][..state_width],
+                    &mut buffer,
+                    || self.draws.of_row(*row),
+                    |weights| each(index, weights, state),
                 );
                 index += 1;
             }
@@ -345,6 +462,17 @@ impl Rule {
             learning_rate: learning_rate as f32,
             scale: scale as f32,
             adam: Adam::new(step, learning_rate, scale),
+        }
+    }
+
+    /// What moves the weights of the row at an index by its gradient, of `width` numbers.
+    fn of_rows(
+        self,
+        gradients: &[f32],
+        width: usize,
+    ) -> impl Fn(usize, &mut [f32], &mut [f32]) + Sync {
+        move |index, weights, state| {
+            self.update(weights, state, &gradients[index * width..][..width]);
         }
     }
 
@@ -391,7 +519,13 @@ mod tests {
         let config = FiBiNetConfig::new(2, 1)
             .with_linear(false)
             .with_embedding_initializer(Initializer::Ones);
-        Tables::new(&config, FieldSizes::new(vec![2, 3]).unwrap(), 0).unwrap()
+        Tables::new(
+            &config,
+            FieldSizes::new(vec![2, 3]).unwrap(),
+            0,
+            TableDtype::F32,
+        )
+        .unwrap()
     }
 
     fn gradients(rows: &[usize], gradients: &[f32]) -> RowGradients {
@@ -404,11 +538,11 @@ mod tests {
 
     fn after(rule: RowRule, steps: &[RowGradients], scale: f64) -> Vec<f32> {
         let mut tables = tables();
-        let mut optimizer = RowOptimizer::new(rule, &tables);
+        let mut optimizer = RowOptimizer::new(rule, &tables, 0);
         for gradients in steps {
             optimizer.step(&mut tables, gradients, 0.1, scale);
         }
-        tables.embedding
+        tables.embedding.to_f32()
     }
 
     #[track_caller]
@@ -428,8 +562,8 @@ mod tests {
     #[test]
     fn exact_adam_stays_with_dense_adam_past_its_early_steps() {
         let [mut exact_tables, mut dense_tables] = [tables(), tables()];
-        let mut exact = RowOptimizer::new(RowRule::ExactAdam, &exact_tables);
-        let mut dense = RowOptimizer::new(RowRule::LazyAdam, &dense_tables);
+        let mut exact = RowOptimizer::new(RowRule::ExactAdam, &exact_tables, 0);
+        let mut dense = RowOptimizer::new(RowRule::LazyAdam, &dense_tables, 0);
         let all = [0, 1, 2, 3, 4];
         for step in 0..1400_usize {
             let period = |row: usize| if row == 4 { 1 << 20 } else { 1 << (3 * row) };
@@ -458,19 +592,26 @@ mod tests {
         let read = exact.current(&exact_tables).embedding;
         exact.catch_up(&mut exact_tables, &all);
         assert_eq!(read, exact_tables.embedding);
+        let read = read.to_f32();
         assert!(
             read.iter().all(|weight| (weight - 1.0).abs() > 1e-3),
             "{read:?}"
         );
-        assert_close(&read, &dense_tables.embedding);
+        assert_close(&read, &dense_tables.embedding.to_f32());
     }
 
     #[test]
     fn linear_weights_that_no_head_reads_stay() {
         let config = FiBiNetConfig::new(2, 1);
-        let mut tables = Tables::new(&config, FieldSizes::new(vec![2, 3]).unwrap(), 0).unwrap();
+        let mut tables = Tables::new(
+            &config,
+            FieldSizes::new(vec![2, 3]).unwrap(),
+            0,
+            TableDtype::F32,
+        )
+        .unwrap();
         let (before, linear) = (tables.embedding.clone(), tables.linear.clone());
-        let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables);
+        let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables, 0);
         optimizer.step(&mut tables, &gradients(&[1], &[2.0]), 0.1, 1.0);
         assert_eq!(tables.linear, linear);
         assert_ne!(tables.embedding, before);
@@ -499,15 +640,21 @@ mod tests {
         let config = FiBiNetConfig::new(2, 2)
             .with_linear(false)
             .with_embedding_initializer(Initializer::Ones);
-        let mut tables = Tables::new(&config, FieldSizes::new(vec![2, 3]).unwrap(), 0).unwrap();
-        let mut optimizer = RowOptimizer::new(RowRule::RowwiseAdagrad, &tables);
+        let mut tables = Tables::new(
+            &config,
+            FieldSizes::new(vec![2, 3]).unwrap(),
+            0,
+            TableDtype::F32,
+        )
+        .unwrap();
+        let mut optimizer = RowOptimizer::new(RowRule::RowwiseAdagrad, &tables, 0);
         let step = gradients(&[1, 4], &[3.0, 4.0, 0.0, 2.0]);
         optimizer.step(&mut tables, &step, 0.1, 2.0);
         assert_eq!(optimizer.embedding.0.len(), 5);
         // The scaled gradient is (6, 8): √50; and (0, 4): √8.
         let (a, b, c) = (0.6 / 50_f32.sqrt(), 0.8 / 50_f32.sqrt(), 0.4 / 8_f32.sqrt());
         let expected = [1.0, 1.0, 1.0 - a, 1.0 - b, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0 - c];
-        assert_close(&tables.embedding, &expected);
+        assert_close(&tables.embedding.to_f32(), &expected);
     }
 
     #[test]
@@ -533,16 +680,108 @@ mod tests {
             embedding: (0..3 * met.len()).map(number).collect(),
             linear: (0..met.len()).map(number).collect(),
         };
-        let mut tables = Tables::new(&config, sizes, 0).unwrap();
-        RowOptimizer::new(RowRule::Sgd, &tables).step(&mut tables, &gradients, 0.5, 1.0);
-        let mut expected = Tables::new(&config, tables.sizes.clone(), 0).unwrap();
+        let mut tables = Tables::new(&config, sizes, 0, TableDtype::F32).unwrap();
+        RowOptimizer::new(RowRule::Sgd, &tables, 0).step(&mut tables, &gradients, 0.5, 1.0);
+        let mut expected = Tables::new(&config, tables.sizes.clone(), 0, TableDtype::F32).unwrap();
+        let mut numbers = expected.embedding.to_f32();
         for (i, row) in met.iter().enumerate() {
             for k in 0..3 {
-                expected.embedding[3 * row + k] -= 0.5 * number(3 * i + k);
+                numbers[3 * row + k] -= 0.5 * number(3 * i + k);
             }
             expected.linear.as_mut().unwrap()[*row] -= 0.5 * number(i);
         }
-        assert_eq!(tables.embedding, expected.embedding);
+        assert_eq!(tables.embedding, numbers.into());
         assert_eq!(tables.linear, expected.linear);
+    }
+
+    const SIXTEEN_BITS: [TableDtype; 2] = [TableDtype::Bf16, TableDtype::F16];
+
+    #[test]
+    fn sixteen_bits_move_in_the_mean_by_updates_far_below_their_precision() {
+        let config = FiBiNetConfig::new(2, 4)
+            .with_linear(false)
+            .with_embedding_initializer(Initializer::Ones);
+        const ROWS: usize = 2000;
+        for dtype in SIXTEEN_BITS {
+            let sizes = FieldSizes::new(vec![ROWS, 1]).unwrap();
+            let mut tables = Tables::new(&config, sizes, 0, dtype).unwrap();
+            let mut optimizer = RowOptimizer::new(RowRule::Sgd, &tables, 5);
+            let rows: Vec<usize> = (0..ROWS).collect();
+            let gradients = gradients(&rows, &[1.0; 4 * ROWS]);
+            // Below 1 neighbours are 2^-8 and 2^-11 apart.
+            for _ in 0..50 {
+                optimizer.step(&mut tables, &gradients, 1e-5, 1.0);
+            }
+            let numbers = tables.embedding.to_f32();
+            let moved = numbers[..4 * ROWS].iter().map(|n| 1.0 - f64::from(*n));
+            let mean = moved.sum::<f64>() / (4 * ROWS) as f64;
+            // A number moves by a unit u with a chance of 5e-4 / u: its variance is below 5e-4 u.
+            let unit = if dtype == TableDtype::Bf16 { 8 } else { 11 };
+            let error = (5e-4 * 0.5_f64.powi(unit) / (4 * ROWS) as f64).sqrt();
+            assert!(
+                (mean - 5e-4).abs() < 4.0 * error,
+                "{dtype}: {mean} ± {error}"
+            );
+            // And the row that has no gradient stays.
+            assert_eq!(numbers[4 * ROWS..], [1.0; 4]);
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_are_the_same_at_any_number_of_threads_and_others_by_another_seed() {
+        let config = FiBiNetConfig::new(2, 3);
+        let train = |dtype, threads, seed| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().install(|| {
+                let sizes = FieldSizes::new(vec![700, 4000]).unwrap();
+                let mut tables = Tables::new(&config, sizes, 0, dtype).unwrap();
+                let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables, seed);
+                for step in 0..5 {
+                    let rows: Vec<usize> = (0..4700).filter(|row| row % (step + 2) != 1).collect();
+                    let number = |i: usize| (i % 17) as f32 - 8.0;
+                    let gradients = RowGradients {
+                        embedding: (0..3 * rows.len()).map(number).collect(),
+                        linear: (0..rows.len()).map(number).collect(),
+                        rows,
+                    };
+                    optimizer.step(&mut tables, &gradients, 1e-3, 1.0);
+                }
+                let current = optimizer.current(&tables);
+                optimizer.catch_up_all(&mut tables);
+                // What is read is what will be stored.
+                assert_eq!(current.embedding, tables.embedding);
+                assert_eq!(current.linear, tables.linear);
+                tables.embedding
+            })
+        };
+        for dtype in SIXTEEN_BITS {
+            let one = train(dtype, 1, 1);
+            assert_eq!(train(dtype, 3, 1), one);
+            assert_ne!(train(dtype, 1, 2), one);
+            // Within a few units of f32's: rates of 1e-3 in weights of .1, whose unit is 2^-12 at most.
+            let f32s = train(TableDtype::F32, 2, 1).to_f32();
+            let mut pairs = one.to_f32().into_iter().zip(f32s);
+            let far = pairs.find(|(a, b)| (a - b).abs() > 5e-3);
+            assert_eq!(far, None, "{dtype}");
+        }
+    }
+
+    #[test]
+    fn a_restarted_optimizer_is_as_a_new_one() {
+        let mut tables = tables();
+        let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables, 0);
+        optimizer.step(&mut tables, &gradients(&[1, 3], &[2.0, -1.0]), 0.1, 1.0);
+        optimizer.step(&mut tables, &gradients(&[2], &[2.0]), 0.1, 1.0);
+        optimizer.catch_up_all(&mut tables);
+        optimizer.restart();
+        let mut same = tables.clone();
+        let mut new = RowOptimizer::new(RowRule::ExactAdam, &same, 0);
+        for rows in [[0, 3], [1, 2]] {
+            let step = gradients(&rows, &[1.0, 0.5]);
+            optimizer.step(&mut tables, &step, 0.1, 1.0);
+            new.step(&mut same, &step, 0.1, 1.0);
+        }
+        let (restarted, new) = (optimizer.current(&tables), new.current(&same));
+        assert_eq!(restarted.embedding, new.embedding);
     }
 }

@@ -7,13 +7,14 @@ use crate::rows::tables::Tables;
 
 /// The rows that a batch reads, up to date, in tables of their own, and the batch with its ids in those.
 ///
-/// It copies and replays `U` rows.
+/// It copies and replays `U` rows, in f32 whatever the tables are.
 pub(crate) fn rows_read(
     tables: &Tables,
     optimizer: &RowOptimizer,
     rows: &RowInputs,
 ) -> (Tables, RowInputs) {
     let (dim, fields) = (tables.embedding_dim, tables.sizes.num_fields());
+    let table = tables.embedding.as_slice();
     let mut segments = Segments::default();
     segments.fill(tables, rows, RowsTaken::Met);
     let mut embedding = Vec::with_capacity((segments.rows().len() + fields) * dim);
@@ -34,7 +35,8 @@ pub(crate) fn rows_read(
         linear.resize(linear.len() + padding, 0.0);
         for row in of_field {
             let start = embedding.len();
-            embedding.extend_from_slice(&tables.embedding[row * dim..][..dim]);
+            embedding.resize(start + dim, 0.0);
+            table.copy(row * dim, &mut embedding[start..]);
             optimizer.bring_up_embedding(*row, &mut embedding[start..]);
             if let Some(weights) = &tables.linear {
                 let start = linear.len();
@@ -54,7 +56,7 @@ pub(crate) fn rows_read(
         }
     }
     let read = Tables {
-        embedding,
+        embedding: embedding.into(),
         linear: tables.linear.is_some().then_some(linear),
         sizes: FieldSizes::new(sizes).expect("fields of at least one row each"),
         embedding_dim: dim,
@@ -76,7 +78,7 @@ mod tests {
     use burn::tensor::Device;
     use fibinet_data::Pooling;
     use fibinet_nn::FiBiNetConfig;
-    use fibinet_serve::PlaceLists;
+    use fibinet_serve::{PlaceLists, TableDtype};
 
     #[test]
     fn what_is_read_is_what_the_tables_have_once_up_to_date() {
@@ -89,41 +91,43 @@ mod tests {
             .with_linear_initializer(normal.clone())
             .with_embedding_initializer(normal);
         let sizes = FieldSizes::new(vec![9, 5, 1]).unwrap();
-        let mut tables = Tables::new(&config, sizes, 7).unwrap();
-        let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables);
-        let gradients = RowGradients {
-            rows: vec![1, 4, 8, 11, 14],
-            embedding: (0..10).map(|i| i as f32 - 4.5).collect(),
-            linear: (0..5).map(|i| i as f32 - 2.5).collect(),
-        };
-        optimizer.step(&mut tables, &gradients, 0.1, 1.0);
-        let nothing = RowGradients::default();
-        optimizer.step(&mut tables, &nothing, 0.1, 1.0);
-        optimizer.step(&mut tables, &nothing, 0.2, 1.0);
-        let rows = RowInputs {
-            ids: vec![4, 0, 8, 4, 2, 0, 0, 1, 1, 0],
-            lists: Some(PlaceLists {
-                ends: vec![3, 5, 6, 8, 9, 10],
-                pooling: vec![Some(Pooling::Mean), Some(Pooling::Sum), None].into(),
-            }),
-            values: Some(vec![1.0, 1.0, 0.5, 1.0, 1.0, -2.0]),
-            num_rows: 2,
-            ..RowInputs::default()
-        };
-        let current = optimizer.current(&tables);
-        assert_ne!(current.embedding, tables.embedding);
-        let inputs = |tables: &Tables, rows: &RowInputs| {
-            let inputs = tables.view().field_inputs(rows, &Device::flex());
-            let linear = inputs.linear.unwrap().into_data();
-            (inputs.embeddings.into_data(), linear)
-        };
-        let (read, moved) = rows_read(&tables, &optimizer, &rows);
-        assert_eq!(read.sizes.sizes(), [4, 4, 1]);
-        assert_eq!(inputs(&read, &moved), inputs(&current, &rows));
-        // Caught up in place they are the same.
-        let met: Vec<usize> = (0..15).collect();
-        optimizer.catch_up(&mut tables, &met);
-        assert_eq!(tables.embedding, current.embedding);
-        assert_eq!(tables.linear, current.linear);
+        for dtype in [TableDtype::F32, TableDtype::Bf16, TableDtype::F16] {
+            let mut tables = Tables::new(&config, sizes.clone(), 7, dtype).unwrap();
+            let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables, 0);
+            let gradients = RowGradients {
+                rows: vec![1, 4, 8, 11, 14],
+                embedding: (0..10).map(|i| i as f32 - 4.5).collect(),
+                linear: (0..5).map(|i| i as f32 - 2.5).collect(),
+            };
+            optimizer.step(&mut tables, &gradients, 0.1, 1.0);
+            let nothing = RowGradients::default();
+            optimizer.step(&mut tables, &nothing, 0.1, 1.0);
+            optimizer.step(&mut tables, &nothing, 0.2, 1.0);
+            let rows = RowInputs {
+                ids: vec![4, 0, 8, 4, 2, 0, 0, 1, 1, 0],
+                lists: Some(PlaceLists {
+                    ends: vec![3, 5, 6, 8, 9, 10],
+                    pooling: vec![Some(Pooling::Mean), Some(Pooling::Sum), None].into(),
+                }),
+                values: Some(vec![1.0, 1.0, 0.5, 1.0, 1.0, -2.0]),
+                num_rows: 2,
+                ..RowInputs::default()
+            };
+            let current = optimizer.current(&tables);
+            assert_ne!(current.embedding, tables.embedding);
+            let inputs = |tables: &Tables, rows: &RowInputs| {
+                let inputs = tables.view().field_inputs(rows, &Device::flex());
+                let linear = inputs.linear.unwrap().into_data();
+                (inputs.embeddings.into_data(), linear)
+            };
+            let (read, moved) = rows_read(&tables, &optimizer, &rows);
+            assert_eq!(read.sizes.sizes(), [4, 4, 1]);
+            assert_eq!(inputs(&read, &moved), inputs(&current, &rows), "{dtype}");
+            // Caught up in place they are the same.
+            let met: Vec<usize> = (0..15).collect();
+            optimizer.catch_up(&mut tables, &met);
+            assert_eq!(tables.embedding, current.embedding);
+            assert_eq!(tables.linear, current.linear);
+        }
     }
 }

@@ -1,24 +1,37 @@
 use burn::module::Initializer;
 use fibinet_nn::{ConfigError, FiBiNetConfig, FieldSizes};
-use fibinet_serve::TableView;
+use fibinet_serve::{TableDtype, TableView};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use rayon::prelude::*;
+
+use crate::rows::rounding::Stored;
+use crate::rows::table_numbers::TableNumbers;
 
 /// Numbers of a field that are drawn from one stream.
 const BLOCK: usize = 1 << 16;
 
 /// The tables of a model in training, in host memory.
 ///
-/// Each field has its range of rows. With the linear part a row takes `4 (K + 1)` bytes here, and with
-/// Adam three times as many, and 4 of [`RowRule::ExactAdam`](crate::RowRule::ExactAdam): 136 bytes at
-/// K = 10, which is 4.1 GB for 30M rows. Nothing else grows with the rows, but what dense training
-/// ([`RowUpdate::All`](crate::RowUpdate::All)) sums.
+/// Each field has its range of rows. A row takes these bytes, the linear part's among them, here and in
+/// the optimizer's state, which is f32 always:
+///
+/// | row optimizer | f32 | at K = 10 | bf16, f16 | at K = 10 |
+/// |---|---|---|---|---|
+/// | `sgd` | `4 K + 4` | 44 | `2 K + 4` | 24 |
+/// | `rowwise_adagrad` | `4 K + 12` | 52 | `2 K + 12` | 32 |
+/// | `adagrad` | `8 K + 8` | 88 | `6 K + 8` | 68 |
+/// | `lazy_adam` | `12 K + 12` | 132 | `10 K + 12` | 112 |
+/// | `exact_adam` | `12 K + 16` | 136 | `10 K + 16` | 116 |
+///
+/// So 30M rows of K = 10 take 4.1 GB with [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) in f32, and
+/// 1.0 GB with [`RowRule::RowwiseAdagrad`](crate::RowRule::RowwiseAdagrad) in bf16. Nothing else grows
+/// with the rows, but what dense training ([`RowUpdate::All`](crate::RowUpdate::All)) sums.
 #[derive(Debug, Clone)]
 pub struct Tables {
     /// The embedding table, `[V, K]`.
-    pub embedding: Vec<f32>,
+    pub embedding: TableNumbers,
     /// The linear weights, `[V]`.
     pub linear: Option<Vec<f32>>,
     /// The fields' rows.
@@ -32,39 +45,31 @@ pub struct Tables {
 impl Tables {
     /// Tables drawn as the config says, with draws that depend on the seed, the table and the place in
     /// the field alone, at any number of threads, which share large fields. Each table is allocated
-    /// once.
+    /// once. In the embedding table a draw is stored as the nearest number of `dtype`.
     ///
     /// # Errors
     ///
     /// [`ConfigError::OutOfRange`] for an initializer that scales by fans or decomposes matrices.
-    pub fn new(config: &FiBiNetConfig, sizes: FieldSizes, seed: u64) -> Result<Self, ConfigError> {
-        let dim = config.embedding_dim;
-        let draw = |setting, initializer, width, table| {
-            draw_table(
-                setting,
-                initializer,
-                &sizes,
-                width,
-                config.padding,
-                seed,
-                table,
-            )
-        };
-        let embedding = draw(
-            "embedding_initializer",
-            &config.embedding_initializer,
-            dim,
-            0,
-        )?;
-        let linear = match config.linear {
-            true => Some(draw(
-                "linear_initializer",
-                &config.linear_initializer,
-                1,
-                1,
-            )?),
-            false => None,
-        };
+    pub fn new(
+        config: &FiBiNetConfig,
+        sizes: FieldSizes,
+        seed: u64,
+        dtype: TableDtype,
+    ) -> Result<Self, ConfigError> {
+        let (dim, padding) = (config.embedding_dim, config.padding);
+        let draw = Draw::new("embedding_initializer", &config.embedding_initializer)?;
+        let mut embedding = TableNumbers::zeros(dtype, sizes.num_rows() * dim);
+        match &mut embedding {
+            TableNumbers::F32(numbers) => draw.fill(numbers, &sizes, dim, padding, (seed, 0)),
+            TableNumbers::Bf16(numbers) => draw.fill(numbers, &sizes, dim, padding, (seed, 0)),
+            TableNumbers::F16(numbers) => draw.fill(numbers, &sizes, dim, padding, (seed, 0)),
+        }
+        let mut linear = None;
+        if config.linear {
+            let draw = Draw::new("linear_initializer", &config.linear_initializer)?;
+            let numbers = linear.insert(vec![0.0; sizes.num_rows()]);
+            draw.fill(numbers, &sizes, 1, padding, (seed, 1));
+        }
         Ok(Self {
             embedding,
             linear,
@@ -75,7 +80,7 @@ impl Tables {
     }
 
     /// Takes the rows of tables whose fields are these, or the first rows of these, and gives their
-    /// number.
+    /// number. Numbers of another type become the nearest of this one's.
     ///
     /// # Panics
     ///
@@ -87,21 +92,16 @@ impl Tables {
         );
         assert_eq!(base.sizes.num_fields(), self.sizes.num_fields(), "fields");
         assert_eq!(base.linear.is_some(), self.linear.is_some(), "linear part");
-        let sizes = &self.sizes;
-        let take = |table: &mut [f32], from: &[f32], width: usize| {
-            for field in 0..sizes.num_fields() {
-                let len = base.sizes.size(field) * width;
-                assert!(len <= sizes.size(field) * width, "rows of field {field}");
-                let (to, start) = (
-                    sizes.offset(field) * width,
-                    base.sizes.offset(field) * width,
-                );
-                table[to..to + len].copy_from_slice(&from[start..start + len]);
+        for field in 0..self.sizes.num_fields() {
+            let len = base.sizes.size(field);
+            assert!(len <= self.sizes.size(field), "rows of field {field}");
+            let (to, start) = (self.sizes.offset(field), base.sizes.offset(field));
+            let dim = self.embedding_dim;
+            self.embedding
+                .take(to * dim, base.embedding, start * dim, len * dim);
+            if let (Some(linear), Some(from)) = (&mut self.linear, base.linear) {
+                linear[to..to + len].copy_from_slice(&from[start..start + len]);
             }
-        };
-        take(&mut self.embedding, base.embedding, self.embedding_dim);
-        if let (Some(linear), Some(from)) = (&mut self.linear, base.linear) {
-            take(linear, from, 1);
         }
         base.sizes.num_rows()
     }
@@ -109,7 +109,7 @@ impl Tables {
     /// The tables as heads read them.
     pub fn view(&self) -> TableView<'_> {
         TableView {
-            embedding: &self.embedding,
+            embedding: self.embedding.as_slice(),
             linear: self.linear.as_deref(),
             sizes: &self.sizes,
             embedding_dim: self.embedding_dim,
@@ -119,11 +119,7 @@ impl Tables {
 }
 
 /// A table's numbers cut into its fields.
-pub(crate) fn by_field<'a>(
-    table: &'a mut [f32],
-    sizes: &FieldSizes,
-    width: usize,
-) -> Vec<&'a mut [f32]> {
+fn by_field<'a, N>(table: &'a mut [N], sizes: &FieldSizes, width: usize) -> Vec<&'a mut [N]> {
     let mut rest = table;
     sizes
         .sizes()
@@ -136,53 +132,72 @@ pub(crate) fn by_field<'a>(
         .collect()
 }
 
-fn draw_table(
-    setting: &'static str,
-    initializer: &Initializer,
-    sizes: &FieldSizes,
-    width: usize,
-    padding: bool,
-    seed: u64,
-    table: u64,
-) -> Result<Vec<f32>, ConfigError> {
-    let mut numbers = vec![0.0; sizes.num_rows() * width];
-    let draw: Box<dyn Fn(&mut ChaCha8Rng) -> f64 + Sync> = match *initializer {
-        Initializer::Zeros => return Ok(numbers),
-        Initializer::Ones => Box::new(|_| 1.0),
-        Initializer::Constant { value } => Box::new(move |_| value),
-        Initializer::Normal { mean, std } => Box::new(move |rng| {
-            let draw: f64 = StandardNormal.sample(rng);
-            mean + std * draw
-        }),
-        Initializer::Uniform { min, max } => Box::new(move |rng| {
-            let draw: f64 = StandardUniform.sample(rng);
-            min + (max - min) * draw
-        }),
-        ref other => {
-            return Err(ConfigError::OutOfRange {
+/// What a table starts as.
+enum Draw {
+    Constant(f64),
+    Normal { mean: f64, std: f64 },
+    Uniform { min: f64, max: f64 },
+}
+
+impl Draw {
+    fn new(setting: &'static str, initializer: &Initializer) -> Result<Self, ConfigError> {
+        match *initializer {
+            Initializer::Zeros => Ok(Self::Constant(0.0)),
+            Initializer::Ones => Ok(Self::Constant(1.0)),
+            Initializer::Constant { value } => Ok(Self::Constant(value)),
+            Initializer::Normal { mean, std } => Ok(Self::Normal { mean, std }),
+            Initializer::Uniform { min, max } => Ok(Self::Uniform { min, max }),
+            ref other => Err(ConfigError::OutOfRange {
                 setting,
                 rule: "zeros, ones, constant, normal or uniform",
                 got: format!("{other:?}"),
-            });
+            }),
         }
-    };
-    by_field(&mut numbers, sizes, width)
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(field, numbers)| {
-            let blocks = numbers.par_chunks_mut(BLOCK).enumerate();
-            blocks.for_each(|(block, numbers)| {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                rng.set_stream((block as u64) << 32 | (2 * field as u64 + table));
-                numbers
-                    .iter_mut()
-                    .for_each(|number| *number = draw(&mut rng) as f32);
+    }
+
+    /// Fills a table, which is zero, by a seed and the table's number.
+    fn fill<N: Stored>(
+        &self,
+        numbers: &mut [N],
+        sizes: &FieldSizes,
+        width: usize,
+        padding: bool,
+        (seed, table): (u64, u64),
+    ) {
+        if let Self::Constant(0.0) = self {
+            return;
+        }
+        by_field(numbers, sizes, width)
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(field, numbers)| {
+                let blocks = numbers.par_chunks_mut(BLOCK).enumerate();
+                blocks.for_each(|(block, numbers)| {
+                    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                    rng.set_stream((block as u64) << 32 | (2 * field as u64 + table));
+                    for number in numbers {
+                        *number = N::nearest(self.one(&mut rng) as f32);
+                    }
+                });
+                if padding && sizes.has_padding_row(field) {
+                    numbers[..width].fill(N::zeroed());
+                }
             });
-            if padding && sizes.has_padding_row(field) {
-                numbers[..width].fill(0.0);
+    }
+
+    fn one(&self, rng: &mut ChaCha8Rng) -> f64 {
+        match *self {
+            Self::Constant(value) => value,
+            Self::Normal { mean, std } => {
+                let draw: f64 = StandardNormal.sample(rng);
+                mean + std * draw
             }
-        });
-    Ok(numbers)
+            Self::Uniform { min, max } => {
+                let draw: f64 = StandardUniform.sample(rng);
+                min + (max - min) * draw
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -194,17 +209,20 @@ mod tests {
         let config = FiBiNetConfig::new(2, 4).with_padding(true);
         let tables = |sizes: &[usize], seed| {
             let sizes = FieldSizes::new(sizes.to_vec()).unwrap();
-            Tables::new(&config, sizes, seed).unwrap()
+            Tables::new(&config, sizes, seed, TableDtype::F32).unwrap()
         };
         let one = tables(&[3000, 2000], 1);
         assert_eq!(one.linear, Some(vec![0.0; 5000]));
+        let (numbers, read) = (one.embedding.to_f32(), |tables: Tables| {
+            tables.embedding.to_f32()
+        });
         assert!(
-            one.embedding[..4]
+            numbers[..4]
                 .iter()
-                .chain(&one.embedding[12_000..12_004])
+                .chain(&numbers[12_000..12_004])
                 .all(|x| *x == 0.0)
         );
-        let drawn = &one.embedding[4..12_000];
+        let drawn = &numbers[4..12_000];
         let mean = drawn.iter().sum::<f32>() / drawn.len() as f32;
         let std = (drawn.iter().map(|x| x * x).sum::<f32>() / drawn.len() as f32).sqrt();
         assert!(
@@ -212,9 +230,9 @@ mod tests {
             "{mean} {std}"
         );
         // A field's draws do not depend on the sizes before it.
-        let other = tables(&[7, 2000], 1);
-        assert_eq!(other.embedding[28..], one.embedding[12_000..]);
-        assert_ne!(tables(&[3000, 2000], 2).embedding, one.embedding);
+        let other = read(tables(&[7, 2000], 1));
+        assert_eq!(other[28..], numbers[12_000..]);
+        assert_ne!(read(tables(&[3000, 2000], 2)), numbers);
     }
 
     #[test]
@@ -224,10 +242,10 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let sizes = FieldSizes::new(vec![20_000, 3]).unwrap();
             pool.unwrap()
-                .install(|| Tables::new(&config, sizes, 5).unwrap())
+                .install(|| Tables::new(&config, sizes, 5, TableDtype::F32).unwrap())
         };
-        let one = draw(1).embedding;
-        assert_eq!(draw(3).embedding, one);
+        let one = draw(1).embedding.to_f32();
+        assert_eq!(draw(3).embedding.to_f32(), one);
         assert_ne!(one[..BLOCK], one[BLOCK..2 * BLOCK]);
     }
 
@@ -236,10 +254,53 @@ mod tests {
         let config = FiBiNetConfig::new(2, 4)
             .with_embedding_initializer(Initializer::XavierNormal { gain: 1.0 });
         let sizes = FieldSizes::new(vec![3, 4]).unwrap();
-        let error = Tables::new(&config, sizes, 1).unwrap_err().to_string();
+        let error = Tables::new(&config, sizes, 1, TableDtype::F32)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("embedding_initializer must be zeros"),
             "{error}"
         );
+    }
+
+    /// What a nearest number may be off by, of a number's size.
+    const UNITS: [(TableDtype, f32); 3] = [
+        (TableDtype::F32, 0.0),
+        (TableDtype::Bf16, 1.0 / 256.0),
+        (TableDtype::F16, 1.0 / 2048.0),
+    ];
+
+    #[test]
+    fn sixteen_bits_are_the_draws_of_f32_to_their_precision_and_rows_go_from_type_to_type() {
+        let config = FiBiNetConfig::new(2, 4).with_padding(true);
+        let tables = |sizes: &[usize], seed, dtype| {
+            let sizes = FieldSizes::new(sizes.to_vec()).unwrap();
+            Tables::new(&config, sizes, seed, dtype).unwrap()
+        };
+        let close = |numbers: &[f32], expected: &[f32], unit: f32| {
+            let mut pairs = numbers.iter().zip(expected);
+            // Below 2^-14 f16 has less.
+            numbers.len() == expected.len()
+                && pairs.all(|(n, e)| (n - e).abs() <= (unit * e.abs()).max(unit * 6e-5))
+        };
+        let f32s = tables(&[3000, 2000], 1, TableDtype::F32).embedding.to_f32();
+        for (from, unit) in UNITS {
+            let base = tables(&[3000, 2000], 1, from);
+            let drawn = base.embedding.to_f32();
+            assert!(close(&drawn, &f32s, unit), "{from}");
+            for (to, unit) in UNITS {
+                let mut next = tables(&[3100, 2200], 2, to);
+                let before = next.embedding.to_f32();
+                assert_eq!(next.take_rows(&base.view()), 5000);
+                let after = next.embedding.to_f32();
+                assert!(
+                    close(&after[..12_000], &drawn[..12_000], unit),
+                    "{from} {to}"
+                );
+                assert!(close(&after[12_400..20_400], &drawn[12_000..], unit));
+                assert_eq!(after[12_000..12_400], before[12_000..12_400]);
+                assert_eq!(after[20_400..], before[20_400..]);
+            }
+        }
     }
 }

@@ -1,0 +1,78 @@
+use fibinet_serve::{TableDtype, TableSlice};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use crate::rows::rounding::Stored;
+
+/// Numbers that one task rounds.
+const CHUNK: usize = 1 << 12;
+
+/// The numbers of an embedding table in host memory, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableNumbers {
+    /// Numbers as everything computes with them.
+    F32(Vec<f32>),
+    /// Numbers that are rounded when they are stored.
+    Bf16(Vec<bf16>),
+    /// Numbers that are rounded when they are stored.
+    F16(Vec<f16>),
+}
+
+impl From<Vec<f32>> for TableNumbers {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self::F32(numbers)
+    }
+}
+
+impl TableNumbers {
+    /// Zeros, of memory that nothing has touched yet.
+    pub(crate) fn zeros(dtype: TableDtype, len: usize) -> Self {
+        match dtype {
+            TableDtype::F32 => Self::F32(bytemuck::zeroed_vec(len)),
+            TableDtype::Bf16 => Self::Bf16(bytemuck::zeroed_vec(len)),
+            TableDtype::F16 => Self::F16(bytemuck::zeroed_vec(len)),
+        }
+    }
+
+    /// The numbers where they lie.
+    pub fn as_slice(&self) -> TableSlice<'_> {
+        match self {
+            Self::F32(numbers) => TableSlice::F32(numbers),
+            Self::Bf16(numbers) => TableSlice::Bf16(numbers),
+            Self::F16(numbers) => TableSlice::F16(numbers),
+        }
+    }
+
+    /// All numbers, widened, in memory of their own.
+    pub fn to_f32(&self) -> Vec<f32> {
+        self.as_slice().to_f32()
+    }
+
+    /// Takes the numbers of another table from `start` on, where this one has them from `to` on: as they
+    /// are in a table of the same type, else the nearest of this one's.
+    pub(crate) fn take(&mut self, to: usize, from: TableSlice<'_>, start: usize, len: usize) {
+        match (&mut *self, from) {
+            (Self::F32(numbers), _) => from.copy(start, &mut numbers[to..to + len]),
+            (Self::Bf16(numbers), TableSlice::Bf16(from)) => {
+                numbers[to..to + len].copy_from_slice(&from[start..start + len]);
+            }
+            (Self::F16(numbers), TableSlice::F16(from)) => {
+                numbers[to..to + len].copy_from_slice(&from[start..start + len]);
+            }
+            (Self::Bf16(numbers), _) => take_nearest(&mut numbers[to..to + len], from, start),
+            (Self::F16(numbers), _) => take_nearest(&mut numbers[to..to + len], from, start),
+        }
+    }
+}
+
+fn take_nearest<N: Stored>(numbers: &mut [N], from: TableSlice<'_>, start: usize) {
+    let chunks = numbers.par_chunks_mut(CHUNK).enumerate();
+    chunks.for_each(|(chunk, numbers)| {
+        let first = start + chunk * CHUNK;
+        let mut buffer = vec![0.0; numbers.len()];
+        let read = from.read(first..first + numbers.len(), &mut buffer);
+        for (number, read) in numbers.iter_mut().zip(read) {
+            *number = N::nearest(*read);
+        }
+    });
+}
