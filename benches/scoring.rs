@@ -143,7 +143,7 @@ fn main() {
             for ((_, head, trainer), scored) in heads.iter().zip(&mut scored) {
                 let done = scored.len();
                 scored.extend(times(runs, |run| {
-                    let (tables, rows) = (trainer.tables.view(), (done + run) % batches.len());
+                    let (tables, rows) = (trainer.view(), (done + run) % batches.len());
                     black_box(score(head, &tables, &batches[rows], &device));
                 }));
             }

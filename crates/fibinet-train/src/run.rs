@@ -157,7 +157,7 @@ fn warm_start(
     trainer.set_head(head);
     Ok(WarmStart {
         kept_rows,
-        new_rows: trainer.tables.sizes.num_rows() - kept_rows,
+        new_rows: trainer.sizes().num_rows() - kept_rows,
     })
 }
 
@@ -213,7 +213,7 @@ impl Run<'_> {
         let parts = self.bundle_parts(&head, LogitMap::IDENTITY);
         parts.write_encoder(self.directory)?;
         parts.write_settings(self.directory)?;
-        let num_parameters = Bundle::num_params(&head, &self.trainer.tables.view());
+        let num_parameters = Bundle::num_params(&head, &self.trainer.view());
         // While it lives, a step copies the weights instead of moving them in place.
         drop(head);
         observe(Event::Training {
@@ -382,7 +382,7 @@ impl Run<'_> {
             encoder: &self.prepared.encoder,
             config: &self.model,
             head,
-            tables: self.trainer.tables.view(),
+            tables: self.trainer.view(),
             behind: self.trainer.rows_behind(),
             output: LogitMap {
                 scale: calibration.scale,

@@ -17,9 +17,8 @@ use crate::rows::tables::Tables;
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
 pub struct Trainer<H = FiBiNet> {
-    /// The tables. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) rows may lie behind the steps
-    /// done; [`current_tables`](Self::current_tables) has them all up to date.
-    pub tables: Tables,
+    /// Rows may lie behind the steps done.
+    tables: Tables,
     /// None only while a step moves it.
     head: Option<H>,
     dense: HeadOptimizer,
@@ -114,6 +113,11 @@ impl<H: Head> Trainer<H> {
         }
         let (tables, rows) = rows_read(&self.tables, &self.rows, rows);
         score(head, &tables.view(), &rows, &self.device)
+    }
+
+    /// The fields' rows.
+    pub fn sizes(&self) -> &FieldSizes {
+        &self.tables.sizes
     }
 
     /// The tables where they lie. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) rows may lie
