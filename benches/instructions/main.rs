@@ -20,7 +20,7 @@ use fibinet::nn::{
     BilinearKind, Combination, CombinationConfig, CombinationKind, FiBiNet, FiBiNetConfig,
     FieldInputs, FieldSizes, Head,
 };
-use fibinet::serve::RowInputs;
+use fibinet::serve::{RowInputs, TableDtype};
 use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables, TrainConfig, Trainer};
 
 #[expect(dead_code, reason = "each bench has its part of it")]
@@ -144,8 +144,8 @@ fn sizes() -> FieldSizes {
 /// before, so that [`RowRule::ExactAdam`] has steps to make good.
 fn row_optimizer(rule: RowRule) {
     let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM);
-    let mut tables = Tables::new(&model, sizes(), 7).expect("a proper config");
-    let mut optimizer = RowOptimizer::new(rule, &tables);
+    let mut tables = Tables::new(&model, sizes(), 7, TableDtype::F32).expect("a proper config");
+    let mut optimizer = RowOptimizer::new(rule, &tables, 7);
     let met = |rows: &dyn Fn(usize) -> bool| {
         let rows: Vec<usize> = (0..FIELDS * FIELD_ROWS).filter(|row| rows(*row)).collect();
         RowGradients {
@@ -192,7 +192,7 @@ fn batch(num_rows: usize) -> RowInputs {
 fn step<H: Head>(head: H, num_rows: usize, device: &Device) {
     let config = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
         .with_embedding_initializer(Initializer::Constant { value: 0.1 });
-    let tables = Tables::new(&config, sizes(), 7).expect("a proper config");
+    let tables = Tables::new(&config, sizes(), 7, TableDtype::F32).expect("a proper config");
     let train = TrainConfig {
         net_l2: 1e-4,
         embedding_l2: 1e-4,
