@@ -4,10 +4,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes};
-use fibinet_serve::{RowInputs, TableDtype, TableView};
+use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes, num_pairs};
+use fibinet_serve::{RowInputs, TableDtype, TableView, score};
 use fibinet_train::{RowRule, RowUpdate, TrainConfig, Trainer};
 
 /// The system's allocator, counting the bytes asked for.
@@ -121,8 +122,53 @@ fn cost(field_rows: usize, rule: RowRule, update: RowUpdate, dtype: TableDtype) 
     }
 }
 
+/// One test at a time, since all count in one place.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[test]
+fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
+    const FIELDS: usize = 24;
+    let _turn = TURN.lock();
+    let Some(flex) = Backend::compiled().find(|backend| backend.name() == "flex") else {
+        println!("skipped: the kernels are flex's");
+        return;
+    };
+    let device = flex.device().expect("its device");
+    let model = FiBiNetConfig::new(FIELDS, 8).with_hidden_units(vec![128]);
+    let sizes = FieldSizes::new(vec![100; FIELDS]).expect("proper sizes");
+    let train = TrainConfig::default();
+    let trainer = Trainer::new(&model, sizes, &train, &device).expect("a proper config");
+    let head = trainer.valid_head();
+    let score = |num_rows: usize| {
+        let rows = RowInputs {
+            ids: (0..num_rows * FIELDS)
+                .map(|i| (i * 7 % 100) as u32)
+                .collect(),
+            num_rows,
+            ..RowInputs::default()
+        };
+        let mut bytes = 0;
+        // What is made once is there by the second time.
+        for _ in 0..2 {
+            let start = BYTES.load(Ordering::Relaxed);
+            let logits = score(&head, &trainer.view(), &rows, &device);
+            bytes = BYTES.load(Ordering::Relaxed) - start;
+            assert_eq!(logits.len(), num_rows);
+        }
+        bytes
+    };
+    let columns = 2 * num_pairs(FIELDS) * 8;
+    let (row, batch) = (score(1), score(2048));
+    assert!(row < columns * 128 * 4 / 20, "a row allocates {row} bytes");
+    assert!(
+        batch < columns * 2048 * 4 * 2 / 3,
+        "2,048 rows allocate {batch} bytes"
+    );
+}
+
 #[test]
 fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
+    let _turn = TURN.lock();
     // One thread: how often threads take work from each other is nothing that is the same twice.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.expect("a thread").install(|| {
