@@ -28,6 +28,7 @@
 //!
 //! so the head never writes pairs out.
 
+#[cfg(feature = "autodiff")]
 use super::few::FewSide;
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
