@@ -194,7 +194,12 @@ fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
                     assert_eq!(moved, (distinct, distinct), "{rule:?}");
                 }
                 // Some small updates of 16-bit numbers round to nothing.
-                assert!(large.moved_rows <= distinct, "{rule:?}");
+                let some = distinct / 2..=distinct;
+                assert!(
+                    some.contains(&large.moved_rows),
+                    "{rule:?}: {}",
+                    large.moved_rows
+                );
                 assert_eq!(small.step_bytes, large.step_bytes, "{rule:?}");
                 // The tables and the rule's state are allocated once, and nothing else grows.
                 let more_rows = 99 * FIELD_IDS * FIELDS;

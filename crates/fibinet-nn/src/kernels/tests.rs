@@ -259,6 +259,17 @@ fn more_rows_than_a_block_holds_work() {
     }
 }
 
+/// Backward: two ranges of rows, of several panels and the last one in part, and several groups of
+/// tasks that cut left fields in two.
+#[test]
+fn ranges_of_rows_panels_and_tasks_come_together() {
+    for kind in KINDS {
+        let mut case = case(kind, 24, 10, 2048 + 300);
+        case.num_outputs = 8;
+        assert_same(&fused_linear(&case), &linear_by_tensor_ops(&case), &case);
+    }
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let on = |num_threads, run: &(dyn Fn() -> Results + Sync)| {
@@ -266,8 +277,8 @@ fn the_number_of_threads_changes_no_bit() {
         pool.build().expect("threads start").install(run)
     };
     for kind in KINDS {
-        // At 200 rows a block's products, of 12.7M multiplications, are threaded too.
-        for batch in [200, 2] {
+        // At 600 rows a block's products are threaded too, and backward there are three panels.
+        for batch in [600, 2] {
             let mut case = case(kind, 24, 10, batch);
             case.num_outputs = 96;
             let one = on(1, &|| fused_linear(&case));

@@ -38,6 +38,10 @@ pub(super) type FewSide<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
 /// the sizes alone.
 pub(super) fn forward(sides: [FewSide; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let num_outputs = map.num_outputs;
+    let batch = sides[0].0.len() / shape.len();
+    if batch == 0 {
+        return Vec::new();
+    }
     let num_pairs = num_pairs(shape.num_fields);
     let worth_a_task = TASK_WEIGHTS.div_ceil(shape.embedding_dim * num_outputs);
     let pairs_a_task = num_pairs.div_ceil(TASKS).max(worth_a_task);
@@ -52,7 +56,6 @@ pub(super) fn forward(sides: [FewSide; 2], shape: RowShape, map: LinearMap) -> V
             part(sides[side], shape, pairs, weight, num_outputs)
         })
         .collect();
-    let batch = sides[0].0.len() / shape.len();
     let mut out = vec![0.0; batch * num_outputs];
     for part in parts {
         for (sum, part) in out.iter_mut().zip(part) {
@@ -220,5 +223,24 @@ impl WithSimd for AddProducts<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_rows_give_no_outputs() {
+        let shape = RowShape {
+            num_fields: 3,
+            embedding_dim: 2,
+        };
+        let map = LinearMap {
+            weight: &[1.0; 24],
+            num_outputs: 2,
+            dense: None,
+        };
+        assert!(forward([(&[], None); 2], shape, map).is_empty());
     }
 }
