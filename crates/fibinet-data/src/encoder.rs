@@ -479,13 +479,16 @@ pub(crate) fn group_hash(cell: &[u8]) -> u64 {
     twox_hash::XxHash64::oneshot(0, cell)
 }
 
-/// The tokens of a cell of several, without those that mean "no value".
+/// The tokens of a cell of several, without those that mean "no value": none where the whole cell
+/// means it.
 pub(crate) fn tokens<'a>(
     cell: &'a [u8],
     separator: &'a str,
     format: &'a RowFormat,
 ) -> impl Iterator<Item = &'a [u8]> {
-    let (separator, mut rest) = (separator.as_bytes(), Some(cell));
+    let separator = separator.as_bytes();
+    // Uncut: what means "no value" may have a separator in it, as `N/A` has.
+    let mut rest = Some(cell).filter(|cell| !format.is_missing(cell));
     std::iter::from_fn(move || {
         let text = rest?;
         let at = text
@@ -626,7 +629,7 @@ mod tests {
             group: None,
             delimiter: ',',
             columns: None,
-            missing: vec!["?".to_owned()],
+            missing: vec!["?".to_owned(), "N/A".to_owned()],
         }
     }
 
@@ -782,6 +785,25 @@ mod tests {
         assert_eq!(batch.ids, [3, 4, 3, 4, 3]);
         let bad = encode(&encoder, directory.path(), "y,tags,site\n2,a::b,p\n").unwrap_err();
         assert!(bad.is_bad_row(), "{bad}");
+    }
+
+    #[test]
+    fn what_means_no_value_is_not_cut_into_tokens() {
+        let directory = tempfile::tempdir().unwrap();
+        let tags = FieldEncoding::MultiCategorical {
+            min_count: 1,
+            separator: "/".to_owned(),
+            pooling: Pooling::Mean,
+        };
+        let text = "y,tags\n1,a/b\n0,N/A\n1,a\n0,N/A\n";
+        let encoder = fit(directory.path(), &[field("tags", tags)], text).unwrap();
+        assert_eq!(
+            encoder.tokens(0),
+            [Box::from(*b"a") as Box<[u8]>, Box::from(*b"b")]
+        );
+        let batch = encode(&encoder, directory.path(), text).unwrap();
+        let rows: Vec<&[u32]> = (0..4).map(|row| batch.lists[0].row(row)).collect();
+        assert_eq!(rows, [&[3, 4][..], &[2], &[3], &[2]]);
     }
 
     #[test]

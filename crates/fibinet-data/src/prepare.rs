@@ -82,7 +82,7 @@ impl LeftOut {
 const MANIFEST: &str = "prepared.toml";
 const ENCODER: &str = "encoder";
 /// Changes with whatever changes what [`prepare`] writes.
-const CACHE_VERSION: u32 = 2;
+const CACHE_VERSION: u32 = 3;
 /// Rows that a thread encodes at a time.
 const CHUNK_ROWS: usize = 512;
 /// Blocks of rows that lie ready.
