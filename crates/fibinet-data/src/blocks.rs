@@ -31,11 +31,24 @@ pub(crate) struct Row<'a> {
 }
 
 impl Block {
-    fn push(&mut self, number: u64, cells: &ByteRecord, position: Position) {
+    /// # Errors
+    ///
+    /// Where the row is too long for the bounds: a block that is long gets no more rows.
+    fn push(
+        &mut self,
+        number: u64,
+        cells: &ByteRecord,
+        position: Position,
+    ) -> Result<(), DataError> {
         let row = self.num_rows();
+        let start = self.text.len();
+        if u32::try_from(start + cells.as_slice().len()).is_err() {
+            let reason = format!("row {} takes about 4 GiB or more", number + 1);
+            return Err(DataError::corrupt(&position.path, reason));
+        }
         self.bounds.resize((cells.len() + 1) * BLOCK_ROWS, 0);
-        // A row is short, and a block that is long gets no more.
-        let mut end = self.text.len() as u32;
+        // What these are below was seen above.
+        let mut end = start as u32;
         let mut bounds = self.bounds[row..].iter_mut().step_by(BLOCK_ROWS);
         for (bound, cell) in bounds.by_ref().zip(cells) {
             *bound = end;
@@ -45,6 +58,7 @@ impl Block {
         self.text.extend_from_slice(cells.as_slice());
         self.numbers.push(number);
         self.positions.push(position);
+        Ok(())
     }
 
     pub(crate) fn num_rows(&self) -> usize {
@@ -103,8 +117,14 @@ impl Iterator for Blocks {
             && block.num_rows() + block.bad.len() < BLOCK_ROWS
             && block.text.len() < BLOCK_BYTES
         {
-            match self.reader.read_row(&mut self.cells) {
-                Ok(true) => block.push(self.number, &self.cells, self.reader.position()),
+            let read = self.reader.read_row(&mut self.cells).and_then(|read| {
+                if read {
+                    block.push(self.number, &self.cells, self.reader.position())?;
+                }
+                Ok(read)
+            });
+            match read {
+                Ok(true) => {}
                 Ok(false) => self.more = false,
                 Err(error) if error.is_bad_row() => block.bad.push((self.number, error)),
                 Err(error) => {

@@ -95,6 +95,15 @@ struct FieldFile {
     fitted: FittedField,
 }
 
+/// A number that is none when scaled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Unscaled {
+    /// Its row, by its place among those encoded.
+    pub(crate) row: usize,
+    field: usize,
+    value: f32,
+}
+
 impl Encoder {
     /// The id that no cell gets: a place that holds no value.
     pub const PADDING: u32 = 0;
@@ -240,22 +249,23 @@ impl Encoder {
         }
     }
 
-    /// Encodes rows that the fit of this encoder read. Gives those that it cannot, by their place
-    /// among these: a number of theirs is none when scaled.
+    /// Encodes rows that the fit of this encoder read. Gives those that it cannot, ascending, each with
+    /// its first number that is none when scaled.
     ///
     /// # Panics
     ///
     /// If the encoder was not just fitted.
-    pub(crate) fn encode_fitted(&self, columns: &mut Columns) -> Vec<usize> {
+    pub(crate) fn encode_fitted(&self, columns: &mut Columns) -> Vec<Unscaled> {
         let fields = columns.fields.par_iter_mut().enumerate();
         let refused = fields.map(|(field, column)| self.encode_column(field, column));
         let mut refused = refused.collect::<Vec<_>>().concat();
-        refused.sort_unstable();
-        refused.dedup();
+        // Stable: of a row's fields the first stays first.
+        refused.sort_by_key(|unscaled| unscaled.row);
+        refused.dedup_by_key(|unscaled| unscaled.row);
         refused
     }
 
-    fn encode_column(&self, field: usize, column: &mut Column) -> Vec<usize> {
+    fn encode_column(&self, field: usize, column: &mut Column) -> Vec<Unscaled> {
         let mut refused = Vec::new();
         match (&self.fields[field].1, &mut *column) {
             (FittedField::Tokens { .. }, Column::Ids(ids) | Column::Lists(IdLists { ids, .. })) => {
@@ -276,12 +286,13 @@ impl Encoder {
             }
             (FittedField::Value { shift, scale }, Column::Numbers(numbers)) => {
                 for (row, number) in numbers.iter_mut().enumerate() {
-                    *number = match number.is_nan() {
+                    let value = *number;
+                    *number = match value.is_nan() {
                         true => 0.0,
-                        false => scaled(*number, *shift, *scale),
+                        false => scaled(value, *shift, *scale),
                     };
                     if !number.is_finite() {
-                        refused.push(row);
+                        refused.push(Unscaled { row, field, value });
                     }
                 }
             }
@@ -289,6 +300,22 @@ impl Encoder {
             (fitted, column) => unreachable!("{fitted:?} is read as {column:?}"),
         }
         refused
+    }
+
+    /// What is wrong with a number that [`encode_fitted`](Self::encode_fitted) gave.
+    pub(crate) fn unscaled(&self, unscaled: Unscaled, position: Position) -> DataError {
+        let Unscaled { field, value, .. } = unscaled;
+        let (spec, fitted) = &self.fields[field];
+        let rule = match fitted {
+            FittedField::Value { shift, scale } => scaling_rule(*shift, *scale),
+            other => unreachable!("{other:?} scales nothing"),
+        };
+        DataError::Cell {
+            position,
+            column: spec.column.clone(),
+            rule,
+            got: format!("{value:?}"),
+        }
     }
 
     /// An encoder of the rows of one reader.
@@ -403,7 +430,7 @@ impl RowEncoder<'_> {
                             return Err(DataError::Cell {
                                 position: position.clone(),
                                 column: field.column.clone(),
-                                rule: format!("(v - {shift}) * {scale} must be a finite number"),
+                                rule: scaling_rule(*shift, *scale),
                                 got: String::from_utf8_lossy(cell).into_owned(),
                             });
                         }
@@ -472,6 +499,10 @@ fn bucket(edges: &[f32], value: f32) -> u32 {
 
 fn scaled(value: f32, shift: f64, scale: f64) -> f32 {
     ((f64::from(value) - shift) * scale) as f32
+}
+
+fn scaling_rule(shift: f64, scale: f64) -> String {
+    format!("(v - {shift}) * {scale} must be a finite number")
 }
 
 /// What tells a row's group.
@@ -659,7 +690,7 @@ mod tests {
         (0..batch.num_rows).for_each(|row| expected.push_row(&batch, row));
         let mut fitted = Columns::new(&encoder.layout());
         for mut columns in waiting {
-            assert_eq!(encoder.encode_fitted(&mut columns), [] as [usize; 0]);
+            assert_eq!(encoder.encode_fitted(&mut columns), []);
             let rows: Vec<u32> = (0..columns.num_rows() as u32).collect();
             fitted.extend(&columns, &rows);
         }

@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use crate::batch::Batch;
 use crate::blocks::{Block, Blocks};
-use crate::encoder::{Encoder, RowEncoder};
+use crate::encoder::{Encoder, RowEncoder, Unscaled};
 use crate::error::DataError;
 use crate::fit::EncoderFit;
 use crate::parts;
 use crate::prefetch::Prefetch;
-use crate::reader::{Label, RowReader, open_rows};
+use crate::reader::{Label, Place, Position, RowReader, open_rows};
 use crate::schema::{DataSpec, OnBadRow};
 use crate::shards::{ShardWriter, Shards};
 use crate::spill::Spill;
@@ -56,7 +56,8 @@ pub struct Prepared {
 pub struct LeftOut {
     /// Rows that could not be read and were skipped.
     pub bad_rows: u64,
-    /// What was wrong with the first one.
+    /// What was wrong with the first one met: not always the first of the file, as rows whose numbers
+    /// have no scaled value are met when all rows have been read.
     pub first_bad_row: Option<String>,
     /// Rows whose value of the split's column is of no split.
     pub of_no_split: u64,
@@ -105,8 +106,10 @@ struct Manifest {
 ///
 /// A thread reads ahead; fields are counted, and rows encoded and written, on all threads, with the
 /// same result at any number of them. The training file is read once (twice, where the last rows make
-/// the splits): until the encoder is fitted, its rows lie in a file without a name in the directory, a
-/// fraction of its size.
+/// the splits): until the encoder is fitted, its rows lie in a file without a name in the directory.
+/// There a token or id takes 1 to 4 bytes, as the largest of its block needs, a number 4 and a group
+/// 8, which can be more than the file itself takes, if it is compressed above all. It stays until all
+/// its rows are encoded: the disk must have room for both.
 ///
 /// # Errors
 ///
@@ -182,6 +185,12 @@ pub fn prepare(
 
     let [train, valid, test] = writers;
     let [train, valid, test] = [train.finish()?, valid.finish()?, test.finish()?];
+    if train.num_rows() == 0 {
+        return Err(DataError::EmptySplit {
+            split: SplitKind::Train.name(),
+            reason: "all those that the training file has for it are bad rows",
+        });
+    }
     if valid.num_rows() == 0 {
         return Err(DataError::EmptySplit {
             split: SplitKind::Valid.name(),
@@ -452,6 +461,10 @@ fn fit(
 }
 
 /// Encodes and writes the rows of the training file.
+///
+/// # Errors
+///
+/// [`DataError::AllBad`] where none of them could be encoded, beside what cannot be read or written.
 fn write_fitted(
     spec: &DataSpec,
     encoder: &Encoder,
@@ -462,15 +475,17 @@ fn write_fitted(
 ) -> Result<(), DataError> {
     let path = &spec.sources.train;
     let blocks = rows.into_blocks()?;
+    let mut kept = 0;
     for rows in Prefetch::new(blocks, BLOCKS_AHEAD).map_err(DataError::io(path))? {
         let mut rows = rows?;
         let refused = encoder.encode_fitted(&mut rows.columns);
-        for &row in &refused {
+        kept += rows.kinds.len() - refused.len();
+        for &unscaled in &refused {
             // One is named.
             match left_out.first_bad_row {
                 Some(_) => left_out.bad_rows += 1,
                 None => {
-                    let error = bad_row(spec, encoder, rows.numbers[row])?;
+                    let error = bad_row(spec, encoder, rows.numbers[unscaled.row], unscaled)?;
                     left_out.skip(spec.on_bad_row, error)?;
                 }
             }
@@ -480,7 +495,11 @@ fn write_fitted(
             by_kind[*kind as usize].push(row);
         }
         if !refused.is_empty() {
-            let is_kept = |row: &u32| refused.binary_search(&(*row as usize)).is_err();
+            let is_kept = |row: &u32| {
+                let row = *row as usize;
+                let found = refused.binary_search_by_key(&row, |unscaled| unscaled.row);
+                found.is_err()
+            };
             by_kind.iter_mut().for_each(|rows| rows.retain(is_kept));
         }
         for (writer, rows_of_kind) in writers.iter_mut().zip(&by_kind) {
@@ -489,13 +508,32 @@ fn write_fitted(
         }
         progress(rows.kinds.len() as u64);
     }
-    Ok(())
+    match &left_out.first_bad_row {
+        Some(first) if kept == 0 => Err(DataError::AllBad {
+            path: path.clone(),
+            first: first.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
-/// What is wrong with a row of the training file that the encoder cannot encode, which is read again
-/// for it.
-fn bad_row(spec: &DataSpec, encoder: &Encoder, number: u64) -> Result<DataError, DataError> {
+/// What is wrong with a row of the training file that the encoder cannot encode. The row is read
+/// again for it, where it can be.
+fn bad_row(
+    spec: &DataSpec,
+    encoder: &Encoder,
+    number: u64,
+    unscaled: Unscaled,
+) -> Result<DataError, DataError> {
     let path = &spec.sources.train;
+    // A pipe has no rows a second time.
+    if !path.is_file() && !path.is_dir() {
+        let position = Position {
+            path: Arc::new(path.clone()),
+            place: Place::Row(number + 1),
+        };
+        return Ok(encoder.unscaled(unscaled, position));
+    }
     let reader = open_rows(path, &spec.format, Label::Required)?;
     let mut rows = encoder.rows(reader.as_ref(), true)?;
     for block in Blocks::new(reader) {
@@ -795,6 +833,41 @@ mod tests {
         assert_eq!(left_out.bad_rows, 3);
         let first = left_out.first_bad_row.unwrap();
         assert!(first.contains("train.csv:2, column `y`"), "{first}");
+
+        // A base's scale may leave no row.
+        write(&["1,0", "0,1e-30", "1,0", "0,0"]);
+        let base = prepare(&skip, None, directory, |_| ()).unwrap().encoder;
+        let error = |rows: &[&str], spec: &DataSpec| {
+            write(rows);
+            let error = prepare(spec, Some(&base), directory, |_| ()).unwrap_err();
+            error.to_string()
+        };
+        let all = error(&["1,1e30", "0,1e30"], &skip);
+        assert!(all.contains("no row could be read; the first: "), "{all}");
+        let train = error(&["1,1e30", "0,1e30", "1,0", "0,0"], &skip);
+        assert!(train.contains("no rows in the train split: all"), "{train}");
+
+        // A pipe is not read again.
+        #[cfg(unix)]
+        {
+            let (pipe, valid) = (directory.join("pipe"), directory.join("train.csv"));
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+            assert!(made.unwrap().success());
+            let mut piped = skip.clone();
+            piped.sources.split = None;
+            (piped.sources.train, piped.sources.valid) = (pipe.clone(), Some(valid));
+            let writer = std::thread::spawn(move || fs::write(pipe, "y,v\n1,0\n0,1e30\n"));
+            let left_out = prepare(&piped, Some(&base), directory, |_| ())
+                .unwrap()
+                .left_out;
+            writer.join().unwrap().unwrap();
+            let first = left_out.first_bad_row.unwrap();
+            assert!(
+                first.contains("pipe, row 2, column `v`: (v - 0) * "),
+                "{first}"
+            );
+            assert!(first.ends_with("the cell is `1e30`"), "{first}");
+        }
     }
 
     #[test]
