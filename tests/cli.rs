@@ -883,6 +883,18 @@ fn synthetic_rows_are_prepared_once_and_learnt_from() {
     assert_eq!(law["rows"], 20_000);
     succeed(at, &["init", "train.txt", "--schema", "criteo"]);
     let prepared = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
+    let bytes = fs::metadata(at.join("train.txt")).expect("the rows").len();
+    assert_eq!(
+        (&prepared["source_bytes"], &prepared["reused"]),
+        (&bytes.into(), &false.into())
+    );
+    let again = succeed(at, &["prepare", "fibinet.toml"]);
+    assert!(!again.contains("/s"), "nothing was prepared: {again}");
+    let anew = succeed(at, &["prepare", "fibinet.toml", "--cache", "anew"]);
+    assert!(
+        anew.contains(" rows/s, ") && anew.contains(" MB/s"),
+        "{anew}"
+    );
     let at_prepare = prepared["directory"].as_str().expect("a directory");
     let again = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
     assert_eq!(again["directory"], at_prepare);

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use fibinet::data::{LeftOut, prepare_cached};
+use fibinet::data::{LeftOut, Progress, prepare_cached, source_bytes};
 use fibinet::train::{Event, RunConfig};
 use serde_json::json;
 
@@ -34,7 +34,9 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     let cache = cache(args.cache.as_deref(), &args.config);
     let start = Instant::now();
     let mut display = Display::new();
+    let mut reused = false;
     let (prepared, directory) = prepare_cached(&spec, None, &cache, |progress| {
+        reused |= progress == Progress::Reused;
         display.show(Event::Preparing(progress));
     })?;
     drop(display);
@@ -45,6 +47,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
         prepared.valid.num_rows(),
         test_rows,
     ];
+    let bytes = source_bytes(&spec)?;
     let LeftOut { bad_rows, .. } = prepared.left_out;
     if args.json {
         return print(
@@ -55,6 +58,8 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
                 "left_out": prepared.left_out,
                 "bad_rows": bad_rows,
                 "seconds": seconds,
+                "source_bytes": bytes,
+                "reused": reused,
                 "directory": directory.display().to_string(),
             })
             .to_string(),
@@ -63,12 +68,20 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     if let Some(line) = left_out_line(&prepared.left_out) {
         say(&line);
     }
+    let num_rows: usize = rows.iter().sum();
+    let speed = match reused {
+        true => String::new(),
+        false => format!(
+            "; {:.0} rows/s, {:.1} MB/s",
+            num_rows as f64 / seconds,
+            bytes as f64 / 1e6 / seconds
+        ),
+    };
     print(&format!(
-        "{} rows to train on, {} to stop by, {} to test, in {}; {:.0} rows/s",
+        "{} rows to train on, {} to stop by, {} to test, in {}{speed}",
         rows[0],
         rows[1],
         rows[2],
         directory.display(),
-        rows.iter().sum::<usize>() as f64 / seconds
     ))
 }

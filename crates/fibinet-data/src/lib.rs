@@ -45,7 +45,7 @@ pub use mapped::MappedFile;
 pub use parquet_rows::ParquetReader;
 pub use parquet_text::ParquetTable;
 pub use prefetch::Prefetch;
-pub use prepare::{LeftOut, Prepared, Progress, prepare, prepare_cached};
+pub use prepare::{LeftOut, Prepared, Progress, prepare, prepare_cached, source_bytes};
 pub use reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
 pub use schema::{
     BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,

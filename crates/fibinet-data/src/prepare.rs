@@ -307,21 +307,39 @@ fn remove_dead(cache: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-/// A name for the spec and the files as they are.
-fn cache_key(spec: &DataSpec, base: Option<&Encoder>) -> Result<String, DataError> {
+/// The files of every source.
+fn source_files(spec: &DataSpec) -> Result<Vec<PathBuf>, DataError> {
     let sources = &spec.sources;
-    let files = [
+    let paths = [
         Some(&sources.train),
         sources.valid.as_ref(),
         sources.test.as_ref(),
     ];
+    let mut files = Vec::new();
+    for path in paths.into_iter().flatten() {
+        files.extend(parts::files(path)?);
+    }
+    Ok(files)
+}
+
+/// The bytes of every source's files, as they lie on disk; a pipe has none.
+///
+/// # Errors
+///
+/// Where a file cannot be looked at.
+pub fn source_bytes(spec: &DataSpec) -> Result<u64, DataError> {
+    let mut bytes = 0;
+    for path in &source_files(spec)? {
+        bytes += fs::metadata(path).map_err(DataError::io(path))?.len();
+    }
+    Ok(bytes)
+}
+
+/// A name for the spec and the files as they are.
+fn cache_key(spec: &DataSpec, base: Option<&Encoder>) -> Result<String, DataError> {
     let base = base.map(Encoder::fingerprint);
     let mut text = format!("{CACHE_VERSION} {spec:?} {base:?}");
-    let mut parts = Vec::new();
-    for path in files.into_iter().flatten() {
-        parts.extend(parts::files(path)?);
-    }
-    for path in &parts {
+    for path in &source_files(spec)? {
         let metadata = fs::metadata(path).map_err(DataError::io(path))?;
         let whole = path.canonicalize().map_err(DataError::io(path))?;
         let changed = metadata.modified().map_err(DataError::io(path))?;

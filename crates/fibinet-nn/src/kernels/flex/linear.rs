@@ -15,7 +15,8 @@
 //!   gradient;
 //! - memory, at any `B` and `F`: forward one block, 6 MB; backward four tasks (or one a thread) of
 //!   3 MB; twice that for field_interaction. Besides it the left vectors of field_all and field_each,
-//!   as many as embeddings, and backward four arrays of embeddings of 2,048 rows.
+//!   as many as embeddings, and backward, of 2,048 rows, up to four arrays of each side's embeddings
+//!   and the output's gradient once more.
 //!
 //! Against the array of pairs ([`pairs`](super::pairs)) and flex's own products, at F = 39, K = 10,
 //! H = 400 (`cargo bench --bench layers`, two cores with AVX-512, busy ones): the array takes
