@@ -2,8 +2,8 @@
 //!
 //! Pair columns come in blocks of whole left fields: a block is formed, multiplied into the output
 //! and forgotten. Backward ([`turned`](super::turned)) it is formed again, multiplied into its rows of
-//! the weight's gradient, and the gradient of it is consumed where it lies. So the weight and its
-//! gradient are touched once a pass. (Blocks of rows instead would read the weight again for each.)
+//! the weight's gradient, and the gradient of it is consumed where it lies. So the weight is read once
+//! a pass, and backward it and its gradient once for 2,048 rows. (Blocks of rows instead would read the weight again for each.)
 //!
 //! # Cost
 //!
@@ -18,14 +18,13 @@
 //!   as many as embeddings, and backward, of 2,048 rows, up to four arrays of each side's embeddings
 //!   and the output's gradient once more.
 //!
-//! Against the array of pairs ([`pairs`](super::pairs)) and flex's own products, at F = 39, K = 10,
-//! H = 400 (`cargo bench --bench layers`, two cores with AVX-512, busy ones): the array takes
+//! Against the array of pairs ([`pairs`](super::pairs)) and flex's own products, field_each at F = 39,
+//! K = 10, H = 400 (`cargo bench --bench layers -- field_each 5 B`, two cores of a Zen 4) the array takes
 //!
 //! | B | forward | with backward |
 //! |---|---|---|
-//! | 256 | 1.04 to 1.06 times as long | 1.21 to 1.28 |
-//! | 2,048 | 1.14 to 1.32 | 1.00 to 1.25 |
-//! | 8,192 (field_each) | 1.17 | 1.24 |
+//! | 256 | 1.18 times as long | 1.93 |
+//! | 2,048 | 1.33 | 1.34 |
 //!
 //! so the head never writes pairs out.
 
