@@ -3,7 +3,8 @@
 //! Pair columns come in blocks of whole left fields: a block is formed, multiplied into the output
 //! and forgotten. Backward ([`turned`](super::turned)) it is formed again, multiplied into its rows of
 //! the weight's gradient, and the gradient of it is consumed where it lies. So the weight is read once
-//! a pass, and backward it and its gradient once for 2,048 rows. (Blocks of rows instead would read the weight again for each.)
+//! a pass, and backward it and its gradient once for 2,048 rows. (Blocks of rows instead would read
+//! the weight again for each.)
 //!
 //! # Cost
 //!
