@@ -10,81 +10,26 @@
 //! them later the panels consume it. Sums go pair by pair and panel by panel, whatever the number of
 //! threads.
 
+mod lanes;
+mod tasks;
+
 use core::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
 use rayon::prelude::*;
 
+use self::lanes::{Fold, PassOn, REGISTERS, product, transpose, transposed};
+use self::tasks::{Task, tasks};
 use super::few::FewSide;
 use super::gradient::{Gradients, matrix_mut};
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Swap, VectorLoop};
-use super::side::{matrix, side_by_side, side_of};
+use super::side::{matrix, side_by_side};
 use crate::kernels::{ROWS, TASK_COLUMNS, TASKS};
 use crate::layers::bilinear::BilinearKind;
 
 /// Rows of a panel.
 const LANES: usize = 256;
-
-/// Lanes that a loop holds in registers.
-const REGISTERS: usize = 64;
-
-/// Pairs of one left field that follow each other.
-#[derive(Debug, Clone, PartialEq)]
-struct Run {
-    left: usize,
-    rights: Range<usize>,
-    /// First column in the task's.
-    column: usize,
-}
-
-/// Pair columns that one thread takes at a time.
-#[derive(Debug, Clone, PartialEq)]
-struct Task {
-    /// 0 or 1.
-    side: usize,
-    runs: Vec<Run>,
-    /// First column, in the columns of both sides.
-    column: usize,
-    /// Columns.
-    width: usize,
-}
-
-/// The tasks of both sides, each of whole pairs of one side.
-fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
-    let dim = shape.embedding_dim;
-    let most = (columns / dim).max(1);
-    let mut tasks: Vec<Task> = Vec::new();
-    let mut first = 0;
-    for side in 0..2 {
-        let mut room = 0;
-        for left in 0..shape.num_fields {
-            let mut rights = left + 1..shape.num_fields;
-            while !rights.is_empty() {
-                if room == 0 {
-                    room = most;
-                    tasks.push(Task {
-                        side,
-                        runs: Vec::new(),
-                        column: first,
-                        width: 0,
-                    });
-                }
-                let task = tasks.last_mut().expect("there is room in it");
-                let taken = room.min(rights.len());
-                task.runs.push(Run {
-                    left,
-                    rights: rights.start..rights.start + taken,
-                    column: task.width,
-                });
-                task.width += taken * dim;
-                (rights.start, room, first) =
-                    (rights.start + taken, room - taken, first + taken * dim);
-            }
-        }
-    }
-    tasks
-}
 
 /// One side, but for its rows.
 #[derive(Clone, Copy)]
@@ -366,28 +311,6 @@ fn part(panel: usize, lanes: usize, width: usize) -> Range<usize> {
     panel * LANES * width..(panel * LANES + lanes) * width
 }
 
-impl Run {
-    /// Columns.
-    fn width(&self, shape: RowShape) -> usize {
-        self.rights.len() * shape.embedding_dim
-    }
-
-    /// The run's part of arrays of the task's columns and of all fields, of `lanes` each: its pairs and
-    /// its right vectors.
-    fn parts(&self, shape: RowShape, lanes: usize) -> [Range<usize>; 2] {
-        let len = self.width(shape) * lanes;
-        [self.column, shape.of(self.rights.start).start]
-            .map(|first| first * lanes..first * lanes + len)
-    }
-
-    /// The matrices of the run's pairs side by side, `[K, n K]`.
-    fn matrices<'a>(&self, side: &Side<'a>) -> Matrix<'a> {
-        let before = (self.rights.start - self.left - 1) * side.shape.embedding_dim;
-        side_of(side.shape, side.by_field, self.left)
-            .columns(before..before + self.width(side.shape))
-    }
-}
-
 impl Room {
     /// Forms the pairs, adds their products with the output's gradient to the weight's, and puts their
     /// gradient in their place.
@@ -426,7 +349,7 @@ impl Room {
                 if side.has_a_vector_a_pair() {
                     let crossed = &mut self.crossed[at.clone()][of_pairs];
                     MatrixMut::new(crossed, [run.width(shape), lanes], lanes).product_here(
-                        run.matrices(side).transposed(),
+                        run.matrices(shape, side.by_field).transposed(),
                         field_of(shape, right, run.left, lanes),
                         Write::Over,
                     );
@@ -496,7 +419,7 @@ impl Room {
                 let to_crossed = Matrix::new(pairs, [run.width(shape), lanes], lanes);
                 let to_left = &mut self.to_left[part(index, lanes, task.runs.len() * dim)];
                 MatrixMut::new(&mut to_left[number * dim * lanes..], [dim, lanes], lanes)
-                    .product_here(run.matrices(side), to_crossed, Write::Over);
+                    .product_here(run.matrices(shape, side.by_field), to_crossed, Write::Over);
                 MatrixMut::new(&mut by_field, size, size[1]).product_here(
                     field_of(shape, right, run.left, lanes),
                     to_crossed.transposed(),
@@ -562,161 +485,5 @@ impl Panel {
                 Arch::new().dispatch(fold);
             }
         }
-    }
-}
-
-/// Reads the pairs' gradient of a run once: `to_left[i] += gradient[i, j] ⊙ right[j]` and
-/// `to_right[j] += gradient[i, j] ⊙ left[i]`, for some lanes of rows of `stride`.
-struct Fold<'a> {
-    dim: usize,
-    run: &'a Run,
-    stride: usize,
-    lanes: Range<usize>,
-    /// `[width, lanes]`
-    pairs: &'a [f32],
-    left: &'a [f32],
-    right: &'a [f32],
-    to_left: &'a mut [f32],
-    to_right: &'a mut [f32],
-}
-
-impl Fold<'_> {
-    /// `N` is the number of lanes, or 0 for any.
-    #[inline(always)]
-    fn run_with<const N: usize>(self) {
-        let Self { dim, run, .. } = self;
-        let num_lanes = if N == 0 { self.lanes.len() } else { N };
-        let at = |row: usize| {
-            let start = row * self.stride + self.lanes.start;
-            start..start + num_lanes
-        };
-        for k in 0..dim {
-            let left = &self.left[at(run.left * dim + k)];
-            let to_left = &mut self.to_left[at(run.left * dim + k)];
-            let mut sum = [0.0; REGISTERS];
-            sum[..num_lanes].copy_from_slice(to_left);
-            for (pair, field) in run.rights.clone().enumerate() {
-                let gradient = &self.pairs[at(run.column + pair * dim + k)];
-                let right = &self.right[at(field * dim + k)];
-                let to_right = &mut self.to_right[at(field * dim + k)];
-                for lane in 0..num_lanes {
-                    sum[lane] += gradient[lane] * right[lane];
-                    to_right[lane] += gradient[lane] * left[lane];
-                }
-            }
-            to_left.copy_from_slice(&sum[..num_lanes]);
-        }
-    }
-}
-
-impl WithSimd for Fold<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        match self.lanes.len() {
-            REGISTERS => self.run_with::<REGISTERS>(),
-            _ => self.run_with::<0>(),
-        }
-    }
-}
-
-/// `out = a ⊙ b`.
-struct Product<'a> {
-    a: &'a [f32],
-    b: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Product<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (out, (a, b)) in self.out.iter_mut().zip(self.a.iter().zip(self.b)) {
-            *out = a * b;
-        }
-    }
-}
-
-fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
-    Arch::new().dispatch(Product { a, b, out });
-}
-
-/// From the gradient of pairs what their right vectors get, in the place of the left ones, and the
-/// gradient of those, in the place of the pairs'.
-struct PassOn<'a> {
-    gradient: &'a mut [f32],
-    crossed: &'a mut [f32],
-    right: &'a [f32],
-}
-
-impl WithSimd for PassOn<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let both = self.gradient.iter_mut().zip(self.crossed);
-        for ((gradient, crossed), right) in both.zip(self.right) {
-            *crossed *= *gradient;
-            *gradient *= right;
-        }
-    }
-}
-
-/// `[rows, columns]` as `[columns, rows]`.
-fn transposed(from: &[f32], columns: usize) -> Vec<f32> {
-    let mut to = vec![0.0; from.len()];
-    transpose(from, columns, &mut to);
-    to
-}
-
-/// Writes `[rows, columns]` as `[columns, rows]`, in squares whose lines of both stay in the cache.
-fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
-    const SQUARE: usize = 16;
-    let rows = from.len() / columns;
-    for first_row in (0..rows).step_by(SQUARE) {
-        let last_row = rows.min(first_row + SQUARE);
-        for first in (0..columns).step_by(SQUARE) {
-            for column in first..columns.min(first + SQUARE) {
-                for row in first_row..last_row {
-                    to[column * rows + row] = from[row * columns + column];
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tasks_are_whole_pairs_in_order() {
-        let shape = RowShape {
-            num_fields: 4,
-            embedding_dim: 3,
-        };
-        let tasks = tasks(shape, 13);
-        let columns: Vec<_> = tasks
-            .iter()
-            .map(|task| (task.side, task.column, task.width))
-            .collect();
-        assert_eq!(columns, [(0, 0, 12), (0, 12, 6), (1, 18, 12), (1, 30, 6)]);
-        let run = |left, rights, column| Run {
-            left,
-            rights,
-            column,
-        };
-        assert_eq!(tasks[0].runs, [run(0, 1..4, 0), run(1, 2..3, 9)]);
-        assert_eq!(tasks[1].runs, [run(1, 3..4, 0), run(2, 3..4, 3)]);
-    }
-
-    #[test]
-    fn a_matrix_turned_twice_is_itself() {
-        let matrix: Vec<f32> = (0..17 * 35_u16).map(f32::from).collect();
-        let turned = transposed(&matrix, 35);
-        assert_eq!(turned[..3], [0.0, 35.0, 70.0]);
-        assert_eq!(transposed(&turned, 17), matrix);
     }
 }

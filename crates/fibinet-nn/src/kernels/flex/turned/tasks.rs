@@ -1,0 +1,109 @@
+use core::ops::Range;
+
+use crate::kernels::flex::matrix::Matrix;
+use crate::kernels::flex::rows::RowShape;
+use crate::kernels::flex::side::side_of;
+
+/// Pairs of one left field that follow each other.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Run {
+    pub(super) left: usize,
+    pub(super) rights: Range<usize>,
+    /// First column in the task's.
+    pub(super) column: usize,
+}
+
+/// Pair columns that one thread takes at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Task {
+    /// 0 or 1.
+    pub(super) side: usize,
+    pub(super) runs: Vec<Run>,
+    /// First column, in the columns of both sides.
+    pub(super) column: usize,
+    /// Columns.
+    pub(super) width: usize,
+}
+
+/// The tasks of both sides, each of whole pairs of one side.
+pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
+    let dim = shape.embedding_dim;
+    let most = (columns / dim).max(1);
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut first = 0;
+    for side in 0..2 {
+        let mut room = 0;
+        for left in 0..shape.num_fields {
+            let mut rights = left + 1..shape.num_fields;
+            while !rights.is_empty() {
+                if room == 0 {
+                    room = most;
+                    tasks.push(Task {
+                        side,
+                        runs: Vec::new(),
+                        column: first,
+                        width: 0,
+                    });
+                }
+                let task = tasks.last_mut().expect("there is room in it");
+                let taken = room.min(rights.len());
+                task.runs.push(Run {
+                    left,
+                    rights: rights.start..rights.start + taken,
+                    column: task.width,
+                });
+                task.width += taken * dim;
+                (rights.start, room, first) =
+                    (rights.start + taken, room - taken, first + taken * dim);
+            }
+        }
+    }
+    tasks
+}
+
+impl Run {
+    /// Columns.
+    pub(super) fn width(&self, shape: RowShape) -> usize {
+        self.rights.len() * shape.embedding_dim
+    }
+
+    /// The run's part of arrays of the task's columns and of all fields, of `lanes` each: its pairs and
+    /// its right vectors.
+    pub(super) fn parts(&self, shape: RowShape, lanes: usize) -> [Range<usize>; 2] {
+        let len = self.width(shape) * lanes;
+        [self.column, shape.of(self.rights.start).start]
+            .map(|first| first * lanes..first * lanes + len)
+    }
+
+    /// The matrices of the run's pairs, `[K, n K]`, from those of all left fields side by side.
+    pub(super) fn matrices<'a>(&self, shape: RowShape, by_field: &'a [f32]) -> Matrix<'a> {
+        let before = (self.rights.start - self.left - 1) * shape.embedding_dim;
+        side_of(shape, by_field, self.left).columns(before..before + self.width(shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_whole_pairs_in_order() {
+        let shape = RowShape {
+            num_fields: 4,
+            embedding_dim: 3,
+        };
+        let tasks = tasks(shape, 13);
+        let columns: Vec<_> = tasks
+            .iter()
+            .map(|task| (task.side, task.column, task.width))
+            .collect();
+        assert_eq!(columns, [(0, 0, 12), (0, 12, 6), (1, 18, 12), (1, 30, 6)]);
+        let run = |left, rights, column| Run {
+            left,
+            rights,
+            column,
+        };
+        assert_eq!(tasks[0].runs, [run(0, 1..4, 0), run(1, 2..3, 9)]);
+        assert_eq!(tasks[1].runs, [run(1, 3..4, 0), run(2, 3..4, 3)]);
+    }
+}
