@@ -1,5 +1,3 @@
-use core::ops::Range;
-
 use rayon::prelude::*;
 
 use super::fold::{Fold, FoldEach};
@@ -27,13 +25,12 @@ pub(super) struct Gradients {
 }
 
 impl Side<'_> {
-    /// Writes the left vectors of a block for some rows, `[rows, block.width]`, where there is one a
-    /// pair.
-    pub fn cross(&self, block: &Block, rows: Range<usize>, crossed: &mut [f32]) {
+    /// Writes the left vectors of a block, `[B, block.width]`, where there is one a pair.
+    pub fn cross(&self, block: &Block, crossed: &mut [f32]) {
         let Left::Pairs(matrices) = &self.left else {
             return;
         };
-        let rows = self.of(rows).par_chunks(CHUNK * self.shape.len());
+        let rows = self.embeddings.par_chunks(CHUNK * self.shape.len());
         let crossed = crossed.par_chunks_mut(CHUNK * block.width);
         rows.zip(crossed).for_each(|(rows, crossed)| {
             self.cross_chunk(block, matrices, rows, crossed);
@@ -52,27 +49,24 @@ impl Side<'_> {
         }
     }
 
-    /// Reads the gradient of a block's pairs, once. `crossed` is what [`form`](Self::form) wrote
-    /// there; where there is a vector a pair, their gradient takes its place.
+    /// Reads the gradient of a block's pairs, once. `crossed` is what [`cross`](Self::cross)
+    /// wrote there; where there is a vector a pair, their gradient takes its place.
     pub fn consume(
         &self,
         block: &Block,
-        rows: Range<usize>,
         crossed: &mut [f32],
         (gradient, strip): (&[f32], Strip),
         to: &mut SideGradient,
     ) {
         let shape = self.shape;
-        let (chunk, num_rows) = (CHUNK * shape.len(), rows.len());
-        let embeddings = self.of(rows.clone());
-        let rows = self.span(rows);
+        let (chunk, num_rows) = (CHUNK * shape.len(), self.num_rows());
         let gradients = gradient.par_chunks(CHUNK * strip.stride);
-        let inputs = embeddings.par_chunks(chunk).zip(gradients);
-        let to_right = to.embeddings[rows.clone()].par_chunks_mut(chunk);
+        let inputs = self.embeddings.par_chunks(chunk).zip(gradients);
+        let to_right = to.embeddings.par_chunks_mut(chunk);
         match &self.left {
             Left::Fields(left) => {
-                let left = left[rows.clone()].par_chunks(chunk);
-                let outputs = to.left[rows].par_chunks_mut(chunk).zip(to_right);
+                let left = left.par_chunks(chunk);
+                let outputs = to.left.par_chunks_mut(chunk).zip(to_right);
                 let chunks = inputs.zip(left).zip(outputs);
                 chunks.for_each(|(((right, gradient), left), (to_left, to_right))| {
                     let fields = &block.fields;
@@ -128,7 +122,7 @@ impl Side<'_> {
                     let (dim, width) = (shape.embedding_dim, shape.width_of(field));
                     let to_crossed =
                         Matrix::new(&crossed[column..], [num_rows, width], block.width);
-                    let left = field_of(shape, embeddings, field, num_rows).transposed();
+                    let left = field_of(shape, self.embeddings, field, num_rows).transposed();
                     MatrixMut::new(output, [dim, width], width).product_here(
                         left,
                         to_crossed,

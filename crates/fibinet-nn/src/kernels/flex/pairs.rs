@@ -37,8 +37,8 @@ pub(super) fn backward(sides: &[Side; 2], shape: RowShape, gradient: &[f32]) -> 
         let offset = block.column;
         let strip = Strip { stride, offset };
         let (side, to) = (&sides[block.side], &mut to[block.side]);
-        side.cross(block, 0..batch, &mut crossed);
-        side.consume(block, 0..batch, &mut crossed, (gradient, strip), to);
+        side.cross(block, &mut crossed);
+        side.consume(block, &mut crossed, (gradient, strip), to);
     }
     let [first, second] = to;
     [sides[0].finish(first), sides[1].finish(second)]

@@ -182,11 +182,11 @@ impl<'a> Side<'a> {
     }
 
     /// Where some rows lie in the embeddings.
-    pub fn span(&self, rows: Range<usize>) -> Range<usize> {
+    fn span(&self, rows: Range<usize>) -> Range<usize> {
         rows.start * self.shape.len()..rows.end * self.shape.len()
     }
 
-    pub fn of(&self, rows: Range<usize>) -> &'a [f32] {
+    fn of(&self, rows: Range<usize>) -> &'a [f32] {
         &self.embeddings[self.span(rows)]
     }
 }
