@@ -189,10 +189,10 @@ fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
             ..TrainConfig::default()
         };
         let before = tables(&model);
-        let before_len = before.embedding.to_f32().len();
+        let num_weights = before.embedding.as_slice().len();
         let mut trainer = Trainer::from_parts(before, model.head.clone(), &train, &device);
         let mut dense = AdamConfig::new().with_epsilon(1e-8).init();
-        let mut first_gradients = vec![0.0; before_len];
+        let mut first_gradients = vec![0.0; num_weights];
         for step in 0..20 {
             let rows = rows(step);
             trainer.step(&rows);

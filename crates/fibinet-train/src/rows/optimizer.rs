@@ -83,11 +83,20 @@ struct Behind {
 /// What a rule keeps of a table's rows, row by row: nothing, `s`, or the first moments and then the
 /// second, which lie beside each other so that a row is one place in memory.
 #[derive(Debug, Clone, Default)]
-struct State(Vec<f32>);
+struct State {
+    numbers: Vec<f32>,
+    /// Numbers a row.
+    width: usize,
+}
 
 impl State {
+    /// Of a table of `width` numbers a row.
     fn new(rule: RowRule, num_rows: usize, width: usize) -> Self {
-        Self(vec![0.0; num_rows * rule.state_width(width)])
+        let width = rule.state_width(width);
+        Self {
+            numbers: vec![0.0; num_rows * width],
+            width,
+        }
     }
 }
 
@@ -131,8 +140,8 @@ impl RowOptimizer {
     pub(crate) fn restart(&mut self) {
         self.step = 0;
         for state in [&mut self.embedding, &mut self.linear] {
-            let len = std::mem::take(&mut state.0).len();
-            state.0 = vec![0.0; len];
+            let len = std::mem::take(&mut state.numbers).len();
+            state.numbers = vec![0.0; len];
         }
         if let Some(Behind { missed, last, .. }) = &mut self.behind {
             *missed = MissedSteps::new::<f32>();
@@ -172,18 +181,10 @@ impl RowOptimizer {
         };
         let draws = Draws::of_rows_behind(self.seed, missed.steps());
         let dim = tables.embedding_dim;
-        let table = &mut tables.embedding;
-        for_table_rows(
-            table,
-            &mut self.embedding,
-            self.rule,
-            dim,
-            draws,
-            rows,
-            &replay,
-        );
+        let (table, state) = (&mut tables.embedding, &mut self.embedding);
+        for_table_rows(table, state, dim, draws, rows, &replay);
         if let Some(weights) = &mut tables.linear {
-            Part::new(weights, &mut self.linear, self.rule, 1, draws).for_rows(rows, 0, &replay);
+            Part::new(weights, &mut self.linear, 1, draws).for_rows(rows, 0, &replay);
         }
     }
 
@@ -226,7 +227,7 @@ impl RowOptimizer {
         let Some(Behind { missed, last, .. }) = &self.behind else {
             return false;
         };
-        let moments = &state.0[2 * row * copy.len()..][..2 * copy.len()];
+        let moments = &state.numbers[2 * row * copy.len()..][..2 * copy.len()];
         let (first, second) = moments.split_at(copy.len());
         missed.replay(last[row], copy, first, second);
         ![0, missed.steps()].contains(&last[row])
@@ -252,23 +253,15 @@ impl RowOptimizer {
         assert_eq!(gradients.embedding.len(), rows.len() * dim, "gradients");
         let draws = Draws::of_step(self.seed, self.step);
         let update = rule.of_rows(&gradients.embedding, dim);
-        let table = &mut tables.embedding;
-        for_table_rows(
-            table,
-            &mut self.embedding,
-            self.rule,
-            dim,
-            draws,
-            rows,
-            &update,
-        );
+        let (table, state) = (&mut tables.embedding, &mut self.embedding);
+        for_table_rows(table, state, dim, draws, rows, &update);
         // A head may read no linear terms.
         if let Some(weights) = &mut tables.linear
             && !gradients.linear.is_empty()
         {
             assert_eq!(gradients.linear.len(), rows.len(), "linear gradients");
             let update = rule.of_rows(&gradients.linear, 1);
-            Part::new(weights, &mut self.linear, self.rule, 1, draws).for_rows(rows, 0, &update);
+            Part::new(weights, &mut self.linear, 1, draws).for_rows(rows, 0, &update);
         }
         if let Some(Behind { missed, last, .. }) = &mut self.behind {
             missed.push(learning_rate);
@@ -332,7 +325,6 @@ impl RowsBehind for RowOptimizer {
 fn for_table_rows<E>(
     table: &mut TableNumbers,
     state: &mut State,
-    rule: RowRule,
     width: usize,
     draws: Draws,
     rows: &[usize],
@@ -342,13 +334,13 @@ fn for_table_rows<E>(
 {
     match table {
         TableNumbers::F32(numbers) => {
-            Part::new(numbers, state, rule, width, draws).for_rows(rows, 0, each);
+            Part::new(numbers, state, width, draws).for_rows(rows, 0, each);
         }
         TableNumbers::Bf16(numbers) => {
-            Part::new(numbers, state, rule, width, draws).for_rows(rows, 0, each);
+            Part::new(numbers, state, width, draws).for_rows(rows, 0, each);
         }
         TableNumbers::F16(numbers) => {
-            Part::new(numbers, state, rule, width, draws).for_rows(rows, 0, each);
+            Part::new(numbers, state, width, draws).for_rows(rows, 0, each);
         }
     }
 }
@@ -368,20 +360,14 @@ struct Part<'a, N> {
 
 impl<'a, N: Stored> Part<'a, N> {
     /// A whole table of `width` numbers a row.
-    fn new(
-        weights: &'a mut [N],
-        state: &'a mut State,
-        rule: RowRule,
-        width: usize,
-        draws: Draws,
-    ) -> Self {
+    fn new(weights: &'a mut [N], state: &'a mut State, width: usize, draws: Draws) -> Self {
         Self {
             first_row: 0,
             width,
             weights,
             draws,
-            state_width: rule.state_width(width),
-            state: &mut state.0,
+            state_width: state.width,
+            state: &mut state.numbers,
         }
     }
 
@@ -650,7 +636,7 @@ mod tests {
         let mut optimizer = RowOptimizer::new(RowRule::RowwiseAdagrad, &tables, 0);
         let step = gradients(&[1, 4], &[3.0, 4.0, 0.0, 2.0]);
         optimizer.step(&mut tables, &step, 0.1, 2.0);
-        assert_eq!(optimizer.embedding.0.len(), 5);
+        assert_eq!(optimizer.embedding.numbers.len(), 5);
         // The scaled gradient is (6, 8): √50; and (0, 4): √8.
         let (a, b, c) = (0.6 / 50_f32.sqrt(), 0.8 / 50_f32.sqrt(), 0.4 / 8_f32.sqrt());
         let expected = [1.0, 1.0, 1.0 - a, 1.0 - b, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0 - c];

@@ -13,7 +13,15 @@ pub(crate) trait Stored: Pod + Send + Sync {
     /// One of the two around a number, the nearer one the more often: over all `random` the mean is the
     /// number. One that can be stored is stored as it is. A number beyond the largest is stored as the
     /// largest, and what is not finite stays so.
-    fn round(number: f32, random: u16) -> Self;
+    fn round(number: f32, random: u16) -> Self {
+        match number.is_finite() {
+            true => Self::round_finite(number, random),
+            false => Self::nearest(number),
+        }
+    }
+
+    /// [`round`](Self::round) of a finite number.
+    fn round_finite(number: f32, random: u16) -> Self;
 
     /// Lets `change` have a row in f32, and stores what it leaves there, rounded.
     ///
@@ -43,7 +51,7 @@ impl Stored for f32 {
         number
     }
 
-    fn round(number: f32, _: u16) -> Self {
+    fn round_finite(number: f32, _: u16) -> Self {
         number
     }
 
@@ -66,10 +74,7 @@ impl Stored for bf16 {
         Self::from_f32(number)
     }
 
-    fn round(number: f32, random: u16) -> Self {
-        if !number.is_finite() {
-            return Self::from_f32(number);
-        }
+    fn round_finite(number: f32, random: u16) -> Self {
         let bits = number
             .clamp(Self::MIN.to_f32(), Self::MAX.to_f32())
             .to_bits();
@@ -87,10 +92,7 @@ impl Stored for f16 {
         Self::from_f32(number)
     }
 
-    fn round(number: f32, random: u16) -> Self {
-        if !number.is_finite() {
-            return Self::from_f32(number);
-        }
+    fn round_finite(number: f32, random: u16) -> Self {
         let size = number.abs().min(Self::MAX.to_f32());
         let sign = (number.to_bits() >> 16) as u16 & 0x8000;
         let bits = if size >= Self::MIN_POSITIVE.to_f32() {
