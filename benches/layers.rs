@@ -16,9 +16,7 @@
 //! The allocations are counted; the rest is by that rule. The copy is to memory that it has had before:
 //! to have the pages of a new array mapped is in a layer's time alone.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
@@ -29,48 +27,17 @@ use fibinet::nn::{
 };
 use rayon::prelude::*;
 
+#[path = "../crates/fibinet-train/tests/counting/mod.rs"]
+mod counting;
 #[expect(dead_code, reason = "each bench has its part of it")]
 mod criteo;
 
+use counting::allocated;
 use criteo::{BATCH, COLUMNS, EMBEDDING_DIM, FIELDS};
 
 const HIDDEN: usize = criteo::HIDDEN[0];
 /// Numbers that one task copies.
 const CHUNK: usize = 1 << 16;
-
-/// The system's allocator, counting the bytes asked for.
-struct Counting;
-
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are those of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        BYTES.fetch_add(size, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What one form of a layer takes.
 #[derive(Clone, Copy)]
@@ -87,13 +54,13 @@ fn costs<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [Cos
     let mut bytes = [0; N];
     for round in 0..=rounds {
         for ((run, times), bytes) in runs.iter_mut().zip(&mut times).zip(&mut bytes) {
-            let before = BYTES.load(Ordering::Relaxed);
+            let before = allocated();
             let start = Instant::now();
             run();
             if round > 0 {
                 times.push(start.elapsed().as_secs_f64() * 1e3);
             }
-            *bytes = BYTES.load(Ordering::Relaxed) - before;
+            *bytes = allocated() - before;
         }
     }
     std::array::from_fn(|i| {
@@ -225,11 +192,10 @@ impl Bench {
                 copy.run();
             }],
         );
-        let (composed, array) = (None, None);
         let forms = Forms {
             layer,
-            composed,
-            array,
+            composed: None,
+            array: None,
             least,
         };
         self.print(what, backward, sizes, &forms);
@@ -284,11 +250,10 @@ impl Bench {
                 &mut || copy.run(),
             ],
         );
-        let (composed, array) = (Some(composed), None);
         let forms = Forms {
             layer,
-            composed,
-            array,
+            composed: Some(composed),
+            array: None,
             least,
         };
         self.print(&format!("{name}, pairs"), backward, sizes, &forms);
@@ -325,11 +290,10 @@ impl Bench {
                 &mut || products(backward),
             ],
         );
-        let (composed, array) = (Some(composed), Some(array));
         let forms = Forms {
             layer,
-            composed,
-            array,
+            composed: Some(composed),
+            array: Some(array),
             least,
         };
         self.print(&format!("{name}, to hidden"), backward, sizes, &forms);
@@ -350,11 +314,10 @@ impl Bench {
                 products(backward);
             }],
         );
-        let (composed, array) = (None, None);
         let forms = Forms {
             layer,
-            composed,
-            array,
+            composed: None,
+            array: None,
             least,
         };
         self.print("DNN, hidden from an array", backward, sizes, &forms);

@@ -22,6 +22,15 @@ fn succeed(directory: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+/// The AUC of scores of rows whose label is their first cell, a digit.
+fn auc_of(scores: &[f32], rows: &str) -> f64 {
+    let rows = rows.lines().skip(1);
+    let labels: Vec<f32> = rows
+        .map(|line| f32::from(line.as_bytes()[0] - b'0'))
+        .collect();
+    fibinet::train::auc(scores, &labels).expect("two classes")
+}
+
 /// Runs a command that must fail with this code and say this, without a panic.
 #[track_caller]
 fn fail(directory: &Path, args: &[&str], code: i32, says: &str) {
@@ -96,12 +105,7 @@ fn a_csv_becomes_a_trained_judged_and_scored_model() {
     assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)));
     // In the rows' order: scored with the labels they give the AUC of `evaluate`.
     let text = fs::read_to_string(ADULT).expect("the sample");
-    let labels: Vec<f32> = text
-        .lines()
-        .skip(1)
-        .map(|line| f32::from(line.as_bytes()[0] - b'0'))
-        .collect();
-    let auc = fibinet::train::auc(&scores, &labels).expect("two classes");
+    let auc = auc_of(&scores, &text);
     assert!((auc - metrics["auc"].as_f64().expect("an AUC")).abs() < 1e-6);
 
     // Without the label's column, and with the columns in another order.
@@ -1474,12 +1478,7 @@ fn tables_of_16_bits_train_score_and_go_on_in_half_the_bytes() {
             .map(|line| line.parse().expect("a number"))
             .collect();
         let text = fs::read_to_string(ADULT).expect("the sample");
-        let labels: Vec<f32> = text
-            .lines()
-            .skip(1)
-            .map(|line| f32::from(line.as_bytes()[0] - b'0'))
-            .collect();
-        let by_hand = fibinet::train::auc(&scores, &labels).expect("two classes");
+        let by_hand = auc_of(&scores, &text);
         let evaluated = metrics["auc"].as_f64().expect("an AUC");
         assert!((by_hand - evaluated).abs() < 1e-6, "{metrics}");
     }

@@ -2,48 +2,16 @@
 //! allocates the same bytes whatever the tables' sizes are. What a model takes grows by the bytes a row
 //! that are stated. A binary of its own, for its allocator.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes, num_pairs};
 use fibinet_serve::{RowInputs, TableDtype, TableView, score};
 use fibinet_train::{RowRule, RowUpdate, TrainConfig, Trainer};
 
-/// The system's allocator, counting the bytes asked for.
-struct Counting;
+mod counting;
 
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are those of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        BYTES.fetch_add(size, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::allocated;
 
 const FIELDS: usize = 4;
 const BATCH: usize = 256;
@@ -103,7 +71,6 @@ fn cost(field_rows: usize, rule: RowRule, update: RowUpdate, dtype: TableDtype) 
     };
     let backend = Backend::compiled().next().expect("a backend");
     let device = backend.device().expect("its device");
-    let allocated = || BYTES.load(Ordering::Relaxed);
     let start = allocated();
     let mut trainer = Trainer::new(&model, sizes, &train, &device).expect("a proper config");
     let model_bytes = allocated() - start;
@@ -150,9 +117,9 @@ fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
         let mut bytes = 0;
         // What is made once is there by the second time.
         for _ in 0..2 {
-            let start = BYTES.load(Ordering::Relaxed);
+            let start = allocated();
             let logits = score(&head, &trainer.view(), &rows, &device);
-            bytes = BYTES.load(Ordering::Relaxed) - start;
+            bytes = allocated() - start;
             assert_eq!(logits.len(), num_rows);
         }
         bytes
