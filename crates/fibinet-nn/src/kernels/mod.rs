@@ -22,14 +22,14 @@ mod flex;
 #[cfg_attr(not(feature = "flex"), path = "no_ops.rs")]
 mod ops;
 
-/// Rows whose pairs exist at once.
+/// Rows whose pairs exist at once in the backward pass.
 const ROWS: usize = 2048;
 
-/// Pair columns that exist at once in the forward pass, if one left field has no more: wide enough for
-/// the products' own blocking of their inner dimension, narrow enough for the last-level cache.
-const BLOCK_COLUMNS: usize = 768;
+/// Rows that one thread takes at a time.
+const PANEL_ROWS: usize = 256;
 
-/// Pair columns of a task of the backward pass, if one pair has no more.
+/// Pair columns that are formed together, if one pair has no more: as deep as gemm's own blocks of the
+/// products' inner dimension.
 const TASK_COLUMNS: usize = 384;
 
 /// Tasks of the backward pass whose columns exist at once, but for more than as many threads.
@@ -43,15 +43,16 @@ pub(crate) fn bytes_at_once(
     num_threads: usize,
 ) -> [usize; 2] {
     let columns = 2 * num_pairs(num_fields) * embedding_dim;
-    let widest = embedding_dim * num_fields.saturating_sub(1);
     let arrays = match kind {
         BilinearKind::FieldInteraction => 2,
         BilinearKind::FieldAll | BilinearKind::FieldEach => 1,
     };
-    let num_tasks = TASKS.next_multiple_of(num_threads.max(1));
-    let forward = columns.min(BLOCK_COLUMNS.max(widest));
-    let backward = columns.min(num_tasks * TASK_COLUMNS.max(embedding_dim));
-    [forward, backward].map(|columns| arrays * num_rows.min(ROWS) * columns * size_of::<f32>())
+    let num_threads = num_threads.max(1);
+    let width = columns.min(TASK_COLUMNS.max(embedding_dim));
+    let forward = width * num_rows.min(num_threads * PANEL_ROWS);
+    let num_tasks = TASKS.next_multiple_of(num_threads);
+    let backward = columns.min(num_tasks * width) * num_rows.min(ROWS);
+    [forward, backward].map(|numbers| arrays * numbers * size_of::<f32>())
 }
 
 /// One side of the pairs: what it crosses, and through which matrices.

@@ -1,16 +1,15 @@
 //! The innermost loops of the backward pass, as those of [`rows`](super::rows).
 
-use core::ops::Range;
-
 use pulp::{Arch, Simd, WithSimd};
 
 use super::rows::{RowShape, Strip, VectorLoop, vector};
+use super::tasks::Run;
 
-/// Reads the pairs' gradient of some left fields once: `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]`
+/// Reads the pairs' gradient of some runs, each of a whole left field, once: `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]`
 /// and `to_right[j] += gradient[i, j] ⊙ left[i]`.
 pub(super) struct Fold<'a> {
     pub shape: RowShape,
-    pub fields: &'a Range<usize>,
+    pub runs: &'a [Run],
     /// `[rows, F, K]`
     pub left: &'a [f32],
     /// `[rows, F, K]`
@@ -45,14 +44,13 @@ impl VectorLoop for Fold<'_> {
             .zip(outputs)
             .zip(self.gradient.chunks_exact(strip.stride));
         for (((left, right), (to_left, to_right)), gradient) in rows {
-            let mut gradient = &gradient[strip.offset..];
-            for i in self.fields.clone() {
-                let (pairs, rest) = gradient.split_at(shape.width_of(i));
-                let left = &left[i * width..][..width];
-                let right = right[shape.right_of(i)].chunks_exact(width);
-                let to_right = to_right[shape.right_of(i)].chunks_exact_mut(width);
+            for run in self.runs {
+                let pairs = &gradient[strip.offset + run.column..][..run.width(shape)];
+                let left = &left[run.left * width..][..width];
+                let right = right[run.rights(shape)].chunks_exact(width);
+                let to_right = to_right[run.rights(shape)].chunks_exact_mut(width);
                 let terms = pairs.chunks_exact(width).zip(right.zip(to_right));
-                let to_left = &mut to_left[i * width..][..width];
+                let to_left = &mut to_left[run.left * width..][..width];
                 if KC == 0 {
                     to_left.fill(0.0);
                     for (pair, (right, to_right)) in terms {
@@ -75,7 +73,6 @@ impl VectorLoop for Fold<'_> {
                     }
                     to_left.copy_from_slice(&sum);
                 }
-                gradient = rest;
             }
         }
     }
@@ -85,7 +82,7 @@ impl VectorLoop for Fold<'_> {
 /// gradient[i, j] ⊙ left[i, j]`, then `left[i, j] = gradient[i, j] ⊙ right[j]`.
 pub(super) struct FoldEach<'a> {
     pub shape: RowShape,
-    pub fields: &'a Range<usize>,
+    pub runs: &'a [Run],
     /// `[rows, width]`
     pub left: &'a mut [f32],
     pub width: usize,
@@ -119,20 +116,19 @@ impl WithSimd for FoldEach<'_> {
         let rows = lefts
             .zip(self.gradient.chunks_exact(strip.stride))
             .zip(rights);
-        for ((mut left, gradient), (right, to_right)) in rows {
-            let mut gradient = &gradient[strip.offset..];
-            for i in self.fields.clone() {
-                let (pairs, rest) = gradient.split_at(shape.width_of(i));
-                let (crossed, left_rest) = left.split_at_mut(shape.width_of(i));
-                let rights = right[shape.right_of(i)]
+        for ((left, gradient), (right, to_right)) in rows {
+            for run in self.runs {
+                let of_run = run.column..run.column + run.width(shape);
+                let pairs = &gradient[strip.offset..][of_run.clone()];
+                let crossed = &mut left[of_run];
+                let rights = right[run.rights(shape)]
                     .iter()
-                    .zip(&mut to_right[shape.right_of(i)]);
+                    .zip(&mut to_right[run.rights(shape)]);
                 let terms = crossed.iter_mut().zip(pairs).zip(rights);
                 for ((left, pair), (right, to_right)) in terms {
                     *to_right += pair * *left;
                     *left = pair * right;
                 }
-                (gradient, left) = (rest, left_rest);
             }
         }
     }

@@ -3,12 +3,11 @@ use rayon::prelude::*;
 use super::fold::{Fold, FoldEach};
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Strip, Swap, VectorLoop};
-use super::side::{
-    Block, CHUNK, Left, Side, by_matrix, columns_of, field_of, matrices_of, matrix, side_of,
-};
+use super::side::{CHUNK, Left, Side, by_matrix, field_of, matrices_of, matrix};
+use super::tasks::Task;
 use crate::layers::bilinear::BilinearKind;
 
-/// What the backward pass of a side collects, block by block.
+/// What the backward pass of a side collects, task by task.
 pub(super) struct SideGradient {
     /// `[B, F, K]`
     embeddings: Vec<f32>,
@@ -25,15 +24,15 @@ pub(super) struct Gradients {
 }
 
 impl Side<'_> {
-    /// Writes the left vectors of a block, `[B, block.width]`, where there is one a pair.
-    pub fn cross(&self, block: &Block, crossed: &mut [f32]) {
+    /// Writes the left vectors of a task, `[B, task.width]`, where there is one a pair.
+    pub fn cross_all(&self, task: &Task, crossed: &mut [f32]) {
         let Left::Pairs(matrices) = &self.left else {
             return;
         };
         let rows = self.embeddings.par_chunks(CHUNK * self.shape.len());
-        let crossed = crossed.par_chunks_mut(CHUNK * block.width);
+        let crossed = crossed.par_chunks_mut(CHUNK * task.width);
         rows.zip(crossed).for_each(|(rows, crossed)| {
-            self.cross_chunk(block, matrices, rows, crossed);
+            self.cross(task, matrices, rows, crossed);
         });
     }
 
@@ -49,11 +48,11 @@ impl Side<'_> {
         }
     }
 
-    /// Reads the gradient of a block's pairs, once. `crossed` is what [`cross`](Self::cross)
-    /// wrote there; where there is a vector a pair, their gradient takes its place.
+    /// Reads the gradient of a task's pairs, once. The task is of whole left fields; `crossed` is what
+    /// [`cross_all`](Self::cross_all) wrote there; where there is a vector a pair, their gradient takes its place.
     pub fn consume(
         &self,
-        block: &Block,
+        task: &Task,
         crossed: &mut [f32],
         (gradient, strip): (&[f32], Strip),
         to: &mut SideGradient,
@@ -69,10 +68,10 @@ impl Side<'_> {
                 let outputs = to.left.par_chunks_mut(chunk).zip(to_right);
                 let chunks = inputs.zip(left).zip(outputs);
                 chunks.for_each(|(((right, gradient), left), (to_left, to_right))| {
-                    let fields = &block.fields;
+                    let runs = &task.runs;
                     let fold = Fold {
                         shape,
-                        fields,
+                        runs,
                         left,
                         right,
                         gradient,
@@ -84,14 +83,14 @@ impl Side<'_> {
                 });
             }
             Left::Pairs(matrices) => {
-                let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * block.width));
+                let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * task.width));
                 chunks
                     .zip(to_right)
                     .for_each(|(((right, gradient), crossed), to_right)| {
-                        let (fields, left, width) = (&block.fields, &mut *crossed, block.width);
+                        let (runs, left, width) = (&task.runs, &mut *crossed, task.width);
                         let fold = FoldEach {
                             shape,
-                            fields,
+                            runs,
                             left,
                             width,
                             right,
@@ -101,29 +100,28 @@ impl Side<'_> {
                         };
                         fold.run();
                         let num_rows = right.len() / shape.len();
-                        for (field, column) in columns_of(shape, block) {
-                            let width = shape.width_of(field);
-                            let size = [num_rows, width];
-                            let to_crossed = Matrix::new(&crossed[column..], size, block.width);
-                            let matrices = side_of(shape, matrices, field).transposed();
-                            let to_left = &mut to_right[shape.of(field).start..];
+                        for run in &task.runs {
+                            let size = [num_rows, run.width(shape)];
+                            let to_crossed = Matrix::new(&crossed[run.column..], size, task.width);
+                            let matrices = run.matrices(shape, matrices).transposed();
+                            let to_left = &mut to_right[shape.of(run.left).start..];
                             MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len())
                                 .product_here(to_crossed, matrices, Write::Add);
                         }
                     });
-                let mut rest = &mut to.left[matrices_of(shape, block.fields.start).start..];
-                let mut outputs = Vec::with_capacity(block.fields.len());
-                for (field, column) in columns_of(shape, block) {
-                    let (output, after) = rest.split_at_mut(matrices_of(shape, field).len());
-                    outputs.push((field, column, output));
+                let mut rest = &mut to.left[matrices_of(shape, task.runs[0].left).start..];
+                let mut outputs = Vec::with_capacity(task.runs.len());
+                for run in &task.runs {
+                    let (output, after) = rest.split_at_mut(matrices_of(shape, run.left).len());
+                    outputs.push((run, output));
                     rest = after;
                 }
-                outputs.into_par_iter().for_each(|(field, column, output)| {
-                    let (dim, width) = (shape.embedding_dim, shape.width_of(field));
-                    let to_crossed =
-                        Matrix::new(&crossed[column..], [num_rows, width], block.width);
-                    let left = field_of(shape, self.embeddings, field, num_rows).transposed();
-                    MatrixMut::new(output, [dim, width], width).product_here(
+                outputs.into_par_iter().for_each(|(run, output)| {
+                    let size = [num_rows, run.width(shape)];
+                    let to_crossed = Matrix::new(&crossed[run.column..], size, task.width);
+                    let left = field_of(shape, self.embeddings, run.left, num_rows).transposed();
+                    let size = [shape.embedding_dim, size[1]];
+                    MatrixMut::new(output, size, size[1]).product_here(
                         left,
                         to_crossed,
                         Write::Add,
@@ -133,7 +131,7 @@ impl Side<'_> {
         }
     }
 
-    /// What the blocks' gradients come to.
+    /// What the tasks' gradients come to.
     pub fn finish(&self, gradient: SideGradient) -> Gradients {
         let shape = self.shape;
         let SideGradient {

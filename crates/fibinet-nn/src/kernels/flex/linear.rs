@@ -1,23 +1,24 @@
 //! The pairs and the linear map that reads them, without an array of pairs.
 //!
-//! Pair columns come in blocks of whole left fields: a block is formed, multiplied into the output
-//! and forgotten. Backward ([`turned`](super::turned)) it is formed again, multiplied into its rows of
-//! the weight's gradient, and the gradient of it is consumed where it lies. So the weight is read once
-//! a pass, and backward it and its gradient once for 2,048 rows. (Blocks of rows instead would read
-//! the weight again for each.)
+//! Pair columns come in tasks: a task's pairs are formed, multiplied into the output and forgotten.
+//! Forward a thread does so for the rows of one panel, task by task, with nothing to wait for but the
+//! end; a batch of few panels has its columns parted as well, each part with outputs of its own, which
+//! are then summed. Backward ([`turned`](super::turned)) pairs are formed again, multiplied into their
+//! rows of the weight's gradient, and the gradient of them is consumed where it lies.
 //!
 //! # Cost
 //!
 //! - arithmetic: one product of `[B, 2 P K]` and `[2 P K, H]` forward and two backward, `4 B P K H`
 //!   operations each, which is nearly all; and per side and row `P K` multiplications forward, `5 P K`
 //!   operations backward, `2 P K²` and `6 P K²` more for field_interaction;
-//! - bytes: inputs, weight, output and their gradients once; a block of pairs is written and read in
-//!   the cache. At F = 39, K = 10 and 2,048 rows the array it saves is 121 MB, and as much for its
-//!   gradient;
-//! - memory, at any `B` and `F`: forward one block, 6 MB; backward four tasks (or one a thread) of
-//!   3 MB; twice that for field_interaction. Besides it the left vectors of field_all and field_each,
-//!   as many as embeddings, and backward, of 2,048 rows, up to four arrays of each side's embeddings
-//!   and the output's gradient once more.
+//! - bytes: inputs, output and their gradients once; the weight once a panel of 256 rows forward (at
+//!   H = 400 a panel's products take about 25 times as long as that), once for 2,048 rows backward,
+//!   as its gradient; pairs are written and read in the cache. At F = 39, K = 10 and 2,048 rows the
+//!   array it saves is 121 MB, and as much for its gradient;
+//! - memory, at any `B` and `F`: forward .4 MB a thread, and up to seven outputs of 512 rows; backward
+//!   four tasks (or one a thread) of 3 MB; twice that for field_interaction. Besides it the left vectors
+//!   of field_all and field_each, as many as embeddings, and backward, of 2,048 rows, up to four arrays
+//!   of each side's embeddings and the output's gradient once more.
 //!
 //! Against the array of pairs ([`pairs`](super::pairs)) and flex's own products, field_each at F = 39,
 //! K = 10, H = 400 (`cargo bench --bench layers -- field_each 5 B`, two cores of a Zen 4) the array takes
@@ -29,17 +30,26 @@
 //!
 //! so the head never writes pairs out.
 
+use rayon::prelude::*;
+
 #[cfg(feature = "autodiff")]
 use super::few::FewSide;
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::pairs::crossed;
 use super::rows::{RowShape, Strip};
-use super::side::{Side, blocks};
+use super::side::Side;
+use super::tasks::{Task, tasks};
 #[cfg(feature = "autodiff")]
 use super::turned;
-use crate::kernels::{BLOCK_COLUMNS, ROWS};
+use crate::kernels::{PANEL_ROWS, TASK_COLUMNS};
+
+/// Parts of the forward pass that threads take one by one, where the batch allows: enough that none
+/// waits long for the last.
+const JOBS: usize = 16;
+
+/// The most parts of the columns: each has outputs of its own, which are then summed.
+const MOST_GROUPS: usize = 8;
 
 /// The linear map that reads the pairs.
 #[derive(Clone, Copy)]
@@ -60,42 +70,96 @@ pub(super) struct LinearGradients {
     pub dense: Option<Vec<f32>>,
 }
 
-/// `[p; q; dense] W`, `[B, H]`, a block of pair columns at a time.
+/// `[p; q; dense] W`, `[B, H]`.
 pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
-    let (batch, num_outputs) = (sides[0].num_rows(), map.num_outputs);
-    let blocks = blocks(shape, BLOCK_COLUMNS);
-    let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
-    let num_rows = batch.min(ROWS);
-    let mut crossed = crossed(sides, &blocks, num_rows);
-    let mut pairs = vec![0.0; num_rows * width];
-    let mut out = vec![0.0; batch * num_outputs];
-    for block in &blocks {
-        let weight = &map.weight[block.column * num_outputs..];
-        let weight = Matrix::new(weight, [block.width, num_outputs], num_outputs);
-        let (stride, offset) = (block.width, 0);
-        for start in (0..batch).step_by(ROWS) {
-            let rows = start..batch.min(start + ROWS);
-            let size = [rows.len(), block.width];
-            let pairs = &mut pairs[..size[0] * size[1]];
-            let strip = Strip { stride, offset };
-            sides[block.side].form(block, rows, &mut crossed, (pairs, strip));
-            let out = &mut out[start * num_outputs..];
-            MatrixMut::new(out, [size[0], num_outputs], num_outputs).product(
-                Matrix::new(pairs, size, stride),
-                weight,
-                Write::Add,
-            );
-        }
-    }
+    let len = sides[0].num_rows() * map.num_outputs;
+    let tasks = tasks(shape, TASK_COLUMNS);
+    let num_panels = sides[0].num_rows().div_ceil(PANEL_ROWS).max(1);
+    let num_groups = (JOBS / num_panels).clamp(1, MOST_GROUPS);
+    let mut groups = tasks.chunks(tasks.len().div_ceil(num_groups));
+    let mut out = vec![0.0; len];
+    let mut others = vec![0.0; (groups.len() - 1) * len];
+    let outs = core::iter::once(&mut out[..]).chain(others.chunks_mut(len.max(1)));
+    let jobs: Vec<_> = outs
+        .zip(&mut groups)
+        .flat_map(|(out, tasks)| {
+            let panels = out.chunks_mut(PANEL_ROWS * map.num_outputs).enumerate();
+            panels.map(move |(panel, out)| (tasks, panel * PANEL_ROWS, out))
+        })
+        .collect();
+    jobs.into_par_iter()
+        .for_each_init(Room::default, |room, (tasks, first_row, out)| {
+            room.add_products(sides, tasks, first_row, map, out);
+        });
+    add_all(&mut out, &others);
     if let Some((dense, num_dense)) = map.dense {
-        let weight = &map.weight[2 * shape.num_columns() * num_outputs..];
-        MatrixMut::new(&mut out, [batch, num_outputs], num_outputs).product(
-            Matrix::new(dense, [batch, num_dense], num_dense),
-            Matrix::new(weight, [num_dense, num_outputs], num_outputs),
+        let weight = &map.weight[2 * shape.num_columns() * map.num_outputs..];
+        let size = [dense.len() / num_dense, map.num_outputs];
+        MatrixMut::new(&mut out, size, map.num_outputs).product(
+            Matrix::new(dense, [size[0], num_dense], num_dense),
+            Matrix::new(weight, [num_dense, map.num_outputs], map.num_outputs),
             Write::Add,
         );
     }
     out
+}
+
+/// What one thread forms at a time.
+#[derive(Default)]
+struct Room {
+    /// `[rows, width]`
+    pairs: Vec<f32>,
+    /// For field_interaction the pairs' left vectors, `[rows, width]`.
+    crossed: Vec<f32>,
+}
+
+impl Room {
+    /// Adds what the pairs of some tasks give to the outputs of rows that follow one another.
+    fn add_products(
+        &mut self,
+        sides: &[Side; 2],
+        tasks: &[Task],
+        first_row: usize,
+        map: LinearMap,
+        out: &mut [f32],
+    ) {
+        let num_outputs = map.num_outputs;
+        let rows = first_row..first_row + out.len() / num_outputs;
+        for task in tasks {
+            let (side, size) = (&sides[task.side], [rows.len(), task.width]);
+            self.pairs.resize(size[0] * size[1], 0.0);
+            if side.has_a_vector_a_pair() {
+                self.crossed.resize(size[0] * size[1], 0.0);
+            }
+            let (stride, offset) = (task.width, 0);
+            let strip = Strip { stride, offset };
+            side.form(
+                task,
+                rows.clone(),
+                &mut self.crossed,
+                (&mut self.pairs, strip),
+            );
+            let weight = &map.weight[task.column * num_outputs..];
+            MatrixMut::new(out, [rows.len(), num_outputs], num_outputs).product_here(
+                Matrix::new(&self.pairs, size, task.width),
+                Matrix::new(weight, [task.width, num_outputs], num_outputs),
+                Write::Add,
+            );
+        }
+    }
+}
+
+/// Adds arrays as long as the first, one after the other.
+fn add_all(sum: &mut [f32], others: &[f32]) {
+    const CHUNK: usize = 1 << 14;
+    let len = sum.len();
+    let chunks = sum.par_chunks_mut(CHUNK).enumerate();
+    chunks.for_each(|(chunk, sum)| {
+        for other in others.chunks_exact(len) {
+            let other = &other[chunk * CHUNK..];
+            sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
+        }
+    });
 }
 
 /// The gradients from that of the output, `[B, H]`.

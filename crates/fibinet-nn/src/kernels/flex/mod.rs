@@ -10,6 +10,7 @@ mod matrix;
 mod pairs;
 mod rows;
 mod side;
+mod tasks;
 #[cfg(feature = "autodiff")]
 mod turned;
 

@@ -1,25 +1,35 @@
+use rayon::prelude::*;
+
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
 use super::rows::{RowShape, Strip};
-use super::side::{Block, Side, blocks};
+use super::side::{CHUNK, Side};
+use super::tasks::whole_fields;
 
-/// Columns of a block.
+/// Columns of a task.
 const COLUMNS: usize = 1024;
 
 /// The pairs of both sides, `[B, 2 P K]`.
 ///
-/// Cost: the output is written once, the embeddings are read once a block from the cache; `2 P K`
-/// multiplications a row, and `2 P K²` more (multiply and add) for each side of field_interaction.
+/// Cost: the output is written once, the embeddings are read from the cache; `2 P K` multiplications a
+/// row, and `2 P K²` more (multiply and add) for each side of field_interaction.
 pub(super) fn forward(sides: &[Side; 2], shape: RowShape) -> Vec<f32> {
     let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
     let mut out = vec![0.0; batch * stride];
-    let blocks = blocks(shape, COLUMNS);
-    let mut crossed = crossed(sides, &blocks, batch);
-    for block in &blocks {
-        let offset = block.column;
-        let strip = Strip { stride, offset };
-        sides[block.side].form(block, 0..batch, &mut crossed, (&mut out, strip));
-    }
+    let tasks = whole_fields(shape, COLUMNS);
+    let width = tasks.iter().map(|task| task.width).max().unwrap_or(0);
+    let chunks = out.par_chunks_mut(CHUNK * stride).enumerate();
+    chunks.for_each_init(Vec::new, |crossed, (chunk, out)| {
+        let rows = chunk * CHUNK..batch.min((chunk + 1) * CHUNK);
+        if sides.iter().any(Side::has_a_vector_a_pair) {
+            crossed.resize(rows.len() * width, 0.0);
+        }
+        for task in &tasks {
+            let offset = task.column;
+            let strip = Strip { stride, offset };
+            sides[task.side].form(task, rows.clone(), crossed, (out, strip));
+        }
+    });
     out
 }
 
@@ -30,25 +40,20 @@ pub(super) fn forward(sides: &[Side; 2], shape: RowShape) -> Vec<f32> {
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(sides: &[Side; 2], shape: RowShape, gradient: &[f32]) -> [Gradients; 2] {
     let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
-    let blocks = blocks(shape, COLUMNS);
-    let mut crossed = crossed(sides, &blocks, batch);
+    let tasks = whole_fields(shape, COLUMNS);
+    let kept = tasks
+        .iter()
+        .filter(|task| sides[task.side].has_a_vector_a_pair());
+    let width = kept.map(|task| task.width).max().unwrap_or(0);
+    let mut crossed = vec![0.0; batch * width];
     let mut to = sides.each_ref().map(Side::gradient);
-    for block in &blocks {
-        let offset = block.column;
+    for task in &tasks {
+        let offset = task.column;
         let strip = Strip { stride, offset };
-        let (side, to) = (&sides[block.side], &mut to[block.side]);
-        side.cross(block, &mut crossed);
-        side.consume(block, &mut crossed, (gradient, strip), to);
+        let (side, to) = (&sides[task.side], &mut to[task.side]);
+        side.cross_all(task, &mut crossed);
+        side.consume(task, &mut crossed, (gradient, strip), to);
     }
     let [first, second] = to;
     [sides[0].finish(first), sides[1].finish(second)]
-}
-
-/// Room for one block's left vectors, where a side has one a pair.
-pub(super) fn crossed(sides: &[Side; 2], blocks: &[Block], num_rows: usize) -> Vec<f32> {
-    let kept = blocks
-        .iter()
-        .filter(|block| sides[block.side].has_a_vector_a_pair());
-    let width = kept.map(|block| block.width).max().unwrap_or(0);
-    vec![0.0; num_rows * width]
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{Cross, CrossEach, RowShape, Strip, Swap, VectorLoop};
+use super::tasks::Task;
 use crate::layers::bilinear::BilinearKind;
 
 /// Rows that one thread takes at a time: their pairs of one block stay in a core's second-level
@@ -12,44 +13,7 @@ use crate::layers::bilinear::BilinearKind;
 /// do not depend on the number of threads.
 pub(super) const CHUNK: usize = 64;
 
-/// A block of pair columns: whole left fields of one side.
-#[derive(Debug, Clone)]
-pub(super) struct Block {
-    /// 0 or 1.
-    pub side: usize,
-    pub fields: Range<usize>,
-    /// First column, in the columns of both sides.
-    pub column: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-/// The blocks of both sides: as many left fields each as fit `columns`, but at least one.
-pub(super) fn blocks(shape: RowShape, columns: usize) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut column = 0;
-    for side in 0..2 {
-        for field in 0..shape.num_fields - 1 {
-            let width = shape.width_of(field);
-            match blocks.last_mut() {
-                Some(last) if last.side == side && last.width + width <= columns => {
-                    last.fields.end += 1;
-                    last.width += width;
-                }
-                _ => blocks.push(Block {
-                    side,
-                    fields: field..field + 1,
-                    column,
-                    width,
-                }),
-            }
-            column += width;
-        }
-    }
-    blocks
-}
-
-/// One side of the pairs, ready to be formed block by block.
+/// One side of the pairs, ready to be formed task by task.
 pub(super) struct Side<'a> {
     pub shape: RowShape,
     /// `[B, F, K]`
@@ -111,71 +75,59 @@ impl<'a> Side<'a> {
         self.embeddings.len() / self.shape.len()
     }
 
-    /// Whether a block's left vectors have to be kept in an array of their own.
+    /// Whether a task's left vectors have to be kept in an array of their own.
     pub fn has_a_vector_a_pair(&self) -> bool {
         matches!(self.left, Left::Pairs(_))
     }
 
-    /// Writes the pairs of a block for some rows; where there is a left vector a pair, these too, to
-    /// `crossed`, `[rows, block.width]`.
+    /// Writes the pairs of a task for some rows; where there is a left vector a pair, these too, to
+    /// `crossed`, `[rows, task.width]`.
     pub fn form(
         &self,
-        block: &Block,
+        task: &Task,
         rows: Range<usize>,
         crossed: &mut [f32],
         (out, strip): (&mut [f32], Strip),
     ) {
-        let shape = self.shape;
-        let chunk = CHUNK * shape.len();
-        let right = self.of(rows.clone()).par_chunks(chunk);
-        let out = out.par_chunks_mut(CHUNK * strip.stride);
+        let (shape, runs, width) = (self.shape, &task.runs, task.width);
+        let right = self.of(rows.clone());
         match &self.left {
             Left::Fields(left) => {
-                let left = left[self.span(rows)].par_chunks(chunk);
-                left.zip(right).zip(out).for_each(|((left, right), out)| {
-                    let fields = &block.fields;
-                    let cross = Cross {
-                        shape,
-                        fields,
-                        left,
-                        right,
-                        out,
-                        strip,
-                    };
-                    cross.run();
-                });
+                let left = &left[self.span(rows)];
+                let cross = Cross {
+                    shape,
+                    runs,
+                    left,
+                    right,
+                    out,
+                    strip,
+                };
+                cross.run();
             }
             Left::Pairs(matrices) => {
-                let crossed = crossed.par_chunks_mut(CHUNK * block.width);
-                right
-                    .zip(crossed)
-                    .zip(out)
-                    .for_each(|((right, crossed), out)| {
-                        self.cross_chunk(block, matrices, right, crossed);
-                        let (fields, left, width) = (&block.fields, &*crossed, block.width);
-                        let cross = CrossEach {
-                            shape,
-                            fields,
-                            left,
-                            width,
-                            right,
-                            out,
-                            strip,
-                        };
-                        cross.run();
-                    });
+                self.cross(task, matrices, right, crossed);
+                let cross = CrossEach {
+                    shape,
+                    runs,
+                    left: crossed,
+                    width,
+                    right,
+                    out,
+                    strip,
+                };
+                cross.run();
             }
         }
     }
 
-    pub fn cross_chunk(&self, block: &Block, matrices: &[f32], rows: &[f32], crossed: &mut [f32]) {
+    /// Writes the left vectors of a task, where there is one a pair, for some rows of embeddings.
+    pub fn cross(&self, task: &Task, matrices: &[f32], rows: &[f32], crossed: &mut [f32]) {
         let (shape, num_rows) = (self.shape, rows.len() / self.shape.len());
-        for (field, column) in columns_of(shape, block) {
-            let left = field_of(shape, rows, field, num_rows);
-            let size = [num_rows, shape.width_of(field)];
-            MatrixMut::new(&mut crossed[column..], size, block.width).product_here(
-                left,
-                side_of(shape, matrices, field),
+        for run in &task.runs {
+            let size = [num_rows, run.width(shape)];
+            MatrixMut::new(&mut crossed[run.column..], size, task.width).product_here(
+                field_of(shape, rows, run.left, num_rows),
+                run.matrices(shape, matrices),
                 Write::Over,
             );
         }
@@ -254,15 +206,6 @@ pub(super) fn side_of(shape: RowShape, matrices: &[f32], field: usize) -> Matrix
     let width = shape.width_of(field);
     let matrices = &matrices[matrices_of(shape, field)];
     Matrix::new(matrices, [shape.embedding_dim, width], width)
-}
-
-/// A block's left fields, each with its first column in the block.
-pub(super) fn columns_of(shape: RowShape, block: &Block) -> impl Iterator<Item = (usize, usize)> {
-    block.fields.clone().scan(0, move |column, field| {
-        let first = *column;
-        *column += shape.width_of(field);
-        Some((field, first))
-    })
 }
 
 /// `[P, K, K]` as, for each left field with `n` pairs, `[K, n K]`.

@@ -1,12 +1,13 @@
 //! The innermost loops, over lanes, each a struct for the reason that [`rows`](super::super::rows) gives.
 
+use core::array;
 use core::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, Scalar, Simd, WithSimd};
 
-use super::tasks::Run;
+use crate::kernels::flex::tasks::Run;
 
-/// Lanes that a loop holds in registers.
+/// Lanes that a loop takes at a time.
 pub(super) const REGISTERS: usize = 64;
 
 /// Reads the pairs' gradient of a run once: `to_left[i] += gradient[i, j] ⊙ right[j]` and
@@ -25,30 +26,27 @@ pub(super) struct Fold<'a> {
 }
 
 impl Fold<'_> {
-    /// `N` is the number of lanes, or 0 for any.
+    /// For the lanes of `N` registers.
     #[inline(always)]
-    fn run_with<const N: usize>(self) {
-        let Self { dim, run, .. } = self;
-        let num_lanes = if N == 0 { self.lanes.len() } else { N };
-        let at = |row: usize| {
-            let start = row * self.stride + self.lanes.start;
-            start..start + num_lanes
-        };
+    fn registers<S: Simd, const N: usize>(&mut self, first_lane: usize, simd: S) {
+        let (dim, run) = (self.dim, self.run);
+        let at = |row: usize| row * self.stride + first_lane;
         for k in 0..dim {
-            let left = &self.left[at(run.left * dim + k)];
-            let to_left = &mut self.to_left[at(run.left * dim + k)];
-            let mut sum = [0.0; REGISTERS];
-            sum[..num_lanes].copy_from_slice(to_left);
+            let of_left = at(run.left * dim + k);
+            let left: [_; N] = registers::<S, N>(self.left, of_left);
+            let mut sum: [_; N] = registers::<S, N>(self.to_left, of_left);
             for (pair, field) in run.rights.clone().enumerate() {
-                let gradient = &self.pairs[at(run.column + pair * dim + k)];
-                let right = &self.right[at(field * dim + k)];
-                let to_right = &mut self.to_right[at(field * dim + k)];
-                for lane in 0..num_lanes {
-                    sum[lane] += gradient[lane] * right[lane];
-                    to_right[lane] += gradient[lane] * left[lane];
+                let of_right = at(field * dim + k);
+                let gradient: [_; N] =
+                    registers::<S, N>(self.pairs, at(run.column + pair * dim + k));
+                let right: [_; N] = registers::<S, N>(self.right, of_right);
+                let to_right = registers_mut::<S, N>(self.to_right, of_right);
+                for i in 0..N {
+                    sum[i] = simd.mul_add_e_f32s(gradient[i], right[i], sum[i]);
+                    to_right[i] = simd.mul_add_e_f32s(gradient[i], left[i], to_right[i]);
                 }
             }
-            to_left.copy_from_slice(&sum[..num_lanes]);
+            *registers_mut::<S, N>(self.to_left, of_left) = sum;
         }
     }
 }
@@ -57,12 +55,34 @@ impl WithSimd for Fold<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        match self.lanes.len() {
-            REGISTERS => self.run_with::<REGISTERS>(),
-            _ => self.run_with::<0>(),
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        const MANY: usize = 4;
+        let Range { mut start, end } = self.lanes;
+        while end - start >= MANY * S::F32_LANES {
+            self.registers::<S, MANY>(start, simd);
+            start += MANY * S::F32_LANES;
+        }
+        while end - start >= S::F32_LANES {
+            self.registers::<S, 1>(start, simd);
+            start += S::F32_LANES;
+        }
+        for lane in start..end {
+            self.registers::<Scalar, 1>(lane, Scalar);
         }
     }
+}
+
+/// The `N` registers that start at a number.
+#[inline(always)]
+fn registers<S: Simd, const N: usize>(numbers: &[f32], first: usize) -> [S::f32s; N] {
+    let (registers, _) = S::as_simd_f32s(&numbers[first..first + N * S::F32_LANES]);
+    array::from_fn(|i| registers[i])
+}
+
+#[inline(always)]
+fn registers_mut<S: Simd, const N: usize>(numbers: &mut [f32], first: usize) -> &mut [S::f32s; N] {
+    let (registers, _) = S::as_mut_simd_f32s(&mut numbers[first..first + N * S::F32_LANES]);
+    registers.try_into().expect("as many registers")
 }
 
 /// `out = a ⊙ b`.

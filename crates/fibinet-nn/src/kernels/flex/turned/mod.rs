@@ -11,7 +11,6 @@
 //! threads.
 
 mod lanes;
-mod tasks;
 
 use core::ops::Range;
 
@@ -19,17 +18,14 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use self::lanes::{Fold, PassOn, REGISTERS, product, transpose, transposed};
-use self::tasks::{Task, tasks};
 use super::few::FewSide;
 use super::gradient::{Gradients, matrix_mut};
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Swap, VectorLoop};
 use super::side::{matrix, side_by_side};
-use crate::kernels::{ROWS, TASK_COLUMNS, TASKS};
+use super::tasks::{Task, tasks};
+use crate::kernels::{PANEL_ROWS as LANES, ROWS, TASK_COLUMNS, TASKS};
 use crate::layers::bilinear::BilinearKind;
-
-/// Rows of a panel.
-const LANES: usize = 256;
 
 /// One side, but for its rows.
 #[derive(Clone, Copy)]

@@ -1,8 +1,8 @@
 use core::ops::Range;
 
-use crate::kernels::flex::matrix::Matrix;
-use crate::kernels::flex::rows::RowShape;
-use crate::kernels::flex::side::side_of;
+use super::matrix::Matrix;
+use super::rows::RowShape;
+use super::side::side_of;
 
 /// Pairs of one left field that follow each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,7 @@ pub(super) struct Run {
     pub(super) column: usize,
 }
 
-/// Pair columns that one thread takes at a time.
+/// Pair columns that are formed together.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task {
     /// 0 or 1.
@@ -61,14 +61,49 @@ pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
     tasks
 }
 
+/// The tasks of both sides, each of whole left fields: as many as fit `columns`, but at least one.
+pub(super) fn whole_fields(shape: RowShape, columns: usize) -> Vec<Task> {
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut first = 0;
+    for side in 0..2 {
+        for left in 0..shape.num_fields - 1 {
+            let width = shape.width_of(left);
+            let full = |task: &Task| task.side != side || task.width + width > columns;
+            if tasks.last().is_none_or(full) {
+                tasks.push(Task {
+                    side,
+                    runs: Vec::new(),
+                    column: first,
+                    width: 0,
+                });
+            }
+            let task = tasks.last_mut().expect("there is room in it");
+            task.runs.push(Run {
+                left,
+                rights: left + 1..shape.num_fields,
+                column: task.width,
+            });
+            task.width += width;
+            first += width;
+        }
+    }
+    tasks
+}
+
 impl Run {
     /// Columns.
     pub(super) fn width(&self, shape: RowShape) -> usize {
         self.rights.len() * shape.embedding_dim
     }
 
+    /// The run's right vectors in a row of embeddings.
+    pub(super) fn rights(&self, shape: RowShape) -> Range<usize> {
+        shape.of(self.rights.start).start..shape.of(self.rights.end).start
+    }
+
     /// The run's part of arrays of the task's columns and of all fields, of `lanes` each: its pairs and
     /// its right vectors.
+    #[cfg(feature = "autodiff")]
     pub(super) fn parts(&self, shape: RowShape, lanes: usize) -> [Range<usize>; 2] {
         let len = self.width(shape) * lanes;
         [self.column, shape.of(self.rights.start).start]
@@ -105,5 +140,14 @@ mod tests {
         };
         assert_eq!(tasks[0].runs, [run(0, 1..4, 0), run(1, 2..3, 9)]);
         assert_eq!(tasks[1].runs, [run(1, 3..4, 0), run(2, 3..4, 3)]);
+
+        let fields = whole_fields(shape, 10);
+        let columns: Vec<_> = fields
+            .iter()
+            .map(|task| (task.side, task.column, task.width))
+            .collect();
+        assert_eq!(columns, [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)]);
+        assert_eq!(fields[0].runs, [run(0, 1..4, 0)]);
+        assert_eq!(fields[3].runs, [run(1, 2..4, 0), run(2, 3..4, 6)]);
     }
 }
