@@ -3,8 +3,9 @@
 //! the pairs and the DNN's first linear map, which is also timed after the kernel that writes the pairs
 //! out ("array").
 //!
-//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, batch 2,048; SENET
-//! and the DNN where no kind is named. Backward starts from a gradient of ones.
+//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, batch 2,048; SENET,
+//! the DNN and the speed of the backend's matrix products by rows where no kind is named, these products
+//! alone where the kind is `products`. Backward starts from a gradient of ones.
 //!
 //! | column | what |
 //! |---|---|
@@ -323,6 +324,39 @@ impl Bench {
         self.print("DNN, hidden from an array", backward, sizes, &forms);
     }
 
+    /// The speed of each matrix product of the first linear map, by rows.
+    fn product_speeds(&self) {
+        println!();
+        println!(
+            "{:<24} {:>9} {:>11} {:>10}",
+            "GFLOP/s of products", "forward", "to weight", "to input"
+        );
+        for num_rows in [1, 4, 256, 2048] {
+            let x = self.random([num_rows, COLUMNS]);
+            let weight = self.random([COLUMNS, HIDDEN]);
+            let gradient = self.random([num_rows, HIDDEN]);
+            let costs = costs(
+                self.rounds,
+                [
+                    &mut || drop(black_box(x.clone().matmul(weight.clone()))),
+                    &mut || drop(black_box(x.clone().transpose().matmul(gradient.clone()))),
+                    &mut || {
+                        drop(black_box(
+                            gradient.clone().matmul(weight.clone().transpose()),
+                        ))
+                    },
+                ],
+            );
+            let operations = 2.0 * (num_rows * COLUMNS * HIDDEN) as f64;
+            let [forward, to_weight, to_input] =
+                costs.map(|cost| operations / cost.milliseconds / 1e6);
+            println!(
+                "{:<24} {forward:>9.1} {to_weight:>11.1} {to_input:>10.1}",
+                format!("{num_rows} rows")
+            );
+        }
+    }
+
     /// The matrix products of the first linear map.
     fn products(&self) -> impl FnMut(bool) {
         let x = self.random([self.batch, COLUMNS]);
@@ -375,6 +409,10 @@ fn main() {
         batch: numbers.next().unwrap_or(BATCH),
         device: backend.device().expect("a compiled backend has a device"),
     };
+    if only.is_some_and(|only| only == "products") {
+        bench.product_speeds();
+        return;
+    }
     println!(
         "{backend}, median of {} rounds of {} rows",
         bench.rounds, bench.batch
@@ -438,5 +476,6 @@ fn main() {
     }
     if only.is_none() {
         both.into_iter().for_each(|backward| bench.dnn(backward));
+        bench.product_speeds();
     }
 }
