@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
 use crate::rows::gradients::RowGradients;
+use crate::rows::huge_pages::zeroed;
 use crate::rows::missed::{EARLY_END, MissedSteps, SERIES_FROM};
 use crate::rows::rounding::{Draws, Stored};
 use crate::rows::table_numbers::TableNumbers;
@@ -94,7 +95,7 @@ impl State {
     fn new(rule: RowRule, num_rows: usize, width: usize) -> Self {
         let width = rule.state_width(width);
         Self {
-            numbers: vec![0.0; num_rows * width],
+            numbers: zeroed(num_rows * width),
             width,
         }
     }
@@ -129,7 +130,7 @@ impl RowOptimizer {
             linear,
             behind: (rule == RowRule::ExactAdam).then(|| Behind {
                 missed: MissedSteps::new::<f32>(),
-                last: vec![0; num_rows],
+                last: zeroed(num_rows),
                 met: Vec::new(),
             }),
         }
@@ -141,12 +142,12 @@ impl RowOptimizer {
         self.step = 0;
         for state in [&mut self.embedding, &mut self.linear] {
             let len = std::mem::take(&mut state.numbers).len();
-            state.numbers = vec![0.0; len];
+            state.numbers = zeroed(len);
         }
         if let Some(Behind { missed, last, .. }) = &mut self.behind {
             *missed = MissedSteps::new::<f32>();
             let len = std::mem::take(last).len();
-            *last = vec![0; len];
+            *last = zeroed(len);
         }
     }
 

@@ -2,6 +2,7 @@ use fibinet_serve::{TableDtype, TableSlice};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
+use crate::rows::huge_pages::zeroed;
 use crate::rows::rounding::Stored;
 
 /// Numbers that one task rounds.
@@ -28,9 +29,9 @@ impl TableNumbers {
     /// Zeros, of memory that nothing has touched yet.
     pub(crate) fn zeros(dtype: TableDtype, len: usize) -> Self {
         match dtype {
-            TableDtype::F32 => Self::F32(bytemuck::zeroed_vec(len)),
-            TableDtype::Bf16 => Self::Bf16(bytemuck::zeroed_vec(len)),
-            TableDtype::F16 => Self::F16(bytemuck::zeroed_vec(len)),
+            TableDtype::F32 => Self::F32(zeroed(len)),
+            TableDtype::Bf16 => Self::Bf16(zeroed(len)),
+            TableDtype::F16 => Self::F16(zeroed(len)),
         }
     }
 

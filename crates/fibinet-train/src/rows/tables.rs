@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use rayon::prelude::*;
 
+use crate::rows::huge_pages::zeroed;
 use crate::rows::rounding::Stored;
 use crate::rows::table_numbers::TableNumbers;
 
@@ -67,7 +68,7 @@ impl Tables {
         let mut linear = None;
         if config.linear {
             let draw = Draw::new("linear_initializer", &config.linear_initializer)?;
-            let numbers = linear.insert(vec![0.0; sizes.num_rows()]);
+            let numbers = linear.insert(zeroed(sizes.num_rows()));
             draw.fill(numbers, &sizes, 1, padding, (seed, 1));
         }
         Ok(Self {
