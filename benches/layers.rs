@@ -335,16 +335,13 @@ impl Bench {
             let x = self.random([num_rows, COLUMNS]);
             let weight = self.random([COLUMNS, HIDDEN]);
             let gradient = self.random([num_rows, HIDDEN]);
+            let product = |a: Tensor<2>, b: Tensor<2>| drop(black_box(a.matmul(b)));
             let costs = costs(
                 self.rounds,
                 [
-                    &mut || drop(black_box(x.clone().matmul(weight.clone()))),
-                    &mut || drop(black_box(x.clone().transpose().matmul(gradient.clone()))),
-                    &mut || {
-                        drop(black_box(
-                            gradient.clone().matmul(weight.clone().transpose()),
-                        ))
-                    },
+                    &mut || product(x.clone(), weight.clone()),
+                    &mut || product(x.clone().transpose(), gradient.clone()),
+                    &mut || product(gradient.clone(), weight.clone().transpose()),
                 ],
             );
             let operations = 2.0 * (num_rows * COLUMNS * HIDDEN) as f64;
