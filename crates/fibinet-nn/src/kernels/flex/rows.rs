@@ -130,9 +130,11 @@ impl WithSimd for Cross<'_> {
         for ((left, right), out) in rows.zip(self.out.chunks_exact_mut(strip.stride)) {
             for run in self.runs {
                 let pairs = &mut out[strip.offset + run.column..][..run.width(shape)];
+                let left = &left[shape.of(run.left).start..];
                 scale(
                     simd,
-                    &left[shape.of(run.left)],
+                    shape.embedding_dim,
+                    left,
                     &right[run.rights(shape)],
                     pairs,
                 );
@@ -141,18 +143,22 @@ impl WithSimd for Cross<'_> {
     }
 }
 
-/// `out[j] = left ⊙ right[j]`, vectors of as many numbers as `left` that follow one another.
+/// `out[j] = left ⊙ right[j]`, vectors of `width` numbers that follow one another; `left` is the first
+/// of some.
 ///
 /// A register is stored whole though a vector ends inside it: what spills into the next vectors they
 /// overwrite, the last registers of all vectors being written before the first. (On Zen 4 parts of
 /// registers are stored at a quarter of the speed; and left to the compiler, vectors of ten numbers are
 /// gathered number by number for AVX-512, at a third of that.)
 #[inline(always)]
-fn scale<S: Simd>(simd: S, left: &[f32], right: &[f32], out: &mut [f32]) {
-    let (width, len) = (left.len(), out.len());
+fn scale<S: Simd>(simd: S, width: usize, left: &[f32], right: &[f32], out: &mut [f32]) {
+    let len = out.len();
     for first in (0..width).step_by(S::F32_LANES).rev() {
         let part = &left[first..width.min(first + S::F32_LANES)];
-        let factor = simd.partial_load_f32s(part);
+        let factor = match left.get(first..first + S::F32_LANES) {
+            Some(register) => S::as_simd_f32s(register).0[0],
+            None => simd.partial_load_f32s(part),
+        };
         // Vectors before this one have room for a register.
         let whole = (len + width).saturating_sub(first + S::F32_LANES) / width;
         let starts = (0..len / width).map(|vector| vector * width + first);
@@ -245,27 +251,27 @@ impl WithSimd for CrossEach<'_> {
 mod tests {
     use super::*;
 
-    struct Scale<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
+    struct Scale<'a>(usize, &'a [f32], &'a [f32], &'a mut [f32]);
 
     impl WithSimd for Scale<'_> {
         type Output = ();
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            scale(simd, self.0, self.1, self.2);
+            scale(simd, self.0, self.1, self.2, self.3);
         }
     }
 
     /// On every SIMD level that the machine has.
-    fn scaled_everywhere(left: &[f32], right: &[f32]) -> Vec<Vec<f32>> {
+    fn scaled_everywhere(width: usize, left: &[f32], right: &[f32]) -> Vec<Vec<f32>> {
         let room = || vec![f32::NAN; right.len()];
         let mut scaled = vec![room(), room()];
-        Simd::vectorize(pulp::Scalar, Scale(left, right, &mut scaled[0]));
-        Arch::new().dispatch(Scale(left, right, &mut scaled[1]));
+        Simd::vectorize(pulp::Scalar, Scale(width, left, right, &mut scaled[0]));
+        Arch::new().dispatch(Scale(width, left, right, &mut scaled[1]));
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
             let mut out = room();
-            Simd::vectorize(simd, Scale(left, right, &mut out));
+            Simd::vectorize(simd, Scale(width, left, right, &mut out));
             scaled.push(out);
         }
         scaled
@@ -273,14 +279,15 @@ mod tests {
 
     #[test]
     fn vectors_of_any_width_are_scaled() {
-        for width in 1..=70_u16 {
-            for num_vectors in [1, 2, 3, 17] {
-                let numbers = |len: u16| (1..=len).map(f32::from);
-                let left: Vec<f32> = numbers(width).collect();
-                let right: Vec<f32> = numbers(num_vectors * width).collect();
-                let factors = left.iter().cycle();
+        for (width, num_vectors) in (1..=70_u16).flat_map(|width| [1, 2, 3, 17].map(|n| (width, n)))
+        {
+            let right: Vec<f32> = (1..=num_vectors * width).map(f32::from).collect();
+            let width = usize::from(width);
+            // Nothing follows the left vector, or other vectors do.
+            for left in [&right[..width], &right[..]] {
+                let factors = left[..width].iter().cycle();
                 let expected: Vec<f32> = right.iter().zip(factors).map(|(a, b)| a * b).collect();
-                for scaled in scaled_everywhere(&left, &right) {
+                for scaled in scaled_everywhere(width, left, &right) {
                     assert_eq!(scaled, expected, "{num_vectors} vectors of {width}");
                 }
             }
