@@ -90,12 +90,13 @@ const KINDS: [(&str, CombinationKind, BilinearKind); 4] = [
     ),
 ];
 
-const RULES: [(&str, RowRule); 5] = [
-    ("sgd", RowRule::Sgd),
-    ("adagrad", RowRule::Adagrad),
-    ("rowwise_adagrad", RowRule::RowwiseAdagrad),
-    ("lazy_adam", RowRule::LazyAdam),
-    ("exact_adam", RowRule::ExactAdam),
+const RULES: [(&str, RowRule, TableDtype); 6] = [
+    ("sgd", RowRule::Sgd, TableDtype::F32),
+    ("adagrad", RowRule::Adagrad, TableDtype::F32),
+    ("rowwise_adagrad", RowRule::RowwiseAdagrad, TableDtype::F32),
+    ("lazy_adam", RowRule::LazyAdam, TableDtype::F32),
+    ("exact_adam", RowRule::ExactAdam, TableDtype::F32),
+    ("exact_adam_bf16", RowRule::ExactAdam, TableDtype::Bf16),
 ];
 
 /// A forward pass from the fields' vectors, or the backward pass after it, of a gradient of ones.
@@ -142,9 +143,9 @@ fn sizes() -> FieldSizes {
 
 /// One step of the row optimizer that meets every other row. Half of these were not met by the step
 /// before, so that [`RowRule::ExactAdam`] has steps to make good.
-fn row_optimizer(rule: RowRule) {
+fn row_optimizer(rule: RowRule, dtype: TableDtype) {
     let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM);
-    let mut tables = Tables::new(&model, sizes(), 7, TableDtype::F32).expect("a proper config");
+    let mut tables = Tables::new(&model, sizes(), 7, dtype).expect("a proper config");
     let mut optimizer = RowOptimizer::new(rule, &tables, 7);
     let met = |rows: &dyn Fn(usize) -> bool| {
         let rows: Vec<usize> = (0..FIELDS * FIELD_ROWS).filter(|row| rows(*row)).collect();
@@ -233,11 +234,9 @@ fn cases() -> Vec<(String, Box<dyn Fn()>)> {
         let run = move || linear(&config.init(&Device::flex()), 1, &Device::flex());
         add(format!("linear/{name}/one_row"), Box::new(run));
     }
-    for (name, rule) in RULES {
-        add(
-            format!("rows/{name}"),
-            Box::new(move || row_optimizer(rule)),
-        );
+    for (name, rule, dtype) in RULES {
+        let run = move || row_optimizer(rule, dtype);
+        add(format!("rows/{name}"), Box::new(run));
     }
     let device = autodiff.clone();
     let run = move || {

@@ -233,7 +233,7 @@ fn the_smallest_shape_works() {
 
 #[test]
 fn the_widths_compiled_apart_work() {
-    for dim in [4, 8, 10, 16, 32, 64] {
+    for dim in [4, 8, 10, 16, 20, 32, 40, 64] {
         for batch in [3, 9] {
             assert_kernels_match(&case(BilinearKind::FieldEach, 5, dim, batch));
         }

@@ -4,6 +4,8 @@
 
 use core::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::V3;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::tasks::Run;
@@ -63,8 +65,14 @@ pub(super) trait VectorLoop: Sized {
     /// `KC` is `K`, or 0 for any.
     fn run_with<const KC: usize>(self);
 
-    /// The loop, at the SIMD level of the machine.
+    /// The loop, at the SIMD level of the machine, but for AVX-512: its registers are longer than most
+    /// vectors, and the compiler gathers vectors of ten numbers into them one by one, which takes ten
+    /// times as long.
     fn run(self) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = V3::try_new() {
+            return Simd::vectorize(simd, Levels(self));
+        }
         Arch::new().dispatch(Levels(self));
     }
 }
@@ -82,7 +90,9 @@ impl<L: VectorLoop> WithSimd for Levels<L> {
             8 => self.0.run_with::<8>(),
             10 => self.0.run_with::<10>(),
             16 => self.0.run_with::<16>(),
+            20 => self.0.run_with::<20>(),
             32 => self.0.run_with::<32>(),
+            40 => self.0.run_with::<40>(),
             64 => self.0.run_with::<64>(),
             _ => self.0.run_with::<0>(),
         }
@@ -111,18 +121,16 @@ pub(super) struct Cross<'a> {
     pub strip: Strip,
 }
 
-impl Cross<'_> {
-    pub fn run(self) {
-        Arch::new().dispatch(self);
+impl VectorLoop for Cross<'_> {
+    #[inline(always)]
+    fn embedding_dim(&self) -> usize {
+        self.shape.embedding_dim
     }
-}
-
-impl WithSimd for Cross<'_> {
-    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn run_with<const KC: usize>(self) {
         let Self { shape, strip, .. } = self;
+        let width = if KC == 0 { shape.embedding_dim } else { KC };
         let rows = self
             .left
             .chunks_exact(shape.len())
@@ -130,49 +138,25 @@ impl WithSimd for Cross<'_> {
         for ((left, right), out) in rows.zip(self.out.chunks_exact_mut(strip.stride)) {
             for run in self.runs {
                 let pairs = &mut out[strip.offset + run.column..][..run.width(shape)];
-                let left = &left[shape.of(run.left).start..];
-                scale(
-                    simd,
-                    shape.embedding_dim,
-                    left,
-                    &right[run.rights(shape)],
-                    pairs,
-                );
-            }
-        }
-    }
-}
-
-/// `out[j] = left ⊙ right[j]`, vectors of `width` numbers that follow one another; `left` is the first
-/// of some.
-///
-/// A register is stored whole though a vector ends inside it: what spills into the next vectors they
-/// overwrite, the last registers of all vectors being written before the first. (On Zen 4 parts of
-/// registers are stored at a quarter of the speed; and left to the compiler, vectors of ten numbers are
-/// gathered number by number for AVX-512, at a third of that.)
-#[inline(always)]
-fn scale<S: Simd>(simd: S, width: usize, left: &[f32], right: &[f32], out: &mut [f32]) {
-    let len = out.len();
-    for first in (0..width).step_by(S::F32_LANES).rev() {
-        let part = &left[first..width.min(first + S::F32_LANES)];
-        let factor = match left.get(first..first + S::F32_LANES) {
-            Some(register) => S::as_simd_f32s(register).0[0],
-            None => simd.partial_load_f32s(part),
-        };
-        // Vectors before this one have room for a register.
-        let whole = (len + width).saturating_sub(first + S::F32_LANES) / width;
-        let starts = (0..len / width).map(|vector| vector * width + first);
-        for at in starts.clone().take(whole) {
-            let register = at..at + S::F32_LANES;
-            let (right, _) = S::as_simd_f32s(&right[register.clone()]);
-            let (out, _) = S::as_mut_simd_f32s(&mut out[register]);
-            out[0] = simd.mul_f32s(factor, right[0]);
-        }
-        for at in starts.skip(whole) {
-            let numbers = at..at + part.len();
-            let terms = part.iter().zip(&right[numbers.clone()]);
-            for (out, (left, right)) in out[numbers].iter_mut().zip(terms) {
-                *out = left * right;
+                let left = &left[run.left * width..][..width];
+                let right = right[run.rights(shape)].chunks_exact(width);
+                let pairs = pairs.chunks_exact_mut(width).zip(right);
+                if KC == 0 {
+                    for (pair, right) in pairs {
+                        for k in 0..width {
+                            pair[k] = left[k] * right[k];
+                        }
+                    }
+                } else {
+                    let left: [f32; KC] = vector(left);
+                    for (pair, right) in pairs {
+                        let mut product: [f32; KC] = vector(right);
+                        for k in 0..KC {
+                            product[k] *= left[k];
+                        }
+                        pair.copy_from_slice(&product);
+                    }
+                }
             }
         }
     }
@@ -241,54 +225,6 @@ impl WithSimd for CrossEach<'_> {
                 let terms = left[of_run].iter().zip(&right[run.rights(shape)]);
                 for (pair, (left, right)) in pairs.iter_mut().zip(terms) {
                     *pair = left * right;
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Scale<'a>(usize, &'a [f32], &'a [f32], &'a mut [f32]);
-
-    impl WithSimd for Scale<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            scale(simd, self.0, self.1, self.2, self.3);
-        }
-    }
-
-    /// On every SIMD level that the machine has.
-    fn scaled_everywhere(width: usize, left: &[f32], right: &[f32]) -> Vec<Vec<f32>> {
-        let room = || vec![f32::NAN; right.len()];
-        let mut scaled = vec![room(), room()];
-        Simd::vectorize(pulp::Scalar, Scale(width, left, right, &mut scaled[0]));
-        Arch::new().dispatch(Scale(width, left, right, &mut scaled[1]));
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = pulp::x86::V3::try_new() {
-            let mut out = room();
-            Simd::vectorize(simd, Scale(width, left, right, &mut out));
-            scaled.push(out);
-        }
-        scaled
-    }
-
-    #[test]
-    fn vectors_of_any_width_are_scaled() {
-        for (width, num_vectors) in (1..=70_u16).flat_map(|width| [1, 2, 3, 17].map(|n| (width, n)))
-        {
-            let right: Vec<f32> = (1..=num_vectors * width).map(f32::from).collect();
-            let width = usize::from(width);
-            // Nothing follows the left vector, or other vectors do.
-            for left in [&right[..width], &right[..]] {
-                let factors = left[..width].iter().cycle();
-                let expected: Vec<f32> = right.iter().zip(factors).map(|(a, b)| a * b).collect();
-                for scaled in scaled_everywhere(width, left, &right) {
-                    assert_eq!(scaled, expected, "{num_vectors} vectors of {width}");
                 }
             }
         }
