@@ -66,7 +66,9 @@ impl Scorer {
     /// If the batch is not of this scorer's encoder.
     pub fn logits(&self, batch: Batch) -> Vec<f32> {
         let rows = self.bundle.plan.inputs(batch);
-        let mut logits = score(&self.head, &self.bundle.tables(), &rows, &self.device);
+        // In the pool, whose threads then stay awake from one kernel to the next.
+        let mut logits =
+            rayon::scope(|_| score(&self.head, &self.bundle.tables(), &rows, &self.device));
         for logit in &mut logits {
             *logit = self.bundle.output.apply(*logit);
         }

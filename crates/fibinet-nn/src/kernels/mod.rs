@@ -9,7 +9,9 @@
 //! |---|---|---|
 //! | [`pairs`] | both sides' pairs and their concatenation | flex, f32 |
 //! | [`pairs_linear`] | those and the linear map that reads them | flex, f32 |
+//! | [`few_linear`] | a linear map of one to four rows | flex, f32, without autodiff |
 
+use burn::nn::Linear;
 use burn::tensor::Tensor;
 
 use crate::layers::bilinear::BilinearKind;
@@ -93,6 +95,17 @@ pub(crate) fn pairs_linear(
     weight: &Tensor<2>,
 ) -> Option<Tensor<2>> {
     ops::pairs_linear(sides, dense, weight)
+}
+
+/// `x W + b` of a few rows, threads reading a part of the weight each.
+///
+/// # Shapes
+///
+/// - input: `[B, n]`
+/// - output: `[B, H]`; none where no kernel applies, or where there are more rows than a few, too small a
+///   weight or no bias
+pub(crate) fn few_linear(input: &Tensor<2>, map: &Linear) -> Option<Tensor<2>> {
+    ops::few_linear(input, &map.weight.val(), &map.bias.as_ref()?.val())
 }
 
 #[cfg(all(test, feature = "flex", feature = "autodiff"))]

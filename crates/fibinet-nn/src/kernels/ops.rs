@@ -3,6 +3,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, backend_ex
 use burn::tensor::{DType, Tensor};
 
 use super::Side;
+use super::flex::few_linear_pays;
 use crate::layers::bilinear::BilinearKind;
 
 /// The matrices of one side, `[N, K, K]`.
@@ -58,6 +59,17 @@ pub(crate) trait PairOps: Backend {
     fn pairs_linear(
         #[extension_type] sides: PairSides<Self>,
         #[extension_type] reader: Reader<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// What [`few_linear`] calls, on backends without autodiff.
+#[backend_extension(Flex)]
+pub(crate) trait LinearOps: Backend {
+    /// `x W + b`, `[B, H]`.
+    fn few_linear(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 }
 
@@ -129,6 +141,25 @@ pub(super) fn pairs_linear(
         },
     };
     Some(Tensor::from_dispatch(Dispatch::pairs_linear(sides, reader)))
+}
+
+/// As [`super::few_linear`].
+pub(super) fn few_linear(
+    input: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+) -> Option<Tensor<2>> {
+    let is_flex = matches!(input.device().as_dispatch(), DispatchDevice::Flex(_));
+    let dtypes = [input.dtype(), weight.dtype(), bias.dtype()];
+    let applies =
+        is_flex && dtypes == [DType::F32; 3] && few_linear_pays(input.dims()[0], weight.dims());
+    applies.then(|| {
+        Tensor::from_dispatch(Dispatch::few_linear(
+            input.clone().into_dispatch(),
+            weight.clone().into_dispatch(),
+            bias.clone().into_dispatch(),
+        ))
+    })
 }
 
 /// The sides' primitives, where they are f32 tensors of flex. Autodiff turned on

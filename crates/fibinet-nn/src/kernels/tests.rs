@@ -1,3 +1,5 @@
+use burn::module::Param;
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 
@@ -288,6 +290,48 @@ fn the_number_of_threads_changes_no_bit() {
                 assert_eq!(on(num_threads, &|| fused_pairs(&case)), pairs, "{kind:?}");
             }
         }
+    }
+}
+
+/// Inputs of several tasks, the last one in part, and parts of them that four does not divide.
+#[test]
+fn a_linear_map_of_a_few_rows_is_that_of_tensor_ops_inside_the_pool_and_outside() {
+    let device = Device::flex();
+    for batch in 1..=4 {
+        let map = linear(403, 211, &device);
+        let input: Tensor<2> = numbers([batch, 403], 3, &device);
+        let few = || super::few_linear(&input, &map).expect("the kernel runs on flex");
+        let expected = input.clone().matmul(map.weight.val());
+        let expected = values(expected + numbers::<1>([211], 2, &device).unsqueeze());
+        crate::testing::assert_close(few(), &expected, 1e-5);
+        for num_threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
+            let pool = pool.build().expect("threads start");
+            let inside = pool.install(|| values(few()));
+            assert_eq!(inside, values(few()), "{num_threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_linear_map_is_left_to_tensor_ops_where_the_kernel_does_not_pay_or_apply() {
+    let runs = |num_rows, num_outputs, device: &Device| {
+        let input: Tensor<2> = numbers([num_rows, 400], 3, device);
+        super::few_linear(&input, &linear(400, num_outputs, device)).is_some()
+    };
+    let device = Device::flex();
+    assert!(runs(4, 400, &device));
+    assert!(!runs(0, 400, &device));
+    assert!(!runs(5, 400, &device));
+    assert!(!runs(1, 100, &device));
+    assert!(!runs(1, 400, &device.autodiff()));
+}
+
+/// A linear map with a bias, of numbers of its own.
+fn linear(d_input: usize, d_output: usize, device: &Device) -> Linear {
+    Linear {
+        weight: Param::from_tensor(numbers([d_input, d_output], 1, device)),
+        bias: Some(Param::from_tensor(numbers([d_output], 2, device))),
     }
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, assert_shape};
 
 use crate::activation::Activation;
 use crate::error::{ConfigError, require, require_width};
+use crate::kernels;
 
 /// Settings of [`Dnn`].
 ///
@@ -175,7 +176,8 @@ impl Dnn {
     pub(crate) fn forward_from_first(&self, mapped: Tensor<2>) -> Tensor<2> {
         let mut x = self.forward_mapped(0, mapped);
         for (i, layer) in self.hidden.iter().enumerate().skip(1) {
-            x = self.forward_mapped(i, layer.forward(x));
+            let mapped = kernels::few_linear(&x, layer).unwrap_or_else(|| layer.forward(x));
+            x = self.forward_mapped(i, mapped);
         }
         self.forward_output(x)
     }

@@ -57,16 +57,21 @@ pub(super) fn forward(sides: [FewSide; 2], shape: RowShape, map: LinearMap) -> V
         })
         .collect();
     let mut out = vec![0.0; batch * num_outputs];
-    for part in parts {
-        for (sum, part) in out.iter_mut().zip(part) {
-            *sum += part;
-        }
-    }
+    add_all(&mut out, &parts);
     if let Some((dense, _)) = map.dense {
         let weight = &map.weight[2 * shape.num_columns() * num_outputs..];
         add_products(dense, weight, &mut out, batch);
     }
     out
+}
+
+/// Adds what each task found to the outputs, in the tasks' order.
+pub(super) fn add_all(out: &mut [f32], parts: &[Vec<f32>]) {
+    for part in parts {
+        for (sum, part) in out.iter_mut().zip(part) {
+            *sum += part;
+        }
+    }
 }
 
 /// What some pairs of a side add to the outputs, `[B, H]`, by the weight that starts with theirs.
@@ -166,7 +171,7 @@ fn multiply(vector: &[f32], matrix: &[f32], out: &mut [f32]) {
 }
 
 /// `out += inputs W`: `inputs` is `[B, n]`, `out` is `[B, H]`, W the `[n, H]` at the start of `weight`.
-fn add_products(inputs: &[f32], weight: &[f32], out: &mut [f32], batch: usize) {
+pub(super) fn add_products(inputs: &[f32], weight: &[f32], out: &mut [f32], batch: usize) {
     Arch::new().dispatch(AddProducts {
         num_inputs: inputs.len() / batch,
         inputs,

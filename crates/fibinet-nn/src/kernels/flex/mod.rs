@@ -1,6 +1,7 @@
 //! The pair kernels of Burn's flex backend, for f32.
 
 mod few;
+mod few_linear;
 #[cfg(feature = "autodiff")]
 mod fold;
 #[cfg(feature = "autodiff")]
@@ -19,6 +20,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{Bytes, DType, Shape};
 
+pub(super) use self::few_linear::pays as few_linear_pays;
 #[cfg(feature = "autodiff")]
 use self::gradient::Gradients;
 use self::linear::LinearMap;

@@ -1,0 +1,71 @@
+//! A linear map of the few rows that a scorer is asked for at once.
+//!
+//! As in [`few`](super::few), threads read a part of the weight each, once for all rows, which flex's
+//! product does on one thread.
+//!
+//! # Cost
+//!
+//! - bytes: the weight once, .64 MB of `[400, 400]`;
+//! - arithmetic: two operations a weight and row;
+//! - memory: an output a task.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata};
+use rayon::prelude::*;
+
+use super::few::{self, add_products};
+use crate::kernels::ops::LinearOps;
+
+/// Weights of a task. Threads of the pool that are awake already take one at once.
+const TASK_WEIGHTS: usize = 1 << 15;
+
+/// Whether this pays for `[B, n]` through `[n, H]`: there are two tasks to share.
+pub(in crate::kernels) fn pays(num_rows: usize, [num_inputs, num_outputs]: [usize; 2]) -> bool {
+    (1..=few::ROWS).contains(&num_rows) && num_inputs * num_outputs >= 2 * TASK_WEIGHTS
+}
+
+impl LinearOps for Flex {
+    fn few_linear(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let [batch, num_inputs] = input.shape().dims();
+        let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.to_contiguous());
+        let bias = bias.storage();
+        assert_eq!(
+            weight.shape().dims(),
+            [num_inputs, bias.len()],
+            "the weight"
+        );
+        let out = forward(input.storage(), weight.storage(), bias, batch);
+        super::tensor(out, [batch, bias.len()])
+    }
+}
+
+/// `x W + b`, `[B, H]`.
+///
+/// The outputs are summed task by task and folded in the tasks' order; what a task reads depends on
+/// the sizes alone.
+fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32> {
+    let (num_inputs, num_outputs) = (input.len() / batch, bias.len());
+    let inputs_a_task = num_inputs.div_ceil(weight.len() / TASK_WEIGHTS);
+    let part = |task: usize| {
+        let inputs = task * inputs_a_task..num_inputs.min((task + 1) * inputs_a_task);
+        let weight = &weight[inputs.start * num_outputs..];
+        let rows = input.chunks_exact(num_inputs);
+        let inputs: Vec<f32> = rows.flat_map(|row| &row[inputs.clone()]).copied().collect();
+        let mut out = vec![0.0; batch * num_outputs];
+        add_products(&inputs, weight, &mut out, batch);
+        out
+    };
+    let tasks = 0..num_inputs.div_ceil(inputs_a_task);
+    // From outside of the pool its threads are asleep: to wake one takes longer than the tasks.
+    let parts: Vec<Vec<f32>> = match rayon::current_thread_index() {
+        Some(_) => tasks.into_par_iter().map(part).collect(),
+        None => tasks.map(part).collect(),
+    };
+    let mut out = bias.repeat(batch);
+    few::add_all(&mut out, &parts);
+    out
+}
