@@ -469,11 +469,12 @@ fn bad_input_is_told_with_its_place_and_leaves_nothing() {
         let mut flipped = bytes.clone();
         flipped[bytes.len() / 2] ^= 1;
         fs::write(&path, flipped).expect("written");
-        let output = fibinet(at, &["evaluate", "run", "--data", "good.csv"]);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(!stderr.contains("panicked"), "{file}: {stderr}");
-        assert_eq!(output.status.code(), Some(1), "{file}: {stderr}");
-        assert!(stderr.contains("run/"), "{file}: {stderr}");
+        fail(at, &["inspect", "run"], 1, "run/");
+        // The tables' numbers are read by those alone whom they serve; their length is checked.
+        if file == "tables.safetensors" {
+            fs::write(&path, &bytes[..bytes.len() - 1]).expect("written");
+        }
+        fail(at, &["evaluate", "run", "--data", "good.csv"], 1, "run/");
         fs::write(&path, bytes).expect("written");
     }
     succeed(at, &["evaluate", "run", "--data", "good.csv"]);

@@ -2,12 +2,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use fibinet::serve::Scorer;
+use fibinet::serve::{Bundle, Scorer};
 use serde_json::json;
 
 use super::{device, print};
 
-/// Show what is in a bundle: fields, vocabularies, parameters, sizes
+/// Check every byte of a bundle, and show what is in it: fields, vocabularies, parameters, sizes
 ///
 /// Example: fibinet inspect runs/first
 #[derive(Debug, Args)]
@@ -20,6 +20,7 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
+    Bundle::verify(&args.run)?;
     let scorer = Scorer::open(&args.run, &device::select(None)?)?;
     let bundle = scorer.bundle();
     let config = &bundle.config;
