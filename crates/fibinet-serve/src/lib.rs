@@ -9,8 +9,10 @@
 #[cfg(target_endian = "big")]
 compile_error!("tables are mapped as they lie in their file, little-endian");
 
+mod batch_reader;
 mod bundle;
 mod error;
+mod input_memory;
 mod logit_map;
 mod plan;
 mod scorer;

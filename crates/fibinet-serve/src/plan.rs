@@ -135,7 +135,18 @@ impl FieldPlan {
     ///
     /// If the batch is of other fields, or an id is out of range: encoders and shards give none
     /// that is.
-    pub fn inputs(&self, batch: Batch) -> RowInputs {
+    pub fn inputs(&self, batch: &Batch) -> RowInputs {
+        let mut inputs = RowInputs::default();
+        self.inputs_into(batch, &mut inputs);
+        inputs
+    }
+
+    /// [`inputs`](Self::inputs) in the place of those of another batch, and in their memory.
+    ///
+    /// # Panics
+    ///
+    /// As [`inputs`](Self::inputs).
+    pub fn inputs_into(&self, batch: &Batch, inputs: &mut RowInputs) {
         let num_rows = batch.num_rows;
         assert_eq!(batch.ids.len(), num_rows * self.num_ids, "ids of the batch");
         assert_eq!(
@@ -143,29 +154,32 @@ impl FieldPlan {
             num_rows * self.num_numerics,
             "numbers of the batch"
         );
-        let mut inputs = RowInputs {
-            num_rows,
-            ..RowInputs::default()
-        };
+        inputs.num_rows = num_rows;
+        inputs.ids.clear();
         let has_values = self.numerics == Numerics::Embedded && self.num_numerics > 0;
         if has_values || self.pooling.is_some() {
-            self.interleave(&batch, has_values, &mut inputs);
+            self.interleave(batch, has_values, inputs);
         } else {
-            inputs.ids = batch.ids;
+            inputs.ids.extend_from_slice(&batch.ids);
+            (inputs.values, inputs.lists) = (None, None);
         }
-        if self.numerics == Numerics::Dense && self.num_numerics > 0 {
-            inputs.dense = Some(batch.numerics);
-        }
-        inputs.labels = batch.labels;
-        self.check_ids(&inputs);
-        inputs
+        let mut dense = emptied(inputs.dense.take());
+        inputs.dense = (self.num_dense() > 0).then(|| {
+            dense.extend_from_slice(&batch.numerics);
+            dense
+        });
+        inputs.labels.clear();
+        inputs.labels.extend_from_slice(&batch.labels);
+        self.check_ids(inputs);
     }
 
     /// Fields in the schema's order.
     fn interleave(&self, batch: &Batch, has_values: bool, inputs: &mut RowInputs) {
         let len = batch.num_rows * self.fields.len();
-        let mut values = Vec::with_capacity(if has_values { len } else { 0 });
-        let mut ends = Vec::with_capacity(if self.pooling.is_some() { len } else { 0 });
+        let mut values = emptied(inputs.values.take());
+        let mut ends = emptied(inputs.lists.take().map(|lists| lists.ends));
+        values.reserve(if has_values { len } else { 0 });
+        ends.reserve(if self.pooling.is_some() { len } else { 0 });
         let ids = &mut inputs.ids;
         ids.reserve(len);
         for row in 0..batch.num_rows {
@@ -216,6 +230,13 @@ impl FieldPlan {
     }
 }
 
+/// A vector whose numbers nobody needs any more, without them.
+fn emptied<T>(used: Option<Vec<T>>) -> Vec<T> {
+    let mut vector = used.unwrap_or_default();
+    vector.clear();
+    vector
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,7 +266,7 @@ mod tests {
         let plan = FieldPlan::new(&layout(), Numerics::Embedded).unwrap();
         assert_eq!(plan.sizes().sizes(), [5, 1, 4, 1]);
         assert_eq!(plan.num_dense(), 0);
-        let inputs = plan.inputs(batch());
+        let inputs = plan.inputs(&batch());
         assert_eq!(inputs.ids, [1, 0, 2, 0, 3, 0, 0, 0]);
         let values = [1.0, 0.5, 1.0, -1.0, 1.0, 2.0, 1.0, 4.0];
         assert_eq!(inputs.values.as_deref(), Some(values.as_slice()));
@@ -257,7 +278,7 @@ mod tests {
         let plan = FieldPlan::new(&layout(), Numerics::Dense).unwrap();
         assert_eq!(plan.sizes().sizes(), [5, 4]);
         assert_eq!(plan.num_dense(), 2);
-        let inputs = plan.inputs(batch());
+        let inputs = plan.inputs(&batch());
         assert_eq!(inputs.ids, [1, 2, 3, 0]);
         assert_eq!(inputs.values, None);
         assert_eq!(inputs.dense, Some(batch().numerics));
@@ -275,15 +296,38 @@ mod tests {
             ends: vec![2, 3],
         }];
         let plan = FieldPlan::new(&layout, Numerics::Embedded).unwrap();
-        let inputs = plan.inputs(batch.clone());
+        let inputs = plan.inputs(&batch);
         assert_eq!(inputs.ids, [1, 0, 2, 1, 0, 3, 0, 0, 0]);
         let places: Vec<_> = (0..8).map(|place| inputs.place(place)).collect();
         assert_eq!(places, [0..1, 1..2, 2..4, 4..5, 5..6, 6..7, 7..8, 8..9]);
         assert_eq!(inputs.pooling(2), Some(Pooling::Sum));
         assert_eq!(inputs.pooling(0), None);
         let plan = FieldPlan::new(&layout, Numerics::Dense).unwrap();
-        let inputs = plan.inputs(batch);
+        let inputs = plan.inputs(&batch);
         assert_eq!(inputs.ids, [1, 2, 1, 3, 0]);
         assert_eq!(inputs.lists.unwrap().ends, [1, 3, 4, 5]);
+    }
+
+    #[test]
+    fn inputs_in_the_place_of_others_are_as_those_made_anew() {
+        let (single, mut listed) = (layout(), layout());
+        listed[2].pooling = Some(Pooling::Sum);
+        let plan = |layout: &[FieldLayout], numerics| FieldPlan::new(layout, numerics).unwrap();
+        let mut lists = batch();
+        lists.ids = vec![1, 3];
+        lists.lists = vec![fibinet_data::IdLists {
+            ids: vec![2, 1, 0],
+            ends: vec![2, 3],
+        }];
+        let mut inputs = RowInputs::default();
+        for (layout, batch) in [(&single, batch()), (&listed, lists), (&single, batch())] {
+            for numerics in [Numerics::Embedded, Numerics::Dense] {
+                let plan = plan(layout, numerics);
+                for _ in 0..2 {
+                    plan.inputs_into(&batch, &mut inputs);
+                    assert_eq!(inputs, plan.inputs(&batch));
+                }
+            }
+        }
     }
 }

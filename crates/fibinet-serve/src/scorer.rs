@@ -1,16 +1,18 @@
+use std::mem::swap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use csv::ByteRecord;
 use fibinet_data::{Batch, DataError, Encoder, LeftOut, OnBadRow, RowReader};
 use fibinet_nn::FiBiNet;
 
+use crate::batch_reader::BatchReader;
 use crate::bundle::Bundle;
 use crate::error::BundleError;
-use crate::tables::score;
-
-/// Rows scored at once where a caller does not say.
-const BATCH_ROWS: usize = 4096;
+use crate::input_memory::InputMemory;
+use crate::plan::RowInputs;
+use crate::tables::score_in;
 
 /// Raw rows to probabilities: a bundle on a device.
 #[derive(Debug)]
@@ -18,6 +20,15 @@ pub struct Scorer {
     bundle: Bundle,
     head: FiBiNet,
     device: Device,
+    /// What batches that were scored left; as many as were scored at once.
+    memory: Mutex<Vec<BatchMemory>>,
+}
+
+/// Memory that a batch needs and the next one can have.
+#[derive(Debug, Default)]
+struct BatchMemory {
+    rows: RowInputs,
+    inputs: InputMemory,
 }
 
 impl Scorer {
@@ -41,6 +52,7 @@ impl Scorer {
             head: bundle.head(&device)?,
             bundle,
             device,
+            memory: Mutex::default(),
         })
     }
 
@@ -61,14 +73,22 @@ impl Scorer {
 
     /// The logits of encoded rows, calibrated as the bundle says.
     ///
+    /// Memory for the inputs is kept for the next call, as much as the largest batch took, by as many
+    /// threads as called at once.
+    ///
     /// # Panics
     ///
     /// If the batch is not of this scorer's encoder.
-    pub fn logits(&self, batch: Batch) -> Vec<f32> {
-        let rows = self.bundle.plan.inputs(batch);
+    pub fn logits(&self, batch: &Batch) -> Vec<f32> {
+        let kept = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = kept().pop().unwrap_or_default();
+        let BatchMemory { rows, inputs } = &mut memory;
+        self.bundle.plan.inputs_into(batch, rows);
+        let tables = self.bundle.tables();
         // In the pool, whose threads then stay awake from one kernel to the next.
         let mut logits =
-            rayon::scope(|_| score(&self.head, &self.bundle.tables(), &rows, &self.device));
+            rayon::scope(|_| score_in(inputs, &self.head, &tables, rows, &self.device));
+        kept().push(memory);
         for logit in &mut logits {
             *logit = self.bundle.output.apply(*logit);
         }
@@ -88,55 +108,27 @@ impl Scorer {
         mut sink: impl FnMut(&ScoredRows) -> Result<(), E>,
     ) -> Result<LeftOut, E> {
         let data = |error: DataError| E::from(BundleError::Data(error));
-        let mut encoder = self.encoder().rows(reader, options.labels).map_err(data)?;
-        let mut row = ByteRecord::new();
-        let (mut rows, mut left_out, mut more) = (0, LeftOut::default(), true);
+        let encoder = self.encoder().rows(reader, options.labels).map_err(data)?;
+        let mut reader = BatchReader::new(reader, encoder, options);
+        let (mut batch, mut scored) = (Batch::default(), ScoredRows::default());
+        let (mut rows, mut more) = (0, true);
         while more {
-            let (mut batch, mut carried) = (Batch::default(), Vec::new());
-            while batch.num_rows < BATCH_ROWS {
-                let encoded = match reader.read_row(&mut row) {
-                    Ok(false) => {
-                        more = false;
-                        break;
-                    }
-                    Ok(true) => encoder.encode(&row, &reader.position(), &mut batch),
-                    Err(error) => Err(error),
-                };
-                match encoded {
-                    Ok(()) if options.carry.is_empty() => {}
-                    Ok(()) => {
-                        let cells = options.carry.iter().map(|column| &row[*column]);
-                        carried.push(cells.collect());
-                    }
-                    Err(error) => left_out.skip(options.on_bad_row, error).map_err(data)?,
-                }
-            }
+            more = reader.read(&mut batch, &mut scored.carried).map_err(data)?;
             if batch.num_rows == 0 {
                 continue;
             }
-            let labels = std::mem::take(&mut batch.labels);
-            let groups = std::mem::take(&mut batch.groups);
-            let logits = self.logits(batch);
-            if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+            scored.logits = self.logits(&batch);
+            swap(&mut scored.labels, &mut batch.labels);
+            swap(&mut scored.groups, &mut batch.groups);
+            if let Some(at) = scored.logits.iter().position(|logit| !logit.is_finite()) {
                 return Err(E::from(BundleError::NotFinite {
                     row: rows + at as u64 + 1,
                 }));
             }
-            rows += logits.len() as u64;
-            sink(&ScoredRows {
-                logits,
-                labels,
-                groups,
-                carried,
-            })?;
+            rows += scored.logits.len() as u64;
+            sink(&scored)?;
         }
-        match left_out.first_bad_row.take_if(|_| rows == 0) {
-            Some(first) => Err(data(DataError::AllBad {
-                path: reader.position().path.to_path_buf(),
-                first,
-            })),
-            None => Ok(left_out),
-        }
+        reader.finish(rows).map_err(data)
     }
 }
 
@@ -152,7 +144,7 @@ pub struct ScoreOptions {
 }
 
 /// A batch of scored rows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ScoredRows {
     /// A logit a row.
     pub logits: Vec<f32>,

@@ -1,8 +1,11 @@
+use std::mem::take;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::Pooling;
 use fibinet_nn::{FieldInputs, FieldSizes, Head};
 use rayon::prelude::*;
 
+use crate::input_memory::{InputMemory, gives_memory_back};
 use crate::plan::RowInputs;
 use crate::table_slice::TableSlice;
 
@@ -31,18 +34,31 @@ impl TableView<'_> {
     ///
     /// If the inputs are of other fields.
     pub fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
+        self.field_inputs_in(&mut InputMemory::default(), rows, device)
+    }
+
+    /// As [`field_inputs`](Self::field_inputs), in the memory of another batch's.
+    pub(crate) fn field_inputs_in(
+        &self,
+        memory: &mut InputMemory,
+        rows: &RowInputs,
+        device: &Device,
+    ) -> FieldInputs {
         let (batch, fields) = (rows.num_rows, self.sizes.num_fields());
         let dim = self.embedding_dim;
-        let embeddings =
-            TensorData::new(self.gather(self.embedding, dim, rows), [batch, fields, dim]);
+        let embeddings = self.gather(self.embedding, dim, rows, take(&mut memory.embeddings));
+        let embeddings = TensorData::new(embeddings, [batch, fields, dim]);
         let linear = self.linear.map(|linear| {
-            let terms = self.gather(TableSlice::F32(linear), 1, rows);
-            let terms = TensorData::new(terms, [batch, fields]);
-            Tensor::from_data(terms, device)
+            let memory = take(&mut memory.linear);
+            let terms = self.gather(TableSlice::F32(linear), 1, rows, memory);
+            Tensor::from_data(TensorData::new(terms, [batch, fields]), device)
         });
         let dense = rows.dense.as_ref().map(|dense| {
+            let mut numbers = take(&mut memory.dense);
+            numbers.clear();
+            numbers.extend_from_slice(dense);
             let shape = [batch, dense.len() / batch.max(1)];
-            Tensor::from_data(TensorData::new(dense.clone(), shape), device)
+            Tensor::from_data(TensorData::new(numbers, shape), device)
         });
         FieldInputs::new(Tensor::from_data(embeddings, device))
             .with_linear(linear)
@@ -50,7 +66,13 @@ impl TableView<'_> {
     }
 
     /// The rows of a table of `width` numbers a row, times their values, `[B, F, width]`.
-    fn gather(&self, table: TableSlice<'_>, width: usize, rows: &RowInputs) -> Vec<f32> {
+    fn gather(
+        &self,
+        table: TableSlice<'_>,
+        width: usize,
+        rows: &RowInputs,
+        mut gathered: Vec<f32>,
+    ) -> Vec<f32> {
         let fields = self.sizes.num_fields();
         let places = rows.num_rows * fields;
         let given = rows
@@ -58,7 +80,8 @@ impl TableView<'_> {
             .as_ref()
             .map_or(rows.ids.len(), |lists| lists.ends.len());
         assert_eq!(given, places, "places of the batch");
-        let mut gathered = vec![0.0; places * width];
+        gathered.clear();
+        gathered.resize(places * width, 0.0);
         let chunk = CHUNK_ROWS * fields;
         gathered
             .par_chunks_mut(chunk * width)
@@ -164,12 +187,28 @@ pub fn score(
     rows: &RowInputs,
     device: &Device,
 ) -> Vec<f32> {
+    score_in(&mut InputMemory::default(), head, tables, rows, device)
+}
+
+/// As [`score`], with inputs in the memory of another batch's, which is there again afterwards where
+/// the device gives it back.
+pub(crate) fn score_in(
+    memory: &mut InputMemory,
+    head: &impl Head,
+    tables: &TableView<'_>,
+    rows: &RowInputs,
+    device: &Device,
+) -> Vec<f32> {
     if rows.num_rows == 0 {
         return Vec::new();
     }
-    let logits = head.forward(tables.field_inputs(rows, device));
-    let logits = logits.into_data();
-    logits.try_to_vec().expect("logits are f32")
+    let inputs = tables.field_inputs_in(memory, rows, device);
+    let used = gives_memory_back(device).then(|| inputs.clone());
+    let logits = head.forward(inputs).into_data();
+    if let Some(used) = used {
+        memory.take_back(used);
+    }
+    logits.try_into_vec().expect("logits are f32")
 }
 
 #[cfg(test)]
@@ -193,13 +232,16 @@ mod tests {
             num_rows: 2,
             ..RowInputs::default()
         };
-        let gathered = view.gather(view.embedding, 2, &rows);
+        let gathered = view.gather(view.embedding, 2, &rows, Vec::new());
         assert_eq!(gathered, [3.0, 4.0, 2.5, 3.0, 0.0, 0.0, -5.0, -6.0]);
         let unpadded = TableView {
             padding: false,
             ..view
         };
-        assert_eq!(unpadded.gather(view.embedding, 2, &rows)[4..6], [1.0, 2.0]);
+        assert_eq!(
+            unpadded.gather(view.embedding, 2, &rows, vec![9.0; 9])[4..6],
+            [1.0, 2.0]
+        );
     }
 
     #[test]
@@ -222,7 +264,7 @@ mod tests {
             ..RowInputs::default()
         };
         for (row, number) in view
-            .gather(view.embedding, 1, &rows)
+            .gather(view.embedding, 1, &rows, Vec::new())
             .into_iter()
             .enumerate()
         {
@@ -252,7 +294,7 @@ mod tests {
                 num_rows: 2,
                 ..RowInputs::default()
             };
-            view.gather(view.embedding, 2, &rows)
+            view.gather(view.embedding, 2, &rows, Vec::new())
         };
         // The second row's list has padding, which is zero.
         let mean = [4.0, -6.0, 5.0, 6.0, 1.5, -1.0, 5.0, 6.0];

@@ -251,7 +251,7 @@ impl Run<'_> {
         let train = Arc::clone(&self.prepared.train);
         let stream = BatchStream::new(train, self.train.batch_size, Some(shuffle));
         let plan = self.plan.clone();
-        let inputs = move |batch: Result<Batch, DataError>| batch.map(|batch| plan.inputs(batch));
+        let inputs = move |batch: Result<Batch, DataError>| batch.map(|batch| plan.inputs(&batch));
         let mut batches = prefetch(stream.map(inputs))?;
         let mut rows = 0;
         let mut start = Instant::now();
@@ -466,7 +466,7 @@ fn open_verified(path: &Path) -> Result<Bundle, BundleError> {
 /// The logits of a split's rows, whose batches are read ahead.
 fn predict(
     shards: &Arc<Shards>,
-    logits: impl Fn(Batch) -> Vec<f32>,
+    logits: impl Fn(&Batch) -> Vec<f32>,
 ) -> Result<Predictions, TrainError> {
     let stream = BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None);
     let mut predictions = Predictions::default();
@@ -474,7 +474,7 @@ fn predict(
         let mut batch = batch?;
         let labels = std::mem::take(&mut batch.labels);
         let groups = std::mem::take(&mut batch.groups);
-        predictions.extend(&logits(batch), &labels, &groups);
+        predictions.extend(&logits(&batch), &labels, &groups);
     }
     Ok(predictions)
 }

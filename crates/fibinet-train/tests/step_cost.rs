@@ -3,10 +3,17 @@
 //! that are stated. A binary of its own, for its allocator.
 
 use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
 use std::sync::Mutex;
 
+use burn::tensor::Device;
+use fibinet_data::{DataConfig, Label, open_rows, prepare};
 use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes, num_pairs};
-use fibinet_serve::{RowInputs, TableDtype, TableView, score};
+use fibinet_serve::{
+    Bundle, BundleError, BundleParts, LogitMap, RowInputs, ScoreOptions, Scorer, TableDtype,
+    TableView, score,
+};
 use fibinet_train::{RowRule, RowUpdate, TrainConfig, Trainer};
 
 mod counting;
@@ -130,6 +137,96 @@ fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
     assert!(
         batch < columns * 2048 * 4 * 2 / 3,
         "2,048 rows allocate {batch} bytes"
+    );
+}
+
+/// Fields of the scorer below.
+const SCORED_FIELDS: usize = 24;
+
+/// The scorer of a bundle in a directory, fields of ids as they are, with a log of `num_rows` rows.
+fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
+    let columns: Vec<String> = (0..SCORED_FIELDS)
+        .map(|field| format!("f{field}"))
+        .collect();
+    let log = directory.join("log.csv");
+    let row = format!("1,{}\n", vec!["7"; SCORED_FIELDS].join(","));
+    let header = format!("click,{}\n", columns.join(","));
+    fs::write(&log, header + &row.repeat(num_rows)).expect("written");
+    let spec = serde_json::json!({
+        "train": log, "valid": log, "label": "click",
+        "fields": columns
+            .iter()
+            .map(|name| serde_json::json!({ "name": name, "kind": "id", "num_ids": 97 }))
+            .collect::<Vec<_>>(),
+    });
+    let spec: DataConfig = serde_json::from_value(spec).expect("a config");
+    let spec = spec.validate().expect("a proper config");
+    let prepared = prepare(&spec, None, &directory.join("shards"), |_| {}).expect("a log");
+    let config = FiBiNetConfig::new(SCORED_FIELDS, 8).with_hidden_units(vec![128]);
+    let sizes = FieldSizes::new(vec![100; SCORED_FIELDS]).expect("proper sizes");
+    let train = TrainConfig::default();
+    let trainer = Trainer::new(&config, sizes, &train, device).expect("a proper config");
+    let parts = BundleParts {
+        encoder: &prepared.encoder,
+        config: &config,
+        head: &trainer.valid_head(),
+        tables: trainer.view(),
+        behind: None,
+        output: LogitMap::IDENTITY,
+        negative_rate: 1.0,
+    };
+    parts.write_encoder(directory).expect("written");
+    parts.write_settings(directory).expect("written");
+    parts.write_weights(directory).expect("written");
+    let bundle = Bundle::open_unchecked(directory).expect("a bundle");
+    Scorer::new(bundle, device).expect("a bundle")
+}
+
+#[test]
+fn a_scorer_reads_gathers_and_carries_in_the_memory_of_the_batch_before() {
+    const BATCH_ROWS: usize = 4096;
+    let _turn = TURN.lock();
+    let Some(flex) = Backend::compiled().find(|backend| backend.name() == "flex") else {
+        println!("skipped: the memory that comes back is flex's");
+        return;
+    };
+    let device = flex.device().expect("its device");
+    let directory = tempfile::tempdir().expect("a directory");
+    let scorer = scorer(directory.path(), 3 * BATCH_ROWS, &device);
+    let path = directory.path().join("log.csv");
+    let format = scorer.encoder().format();
+    let mut reader = open_rows(&path, format, Label::Optional).expect("a log");
+    let options = ScoreOptions {
+        labels: true,
+        carry: vec![1, 2],
+        ..ScoreOptions::default()
+    };
+    let mut allocated_before = Vec::new();
+    let scored = scorer.score_rows(reader.as_mut(), &options, |rows| {
+        assert_eq!(rows.logits.len(), BATCH_ROWS);
+        assert_eq!(rows.carried.len(), BATCH_ROWS);
+        allocated_before.push(allocated());
+        Ok::<(), BundleError>(())
+    });
+    scored.expect("proper rows");
+    let third_batch = allocated_before[2] - allocated_before[1];
+
+    let batch = RowInputs {
+        ids: vec![10; BATCH_ROWS * SCORED_FIELDS],
+        num_rows: BATCH_ROWS,
+        ..RowInputs::default()
+    };
+    let bundle = scorer.bundle();
+    let head = bundle.head(&device).expect("a head");
+    score(&head, &bundle.tables(), &batch, &device);
+    let start = allocated();
+    score(&head, &bundle.tables(), &batch, &device);
+    let anew = allocated() - start;
+    // Vectors of 8 and a weight a field; a few bytes are of the threads' queues and the file.
+    let gathered = BATCH_ROWS * SCORED_FIELDS * (8 + 1) * size_of::<f32>();
+    assert!(
+        third_batch + gathered < anew + (128 << 10),
+        "a third batch takes {third_batch} bytes, its logits {anew}, with {gathered} of inputs"
     );
 }
 
