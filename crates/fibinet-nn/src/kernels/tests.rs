@@ -43,7 +43,7 @@ fn combination(case: &Case) -> Combination {
     let set = |interaction: &mut Interaction, seed| {
         if let Interaction::Bilinear(bilinear) = interaction {
             let weight = numbers(bilinear.weight.shape().dims(), seed, &device);
-            bilinear.weight = burn::module::Param::from_tensor(weight.require_grad());
+            bilinear.weight = Param::from_tensor(weight.require_grad());
         }
     };
     set(&mut combination.raw, 1);
