@@ -1,15 +1,21 @@
-//! Scoring speed at Criteo's shape, by rows at once, against what it cannot be faster than: reading
-//! the DNN's first matrix for one row, the DNN's matrix products for many, measured in the same run.
+//! Scoring speed at Criteo's shape, encoded rows to logits through a bundle's [`Scorer`], by rows at once,
+//! against what it cannot be faster than: reading the DNN's first matrix for one row, the DNN's matrix
+//! products by flex for many, measured in the same run.
 //!
-//! `cargo bench --bench scoring [-- RUNS]`, RUNS of one row, fewer of many; F = 39, K = 10, 400×3,
-//! field_each and field_interaction.
+//! `cargo bench --bench scoring [-- RUNS]`, RUNS of one row, fewer of many but 100 where RUNS are; F = 39,
+//! K = 10, 400×3.
 
+use std::fs;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Tensor};
+use fibinet::data::{
+    Batch, DataSpec, Encoder, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Sources, prepare,
+};
 use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
-use fibinet::serve::{RowInputs, score};
+use fibinet::serve::{Bundle, BundleParts, LogitMap, Scorer};
 use fibinet::train::{TrainConfig, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -21,16 +27,80 @@ use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, tim
 
 /// Turns that what is compared takes.
 const TURNS: usize = 20;
+/// Runs from which a 99th percentile is shown.
+const TAIL_RUNS: usize = 100;
+/// Ids of a field; its table has a few rows more.
+const FIELD_IDS: usize = FIELD_ROWS - Encoder::FIRST_TOKEN as usize;
 
-fn rows(seed: usize, num_rows: usize) -> RowInputs {
+fn rows(seed: usize, num_rows: usize) -> Batch {
     let draw = |i: usize| fibinet::data::mix_seed(seed as u64, i as u64) as usize;
-    RowInputs {
+    Batch {
         ids: (0..num_rows * FIELDS)
             .map(|i| (draw(i) % FIELD_ROWS) as u32)
             .collect(),
         num_rows,
-        ..RowInputs::default()
+        ..Batch::default()
     }
+}
+
+/// An encoder whose fields are ids as they are.
+fn encoder(directory: &Path) -> Encoder {
+    let columns: Vec<String> = (0..FIELDS).map(|field| format!("f{field}")).collect();
+    let log = directory.join("log.csv");
+    let row = vec!["0"; FIELDS].join(",");
+    fs::write(&log, format!("click,{}\n1,{row}\n", columns.join(","))).expect("a log");
+    let num_ids = FIELD_IDS as u32;
+    let field = |name| FieldSpec::new(name, FieldEncoding::Id { num_ids });
+    let spec = DataSpec {
+        sources: Sources {
+            train: log.clone(),
+            valid: Some(log),
+            test: None,
+            split: None,
+        },
+        format: RowFormat {
+            label: "click".to_owned(),
+            positive: None,
+            group: None,
+            delimiter: ',',
+            columns: None,
+            missing: Vec::new(),
+        },
+        fields: columns.into_iter().map(field).collect(),
+        on_bad_row: OnBadRow::Fail,
+        negative_rate: 1.0,
+        shuffle_rows: 1,
+    };
+    let prepared = prepare(&spec, None, &directory.join("shards"), |_| {});
+    prepared.expect("a proper log").encoder
+}
+
+/// The scorer of a bundle of drawn weights.
+fn scorer(kind: BilinearKind, device: &Device) -> Scorer {
+    let directory = tempfile::tempdir().expect("a directory");
+    let encoder = encoder(directory.path());
+    let config = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
+        .with_bilinear(kind)
+        .with_hidden_units(HIDDEN.to_vec());
+    let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).expect("proper sizes");
+    let trainer = Trainer::new(&config, sizes, &TrainConfig::default(), device);
+    let trainer = trainer.expect("a proper config");
+    let parts = BundleParts {
+        encoder: &encoder,
+        config: &config,
+        head: &trainer.valid_head(),
+        tables: trainer.view(),
+        behind: None,
+        output: LogitMap::IDENTITY,
+        negative_rate: 1.0,
+    };
+    let bundle = directory.path().join("bundle");
+    fs::create_dir(&bundle).expect("a directory");
+    parts.write_encoder(&bundle).expect("a place for it");
+    parts.write_settings(&bundle).expect("a place for them");
+    parts.write_weights(&bundle).expect("a place for them");
+    let bundle = Bundle::open_unchecked(&bundle).expect("a bundle");
+    Scorer::new(bundle, device).expect("a bundle")
 }
 
 /// The sum of an array, read with the machine's widest vectors.
@@ -85,7 +155,7 @@ fn show(
     times.sort_unstable();
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let half = times[times.len() / 2];
-    let tail = (times.len() >= 100).then(|| times[times.len() * 99 / 100]);
+    let tail = (times.len() >= TAIL_RUNS).then(|| times[times.len() * 99 / 100]);
     let tail = tail.map_or("-".to_owned(), |tail| format!("{:.3}", milliseconds(tail)));
     let ratio = least.map_or(String::new(), |least| {
         format!("{:.2}", half.as_secs_f64() / least.as_secs_f64())
@@ -113,38 +183,32 @@ fn main() {
         "{:<26} {:>5} {:>5} {:>9} {:>9} {:>10} {:>6}",
         "", "rows", "runs", "p50", "p99", "rows/s", "ratio"
     );
-    let heads = [
+    let scorers = [
+        ("field_all", BilinearKind::FieldAll),
         ("field_each", BilinearKind::FieldEach),
         ("field_interaction", BilinearKind::FieldInteraction),
     ]
-    .map(|(name, kind)| {
-        let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
-            .with_bilinear(kind)
-            .with_hidden_units(HIDDEN.to_vec());
-        let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).expect("proper sizes");
-        let trainer = Trainer::new(&model, sizes, &TrainConfig::default(), &device);
-        let trainer = trainer.expect("a proper config");
-        (name, trainer.valid_head(), trainer)
-    });
+    .map(|(name, kind)| (name, scorer(kind, &device)));
     let matrix = vec![1.0; COLUMNS * HIDDEN[0]];
     for num_rows in [1, 4, 256, 4096] {
-        let runs = (runs * 8 / num_rows.max(8)).max(7);
-        let batches: Vec<RowInputs> = (0..=runs).map(|run| rows(run, num_rows)).collect();
+        let runs = (runs * 8 / num_rows.max(8)).max(TAIL_RUNS.min(runs));
+        // As many as there is memory for: what is met again lies in no cache.
+        let num_batches = runs.min((1 << 16) / num_rows);
+        let batches: Vec<Batch> = (0..num_batches).map(|run| rows(run, num_rows)).collect();
         // What else runs on the machine changes while this does: all take turns.
         let turns = runs.min(TURNS);
         let mut least = Vec::new();
-        let mut scored = heads.each_ref().map(|_| Vec::new());
+        let mut scored = scorers.each_ref().map(|_| Vec::new());
         for _ in 0..turns {
             let runs = runs.div_ceil(turns);
             least.extend(match num_rows {
                 1 => stream(&matrix, runs),
                 _ => products(runs, num_rows, &device),
             });
-            for ((_, head, trainer), scored) in heads.iter().zip(&mut scored) {
+            for ((_, scorer), scored) in scorers.iter().zip(&mut scored) {
                 let done = scored.len();
                 scored.extend(times(runs, |run| {
-                    let (tables, rows) = (trainer.view(), (done + run) % batches.len());
-                    black_box(score(head, &tables, &batches[rows], &device));
+                    black_box(scorer.logits(&batches[(done + run) % batches.len()]));
                 }));
             }
         }
@@ -153,7 +217,7 @@ fn main() {
             _ => "products alone",
         };
         let least = show(name, num_rows, least, None);
-        for ((name, ..), scored) in heads.iter().zip(scored) {
+        for ((name, _), scored) in scorers.iter().zip(scored) {
             show(name, num_rows, scored, Some(least));
         }
     }
