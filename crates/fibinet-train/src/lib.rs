@@ -20,6 +20,7 @@ mod norm;
 mod report;
 mod rows;
 mod run;
+mod step_times;
 mod trainer;
 
 pub use config::{
@@ -39,4 +40,5 @@ pub use rows::optimizer::{RowOptimizer, RowRule};
 pub use rows::table_numbers::TableNumbers;
 pub use rows::tables::Tables;
 pub use run::{Event, RunOptions, train};
+pub use step_times::StepTimes;
 pub use trainer::Trainer;

@@ -14,6 +14,7 @@ use crate::rows::optimizer::{RowOptimizer, RowRule};
 use crate::rows::rows_read::rows_read;
 use crate::rows::segments::{RowsTaken, Segments};
 use crate::rows::tables::Tables;
+use crate::step_times::{Laps, StepTimes};
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
 pub struct Trainer<H = FiBiNet> {
@@ -29,6 +30,8 @@ pub struct Trainer<H = FiBiNet> {
     config: TrainConfig,
     device: Device,
     steps: u64,
+    /// Of the last step.
+    times: StepTimes,
 }
 
 impl Trainer<FiBiNet> {
@@ -71,6 +74,7 @@ impl<H: Head> Trainer<H> {
             config: config.clone(),
             device: device.clone().inner(),
             steps: 0,
+            times: StepTimes::default(),
         }
     }
 
@@ -89,6 +93,11 @@ impl<H: Head> Trainer<H> {
     /// weights instead of moving them in place.
     pub fn valid_head(&self) -> H {
         self.head().valid()
+    }
+
+    /// Where the time of the last step went.
+    pub fn times(&self) -> StepTimes {
+        self.times
     }
 
     /// The learning rate of the next step.
@@ -160,6 +169,7 @@ impl<H: Head> Trainer<H> {
             rows.num_rows > 0 && rows.labels.len() == rows.num_rows,
             "labelled rows"
         );
+        let mut laps = Laps::start();
         // Dropout draws from a process-wide state that cannot be saved: it starts anew each step.
         self.device.seed(mix_seed(self.config.seed, 2 + self.steps));
         self.steps += 1;
@@ -167,7 +177,12 @@ impl<H: Head> Trainer<H> {
         let taken = self.config.row_update.taken(self.tables.sizes.num_rows());
         self.segments.fill(&self.tables, rows, taken);
         self.rows.catch_up(&mut self.tables, self.segments.rows());
+        self.times = StepTimes {
+            row_optimizer: laps.lap(),
+            ..StepTimes::default()
+        };
         let inputs = self.tables.view().field_inputs(rows, &self.device);
+        self.times.gather = laps.lap();
         let leaf = |tensor: Tensor<3>| Tensor::from_inner(tensor).require_grad();
         let embeddings = leaf(inputs.embeddings);
         let linear = inputs
@@ -181,6 +196,7 @@ impl<H: Head> Trainer<H> {
             dense: inputs.dense.map(Tensor::from_inner),
         });
         let loss = BceLoss::new(Reduction::Mean).forward(logits, labels);
+        self.times.forward = laps.lap();
         // Before the loss is read, so that a device is not waited for twice.
         let mut gradients = loss.backward();
         let value = loss.into_scalar::<f32>();
@@ -193,7 +209,8 @@ impl<H: Head> Trainer<H> {
             .and_then(|terms| terms.grad_remove(&mut gradients))
             .map(to_vec);
         let dense = GradientsParams::from_grads(gradients, self.head());
-        self.apply(rows, &embedding, linear.as_deref(), dense);
+        self.times.backward = laps.lap();
+        self.apply(rows, &embedding, linear.as_deref(), dense, laps);
         value
     }
 
@@ -204,18 +221,22 @@ impl<H: Head> Trainer<H> {
         embedding: &[f32],
         linear: Option<&[f32]>,
         dense: GradientsParams,
+        mut laps: Laps,
     ) {
         let config = &self.config;
         let l2 = config.embedding_l2;
         self.row_gradients
             .sum(&self.tables, rows, &self.segments, embedding, linear, l2);
+        self.times.row_optimizer += laps.lap();
         let head = self.head.take().expect("a step puts the head back");
         let row_squares = || self.row_gradients.squared_norm();
         let (head, factor) = self.dense.step(head, dense, config, row_squares);
         self.head = Some(head);
+        self.times.dense_optimizer = laps.lap();
         let rate = config.learning_rate;
         self.rows
             .step(&mut self.tables, &self.row_gradients, rate, factor);
+        self.times.row_optimizer += laps.lap();
     }
 }
 
