@@ -7,7 +7,7 @@ own, one GEMM a left field for field_interaction; no pair is gathered.
     python hand.py KIND dense|sparse|floor STEPS      one line of JSON: the median step in ms
 
 `dense` is fused Adam over whole tables, `sparse` is SparseAdam (lazy); `floor` times the DNN's matrix
-products alone. Ids and labels are those of benches/training.rs.
+products alone. Ids and labels are those of benches/training.
 """
 import json
 import statistics

@@ -70,7 +70,7 @@ def main():
 
     for _ in range(arguments.rounds):
         for kind in KINDS:
-            output, mib = run([binary, steps, kind])
+            output, mib = run([binary, "--steps", steps, "--kind", kind])
             for line in output.splitlines():
                 found = re.match(r"(matmul floor|field_\w+) +(\d+)", line)
                 if found:

@@ -1,0 +1,84 @@
+//! A step by the vocabulary and by row optimizer, with ids of one subset of 100k rows scattered over the
+//! tables, turn by turn in one process.
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+use fibinet::nn::{FiBiNetConfig, FieldSizes};
+use fibinet::serve::RowInputs;
+use fibinet::train::{RowRule, TrainConfig, Trainer};
+
+use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN};
+use crate::{at_least, batch, milliseconds, row_bytes};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Steps that count.
+    #[arg(long, default_value_t = 7, value_parser = at_least(1))]
+    steps: usize,
+}
+
+/// Rows that are met.
+const SUBSET: usize = 100_000;
+
+/// Rows of the tables, by row optimizer.
+const CASES: [(usize, RowRule); 5] = [
+    (100_000, RowRule::LazyAdam),
+    (100_000, RowRule::ExactAdam),
+    (10_000_000, RowRule::LazyAdam),
+    (10_000_000, RowRule::ExactAdam),
+    (30_000_000, RowRule::ExactAdam),
+];
+
+/// Ids of a subset of each field's rows, the same in tables of any size but for where they lie.
+fn scattered_rows(step: usize, num_rows: usize) -> RowInputs {
+    let mut rows = batch(step, BATCH, FIELD_ROWS);
+    let stride = num_rows / SUBSET;
+    for id in &mut rows.ids {
+        let member = *id as usize % (SUBSET / FIELDS);
+        let within = fibinet::data::mix_seed(7, member as u64) as usize % stride;
+        *id = (member * stride + within) as u32;
+    }
+    rows
+}
+
+fn trainer(num_rows: usize, rule: RowRule, device: &Device) -> Trainer {
+    let sizes = FieldSizes::new(vec![num_rows / FIELDS; FIELDS]).expect("proper sizes");
+    let train = TrainConfig {
+        row_optimizer: rule,
+        ..TrainConfig::default()
+    };
+    let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(HIDDEN.to_vec());
+    Trainer::new(&model, sizes, &train, device).expect("a proper config")
+}
+
+pub fn run(args: &Args, device: &Device) {
+    let bytes = CASES.map(|(num_rows, rule)| num_rows * row_bytes(rule));
+    let gigabytes = bytes.iter().sum::<usize>() as f64 / 1e9;
+    println!("tables and their moments take {gigabytes:.1} GB");
+    let mut trainers = CASES.map(|(num_rows, rule)| trainer(num_rows, rule, device));
+    let mut times = CASES.map(|_| Vec::new());
+    for step in 0..=args.steps {
+        for ((trainer, (num_rows, _)), times) in trainers.iter_mut().zip(CASES).zip(&mut times) {
+            let rows = scattered_rows(step, num_rows);
+            let start = Instant::now();
+            std::hint::black_box(trainer.step(&rows));
+            if step > 0 {
+                times.push(start.elapsed());
+            }
+        }
+    }
+    println!(
+        "median of {} steps of {BATCH} rows, ids of {SUBSET} rows",
+        args.steps
+    );
+    println!("{:>12} {:<10} {:>8} {:>6}", "rows", "", "ms", "ratio");
+    let medians = times.map(|mut times| {
+        times.sort_unstable();
+        milliseconds(times[args.steps / 2])
+    });
+    for ((num_rows, rule), median) in CASES.into_iter().zip(medians) {
+        let (rule, ratio) = (format!("{rule:?}"), median / medians[0]);
+        println!("{num_rows:>12} {rule:<10} {median:>8.1} {ratio:>6.3}");
+    }
+}
