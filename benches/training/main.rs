@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench training [-- SHAPE]            rows/s, and the share of the matmul floor
+//! cargo bench --bench training -- split [SHAPE]      where the time of a step goes
 //! cargo bench --bench training -- vocabulary         a step by the vocabulary
 //!
 //! SHAPE: [--steps 7] [--kind field_each] [--rows 1000000] [--batch 2048] [--dim 10]
@@ -23,6 +24,7 @@ use fibinet::train::{RowRule, TrainConfig, Trainer};
 mod criteo;
 mod floor;
 mod speed;
+mod split;
 mod vocabulary;
 
 use criteo::{BATCH, EMBEDDING_DIM, FIELDS, HIDDEN, dnn_widths};
@@ -39,6 +41,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Part {
+    /// Where the time of a step goes
+    Split(Shape),
     /// A step by the vocabulary and the row optimizer
     Vocabulary(vocabulary::Args),
 }
@@ -146,6 +150,7 @@ fn main() {
     println!("{backend}");
     match &args.part {
         None => speed::run(&args.shape, &device),
+        Some(Part::Split(shape)) => split::run(shape, &device),
         Some(Part::Vocabulary(args)) => vocabulary::run(args, &device),
     }
 }

@@ -1,0 +1,192 @@
+//! Where the time of a step goes, by [`StepTimes`], without a bound on the gradients' norm and with the
+//! one that a run has by default:
+//!
+//! | line | what |
+//! |---|---|
+//! | gather | the rows' vectors read from the tables |
+//! | pairs, forward and backward | SENET, the pairs and the DNN's first layer, which a kernel does at once; the linear part and the loss |
+//! | DNN, forward and backward | its layers after the first, measured alone beside each step; what the step's passes take besides is the pairs' |
+//! | row optimizer, dense optimizer | as [`StepTimes`] has them; the norm is the latter's |
+//! | matmul floor | the matrix products of the whole DNN |
+//! | data | a batch drawn from shuffled shards and its ids laid out, which in a run another thread does during the step before: no part of the step |
+//!
+//! Each line is a median of its own: they add up to the step but for that.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Device, Distribution, Tensor};
+use fibinet::data::{Batch, BatchStream, FieldLayout, ShardLayout, ShardWriter, Shards, Shuffle};
+use fibinet::nn::{BilinearKind, Dnn, DnnConfig, Numerics};
+use fibinet::serve::FieldPlan;
+use fibinet::train::{StepTimes, TrainConfig};
+
+use crate::criteo::{FIELDS, HIDDEN, median};
+use crate::floor::floor;
+use crate::{Shape, milliseconds};
+
+const LINES: [&str; 7] = [
+    "gather",
+    "pairs, forward",
+    "DNN, forward",
+    "pairs, backward",
+    "DNN, backward",
+    "row optimizer",
+    "dense optimizer",
+];
+/// Batches in the shards.
+const BATCHES: usize = 64;
+
+pub fn run(shape: &Shape, device: &Device) {
+    let Shape { steps, batch, .. } = shape;
+    println!("median of {steps} steps of {batch} rows, in ms");
+    let (floor, data) = (floor(shape, device), data(shape));
+    let bounds = [0.0, TrainConfig::default().max_gradient_norm];
+    for (name, kind) in shape.kinds() {
+        let [free, bound] = steps_by_bound(shape, kind, bounds, device).map(Medians::new);
+        println!("{name:<20} {:>8} {:>7} {:>11}", "ms", "share", "norm bound");
+        let line = |name: &str, time: Duration, bound: Option<Duration>| {
+            let share = 100.0 * time.as_secs_f64() / free.step.as_secs_f64();
+            let bound = bound.map(|time| format!(" {:>11.2}", milliseconds(time)));
+            let (ms, bound) = (milliseconds(time), bound.unwrap_or_default());
+            println!("  {name:<18} {ms:>8.2} {share:>6.1}%{bound}");
+        };
+        for (i, name) in LINES.into_iter().enumerate() {
+            line(name, free.lines[i], Some(bound.lines[i]));
+        }
+        line("step", free.step, Some(bound.step));
+        line("matmul floor", floor, None);
+        line("data", data, None);
+    }
+}
+
+/// The time of a step's lines.
+type Lines = [Duration; LINES.len()];
+
+/// Steps of one model for each bound on the norm, turn by turn.
+fn steps_by_bound(
+    shape: &Shape,
+    kind: BilinearKind,
+    bounds: [f64; 2],
+    device: &Device,
+) -> [Vec<Lines>; 2] {
+    let mut trainers = bounds.map(|bound| shape.trainer(kind, bound, device));
+    let later = LaterLayers::new(shape, device);
+    let mut steps = [const { Vec::new() }; 2];
+    for step in 0..=shape.steps {
+        let batch = shape.batch(step);
+        for (trainer, steps) in trainers.iter_mut().zip(&mut steps) {
+            black_box(trainer.step(&batch));
+            let lines = lines(trainer.times(), later.run());
+            if step > 0 {
+                steps.push(lines);
+            }
+        }
+    }
+    steps
+}
+
+/// A step's lines, by the time that the later layers take forward and backward.
+fn lines(step: StepTimes, [forward, backward]: [Duration; 2]) -> Lines {
+    [
+        step.gather,
+        step.forward.saturating_sub(forward),
+        forward,
+        step.backward.saturating_sub(backward),
+        backward,
+        step.row_optimizer,
+        step.dense_optimizer,
+    ]
+}
+
+/// Of several steps.
+struct Medians {
+    lines: Lines,
+    step: Duration,
+}
+
+impl Medians {
+    fn new(steps: Vec<Lines>) -> Self {
+        let of = |time: &dyn Fn(&Lines) -> Duration| {
+            let mut times: Vec<Duration> = steps.iter().map(time).collect();
+            times.sort_unstable();
+            times[times.len() / 2]
+        };
+        Self {
+            lines: std::array::from_fn(|i| of(&|lines| lines[i])),
+            step: of(&|lines| lines.iter().sum()),
+        }
+    }
+}
+
+/// The DNN after its first layer.
+struct LaterLayers {
+    dnn: Dnn,
+    hidden: Tensor<2>,
+}
+
+impl LaterLayers {
+    fn new(shape: &Shape, device: &Device) -> Self {
+        let device = device.clone().autodiff();
+        let config = DnnConfig::new(HIDDEN[0], HIDDEN[1..].to_vec()).with_d_output(Some(1));
+        let hidden = Tensor::random([shape.batch, HIDDEN[0]], Distribution::Default, &device);
+        Self {
+            dnn: config.init(&device),
+            hidden: hidden.require_grad(),
+        }
+    }
+
+    /// The time forward and backward.
+    fn run(&self) -> [Duration; 2] {
+        let start = Instant::now();
+        let output = self.dnn.forward(self.hidden.clone());
+        let forward = start.elapsed();
+        black_box(output.backward());
+        [forward, start.elapsed() - forward]
+    }
+}
+
+/// The time of a batch, on one thread.
+fn data(shape: &Shape) -> Duration {
+    let directory = tempfile::tempdir().expect("a directory");
+    let layout = ShardLayout {
+        label: "label".to_owned(),
+        grouped: false,
+        fields: (0..FIELDS)
+            .map(|field| FieldLayout {
+                name: format!("C{field}"),
+                num_ids: Some(shape.field_rows()),
+                pooling: None,
+            })
+            .collect(),
+    };
+    let plan = FieldPlan::new(&layout.fields, Numerics::Embedded).expect("proper fields");
+    let shards = Arc::new(shards(shape, directory.path(), layout));
+    let shuffle = Shuffle {
+        seed: 7,
+        buffer_rows: shards.num_rows(),
+    };
+    let epoch = median(shape.steps, |_| {
+        for batch in BatchStream::new(Arc::clone(&shards), shape.batch, Some(shuffle)) {
+            black_box(plan.inputs(batch.expect("shards are read")));
+        }
+    });
+    epoch / BATCHES as u32
+}
+
+fn shards(shape: &Shape, directory: &std::path::Path, layout: ShardLayout) -> Shards {
+    let mut writer = ShardWriter::create(directory, "train", layout, 1).expect("a directory");
+    for step in 0..BATCHES {
+        let inputs = shape.batch(step);
+        let rows = Batch {
+            ids: inputs.ids,
+            labels: inputs.labels,
+            num_rows: inputs.num_rows,
+            ..Batch::default()
+        };
+        (0..rows.num_rows).for_each(|row| writer.add(&rows, row));
+        writer.write_full_row_groups().expect("shards are written");
+    }
+    writer.finish().expect("shards are read")
+}
