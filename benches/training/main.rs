@@ -5,6 +5,7 @@
 //! cargo bench --bench training [-- SHAPE]            rows/s, and the share of the matmul floor
 //! cargo bench --bench training -- split [SHAPE]      where the time of a step goes
 //! cargo bench --bench training -- vocabulary         a step by the vocabulary
+//! cargo bench --bench training -- unmet              a step by how long its rows were not met
 //!
 //! SHAPE: [--steps 7] [--kind field_each] [--rows 1000000] [--batch 2048] [--dim 10]
 //! ```
@@ -25,6 +26,7 @@ mod criteo;
 mod floor;
 mod speed;
 mod split;
+mod unmet;
 mod vocabulary;
 
 use criteo::{BATCH, EMBEDDING_DIM, FIELDS, HIDDEN, dnn_widths};
@@ -45,6 +47,8 @@ enum Part {
     Split(Shape),
     /// A step by the vocabulary and the row optimizer
     Vocabulary(vocabulary::Args),
+    /// A step of the row optimizer by how long its rows were not met
+    Unmet,
 }
 
 /// What is trained, and how often.
@@ -152,5 +156,6 @@ fn main() {
         None => speed::run(&args.shape, &device),
         Some(Part::Split(shape)) => split::run(shape, &device),
         Some(Part::Vocabulary(args)) => vocabulary::run(args, &device),
+        Some(Part::Unmet) => unmet::run(),
     }
 }

@@ -1,0 +1,128 @@
+//! A step of the row optimizer by how many steps did not meet its rows: exact Adam, which makes these
+//! good, beside lazy Adam, which does not, turn by turn and without a head.
+//!
+//! Sets of rows, each as many as a batch can meet and scattered over the tables, are met in turn, a set a
+//! step, and all of them again after steps that meet no row. Until step 1,280 exact Adam replays missed
+//! steps one by one, 256 at most; that step does so for all rows that no step has met from 1,024 on; from
+//! then on a row costs the same however many steps it missed.
+
+use std::time::{Duration, Instant};
+
+use fibinet::nn::{FiBiNetConfig, FieldSizes};
+use fibinet::serve::TableDtype;
+use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables};
+
+use crate::criteo::{BATCH, EMBEDDING_DIM, FIELDS};
+use crate::{milliseconds, row_bytes};
+
+const RULES: [RowRule; 2] = [RowRule::LazyAdam, RowRule::ExactAdam];
+const SETS: usize = 9;
+const SET_ROWS: usize = BATCH * FIELDS;
+/// Of the tables' rows one is met of so many.
+const STRIDE: usize = 5;
+const ROWS: usize = SETS * SET_ROWS * STRIDE;
+/// The step that ends the replaying one by one.
+const EARLY_END: usize = 1280;
+
+pub fn run() {
+    let bytes: usize = RULES.map(row_bytes).iter().sum();
+    let gigabytes = (ROWS * bytes) as f64 / 1e9;
+    println!("tables of {ROWS} rows and their moments take {gigabytes:.1} GB");
+    println!("median of {SETS} steps that meet {SET_ROWS} rows each, in ms");
+    println!("{:<30} {:>8} {:>8} {:>6}", "", "lazy", "exact", "ratio");
+    let mut turns = Turns::new();
+    turns.meet_sets();
+    for missed in [10, 100, 256] {
+        show(&format!("missed {missed}, early"), turns.after(missed));
+    }
+    turns.pause(EARLY_END - 1 - turns.steps);
+    let [_, exact] = turns.step(None).map(milliseconds);
+    let behind = SETS * SET_ROWS;
+    println!(
+        "step {EARLY_END}, {behind} rows behind {:>8} {exact:>8.2}",
+        ""
+    );
+    turns.meet_sets();
+    for missed in [10, 100, 1000, 10_000] {
+        show(&format!("missed {missed}"), turns.after(missed));
+    }
+}
+
+fn show(what: &str, times: [Duration; 2]) {
+    let [lazy, exact] = times.map(milliseconds);
+    println!("{what:<30} {lazy:>8.2} {exact:>8.2} {:>6.2}", exact / lazy);
+}
+
+/// Both optimizers in the same steps.
+struct Turns {
+    optimizers: [(Tables, RowOptimizer); 2],
+    sets: Vec<RowGradients>,
+    steps: usize,
+}
+
+impl Turns {
+    fn new() -> Self {
+        let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM);
+        let sizes = FieldSizes::new(vec![ROWS / FIELDS; FIELDS]).expect("proper sizes");
+        Self {
+            optimizers: RULES.map(|rule| {
+                let tables = Tables::new(&model, sizes.clone(), 7, TableDtype::F32);
+                let tables = tables.expect("a proper config");
+                let optimizer = RowOptimizer::new(rule, &tables, 7);
+                (tables, optimizer)
+            }),
+            sets: (0..SETS).map(set).collect(),
+            steps: 0,
+        }
+    }
+
+    /// A step on a set, or on no row.
+    fn step(&mut self, set: Option<usize>) -> [Duration; 2] {
+        self.steps += 1;
+        let none = RowGradients::default();
+        let gradients = set.map_or(&none, |set| &self.sets[set]);
+        self.optimizers.each_mut().map(|(tables, optimizer)| {
+            let start = Instant::now();
+            optimizer.step(tables, gradients, 1e-3, 1.0);
+            start.elapsed()
+        })
+    }
+
+    /// Steps that meet no row.
+    fn pause(&mut self, steps: usize) {
+        for _ in 0..steps {
+            self.step(None);
+        }
+    }
+
+    /// A step on each set, and the medians.
+    fn meet_sets(&mut self) -> [Duration; 2] {
+        let steps: Vec<_> = (0..SETS).map(|set| self.step(Some(set))).collect();
+        std::array::from_fn(|rule| {
+            let mut times: Vec<Duration> = steps.iter().map(|step| step[rule]).collect();
+            times.sort_unstable();
+            times[SETS / 2]
+        })
+    }
+
+    /// Meets the sets again, each after as many steps without it.
+    fn after(&mut self, missed: usize) -> [Duration; 2] {
+        self.pause(missed - (SETS - 1));
+        self.meet_sets()
+    }
+}
+
+/// Gradients of a set's rows, of 1e-4 to 1e-3 in size.
+fn set(set: usize) -> RowGradients {
+    let numbers = |len: usize| {
+        let draw = |i: usize| fibinet::data::mix_seed(set as u64, i as u64) % 1000;
+        (0..len).map(|i| draw(i) as f32 * 1e-6 + 1e-4).collect()
+    };
+    RowGradients {
+        rows: (0..SET_ROWS)
+            .map(|row| (row * SETS + set) * STRIDE)
+            .collect(),
+        embedding: numbers(SET_ROWS * EMBEDDING_DIM),
+        linear: numbers(SET_ROWS),
+    }
+}
