@@ -83,11 +83,26 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
 
     #[test]
     fn items_come_in_order_and_all_of_them() {
         let items: Vec<u32> = Prefetch::new(0..1000, 3).unwrap().collect();
         assert!(items.into_iter().eq(0..1000));
+    }
+
+    #[test]
+    fn items_are_made_while_one_is_in_use() {
+        let (made, is_made) = channel();
+        let source = (0..9).inspect(move |item: &u32| made.send(*item).expect("it is heard"));
+        let mut items = Prefetch::new(source, 2).unwrap();
+        assert_eq!(items.next(), Some(0));
+        // Nobody asks for more: two come to lie ready, and one is in the making.
+        for item in 0..4 {
+            // Made when it is asked for it would never be there; this long nothing takes.
+            let ahead = is_made.recv_timeout(Duration::from_secs(60));
+            assert_eq!(ahead, Ok(item), "made ahead");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use fibinet_data::{
     Shuffle, mix_seed, prepare, prepare_cached,
 };
 use fibinet_nn::{FiBiNet, FiBiNetConfig};
-use fibinet_serve::{Bundle, BundleError, BundleParts, FieldPlan, LogitMap, Scorer, Staging};
+use fibinet_serve::{
+    Bundle, BundleError, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging,
+};
 
 use crate::config::{Monitor, RunConfig, TrainConfig};
 use crate::error::{NotFinite, TrainError};
@@ -237,6 +239,18 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The batches of an epoch, drawn and laid out ahead of their steps.
+    fn batches(&self) -> Result<Prefetch<Result<RowInputs, DataError>>, TrainError> {
+        let shuffle = Shuffle {
+            seed: mix_seed(self.train.seed ^ SHUFFLE, self.stopping.epoch as u64),
+            buffer_rows: self.spec.shuffle_rows,
+        };
+        let train = Arc::clone(&self.prepared.train);
+        let stream = BatchStream::new(train, self.train.batch_size, Some(shuffle));
+        let plan = self.plan.clone();
+        prefetch(stream.map(move |batch| batch.map(|batch| plan.inputs(&batch))))
+    }
+
     /// An epoch and its evaluations; whether training is over.
     fn epoch(
         &mut self,
@@ -244,15 +258,7 @@ impl Run<'_> {
         observe: &mut impl FnMut(Event),
     ) -> Result<bool, TrainError> {
         let epoch = self.stopping.epoch;
-        let shuffle = Shuffle {
-            seed: mix_seed(self.train.seed ^ SHUFFLE, epoch as u64),
-            buffer_rows: self.spec.shuffle_rows,
-        };
-        let train = Arc::clone(&self.prepared.train);
-        let stream = BatchStream::new(train, self.train.batch_size, Some(shuffle));
-        let plan = self.plan.clone();
-        let inputs = move |batch: Result<Batch, DataError>| batch.map(|batch| plan.inputs(&batch));
-        let mut batches = prefetch(stream.map(inputs))?;
+        let mut batches = self.batches()?;
         let mut rows = 0;
         let mut start = Instant::now();
         while let Some(inputs) = batches.next() {
