@@ -2,12 +2,15 @@
 """Preparing synthetic Criteo rows against pandas and polars doing the same encoding, turn by turn.
 
     python3 benches/prepare/run.py [--rows 1000000] [--vocabulary 1000000] [--rounds 3] [--venv DIR]
+    python3 benches/prepare/run.py --growth [--rows 1000000] [--vocabulary 1000000] [--rounds 3]
 
 Each program reads the same tab-separated file, cuts its rows 80/10/10, counts tokens on the training
 rows alone, gives an id to each met ten times, turns integers into log2 tokens, and writes encoded Parquet;
 each is a process of its own. Figures are medians over the rounds: wall seconds, rows and megabytes a
 second, peak memory. The peers need pandas, polars and pyarrow, which go into a virtual environment of
 their own.
+
+With --growth there are no peers: fibinet prepares the rows and four times as many of the same vocabulary.
 """
 import argparse
 import os
@@ -91,49 +94,90 @@ def measure(command, directory):
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--rows", type=int, default=1_000_000)
-    arguments.add_argument("--vocabulary", type=int, default=1_000_000)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--venv", type=pathlib.Path, default=ROOT / "target" / "prepare_peers")
-    arguments = arguments.parse_args()
+def build():
     subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-    fibinet = str(ROOT / "target" / "release" / "fibinet")
-    python, installed = arguments.venv / "bin" / "python", arguments.venv / "installed"
+    return str(ROOT / "target" / "release" / "fibinet")
+
+
+def peer_python(directory):
+    python, installed = directory / "bin" / "python", directory / "installed"
     if not installed.exists():
-        venv.create(arguments.venv, with_pip=True)
+        venv.create(directory, with_pip=True)
         packages = ["pandas", "polars", "pyarrow"]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
         installed.touch()
+    return str(python)
 
-    with tempfile.TemporaryDirectory() as directory:
-        directory = pathlib.Path(directory)
-        source = directory / "train.txt"
-        sizes = ["--rows", str(arguments.rows), "--vocabulary", str(arguments.vocabulary)]
-        subprocess.run([fibinet, "synth", *sizes, "-o", source], check=True)
-        subprocess.run([fibinet, "init", "train.txt", "--schema", "criteo"], cwd=directory, check=True)
-        megabytes = source.stat().st_size / 1e6
-        programs = {
-            "fibinet": [fibinet, "prepare", "fibinet.toml", "--cache", "cache"],
-            "polars": [str(python), str(HERE / "run.py"), "polars", source, directory / "polars"],
-            "pandas": [str(python), str(HERE / "run.py"), "pandas", source, directory / "pandas"],
-        }
-        figures = {name: [] for name in programs}
-        for _ in range(arguments.rounds):
-            for name, command in programs.items():
-                shutil.rmtree(directory / "cache", ignore_errors=True)
-                (directory / name).mkdir(exist_ok=True)
-                figures[name].append(measure(command, directory))
+
+def synthesize(fibinet, rows, vocabulary, directory):
+    """A file of rows in a directory, with its run file."""
+    source = directory / "train.txt"
+    sizes = ["--rows", str(rows), "--vocabulary", str(vocabulary)]
+    subprocess.run([fibinet, "synth", *sizes, "-o", source], check=True)
+    subprocess.run([fibinet, "init", "train.txt", "--schema", "criteo"], cwd=directory, check=True)
+    return source
+
+
+def prepare(fibinet, directory):
+    """What it takes to prepare a directory's file, when nothing is cached."""
+    shutil.rmtree(directory / "cache", ignore_errors=True)
+    return measure([fibinet, "prepare", "fibinet.toml", "--cache", "cache"], directory)
+
+
+def medians(figures):
+    return {name: [statistics.median(column) for column in zip(*runs)] for name, runs in figures.items()}
+
+
+def growth(arguments, fibinet, directory):
+    sizes = [arguments.rows, 4 * arguments.rows]
+    for rows in sizes:
+        (directory / str(rows)).mkdir()
+        synthesize(fibinet, rows, arguments.vocabulary, directory / str(rows))
+    figures = {rows: [] for rows in sizes}
+    for _ in range(arguments.rounds):
+        for rows, runs in figures.items():
+            runs.append(prepare(fibinet, directory / str(rows)))
+    print(f"{os.cpu_count()} CPUs, vocabulary {arguments.vocabulary}, medians of {arguments.rounds} rounds")
+    print(f"{'rows':>10}{'seconds':>9}{'MiB':>8}")
+    for rows, (seconds, mebibytes) in medians(figures).items():
+        print(f"{rows:>10}{seconds:>9.2f}{mebibytes:>8.0f}")
+
+
+def against_peers(arguments, fibinet, directory):
+    python = peer_python(arguments.venv)
+    source = synthesize(fibinet, arguments.rows, arguments.vocabulary, directory)
+    megabytes = source.stat().st_size / 1e6
+    figures = {name: [] for name in ["fibinet", "polars", "pandas"]}
+    for _ in range(arguments.rounds):
+        for name, runs in figures.items():
+            if name == "fibinet":
+                runs.append(prepare(fibinet, directory))
+                continue
+            target = directory / name
+            target.mkdir(exist_ok=True)
+            runs.append(measure([python, str(HERE / "run.py"), name, source, target], directory))
     print(f"{os.cpu_count()} CPUs, {arguments.rows} rows, {megabytes:.0f} MB, medians of {arguments.rounds} rounds")
     print(f"{'':<10}{'seconds':>9}{'rows/s':>11}{'MB/s':>8}{'ratio':>8}{'MiB':>8}")
-    median = {name: [statistics.median(column) for column in zip(*runs)] for name, runs in figures.items()}
+    median = medians(figures)
     for name, (seconds, mebibytes) in median.items():
         ratio = seconds / median["fibinet"][0]
         print(
             f"{name:<10}{seconds:>9.2f}{arguments.rows / seconds:>11.0f}{megabytes / seconds:>8.0f}"
             f"{ratio:>8.2f}{mebibytes:>8.0f}"
         )
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--vocabulary", type=int, default=1_000_000)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--venv", type=pathlib.Path, default=ROOT / "target" / "prepare_peers")
+    arguments.add_argument("--growth", action="store_true", help="peak memory by rows, without peers")
+    arguments = arguments.parse_args()
+    run = growth if arguments.growth else against_peers
+    with tempfile.TemporaryDirectory() as directory:
+        run(arguments, build(), pathlib.Path(directory))
 
 
 if __name__ == "__main__":
