@@ -169,7 +169,7 @@ fn data(shape: &Shape) -> Duration {
     };
     let epoch = median(shape.steps, |_| {
         for batch in BatchStream::new(Arc::clone(&shards), shape.batch, Some(shuffle)) {
-            black_box(plan.inputs(batch.expect("shards are read")));
+            black_box(plan.inputs(&batch.expect("shards are read")));
         }
     });
     epoch / BATCHES as u32
