@@ -1,7 +1,7 @@
 //! Fused operations, one folder a backend.
 //!
 //! A kernel replaces a chain of tensor operations where the chain's arrays, not its arithmetic, cost
-//! the time. The chain stays, in the layer: it is what every backend without a kernel runs, what
+//! the time, or a product that the backend does on one thread. The chain stays, in the layer: it is what every backend without a kernel runs, what
 //! autodiff and graph capture see there, and what the tests compare the kernel with. So an entry
 //! point answers `None` where no kernel applies or pays, and the layer goes on by itself.
 //!
@@ -27,7 +27,7 @@ mod ops;
 /// Rows whose pairs exist at once in the backward pass.
 const ROWS: usize = 2048;
 
-/// Rows that one thread takes at a time.
+/// Rows whose pairs of a task are formed and multiplied together, by one thread.
 const PANEL_ROWS: usize = 256;
 
 /// Pair columns that are formed together, if one pair has no more: as deep as gemm's own blocks of the
@@ -37,8 +37,8 @@ const TASK_COLUMNS: usize = 384;
 /// Tasks of the backward pass whose columns exist at once, but for more than as many threads.
 const TASKS: usize = 4;
 
-/// The most bytes of pairs, forward and backward, that exist at once where [`pairs_linear`] applies:
-/// with field_interaction each pair's left vector lies beside it.
+/// The most bytes of pairs, forward and backward, that exist at once where [`pairs_linear`] applies to
+/// more rows than a few: with field_interaction each pair's left vector lies beside it.
 pub(crate) fn bytes_at_once(
     kind: BilinearKind,
     [num_rows, num_fields, embedding_dim]: [usize; 3],
@@ -51,7 +51,7 @@ pub(crate) fn bytes_at_once(
     };
     let num_threads = num_threads.max(1);
     let width = columns.min(TASK_COLUMNS.max(embedding_dim));
-    let forward = width * num_rows.min(num_threads * PANEL_ROWS);
+    let forward = (num_threads * width * num_rows.min(PANEL_ROWS)).min(columns * num_rows);
     let num_tasks = TASKS.next_multiple_of(num_threads);
     let backward = columns.min(num_tasks * width) * num_rows.min(ROWS);
     [forward, backward].map(|numbers| arrays * numbers * size_of::<f32>())
@@ -106,6 +106,23 @@ pub(crate) fn pairs_linear(
 ///   weight or no bias
 pub(crate) fn few_linear(input: &Tensor<2>, map: &Linear) -> Option<Tensor<2>> {
     ops::few_linear(input, &map.weight.val(), &map.bias.as_ref()?.val())
+}
+
+#[cfg(test)]
+mod memory {
+    use super::*;
+
+    /// One thread more holds as much more, until that is every pair there is.
+    #[test]
+    fn pairs_at_once_are_those_of_the_threads() {
+        let forward = |num_rows, num_threads| {
+            bytes_at_once(BilinearKind::FieldAll, [num_rows, 39, 10], num_threads)[0]
+        };
+        assert_eq!(forward(257, 2), 2 * 256 * 384 * 4);
+        assert_eq!(forward(2048, 16), 16 * 256 * 384 * 4);
+        assert_eq!(forward(5, 8), 8 * 5 * 384 * 4);
+        assert_eq!(forward(5, 99), 5 * 14_820 * 4);
+    }
 }
 
 #[cfg(all(test, feature = "flex", feature = "autodiff"))]

@@ -255,7 +255,7 @@ fn a_few_rows_read_the_whole_weight() {
 }
 
 #[test]
-fn more_rows_than_a_block_holds_work() {
+fn more_rows_than_a_range_holds_work() {
     for kind in KINDS {
         assert_kernels_match(&case(kind, 3, 2, 2048 + 65));
     }
@@ -279,7 +279,7 @@ fn the_number_of_threads_changes_no_bit() {
         pool.build().expect("threads start").install(run)
     };
     for kind in KINDS {
-        // At 600 rows a block's products are threaded too, and backward there are three panels.
+        // 600 rows are three panels, and forward five groups of columns.
         for batch in [600, 2] {
             let mut case = case(kind, 24, 10, batch);
             case.num_outputs = 96;
@@ -324,7 +324,12 @@ fn a_linear_map_is_left_to_tensor_ops_where_the_kernel_does_not_pay_or_apply() {
     assert!(!runs(0, 400, &device));
     assert!(!runs(5, 400, &device));
     assert!(!runs(1, 100, &device));
-    assert!(!runs(1, 400, &device.autodiff()));
+    assert!(!runs(1, 400, &device.clone().autodiff()));
+    let input: Tensor<2> = numbers([1, 400], 3, &device);
+    let mut map = linear(400, 400, &device);
+    assert!(super::few_linear(&input.clone().cast(burn::tensor::DType::F16), &map).is_none());
+    map.bias = None;
+    assert!(super::few_linear(&input, &map).is_none());
 }
 
 /// A linear map with a bias, of numbers of its own.

@@ -207,7 +207,7 @@ impl FiBiNetConfig {
     /// let config = fibinet_nn::FiBiNetConfig::new(39, 10);
     /// let bytes = config.pair_bytes(2048, 2);
     /// assert_eq!(bytes.array, 2048 * 14_820 * 4);
-    /// assert_eq!(bytes.fused, Some([2048 * 768 * 4, 2048 * 4 * 384 * 4]));
+    /// assert_eq!(bytes.fused, Some([2 * 256 * 384 * 4, 2048 * 4 * 384 * 4]));
     /// ```
     pub fn pair_bytes(&self, num_rows: usize, num_threads: usize) -> PairBytes {
         let columns = 2 * num_pairs(self.num_fields) * self.embedding_dim;

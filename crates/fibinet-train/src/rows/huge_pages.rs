@@ -4,8 +4,9 @@ use bytemuck::Zeroable;
 ///
 /// Where the system gives huge pages to who asks, it is asked for them: rows met are far apart, so with
 /// small pages the processor looks up where each of them lies in tables that no cache holds. Memory is
-/// then taken 2 MB at a time. A step at 10 and 30 million rows (`cargo bench --bench training -- vocabulary
-/// 9`, Zen 4) takes 1.02 times as long as at 100,000, where it took 1.04 to 1.09 and 1.12.
+/// then taken 2 MB at a time. A step of exact Adam at 10 and 30 million rows (`cargo bench --bench training
+/// -- vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000, where it took
+/// 1.04 and 1.12.
 pub(crate) fn zeroed<T: Zeroable>(len: usize) -> Vec<T> {
     let mut numbers = bytemuck::zeroed_vec(len);
     ask_for_huge_pages(&mut numbers);

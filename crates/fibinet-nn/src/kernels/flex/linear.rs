@@ -72,14 +72,14 @@ pub(super) struct LinearGradients {
 
 /// `[p; q; dense] W`, `[B, H]`.
 pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
-    let len = sides[0].num_rows() * map.num_outputs;
+    let batch = sides[0].num_rows();
+    let len = batch * map.num_outputs;
     let tasks = tasks(shape, TASK_COLUMNS);
-    let num_panels = sides[0].num_rows().div_ceil(PANEL_ROWS).max(1);
-    let num_groups = (JOBS / num_panels).clamp(1, MOST_GROUPS);
+    let num_groups = (JOBS / batch.div_ceil(PANEL_ROWS)).clamp(1, MOST_GROUPS);
     let mut groups = tasks.chunks(tasks.len().div_ceil(num_groups));
     let mut out = vec![0.0; len];
     let mut others = vec![0.0; (groups.len() - 1) * len];
-    let outs = core::iter::once(&mut out[..]).chain(others.chunks_mut(len.max(1)));
+    let outs = core::iter::once(&mut out[..]).chain(others.chunks_mut(len));
     let jobs: Vec<_> = outs
         .zip(&mut groups)
         .flat_map(|(out, tasks)| {
@@ -91,12 +91,11 @@ pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec
         .for_each_init(Room::default, |room, (tasks, first_row, out)| {
             room.add_products(sides, tasks, first_row, map, out);
         });
-    add_all(&mut out, &others);
+    add_arrays(&mut out, &others);
     if let Some((dense, num_dense)) = map.dense {
         let weight = &map.weight[2 * shape.num_columns() * map.num_outputs..];
-        let size = [dense.len() / num_dense, map.num_outputs];
-        MatrixMut::new(&mut out, size, map.num_outputs).product(
-            Matrix::new(dense, [size[0], num_dense], num_dense),
+        MatrixMut::new(&mut out, [batch, map.num_outputs], map.num_outputs).product(
+            Matrix::new(dense, [batch, num_dense], num_dense),
             Matrix::new(weight, [num_dense, map.num_outputs], map.num_outputs),
             Write::Add,
         );
@@ -150,7 +149,7 @@ impl Room {
 }
 
 /// Adds arrays as long as the first, one after the other.
-fn add_all(sum: &mut [f32], others: &[f32]) {
+fn add_arrays(sum: &mut [f32], others: &[f32]) {
     const CHUNK: usize = 1 << 14;
     let len = sum.len();
     let chunks = sum.par_chunks_mut(CHUNK).enumerate();

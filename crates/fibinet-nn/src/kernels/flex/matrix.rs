@@ -1,4 +1,3 @@
-#[cfg(feature = "autodiff")]
 use core::ops::Range;
 
 use gemm::Parallelism;
@@ -53,7 +52,6 @@ impl<'a> Matrix<'a> {
     }
 
     /// Some columns of it.
-    #[cfg(feature = "autodiff")]
     pub fn columns(self, columns: Range<usize>) -> Self {
         assert!(columns.start < columns.end && columns.end <= self.columns);
         Self {

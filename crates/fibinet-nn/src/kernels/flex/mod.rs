@@ -1,4 +1,4 @@
-//! The pair kernels of Burn's flex backend, for f32.
+//! The kernels of Burn's flex backend, for f32.
 
 mod few;
 mod few_linear;

@@ -4,9 +4,9 @@
 
 use core::ops::Range;
 
-#[cfg(target_arch = "x86_64")]
-use pulp::x86::V3;
 use pulp::{Arch, Simd, WithSimd};
+#[cfg(target_arch = "x86_64")]
+use pulp::{Scalar, x86::V3};
 
 use super::tasks::Run;
 use crate::pairs::num_pairs;
@@ -70,14 +70,16 @@ pub(super) trait VectorLoop: Sized {
     /// times as long.
     fn run(self) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = V3::try_new() {
-            return Simd::vectorize(simd, Levels(self));
+        match V3::try_new() {
+            Some(simd) => Simd::vectorize(simd, Levels(self)),
+            None => Simd::vectorize(Scalar, Levels(self)),
         }
+        #[cfg(not(target_arch = "x86_64"))]
         Arch::new().dispatch(Levels(self));
     }
 }
 
-/// Compiles a [`VectorLoop`] for each SIMD level.
+/// A [`VectorLoop`] at a SIMD level.
 struct Levels<L>(L);
 
 impl<L: VectorLoop> WithSimd for Levels<L> {

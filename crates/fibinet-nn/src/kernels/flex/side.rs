@@ -8,9 +8,9 @@ use super::rows::{Cross, CrossEach, RowShape, Strip, Swap, VectorLoop};
 use super::tasks::Task;
 use crate::layers::bilinear::BilinearKind;
 
-/// Rows that one thread takes at a time: their pairs of one block stay in a core's second-level
-/// cache. Sums over the batch are made chunk by chunk and folded in the chunks' order, so that they
-/// do not depend on the number of threads.
+/// Rows of the array of pairs that one thread writes or reads at a time, and whose left vectors it makes:
+/// their pairs of one task stay in a core's second-level cache. Sums over the batch are made chunk by
+/// chunk and folded in the chunks' order, so that they do not depend on the number of threads.
 pub(super) const CHUNK: usize = 64;
 
 /// One side of the pairs, ready to be formed task by task.

@@ -8,10 +8,11 @@ use pulp::{Arch, Scalar, Simd, WithSimd};
 use crate::kernels::flex::tasks::Run;
 
 /// Lanes that a loop takes at a time.
-pub(super) const REGISTERS: usize = 64;
+pub(super) const LANES_AT_ONCE: usize = 64;
 
 /// Reads the pairs' gradient of a run once: `to_left[i] += gradient[i, j] ⊙ right[j]` and
-/// `to_right[j] += gradient[i, j] ⊙ left[i]`, for some lanes of rows of `stride`.
+/// `to_right[j] += gradient[i, j] ⊙ left[i]`, for some lanes of rows of `stride`. The last lanes, where
+/// they fill no register, round once more, since they are not fused.
 pub(super) struct Fold<'a> {
     pub(super) dim: usize,
     pub(super) run: &'a Run,

@@ -17,7 +17,7 @@ use core::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use self::lanes::{Fold, PassOn, REGISTERS, product, transpose, transposed};
+use self::lanes::{Fold, LANES_AT_ONCE, PassOn, product, transpose, transposed};
 use super::few::FewSide;
 use super::gradient::{Gradients, matrix_mut};
 use super::matrix::{Matrix, MatrixMut, Write};
@@ -148,8 +148,8 @@ pub(super) fn backward(
                 .enumerate()
                 .for_each(|(index, panel)| {
                     let num_lanes = panel[0].lanes;
-                    for start in (0..num_lanes).step_by(REGISTERS) {
-                        let lanes = start..num_lanes.min(start + REGISTERS);
+                    for start in (0..num_lanes).step_by(LANES_AT_ONCE) {
+                        let lanes = start..num_lanes.min(start + LANES_AT_ONCE);
                         for (task, room) in tasks.iter().zip(&rooms) {
                             let side = &of_rows[task.side];
                             panel[task.side].collect(index, side, task, room, lanes.clone());
