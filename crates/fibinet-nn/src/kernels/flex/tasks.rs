@@ -3,6 +3,7 @@ use core::ops::Range;
 use super::matrix::Matrix;
 use super::rows::RowShape;
 use super::side::side_of;
+use crate::pairs::num_pairs;
 
 /// Pairs of one left field that follow each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,19 +26,21 @@ pub(super) struct Task {
     pub(super) width: usize,
 }
 
-/// The tasks of both sides, each of whole pairs of one side.
+/// The tasks of both sides, each of whole pairs of one side, as even as they can be.
 pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
     let dim = shape.embedding_dim;
-    let most = (columns / dim).max(1);
-    let mut tasks: Vec<Task> = Vec::new();
+    let num_pairs = num_pairs(shape.num_fields);
+    let num_tasks = num_pairs.div_ceil((columns / dim).max(1));
+    let mut tasks: Vec<Task> = Vec::with_capacity(2 * num_tasks);
     let mut first = 0;
     for side in 0..2 {
-        let mut room = 0;
+        let (mut pairs_left, mut tasks_left, mut room) = (num_pairs, num_tasks, 0);
         for left in 0..shape.num_fields {
             let mut rights = left + 1..shape.num_fields;
             while !rights.is_empty() {
                 if room == 0 {
-                    room = most;
+                    room = pairs_left.div_ceil(tasks_left);
+                    (pairs_left, tasks_left) = (pairs_left - room, tasks_left - 1);
                     tasks.push(Task {
                         side,
                         runs: Vec::new(),
@@ -121,32 +124,49 @@ impl Run {
 mod tests {
     use super::*;
 
-    #[test]
-    fn tasks_are_whole_pairs_in_order() {
-        let shape = RowShape {
-            num_fields: 4,
-            embedding_dim: 3,
-        };
-        let tasks = tasks(shape, 13);
-        let columns: Vec<_> = tasks
+    const SHAPE: RowShape = RowShape {
+        num_fields: 4,
+        embedding_dim: 3,
+    };
+
+    /// Side, first column and width of each.
+    fn columns(tasks: &[Task]) -> Vec<(usize, usize, usize)> {
+        let columns = tasks
             .iter()
-            .map(|task| (task.side, task.column, task.width))
-            .collect();
-        assert_eq!(columns, [(0, 0, 12), (0, 12, 6), (1, 18, 12), (1, 30, 6)]);
-        let run = |left, rights, column| Run {
+            .map(|task| (task.side, task.column, task.width));
+        columns.collect()
+    }
+
+    fn run(left: usize, rights: Range<usize>, column: usize) -> Run {
+        Run {
             left,
             rights,
             column,
-        };
-        assert_eq!(tasks[0].runs, [run(0, 1..4, 0), run(1, 2..3, 9)]);
-        assert_eq!(tasks[1].runs, [run(1, 3..4, 0), run(2, 3..4, 3)]);
+        }
+    }
 
-        let fields = whole_fields(shape, 10);
-        let columns: Vec<_> = fields
-            .iter()
-            .map(|task| (task.side, task.column, task.width))
-            .collect();
-        assert_eq!(columns, [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)]);
+    #[test]
+    fn tasks_are_whole_pairs_in_order() {
+        let tasks = tasks(SHAPE, 7);
+        let expected = [0, 6, 12, 18, 24, 30].map(|column| (column / 18, column, 6));
+        assert_eq!(columns(&tasks), expected);
+        assert_eq!(tasks[0].runs, [run(0, 1..3, 0)]);
+        assert_eq!(tasks[1].runs, [run(0, 3..4, 0), run(1, 2..3, 3)]);
+        assert_eq!(tasks[5].runs, [run(1, 3..4, 0), run(2, 3..4, 3)]);
+    }
+
+    #[test]
+    fn tasks_are_even() {
+        // Six pairs by four at most are three and three.
+        let expected = [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)];
+        assert_eq!(columns(&tasks(SHAPE, 13)), expected);
+    }
+
+    #[test]
+    fn whole_fields_are_not_cut() {
+        let fields = whole_fields(SHAPE, 10);
+        let expected = [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)];
+        assert_eq!(columns(&fields), expected);
         assert_eq!(fields[0].runs, [run(0, 1..4, 0)]);
         assert_eq!(fields[3].runs, [run(1, 2..4, 0), run(2, 3..4, 6)]);
     }
