@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         test.logloss
     );
 
+    // `evaluate` would check every byte first, by `Bundle::open_verified`; these were written just now.
     let scorer = Scorer::open(&out, &device)?;
     let data = root.join("examples/data/adult_2600.csv");
     let mut reader = open_rows(&data, scorer.encoder().format(), Label::Required)?;

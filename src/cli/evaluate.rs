@@ -3,14 +3,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use fibinet::data::{DataError, Label, open_rows};
-use fibinet::serve::{BundleError, ScoreOptions, Scorer};
+use fibinet::serve::{Bundle, BundleError, ScoreOptions, Scorer};
 use fibinet::train::Predictions;
 
 use super::bad_row::BadRow;
 use super::progress::{left_out_line, metrics_line};
 use super::{UsageError, device, print, say};
 
-/// Judge a bundle on labelled rows: AUC and log loss
+/// Check every byte of a bundle, and judge it on labelled rows: AUC and log loss
 ///
 /// Example: fibinet evaluate runs/first --data test.csv
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         return Err(UsageError(message).into());
     }
     let device = device::select(args.device.as_deref())?;
-    let scorer = Scorer::open(&args.run, &device)?;
+    let scorer = Scorer::new(Bundle::open_verified(&args.run)?, &device)?;
     let mut reader = open_rows(&args.data, scorer.encoder().format(), Label::Required)
         .map_err(BundleError::Data)?;
     let negative_rate = args.negative_rate.unwrap_or(scorer.bundle().negative_rate);

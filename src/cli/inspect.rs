@@ -20,8 +20,7 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
-    Bundle::verify(&args.run)?;
-    let scorer = Scorer::open(&args.run, &device::select(None)?)?;
+    let scorer = Scorer::new(Bundle::open_verified(&args.run)?, &device::select(None)?)?;
     let bundle = scorer.bundle();
     let config = &bundle.config;
     let tables = bundle.tables();

@@ -152,26 +152,31 @@ impl BundleParts<'_> {
 impl Bundle {
     /// Checks a bundle, all but the numbers in its tables, and maps those. That every file is there, the
     /// tables as long as they should be, is always checked; their numbers are read by whom they serve,
-    /// and [`verify`](Self::verify) reads them all.
+    /// and [`open_verified`](Self::open_verified) reads them all.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory is no bundle, is of a newer format, a file other than the tables is not as it
+    /// was written, or the tables are of another length or shape. Other numbers in them are no error.
+    pub fn open(path: &Path) -> Result<Self, BundleError> {
+        Self::open_checked(path, Some(TABLES))
+    }
+
+    /// As [`open`](Self::open), with every byte checked, about 2 GB a second where the processor has
+    /// instructions for SHA-256.
     ///
     /// # Errors
     ///
     /// Where the directory is no bundle, is of a newer format, or a file is not as it was written.
-    pub fn open(path: &Path) -> Result<Self, BundleError> {
-        check_format(path)?;
-        verify(path, Some(TABLES))?;
-        Self::open_unchecked(path)
+    pub fn open_verified(path: &Path) -> Result<Self, BundleError> {
+        Self::open_checked(path, None)
     }
 
-    /// Checks every byte of a bundle, about 2 GB a second where the processor has instructions for
-    /// SHA-256.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open).
-    pub fn verify(path: &Path) -> Result<(), BundleError> {
+    /// Opens a bundle whose files, but for `unread`, are as their checksums say.
+    fn open_checked(path: &Path, unread: Option<&str>) -> Result<Self, BundleError> {
         check_format(path)?;
-        verify(path, None)
+        verify(path, unread)?;
+        Self::open_unchecked(path)
     }
 
     /// Opens what [`BundleParts`] wrote, before it is committed and has checksums.

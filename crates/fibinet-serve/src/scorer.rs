@@ -32,11 +32,12 @@ struct BatchMemory {
 }
 
 impl Scorer {
-    /// Opens a bundle.
+    /// Opens a bundle, all but the numbers in its tables checked; [`new`](Self::new) takes one that
+    /// [`Bundle::open_verified`] read in full.
     ///
     /// # Errors
     ///
-    /// As [`Bundle::open`].
+    /// As [`Bundle::open`] and [`Bundle::head`].
     pub fn open(path: &Path, device: &Device) -> Result<Self, BundleError> {
         Self::new(Bundle::open(path)?, device)
     }

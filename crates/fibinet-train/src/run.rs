@@ -10,9 +10,7 @@ use fibinet_data::{
     Shuffle, mix_seed, prepare, prepare_cached,
 };
 use fibinet_nn::{FiBiNet, FiBiNetConfig};
-use fibinet_serve::{
-    Bundle, BundleError, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging,
-};
+use fibinet_serve::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging};
 
 use crate::config::{Monitor, RunConfig, TrainConfig};
 use crate::error::{NotFinite, TrainError};
@@ -88,7 +86,8 @@ pub fn train(
     let spec = config.validate()?;
     let staging = Staging::create(options.out, options.force)?;
     let shards = staging.path().join(SHARDS);
-    let base = options.warm_start.map(open_verified).transpose()?;
+    // All of it is read anyway, and what is damaged would be handed on.
+    let base = options.warm_start.map(Bundle::open_verified).transpose()?;
     let base_encoder = base.as_ref().map(|base| &base.encoder);
     let progress = |progress| observe(Event::Preparing(progress));
     let prepared = match options.cache {
@@ -461,12 +460,6 @@ impl Run<'_> {
         };
         (weighted_logloss(&mapped, &valid.labels, weight) < uncalibrated).then_some(map)
     }
-}
-
-/// The bundle that a run starts from: all of it is read anyway, and what is damaged would be handed on.
-fn open_verified(path: &Path) -> Result<Bundle, BundleError> {
-    Bundle::verify(path)?;
-    Bundle::open(path)
 }
 
 /// The logits of a split's rows, whose batches are read ahead.
