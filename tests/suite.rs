@@ -4,4 +4,5 @@
 mod cli;
 mod golden;
 mod learns;
+mod scores;
 mod tensors;

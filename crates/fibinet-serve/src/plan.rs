@@ -146,7 +146,7 @@ impl FieldPlan {
     /// # Panics
     ///
     /// As [`inputs`](Self::inputs).
-    pub fn inputs_into(&self, batch: &Batch, inputs: &mut RowInputs) {
+    pub(crate) fn inputs_into(&self, batch: &Batch, inputs: &mut RowInputs) {
         let num_rows = batch.num_rows;
         assert_eq!(batch.ids.len(), num_rows * self.num_ids, "ids of the batch");
         assert_eq!(

@@ -10,9 +10,9 @@ use fibinet_nn::FiBiNet;
 use crate::batch_reader::BatchReader;
 use crate::bundle::Bundle;
 use crate::error::BundleError;
-use crate::input_memory::InputMemory;
+use crate::input_memory::{InputMemory, gives_memory_back};
 use crate::plan::RowInputs;
-use crate::tables::score_in;
+use crate::tables::{score, score_in};
 
 /// Raw rows to probabilities: a bundle on a device.
 #[derive(Debug)]
@@ -75,7 +75,9 @@ impl Scorer {
     /// The logits of encoded rows, calibrated as the bundle says.
     ///
     /// Memory for the inputs is kept for the next call, as much as the largest batch took, by as many
-    /// threads as called at once.
+    /// threads as called at once. Threads may call at once, those of rayon's pool too: on flex the pool
+    /// does the work, and one of its threads that waits for a part of a batch may do all of another
+    /// call meanwhile. On other devices the caller's thread does it, whose stream of work a GPU has.
     ///
     /// # Panics
     ///
@@ -85,10 +87,12 @@ impl Scorer {
         let mut memory = kept().pop().unwrap_or_default();
         let BatchMemory { rows, inputs } = &mut memory;
         self.bundle.plan.inputs_into(batch, rows);
-        let tables = self.bundle.tables();
-        // In the pool, whose threads then stay awake from one kernel to the next.
-        let mut logits =
-            rayon::scope(|_| score_in(inputs, &self.head, &tables, rows, &self.device));
+        let (tables, device) = (self.bundle.tables(), &self.device);
+        let mut logits = match gives_memory_back(device) {
+            // In the pool, whose threads then stay awake from one kernel to the next.
+            true => rayon::scope(|_| score_in(inputs, &self.head, &tables, rows, device)),
+            false => score(&self.head, &tables, rows, device),
+        };
         kept().push(memory);
         for logit in &mut logits {
             *logit = self.bundle.output.apply(*logit);
@@ -111,7 +115,7 @@ impl Scorer {
         let data = |error: DataError| E::from(BundleError::Data(error));
         let encoder = self.encoder().rows(reader, options.labels).map_err(data)?;
         let mut reader = BatchReader::new(reader, encoder, options);
-        let (mut batch, mut scored) = (Batch::default(), ScoredRows::default());
+        let (mut batch, mut scored) = (Batch::default(), ScoredRows::none());
         let (mut rows, mut more) = (0, true);
         while more {
             more = reader.read(&mut batch, &mut scored.carried).map_err(data)?;
@@ -145,7 +149,7 @@ pub struct ScoreOptions {
 }
 
 /// A batch of scored rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ScoredRows {
     /// A logit a row.
     pub logits: Vec<f32>,
@@ -155,6 +159,17 @@ pub struct ScoredRows {
     pub groups: Vec<u64>,
     /// The cells of the columns that were asked for, a record a row; none where none were.
     pub carried: Vec<ByteRecord>,
+}
+
+impl ScoredRows {
+    fn none() -> Self {
+        Self {
+            logits: Vec::new(),
+            labels: Vec::new(),
+            groups: Vec::new(),
+            carried: Vec::new(),
+        }
+    }
 }
 
 /// The probability of a logit, `1 / (1 + exp(-z))`.

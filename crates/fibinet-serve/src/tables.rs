@@ -5,7 +5,7 @@ use fibinet_data::Pooling;
 use fibinet_nn::{FieldInputs, FieldSizes, Head};
 use rayon::prelude::*;
 
-use crate::input_memory::{InputMemory, gives_memory_back};
+use crate::input_memory::InputMemory;
 use crate::plan::RowInputs;
 use crate::table_slice::TableSlice;
 
@@ -187,11 +187,14 @@ pub fn score(
     rows: &RowInputs,
     device: &Device,
 ) -> Vec<f32> {
-    score_in(&mut InputMemory::default(), head, tables, rows, device)
+    match rows.num_rows {
+        0 => Vec::new(),
+        _ => logits(head, tables.field_inputs(rows, device)),
+    }
 }
 
-/// As [`score`], with inputs in the memory of another batch's, which is there again afterwards where
-/// the device gives it back.
+/// As [`score`], with inputs in the memory of another batch's, which is there again afterwards. For
+/// devices that give memory back; from others it would be copied.
 pub(crate) fn score_in(
     memory: &mut InputMemory,
     head: &impl Head,
@@ -203,11 +206,14 @@ pub(crate) fn score_in(
         return Vec::new();
     }
     let inputs = tables.field_inputs_in(memory, rows, device);
-    let used = gives_memory_back(device).then(|| inputs.clone());
+    let used = inputs.clone();
+    let logits = logits(head, inputs);
+    memory.take_back(used);
+    logits
+}
+
+fn logits(head: &impl Head, inputs: FieldInputs) -> Vec<f32> {
     let logits = head.forward(inputs).into_data();
-    if let Some(used) = used {
-        memory.take_back(used);
-    }
     logits.try_into_vec().expect("logits are f32")
 }
 

@@ -1,0 +1,69 @@
+//! A bundle's scorer, called by several threads at once.
+
+use std::path::Path;
+
+use fibinet::data::Batch;
+use fibinet::nn::Backend;
+use fibinet::serve::Scorer;
+use fibinet::train::{RunConfig, RunOptions, train};
+use rayon::prelude::*;
+
+const ROWS: usize = 700;
+const CALLS: usize = 16;
+
+/// Of a model that saw the sample once.
+fn scorer(directory: &Path) -> Scorer {
+    let backend = Backend::compiled().next().expect("a backend");
+    let device = backend.device().expect("its device");
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/adult.toml");
+    let one_epoch = ["train.epochs=1".to_owned()];
+    let config = RunConfig::read(&config, &one_epoch).expect("a run file");
+    let out = directory.join("run");
+    let options = RunOptions {
+        out: &out,
+        force: false,
+        device: &device,
+        warm_start: None,
+        cache: None,
+    };
+    train(&config, &options, |_| {}).expect("a trained model");
+    Scorer::open(&out, &device).expect("a bundle")
+}
+
+/// Rows of ids of every field.
+fn batch(scorer: &Scorer) -> Batch {
+    let layout = scorer.encoder().layout();
+    let num_ids: Vec<usize> = layout.iter().filter_map(|field| field.num_ids).collect();
+    assert_eq!(num_ids.len(), layout.len(), "every field has ids");
+    let places = (0..ROWS).flat_map(|row| num_ids.iter().map(move |ids| row * 7 % ids));
+    Batch {
+        ids: places.map(|id| id as u32).collect(),
+        num_rows: ROWS,
+        ..Batch::default()
+    }
+}
+
+#[test]
+fn logits_are_the_same_bits_on_several_threads_at_once_and_in_a_pool() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let scorer = scorer(directory.path());
+    let batch = batch(&scorer);
+    let bits = || -> Vec<u32> {
+        let logits = scorer.logits(&batch);
+        logits.into_iter().map(f32::to_bits).collect()
+    };
+    let alone = bits();
+    assert_eq!(alone.len(), ROWS);
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| (0..CALLS).for_each(|_| assert_eq!(bits(), alone)));
+        }
+    });
+    let in_parallel = || {
+        let calls = (0..CALLS).into_par_iter();
+        calls.for_each(|_| assert_eq!(bits(), alone));
+    };
+    in_parallel();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build();
+    pool.expect("threads").install(in_parallel);
+}
