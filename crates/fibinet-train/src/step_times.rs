@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
-/// Where the time of a step went, the host's: parts that follow each other and are all of the step.
+/// Where the time of a step went, the host's: parts that do not overlap and are all of the step. Zeros
+/// before the first one.
 ///
 /// A device that works behind the host's back is waited for in `backward`, whatever it works on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,7 +12,8 @@ pub struct StepTimes {
     pub forward: Duration,
     /// Their gradients, down to the fields' vectors.
     pub backward: Duration,
-    /// The distinct rows found, those behind brought up, gradients summed by row, and the rows moved.
+    /// The distinct rows found and those behind brought up; gradients summed by row; the rows moved:
+    /// three stretches of the step.
     pub row_optimizer: Duration,
     /// The head moved, and before it the norm of all gradients where that has a bound.
     pub dense_optimizer: Duration,

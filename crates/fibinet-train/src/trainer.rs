@@ -95,7 +95,7 @@ impl<H: Head> Trainer<H> {
         self.head().valid()
     }
 
-    /// Where the time of the last step went.
+    /// Where the time of the last step went; zeros before the first one.
     pub fn times(&self) -> StepTimes {
         self.times
     }
@@ -201,6 +201,7 @@ impl<H: Head> Trainer<H> {
         let mut gradients = loss.backward();
         let value = loss.into_scalar::<f32>();
         if !value.is_finite() {
+            self.times.backward = laps.lap();
             return value;
         }
         let embedding = embeddings.grad_remove(&mut gradients);
