@@ -2,8 +2,8 @@
 //! against what it cannot be faster than: reading the DNN's first matrix for one row, the DNN's matrix
 //! products by flex for many, measured in the same run.
 //!
-//! `cargo bench --bench scoring [-- RUNS]`, RUNS of one row, fewer of many but 100 where RUNS are; F = 39,
-//! K = 10, 400×3.
+//! `cargo bench --bench scoring [-- RUNS]`: RUNS of one row, of many rows fewer, but at least
+//! min(RUNS, 100); F = 39, K = 10, 400×3.
 
 use std::fs;
 use std::hint::black_box;
@@ -23,7 +23,7 @@ use rayon::prelude::*;
 #[expect(dead_code, reason = "each bench has its part of it")]
 mod criteo;
 
-use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, times};
+use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, middle, times};
 
 /// Turns that what is compared takes.
 const TURNS: usize = 20;
@@ -145,17 +145,16 @@ fn products(runs: usize, num_rows: usize, device: &Device) -> Vec<Duration> {
     })
 }
 
-/// The median, and the 99th of 100 where there are as many.
+/// The median, and the 99th percentile where there are runs enough.
 fn show(
     name: &str,
     num_rows: usize,
     mut times: Vec<Duration>,
     least: Option<Duration>,
 ) -> Duration {
-    times.sort_unstable();
+    let half = middle(&mut times);
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-    let half = times[times.len() / 2];
-    let tail = (times.len() >= TAIL_RUNS).then(|| times[times.len() * 99 / 100]);
+    let tail = (times.len() >= TAIL_RUNS).then(|| times[(times.len() * 99).div_ceil(100) - 1]);
     let tail = tail.map_or("-".to_owned(), |tail| format!("{:.3}", milliseconds(tail)));
     let ratio = least.map_or(String::new(), |least| {
         format!("{:.2}", half.as_secs_f64() / least.as_secs_f64())

@@ -23,21 +23,25 @@ pub fn dnn_widths() -> Vec<usize> {
     widths
 }
 
-/// The times of `runs` runs, ascending, after one that does not count.
+/// The times of `runs` runs after one that does not count.
 pub fn times(runs: usize, mut run: impl FnMut(usize)) -> Vec<Duration> {
     run(0);
-    let mut times: Vec<Duration> = (1..=runs)
+    (1..=runs)
         .map(|i| {
             let start = Instant::now();
             run(i);
             start.elapsed()
         })
-        .collect();
+        .collect()
+}
+
+/// The median, of times that are ascending afterwards.
+pub fn middle(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
-    times
+    times[times.len() / 2]
 }
 
 /// The median of [`times`].
 pub fn median(runs: usize, run: impl FnMut(usize)) -> Duration {
-    times(runs, run)[runs / 2]
+    middle(&mut times(runs, run))
 }

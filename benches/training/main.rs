@@ -7,7 +7,7 @@
 //! cargo bench --bench training -- vocabulary         a step by the vocabulary
 //! cargo bench --bench training -- unmet              a step by how long its rows were not met
 //!
-//! SHAPE: [--steps 7] [--kind field_each] [--rows 1000000] [--batch 2048] [--dim 10]
+//! SHAPE: [--steps 7] [--kind KIND] [--rows 1000000] [--batch 2048] [--dim 10]
 //! ```
 //!
 //! Figures are medians of the steps after a first one. Cases that are compared take turns.
@@ -154,7 +154,7 @@ fn main() {
     println!("{backend}");
     match &args.part {
         None => speed::run(&args.shape, &device),
-        Some(Part::Split(shape)) => split::run(shape, &device),
+        Some(Part::Split(shape)) => split::run(shape, backend, &device),
         Some(Part::Vocabulary(args)) => vocabulary::run(args, &device),
         Some(Part::Unmet) => unmet::run(),
     }

@@ -10,7 +10,8 @@
 //! | matmul floor | the matrix products of the whole DNN |
 //! | data | a batch drawn from shuffled shards and its ids laid out, which in a run another thread does during the step before: no part of the step |
 //!
-//! Each line is a median of its own: they add up to the step but for that.
+//! Each line is a median of its own: they add up to the step but for that. On a GPU they would be when
+//! work was queued, not when it was done: it is refused.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -18,11 +19,11 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::data::{Batch, BatchStream, FieldLayout, ShardLayout, ShardWriter, Shards, Shuffle};
-use fibinet::nn::{BilinearKind, Dnn, DnnConfig, Numerics};
+use fibinet::nn::{Backend, BilinearKind, Dnn, DnnConfig, Numerics};
 use fibinet::serve::FieldPlan;
 use fibinet::train::{StepTimes, TrainConfig};
 
-use crate::criteo::{FIELDS, HIDDEN, median};
+use crate::criteo::{FIELDS, HIDDEN, median, middle};
 use crate::floor::floor;
 use crate::{Shape, milliseconds};
 
@@ -38,7 +39,9 @@ const LINES: [&str; 7] = [
 /// Batches in the shards.
 const BATCHES: usize = 64;
 
-pub fn run(shape: &Shape, device: &Device) {
+pub fn run(shape: &Shape, backend: Backend, device: &Device) {
+    let on_cpu = matches!(backend, Backend::Flex | Backend::NdArray);
+    assert!(on_cpu, "split times the host alone, {backend} is a GPU's");
     let Shape { steps, batch, .. } = shape;
     println!("median of {steps} steps of {batch} rows, in ms");
     let (floor, data) = (floor(shape, device), data(shape));
@@ -110,8 +113,7 @@ impl Medians {
     fn new(steps: Vec<Lines>) -> Self {
         let of = |time: &dyn Fn(&Lines) -> Duration| {
             let mut times: Vec<Duration> = steps.iter().map(time).collect();
-            times.sort_unstable();
-            times[times.len() / 2]
+            middle(&mut times)
         };
         Self {
             lines: std::array::from_fn(|i| of(&|lines| lines[i])),

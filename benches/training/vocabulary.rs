@@ -8,7 +8,7 @@ use fibinet::nn::{FiBiNetConfig, FieldSizes};
 use fibinet::serve::RowInputs;
 use fibinet::train::{RowRule, TrainConfig, Trainer};
 
-use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN};
+use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, middle};
 use crate::{at_least, batch, milliseconds, row_bytes};
 
 #[derive(clap::Args)]
@@ -73,10 +73,7 @@ pub fn run(args: &Args, device: &Device) {
         args.steps
     );
     println!("{:>12} {:<10} {:>8} {:>6}", "rows", "", "ms", "ratio");
-    let medians = times.map(|mut times| {
-        times.sort_unstable();
-        milliseconds(times[args.steps / 2])
-    });
+    let medians = times.map(|mut times| milliseconds(middle(&mut times)));
     for ((num_rows, rule), median) in CASES.into_iter().zip(medians) {
         let (rule, ratio) = (format!("{rule:?}"), median / medians[0]);
         println!("{num_rows:>12} {rule:<10} {median:>8.1} {ratio:>6.3}");
