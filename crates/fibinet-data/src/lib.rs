@@ -7,8 +7,11 @@
 //!   → Batch      ids, numerics, labels           BatchStream, shuffled by seed
 //! ```
 //!
-//! [`prepare`] does the first three steps. Every step streams: memory grows with the vocabularies,
-//! never with the rows. Nothing here knows of Burn or of models.
+//! [`prepare`] does the first three steps. Every step streams: memory grows with the vocabularies, and by
+//! 5 MB a million rows of 39 fields, which is what Parquet's writers keep of row groups until they write
+//! their footers. Besides, up to a million encoded rows wait for their row groups, the more files the
+//! shuffle needs: 4 million rows took 40 MB of memory with 2 files, 58 with 13 and 256 with 129. Nothing
+//! here knows of Burn or of models.
 
 mod batch;
 mod blocks;
