@@ -1,8 +1,9 @@
-//! The shape of the models that the benches measure, Criteo's, and their medians.
+//! The shape of the models that the benches measure, Criteo's, their batches and medians.
 
 use std::time::{Duration, Instant};
 
 use fibinet::nn::num_pairs;
+use fibinet::serve::RowInputs;
 
 pub const FIELDS: usize = 39;
 pub const EMBEDDING_DIM: usize = 10;
@@ -21,6 +22,19 @@ pub fn dnn_widths() -> Vec<usize> {
     widths.extend(HIDDEN);
     widths.push(1);
     widths
+}
+
+/// Labelled rows of ids below `field_rows`.
+pub fn batch(seed: u64, num_rows: usize, field_rows: usize) -> RowInputs {
+    let draw = |i: usize| fibinet::data::mix_seed(seed, i as u64) as usize;
+    RowInputs {
+        ids: (0..num_rows * FIELDS)
+            .map(|i| (draw(i) % field_rows) as u32)
+            .collect(),
+        labels: (0..num_rows).map(|i| (draw(i) % 2) as f32).collect(),
+        num_rows,
+        ..RowInputs::default()
+    }
 }
 
 /// The times of `runs` runs after one that does not count.

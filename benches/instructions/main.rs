@@ -178,15 +178,7 @@ impl Head for Wide {
 
 /// A batch of ids below [`FIELD_ROWS`].
 fn batch(num_rows: usize) -> RowInputs {
-    let draw = |i: usize| fibinet::data::mix_seed(11, i as u64) as usize;
-    RowInputs {
-        ids: (0..num_rows * FIELDS)
-            .map(|i| (draw(i) % FIELD_ROWS) as u32)
-            .collect(),
-        labels: (0..num_rows).map(|i| (draw(i) % 2) as f32).collect(),
-        num_rows,
-        ..RowInputs::default()
-    }
+    criteo::batch(11, num_rows, FIELD_ROWS)
 }
 
 /// One step of training. The gradients have L2, and a global norm that is above its bound.

@@ -29,7 +29,7 @@ mod split;
 mod unmet;
 mod vocabulary;
 
-use criteo::{BATCH, EMBEDDING_DIM, FIELDS, HIDDEN, dnn_widths};
+use criteo::{BATCH, EMBEDDING_DIM, FIELDS, HIDDEN, batch, dnn_widths};
 
 /// Training at Criteo's shape
 #[derive(Parser)]
@@ -117,20 +117,7 @@ impl Shape {
 
     /// The batch of a step.
     fn batch(&self, step: usize) -> RowInputs {
-        batch(step, self.batch, self.field_rows())
-    }
-}
-
-/// The batch of a step, of ids below `field_rows`.
-fn batch(step: usize, num_rows: usize, field_rows: usize) -> RowInputs {
-    let draw = |i: usize| fibinet::data::mix_seed(step as u64, i as u64) as usize;
-    RowInputs {
-        ids: (0..num_rows * FIELDS)
-            .map(|i| (draw(i) % field_rows) as u32)
-            .collect(),
-        labels: (0..num_rows).map(|i| (draw(i) % 2) as f32).collect(),
-        num_rows,
-        ..RowInputs::default()
+        batch(step as u64, self.batch, self.field_rows())
     }
 }
 

@@ -8,8 +8,8 @@ use fibinet::nn::{FiBiNetConfig, FieldSizes};
 use fibinet::serve::RowInputs;
 use fibinet::train::{RowRule, TrainConfig, Trainer};
 
-use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, middle};
-use crate::{at_least, batch, milliseconds, row_bytes};
+use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, batch, middle};
+use crate::{at_least, milliseconds, row_bytes};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,7 +32,7 @@ const CASES: [(usize, RowRule); 5] = [
 
 /// Ids of a subset of each field's rows, the same in tables of any size but for where they lie.
 fn scattered_rows(step: usize, num_rows: usize) -> RowInputs {
-    let mut rows = batch(step, BATCH, FIELD_ROWS);
+    let mut rows = batch(step as u64, BATCH, FIELD_ROWS);
     let stride = num_rows / SUBSET;
     for id in &mut rows.ids {
         let member = *id as usize % (SUBSET / FIELDS);

@@ -1,9 +1,10 @@
 //! Fused operations, one folder a backend.
 //!
 //! A kernel replaces a chain of tensor operations where the chain's arrays, not its arithmetic, cost
-//! the time, or a product that the backend does on one thread. The chain stays, in the layer: it is what every backend without a kernel runs, what
-//! autodiff and graph capture see there, and what the tests compare the kernel with. So an entry
-//! point answers `None` where no kernel applies or pays, and the layer goes on by itself.
+//! the time, or a product that the backend does on one thread. The chain stays, in the layer: it is what
+//! every backend without a kernel runs, what autodiff and graph capture see there, and what the tests
+//! compare the kernel with. So an entry point answers `None` where no kernel applies or pays, and the
+//! layer goes on by itself.
 //!
 //! | kernel | instead of | backends |
 //! |---|---|---|

@@ -57,7 +57,7 @@ pub(super) fn forward(sides: [FewSide; 2], shape: RowShape, map: LinearMap) -> V
         })
         .collect();
     let mut out = vec![0.0; batch * num_outputs];
-    add_all(&mut out, &parts);
+    add_all(&mut out, parts.iter().map(Vec::as_slice));
     if let Some((dense, _)) = map.dense {
         let weight = &map.weight[2 * shape.num_columns() * num_outputs..];
         add_products(dense, weight, &mut out, batch);
@@ -66,7 +66,7 @@ pub(super) fn forward(sides: [FewSide; 2], shape: RowShape, map: LinearMap) -> V
 }
 
 /// Adds what each task found to the outputs, in the tasks' order.
-pub(super) fn add_all(out: &mut [f32], parts: &[Vec<f32>]) {
+pub(super) fn add_all<'a>(out: &mut [f32], parts: impl Iterator<Item = &'a [f32]>) {
     for part in parts {
         for (sum, part) in out.iter_mut().zip(part) {
             *sum += part;

@@ -66,6 +66,6 @@ fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32
         None => tasks.map(part).collect(),
     };
     let mut out = bias.repeat(batch);
-    few::add_all(&mut out, &parts);
+    few::add_all(&mut out, parts.iter().map(Vec::as_slice));
     out
 }

@@ -5,8 +5,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::rows::{RowShape, Strip, VectorLoop, vector};
 use super::tasks::Run;
 
-/// Reads the pairs' gradient of some runs, each of a whole left field, once: `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]`
-/// and `to_right[j] += gradient[i, j] ⊙ left[i]`.
+/// Reads the pairs' gradient of some runs, each of a whole left field, once:
+/// `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]` and `to_right[j] += gradient[i, j] ⊙ left[i]`.
 pub(super) struct Fold<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],

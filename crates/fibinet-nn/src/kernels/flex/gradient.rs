@@ -49,7 +49,8 @@ impl Side<'_> {
     }
 
     /// Reads the gradient of a task's pairs, once. The task is of whole left fields; `crossed` is what
-    /// [`cross_all`](Self::cross_all) wrote there; where there is a vector a pair, their gradient takes its place.
+    /// [`cross_all`](Self::cross_all) wrote there; where there is a vector a pair, their gradient takes its
+    /// place.
     pub fn consume(
         &self,
         task: &Task,

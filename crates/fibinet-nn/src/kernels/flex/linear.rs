@@ -32,6 +32,7 @@
 
 use rayon::prelude::*;
 
+use super::few;
 #[cfg(feature = "autodiff")]
 use super::few::FewSide;
 #[cfg(feature = "autodiff")]
@@ -148,16 +149,14 @@ impl Room {
     }
 }
 
-/// Adds arrays as long as the first, one after the other.
+/// Adds arrays as long as the first, one after the other, on all threads.
 fn add_arrays(sum: &mut [f32], others: &[f32]) {
     const CHUNK: usize = 1 << 14;
     let len = sum.len();
     let chunks = sum.par_chunks_mut(CHUNK).enumerate();
     chunks.for_each(|(chunk, sum)| {
-        for other in others.chunks_exact(len) {
-            let other = &other[chunk * CHUNK..];
-            sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
-        }
+        let others = others.chunks_exact(len);
+        few::add_all(sum, others.map(|other| &other[chunk * CHUNK..]));
     });
 }
 

@@ -28,11 +28,9 @@ pub(super) struct Task {
 
 /// The tasks of both sides, each of whole pairs of one side, as even as they can be.
 pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
-    let dim = shape.embedding_dim;
     let num_pairs = num_pairs(shape.num_fields);
-    let num_tasks = num_pairs.div_ceil((columns / dim).max(1));
-    let mut tasks: Vec<Task> = Vec::with_capacity(2 * num_tasks);
-    let mut first = 0;
+    let num_tasks = num_pairs.div_ceil((columns / shape.embedding_dim).max(1));
+    let mut tasks = Vec::with_capacity(2 * num_tasks);
     for side in 0..2 {
         let (mut pairs_left, mut tasks_left, mut room) = (num_pairs, num_tasks, 0);
         for left in 0..shape.num_fields {
@@ -41,23 +39,12 @@ pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
                 if room == 0 {
                     room = pairs_left.div_ceil(tasks_left);
                     (pairs_left, tasks_left) = (pairs_left - room, tasks_left - 1);
-                    tasks.push(Task {
-                        side,
-                        runs: Vec::new(),
-                        column: first,
-                        width: 0,
-                    });
+                    tasks.push(Task::after(tasks.last(), side));
                 }
                 let task = tasks.last_mut().expect("there is room in it");
                 let taken = room.min(rights.len());
-                task.runs.push(Run {
-                    left,
-                    rights: rights.start..rights.start + taken,
-                    column: task.width,
-                });
-                task.width += taken * dim;
-                (rights.start, room, first) =
-                    (rights.start + taken, room - taken, first + taken * dim);
+                task.take(shape, left, rights.start..rights.start + taken);
+                (rights.start, room) = (rights.start + taken, room - taken);
             }
         }
     }
@@ -67,30 +54,41 @@ pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
 /// The tasks of both sides, each of whole left fields: as many as fit `columns`, but at least one.
 pub(super) fn whole_fields(shape: RowShape, columns: usize) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
-    let mut first = 0;
     for side in 0..2 {
         for left in 0..shape.num_fields - 1 {
             let width = shape.width_of(left);
             let full = |task: &Task| task.side != side || task.width + width > columns;
             if tasks.last().is_none_or(full) {
-                tasks.push(Task {
-                    side,
-                    runs: Vec::new(),
-                    column: first,
-                    width: 0,
-                });
+                tasks.push(Task::after(tasks.last(), side));
             }
             let task = tasks.last_mut().expect("there is room in it");
-            task.runs.push(Run {
-                left,
-                rights: left + 1..shape.num_fields,
-                column: task.width,
-            });
-            task.width += width;
-            first += width;
+            task.take(shape, left, left + 1..shape.num_fields);
         }
     }
     tasks
+}
+
+impl Task {
+    /// One without pairs, whose columns follow those of another.
+    fn after(last: Option<&Self>, side: usize) -> Self {
+        Self {
+            side,
+            runs: Vec::new(),
+            column: last.map_or(0, |last| last.column + last.width),
+            width: 0,
+        }
+    }
+
+    /// Adds pairs of one left field.
+    fn take(&mut self, shape: RowShape, left: usize, rights: Range<usize>) {
+        let run = Run {
+            left,
+            rights,
+            column: self.width,
+        };
+        self.width += run.width(shape);
+        self.runs.push(run);
+    }
 }
 
 impl Run {
