@@ -18,6 +18,9 @@ pub(crate) trait Number:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
+    /// The share of a weight's movement that may be left out: far below what rounding takes.
+    const NEGLIGIBLE: f64;
+
     /// The nearest one.
     fn of(number: f64) -> Self;
     /// Itself.
@@ -27,6 +30,8 @@ pub(crate) trait Number:
 }
 
 impl Number for f32 {
+    const NEGLIGIBLE: f64 = 1e-8;
+
     fn of(number: f64) -> Self {
         number as Self
     }
@@ -42,6 +47,8 @@ impl Number for f32 {
 
 #[cfg(test)]
 impl Number for f64 {
+    const NEGLIGIBLE: f64 = 1e-12;
+
     fn of(number: f64) -> Self {
         number
     }

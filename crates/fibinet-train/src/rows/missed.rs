@@ -1,18 +1,10 @@
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 
 use crate::adam::{BETA_1, BETA_2, EPSILON, Number, corrections};
 
-/// Steps after which a moment no longer moves its weight: 0.9²⁵⁶ is 2e-12.
-const WINDOW: usize = 256;
-/// Rows last met before this step are replayed step by step: until then bias corrections change too
-/// fast for the series.
-pub(crate) const SERIES_FROM: u32 = 1024;
-/// From this step on no row last met before the series would move any more: they are brought up, once.
-pub(crate) const EARLY_END: u32 = SERIES_FROM + WINDOW as u32;
-/// Terms of the series.
+/// Terms of a series.
 const TERMS: usize = 7;
-/// Steps after the last one around which the series stands, about where half of the movement is.
-const CENTER: i32 = 10;
 
 /// What dense Adam's steps do to rows that they do not meet, without doing it until a row is read.
 ///
@@ -24,65 +16,77 @@ const CENTER: i32 = 10;
 /// a_s = lr_s / (1 - β1ˢ) · β1ⁿ z_s
 /// ```
 ///
-/// from each weight. `z` hardly changes while `β1ⁿ` lives, so that the sum over the steps is a short
-/// series around a center c, the same for all rows of one ℓ but for m and v:
+/// from each weight. `z` changes slowly while `β1ⁿ` lives, so that the sum over steps in which it is near
+/// a center c is a short series, the same for all rows of one ℓ but for m and v:
 ///
 /// ```text
-/// Σ a_s m / (√v + ε z_s) = m / D · Σ_j (-ε / D)ʲ Σ_s a_s (z_s - c)ʲ,   D = √v + ε c
+/// Σ a_s m / (√v + ε z_s) = m / D · Σ_j (-ε c / D)ʲ Σ_s a_s (z_s / c - 1)ʲ,   D = √v + ε c
 /// ```
 ///
-/// Its seven sums over s are kept for each of the last 256 values of ℓ and grow by a term a step; after
-/// 256 steps no more is added. So a row costs one root and one division a weight however long it was
-/// not met, each step having its own learning rate and bias corrections. The terms left out are below
-/// 1e-10 of the movement from step 1,024 on; rows last met before are replayed step by step, and the optimizer brings
-/// all of them up at step 1,280, so that no later read does it again.
+/// Its seven sums over s are kept for each of the last values of ℓ and grow by a term a step, each with its
+/// own learning rate and bias corrections, until what is left of the momentum is
+/// [negligible](Number::NEGLIGIBLE). As soon as a step's z is so far from c that the terms left out would
+/// not be that, another series begins. In f32 one is enough from ℓ = 200 on; before, while bias corrections
+/// change fast, there are more, nine at ℓ = 1. So a row costs a root and a division a weight and series,
+/// however long it was not met.
 ///
-/// A step costs 256 additions of seven terms. Sums that are kept, 72 bytes each, are one a step until
-/// Adam's corrections are 1 (step 37,000), and after it 256 a change of the learning rate.
+/// A step costs seven terms for each of the last 175 values of ℓ. What is kept, about 100 bytes a value, is
+/// one a step until Adam's corrections are 1 (step 37,000), and after it 175 a change of the learning rate.
 #[derive(Debug, Clone)]
-pub(crate) struct MissedSteps {
+pub(crate) struct MissedSteps<N> {
     steps: u32,
-    /// `lr / (1 - β1ˢ)` and `√(1 - β2ˢ)` of the steps from 1 that rows last met early may miss.
-    early: Vec<(f64, f64)>,
     /// Of the last values of ℓ, the last being the last step.
-    open: VecDeque<Sums>,
+    open: VecDeque<Vec<Series>>,
     /// Of the values before, each from its ℓ on until the next one's.
-    closed: Vec<(u32, Sums)>,
-    /// `β1ⁿ`, `q⁻ⁿ` and `β2ⁿ` for n up to the window.
-    powers: Vec<Powers>,
+    closed: Vec<(u32, Vec<Series>)>,
+    /// By n, as long as momentum lives.
+    decays: Vec<Decay>,
     betas: (f64, f64),
+    numbers: PhantomData<N>,
 }
 
+/// What n steps without a gradient leave.
 #[derive(Debug, Clone, Copy)]
-struct Powers {
+struct Decay {
+    /// `β1ⁿ`
     first: f64,
-    inverse_root: f64,
+    /// `β2ⁿ`
     second: f64,
+    /// `q⁻ⁿ`
+    inverse_root: f64,
+    /// How far z may be from a center, of the center.
+    reach: f64,
 }
 
-/// The series' sums of one ℓ.
+/// Steps in a row with their z near a center.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Sums {
+struct Series {
     center: f64,
-    moments: [f64; TERMS],
+    /// `Σ_s a_s (z_s / c - 1)ʲ`
+    sums: [f64; TERMS],
 }
 
-impl MissedSteps {
-    /// Before the first step, for rows of these numbers: a moment decays by what β is in them.
-    pub(crate) fn new<N: Number>() -> Self {
+impl<N: Number> MissedSteps<N> {
+    /// Before the first step. A moment decays by what β is in the rows' numbers.
+    pub(crate) fn new() -> Self {
         let betas = (N::of(BETA_1).wide(), N::of(BETA_2).wide());
-        let powers = (0..=WINDOW as i32).map(|n| Powers {
-            first: betas.0.powi(n),
-            inverse_root: betas.1.sqrt().powi(-n),
-            second: betas.1.powi(n),
+        let window = (N::NEGLIGIBLE.ln() / betas.0.ln()).ceil() as i32;
+        let decays = (0..=window).map(|n| {
+            let first = betas.0.powi(n);
+            Decay {
+                first,
+                second: betas.1.powi(n),
+                inverse_root: betas.1.sqrt().powi(-n),
+                reach: (N::NEGLIGIBLE / first).powf(1.0 / TERMS as f64),
+            }
         });
         Self {
             steps: 0,
-            early: Vec::new(),
-            open: VecDeque::with_capacity(WINDOW + 1),
+            open: VecDeque::new(),
             closed: Vec::new(),
-            powers: powers.collect(),
+            decays: decays.collect(),
             betas,
+            numbers: PhantomData,
         }
     }
 
@@ -96,88 +100,66 @@ impl MissedSteps {
         self.steps += 1;
         let (first, second) = corrections(self.steps);
         let rate = learning_rate / first;
-        if self.early.len() < SERIES_FROM as usize + WINDOW {
-            self.early.push((rate, second));
-        }
         let oldest = self.open.len();
-        for (i, sums) in self.open.iter_mut().enumerate() {
-            let powers = self.powers[oldest - i];
-            let z = second * powers.inverse_root;
-            let mut term = rate * powers.first * z;
-            for moment in &mut sums.moments {
-                *moment += term;
-                term *= z - sums.center;
+        for (i, series) in self.open.iter_mut().enumerate() {
+            let decay = &self.decays[oldest - i];
+            let z = second * decay.inverse_root;
+            let ends = |series: &Series| (z / series.center - 1.0).abs() > decay.reach;
+            if series.last().is_none_or(ends) {
+                // z grows with every step: it begins as far below the center as it may be.
+                series.push(Series {
+                    center: z / (1.0 - decay.reach),
+                    sums: [0.0; TERMS],
+                });
+            }
+            let Series { center, sums } = series.last_mut().expect("one is open");
+            let mut term = rate * decay.first * z;
+            for sum in sums {
+                *sum += term;
+                term *= z / *center - 1.0;
             }
         }
-        if oldest == WINDOW {
-            let last = self.steps - WINDOW as u32;
-            let sums = self.open.pop_front().expect("the window is not empty");
-            let kept = self.closed.last().is_some_and(|(_, kept)| *kept == sums);
-            if last >= SERIES_FROM && !kept {
-                self.closed.push((last, sums));
+        if oldest + 1 == self.decays.len() {
+            let series = self.open.pop_front().expect("the window is not empty");
+            if self.closed.last().is_none_or(|(_, kept)| *kept != series) {
+                self.closed.push((self.steps - oldest as u32, series));
             }
         }
-        let (_, center) = corrections(self.steps + CENTER as u32);
-        self.open.push_back(Sums {
-            center: center * self.betas.1.sqrt().powi(-CENTER),
-            moments: [0.0; TERMS],
-        });
+        self.open.push_back(Vec::new());
     }
 
     /// Moves the weights of a row, last up to date after step `last`, by the steps that it missed. Its
     /// moments are those of that step.
-    pub(crate) fn replay<N: Number>(
-        &self,
-        last: u32,
-        weights: &mut [N],
-        first: &[N],
-        second: &[N],
-    ) {
-        let missed = self.steps - last;
+    pub(crate) fn replay(&self, last: u32, weights: &mut [N], first: &[N], second: &[N]) {
         // Before its first step a row has no momentum.
-        if missed == 0 || last == 0 {
+        if last == self.steps || last == 0 {
             return;
         }
-        let moments = first.iter().zip(second);
-        if last < SERIES_FROM {
-            let window = (missed as usize).min(WINDOW);
-            let steps = self.early[last as usize..][..window].iter();
-            for ((rate, correction), powers) in steps.zip(&self.powers[1..]) {
-                let z = correction * powers.inverse_root;
-                let factor = N::of(rate * powers.first * z);
-                let epsilon = N::of(EPSILON * z);
-                for (weight, (first, second)) in weights.iter_mut().zip(moments.clone()) {
-                    *weight = *weight - factor * *first / (second.sqrt() + epsilon);
+        for series in self.series(last) {
+            let sums = series.sums.map(N::of);
+            let center = N::of(EPSILON * series.center);
+            for (weight, (first, second)) in weights.iter_mut().zip(first.iter().zip(second)) {
+                let inverse = N::of(1.0) / (second.sqrt() + center);
+                let ratio = center * inverse;
+                let mut sum = sums[TERMS - 1];
+                for term in sums[..TERMS - 1].iter().rev() {
+                    sum = *term - ratio * sum;
                 }
+                *weight = *weight - *first * inverse * sum;
             }
-            return;
-        }
-        let sums = self.sums(last);
-        let terms = sums.moments.map(N::of);
-        let (center, epsilon) = (N::of(EPSILON * sums.center), N::of(EPSILON));
-        for (weight, (first, second)) in weights.iter_mut().zip(moments) {
-            let inverse = N::of(1.0) / (second.sqrt() + center);
-            let ratio = epsilon * inverse;
-            let mut series = terms[TERMS - 1];
-            for term in terms[..TERMS - 1].iter().rev() {
-                series = *term - ratio * series;
-            }
-            *weight = *weight - *first * inverse * series;
         }
     }
 
     /// Decays the moments of a row as the steps it missed do.
-    pub(crate) fn decay<N: Number>(&self, last: u32, first: &mut [N], second: &mut [N]) {
+    pub(crate) fn decay(&self, last: u32, first: &mut [N], second: &mut [N]) {
         let missed = self.steps - last;
         if missed == 0 || last == 0 {
             return;
         }
-        let (decay_1, decay_2) = match self.powers.get(missed as usize) {
-            Some(powers) => (powers.first, powers.second),
-            None => {
-                let missed = f64::from(missed);
-                (self.betas.0.powf(missed), self.betas.1.powf(missed))
-            }
+        let (decay_1, decay_2) = match self.decays.get(missed as usize) {
+            Some(decay) => (decay.first, decay.second),
+            // No momentum is left.
+            None => (0.0, self.betas.1.powf(f64::from(missed))),
         };
         let (decay_1, decay_2) = (N::of(decay_1), N::of(decay_2));
         for (first, second) in first.iter_mut().zip(second) {
@@ -186,8 +168,8 @@ impl MissedSteps {
         }
     }
 
-    /// The sums of rows last met in a step that has a series.
-    fn sums(&self, last: u32) -> &Sums {
+    /// The series of rows last met in a step before the last one.
+    fn series(&self, last: u32) -> &[Series] {
         let missed = (self.steps - last) as usize;
         if missed < self.open.len() {
             return &self.open[self.open.len() - 1 - missed];
@@ -214,10 +196,15 @@ mod tests {
         last: u32,
     }
 
+    /// Weights of about N(0, 0.05), as embeddings start.
     fn start<N: Number>(rows: usize) -> Vec<Row<N>> {
-        let weight = |i: usize| N::of(0.05 + 0.01 * (i % 7) as f64);
+        let draw = |i: usize, k: usize| {
+            let uniform = |j: u64| mix_seed((i * WIDTH + k) as u64, j) as f64 / u64::MAX as f64;
+            let sum: f64 = (0..12).map(uniform).sum();
+            N::of(0.05 * (sum - 6.0))
+        };
         let row = |i: usize| Row {
-            weights: [weight(i), weight(i + 1), weight(i + 2)],
+            weights: std::array::from_fn(|k| draw(i, k)),
             first: [N::default(); WIDTH],
             second: [N::default(); WIDTH],
             last: 0,
@@ -242,7 +229,7 @@ mod tests {
         std::array::from_fn(|k| {
             let draw = mix_seed(u64::from(step) << 20 | row as u64, k as u64) % 2001;
             let size = [1e-3, 1e-6, 2e-8][k];
-            N::of(size * (draw as f64 / 1000.0 - 0.9))
+            N::of(size * (draw as f64 / 1000.0 - 0.5))
         })
     }
 
@@ -250,7 +237,7 @@ mod tests {
     /// read the latter must change nothing.
     fn train<N: Number>(steps: u32, rows: usize) -> (Vec<f64>, Vec<f64>) {
         let (mut dense, mut exact) = (start::<N>(rows), start::<N>(rows));
-        let mut missed = MissedSteps::new::<N>();
+        let mut missed = MissedSteps::<N>::new();
         let (mut dense_weights, mut exact_weights) = (Vec::new(), Vec::new());
         for step in 1..=steps {
             let adam = Adam::new(step, learning_rate(step), 1.0);
@@ -299,8 +286,8 @@ mod tests {
     }
 
     /// In f64 rows end where dense Adam's do, and in f32 no farther from there than dense Adam in f32,
-    /// which rounds in each of its steps.
-    fn follows_dense_adam(steps: u32, rows: usize) {
+    /// which rounds in each of its steps. Gives the distance of the two in f32, and the largest weight.
+    fn follows_dense_adam(steps: u32, rows: usize) -> (f64, f64) {
         let (dense, exact) = train::<f64>(steps, rows);
         let (worst, _) = distance(&dense, &exact);
         assert!(worst < 1e-12, "{worst:e} in f64");
@@ -309,26 +296,35 @@ mod tests {
         let (bound, _) = distance(&dense, &dense_f32);
         let close = worst <= bound.max(1e-6 * largest);
         assert!(close, "{worst:e} in f32, dense Adam {bound:e}");
-        // Until there is a series, both round alike.
-        if steps <= SERIES_FROM {
-            let (between, _) = distance(&dense_f32, &exact_f32);
-            assert!(between < 1e-6 * largest, "{between:e} of {largest}");
-        }
+        distance(&dense_f32, &exact_f32)
     }
 
     #[test]
     fn a_thousand_steps_follow_dense_adam() {
-        follows_dense_adam(1000, 300);
+        let (between, largest) = follows_dense_adam(1000, 300);
+        assert!(between <= 1e-6 * largest, "{between:e} of {largest}");
     }
 
     #[test]
-    fn the_series_follows_dense_adam() {
+    fn four_thousand_steps_follow_dense_adam() {
         follows_dense_adam(4000, 1000);
     }
 
     #[test]
+    fn a_row_needs_few_series() {
+        let mut missed = MissedSteps::<f32>::new();
+        for _ in 0..2000 {
+            missed.push(1e-3);
+        }
+        assert_eq!(missed.series(1).len(), 9);
+        for last in 200..2000 {
+            assert_eq!(missed.series(last).len(), 1, "last met in step {last}");
+        }
+    }
+
+    #[test]
     fn sums_are_kept_once_while_nothing_changes() {
-        let mut missed = MissedSteps::new::<f32>();
+        let mut missed = MissedSteps::<f32>::new();
         for _ in 0..45_000 {
             missed.push(1e-3);
         }
@@ -342,6 +338,6 @@ mod tests {
         for _ in 0..1000 {
             missed.push(5e-4);
         }
-        assert_eq!(missed.closed.len(), kept + WINDOW);
+        assert_eq!(missed.closed.len(), kept + missed.decays.len() - 1);
     }
 }

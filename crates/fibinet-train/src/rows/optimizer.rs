@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::adam::Adam;
 use crate::rows::gradients::RowGradients;
 use crate::rows::huge_pages::zeroed;
-use crate::rows::missed::{EARLY_END, MissedSteps, SERIES_FROM};
+use crate::rows::missed::MissedSteps;
 use crate::rows::rounding::{Draws, Stored};
 use crate::rows::table_numbers::TableNumbers;
 use crate::rows::tables::Tables;
@@ -74,7 +74,7 @@ pub struct RowOptimizer {
 /// How far rows are behind.
 #[derive(Debug, Clone)]
 struct Behind {
-    missed: MissedSteps,
+    missed: MissedSteps<f32>,
     /// Per row: the step that it was last brought up to; 0: none.
     last: Vec<u32>,
     /// Those of the rows that are brought up now, kept for its buffer.
@@ -129,7 +129,7 @@ impl RowOptimizer {
             embedding: State::new(rule, num_rows, tables.embedding_dim),
             linear,
             behind: (rule == RowRule::ExactAdam).then(|| Behind {
-                missed: MissedSteps::new::<f32>(),
+                missed: MissedSteps::new(),
                 last: zeroed(num_rows),
                 met: Vec::new(),
             }),
@@ -145,7 +145,7 @@ impl RowOptimizer {
             state.numbers = zeroed(len);
         }
         if let Some(Behind { missed, last, .. }) = &mut self.behind {
-            *missed = MissedSteps::new::<f32>();
+            *missed = MissedSteps::new();
             let len = std::mem::take(last).len();
             *last = zeroed(len);
         }
@@ -191,7 +191,21 @@ impl RowOptimizer {
 
     /// Brings every row up to the steps done.
     pub(crate) fn catch_up_all(&mut self, tables: &mut Tables) {
-        self.catch_up_where(tables, |last| last != 0);
+        let mut rows = Vec::new();
+        for first in (0..tables.sizes.num_rows()).step_by(SCANNED_ROWS) {
+            let Some(Behind { last, .. }) = &self.behind else {
+                return;
+            };
+            let some = &last[first..last.len().min(first + SCANNED_ROWS)];
+            rows.clear();
+            rows.extend(
+                (first..)
+                    .zip(some)
+                    .filter(|(_, last)| **last != 0)
+                    .map(|(row, _)| row),
+            );
+            self.catch_up(tables, &rows);
+        }
     }
 
     /// A copy of the tables with every row up to the steps done.
@@ -269,33 +283,6 @@ impl RowOptimizer {
             for row in rows {
                 last[*row] = missed.steps();
             }
-            if missed.steps() == EARLY_END {
-                self.catch_up_early(tables);
-            }
-        }
-    }
-
-    /// Brings the rows up whose missed steps are replayed one by one.
-    fn catch_up_early(&mut self, tables: &mut Tables) {
-        self.catch_up_where(tables, |last| (1..SERIES_FROM).contains(&last));
-    }
-
-    /// Brings the rows up whose last step is one of these.
-    fn catch_up_where(&mut self, tables: &mut Tables, is_one: impl Fn(u32) -> bool) {
-        let mut rows = Vec::new();
-        for first in (0..tables.sizes.num_rows()).step_by(SCANNED_ROWS) {
-            let Some(Behind { last, .. }) = &self.behind else {
-                return;
-            };
-            let some = &last[first..last.len().min(first + SCANNED_ROWS)];
-            rows.clear();
-            rows.extend(
-                (first..)
-                    .zip(some)
-                    .filter(|(_, last)| is_one(**last))
-                    .map(|(row, _)| row),
-            );
-            self.catch_up(tables, &rows);
         }
     }
 }
@@ -571,10 +558,6 @@ mod tests {
                 rate,
                 1.0,
             );
-            if step == EARLY_END as usize - 1 {
-                let last = &exact.behind.as_ref().unwrap().last;
-                assert!(last.iter().all(|last| *last >= SERIES_FROM), "{last:?}");
-            }
         }
         let read = exact.current(&exact_tables).embedding;
         exact.catch_up(&mut exact_tables, &all);
