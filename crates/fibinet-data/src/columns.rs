@@ -82,6 +82,22 @@ impl Columns {
         }
     }
 
+    /// Adds all rows of columns of the same fields.
+    pub(crate) fn append(&mut self, from: &Self) {
+        for fields in self.fields.iter_mut().zip(&from.fields) {
+            match fields {
+                (Column::Ids(ids), Column::Ids(from)) => ids.extend_from_slice(from),
+                (Column::Numbers(numbers), Column::Numbers(from)) => {
+                    numbers.extend_from_slice(from);
+                }
+                (Column::Lists(lists), Column::Lists(from)) => lists.extend(&from.ids, &from.ends),
+                (to, from) => unreachable!("{from:?} is added to {to:?}"),
+            }
+        }
+        self.labels.extend_from_slice(&from.labels);
+        self.groups.extend_from_slice(&from.groups);
+    }
+
     /// Forgets the rows and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.labels.clear();
@@ -143,6 +159,9 @@ mod tests {
         let mut some = columns(&[7, 4]);
         some.extend(&columns(&[5, 6, 3, 8]), &[3, 0, 2]);
         assert_eq!(some, columns(&[7, 4, 8, 5, 3]));
+        let mut twice = columns(&[7, 4]);
+        twice.append(&columns(&[8, 5, 3]));
+        assert_eq!(twice, some);
         let kept = [false, true, true, false, true];
         some.fields
             .iter_mut()

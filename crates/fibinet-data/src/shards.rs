@@ -1,32 +1,38 @@
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
-use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer};
+use parquet::basic::{ConvertedType, EncodingMask, Repetition, Type as PhysicalType};
+use parquet::column::writer::{ColumnWriter, get_column_writer};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData,
+};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::file::writer::{
-    SerializedFileWriter, SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite,
-};
-use parquet::schema::types::{ColumnDescPtr, Type};
+use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, Type};
 use rayon::prelude::*;
 
 use crate::batch::{Batch, IdLists};
 use crate::columns::{Column, Columns};
 use crate::encoder::FieldLayout;
 use crate::error::DataError;
+use crate::packed::{pack_columns, unpack_columns};
 use crate::shard_column::{Lists, Values, WrongIds, check_offsets};
 use crate::split::mix;
 
 /// Rows a row group at most.
 const ROW_GROUP_ROWS: usize = 8192;
-/// Rows that wait for their row groups, over all files.
-const BUFFERED_ROWS: usize = 1 << 20;
+/// Rows that wait for their row groups in memory, over all files.
+const BUFFERED_ROWS: usize = 1 << 15;
+/// Row groups of a file, where rows are not scattered: reading any of them reads the whole footer.
+const FILE_GROUPS: usize = 32;
+/// What a Parquet file begins with.
+const MAGIC: &[u8] = b"PAR1";
 /// Keeps the scattering apart from other draws of the row's number.
 const SCATTER: u64 = 0x5343_4154_5445_5231;
 
@@ -67,22 +73,51 @@ struct RowGroup {
 
 /// Writes [`Shards`], scattering the rows over a number of files.
 pub struct ShardWriter {
+    directory: PathBuf,
+    prefix: String,
     layout: ShardLayout,
+    finished: Vec<PathBuf>,
     files: Vec<OpenFile>,
-    row_group_rows: usize,
+    /// Row groups from which on a file is finished and another one begun.
+    file_groups: usize,
+    /// Rows of a file that wait in memory; more of them wait in the file.
+    buffered_rows: usize,
     num_rows: u64,
 }
 
+/// A file of row groups, behind which rows wait that are not enough for another one.
 struct OpenFile {
     path: PathBuf,
-    /// None before its first row group.
-    writer: Option<SerializedFileWriter<File>>,
+    /// None before its first rows.
+    file: Option<File>,
+    /// Where the row groups end.
+    end: u64,
+    groups: Vec<WrittenGroup>,
+    /// Rows that wait in the file, packed.
+    num_waiting: usize,
+    /// Rows that came after those.
     buffer: Columns,
+}
+
+/// What the footer will say of a row group: a twentieth of what `parquet` keeps of one.
+struct WrittenGroup {
+    start: i64,
+    num_rows: i64,
+    chunks: Box<[WrittenChunk]>,
+}
+
+struct WrittenChunk {
+    len: i64,
+    num_values: i64,
+    /// Bytes of the dictionary before the data, if there is one.
+    dictionary_len: i64,
+    encodings: EncodingMask,
 }
 
 impl ShardWriter {
     /// Files `{prefix}-00000.parquet` and on in a directory, which is made. A row goes to a file
-    /// by a hash of its number, so that each file is a fair sample of all rows.
+    /// by a hash of its number, so that each file is a fair sample of all rows. With one file rows stay in
+    /// order, and files of about 262,144 rows follow each other.
     ///
     /// # Errors
     ///
@@ -99,17 +134,33 @@ impl ShardWriter {
     ) -> Result<Self, DataError> {
         assert!(num_files > 0, "rows go to a file");
         fs::create_dir_all(directory).map_err(DataError::io(directory))?;
-        let file = |i| OpenFile {
-            path: directory.join(format!("{prefix}-{i:05}.parquet")),
-            writer: None,
-            buffer: Columns::new(&layout.fields),
-        };
-        Ok(Self {
-            files: (0..num_files).map(file).collect(),
+        let mut writer = Self {
+            directory: directory.to_owned(),
+            prefix: prefix.to_owned(),
             layout,
-            row_group_rows: (BUFFERED_ROWS / num_files).clamp(1024, ROW_GROUP_ROWS),
+            finished: Vec::new(),
+            files: Vec::new(),
+            file_groups: match num_files {
+                1 => FILE_GROUPS,
+                _ => usize::MAX,
+            },
+            buffered_rows: (BUFFERED_ROWS / num_files).clamp(64, ROW_GROUP_ROWS),
             num_rows: 0,
-        })
+        };
+        writer.files = (0..num_files).map(|i| writer.file(i)).collect();
+        Ok(writer)
+    }
+
+    fn file(&self, number: usize) -> OpenFile {
+        let name = format!("{}-{number:05}.parquet", self.prefix);
+        OpenFile {
+            path: self.directory.join(name),
+            file: None,
+            end: MAGIC.len() as u64,
+            groups: Vec::new(),
+            num_waiting: 0,
+            buffer: Columns::new(&self.layout.fields),
+        }
     }
 
     /// Adds a row of a batch.
@@ -140,22 +191,34 @@ impl ShardWriter {
         file as usize
     }
 
-    /// Writes the rows of the files that have enough for a row group, each on a thread. Call it every
-    /// few thousand rows.
+    /// Writes the rows of the files that have enough for a row group, or more than are to wait in
+    /// memory, each on a thread. Call it every few thousand rows.
     ///
     /// # Errors
     ///
     /// Where a file cannot be written.
     pub fn write_full_row_groups(&mut self) -> Result<(), DataError> {
-        self.write_row_groups(self.row_group_rows)
+        self.write_row_groups(ROW_GROUP_ROWS)?;
+        if self.files[0].groups.len() >= self.file_groups {
+            let next = self.file(self.finished.len() + 1);
+            let full = mem::replace(&mut self.files[0], next);
+            self.finished.extend(full.finish(&self.layout)?);
+        }
+        self.files
+            .par_iter_mut()
+            .filter(|file| file.buffer.num_rows() >= self.buffered_rows)
+            .try_for_each(|file| file.set_buffer_aside().map_err(DataError::io(&file.path)))
     }
 
     fn write_row_groups(&mut self, least_rows: usize) -> Result<(), DataError> {
         let layout = &self.layout;
         self.files
             .par_iter_mut()
-            .filter(|file| file.buffer.num_rows() >= least_rows)
-            .try_for_each(|file| file.write_row_group(layout))
+            .filter(|file| file.num_waiting + file.buffer.num_rows() >= least_rows)
+            .try_for_each(|file| {
+                let written = file.write_row_group(layout);
+                written.map_err(DataError::parquet(&file.path))
+            })
     }
 
     /// Writes what is left and reads the files' footers back.
@@ -165,12 +228,9 @@ impl ShardWriter {
     /// Where a file cannot be written or read.
     pub fn finish(mut self) -> Result<Shards, DataError> {
         self.write_row_groups(1)?;
-        let mut paths = Vec::new();
+        let mut paths = self.finished;
         for file in self.files {
-            if let Some(writer) = file.writer {
-                writer.close().map_err(DataError::parquet(&file.path))?;
-                paths.push(file.path);
-            }
+            paths.extend(file.finish(&self.layout)?);
         }
         let shards = Shards::open(paths, self.layout)?;
         assert_eq!(
@@ -182,29 +242,88 @@ impl ShardWriter {
 }
 
 impl OpenFile {
-    fn write_row_group(&mut self, layout: &ShardLayout) -> Result<(), DataError> {
-        let path = &self.path;
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
+    /// The file, its cursor at its end.
+    fn file(&mut self) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
             None => {
-                let file = File::create(path).map_err(DataError::io(path))?;
-                let properties = WriterProperties::builder()
-                    .set_statistics_enabled(EnabledStatistics::None)
-                    .build();
-                let schema = schema(layout);
-                let writer = SerializedFileWriter::new(file, schema, Arc::new(properties))
-                    .map_err(DataError::parquet(path))?;
-                self.writer.insert(writer)
+                let mut options = File::options();
+                options.read(true).write(true).create(true).truncate(true);
+                let mut file = options.open(&self.path)?;
+                file.write_all(MAGIC)?;
+                file
             }
         };
-        let leaves = writer.schema_descr().columns().to_vec();
-        let properties = Arc::clone(writer.properties());
-        let mut group = writer.next_row_group().map_err(DataError::parquet(path))?;
-        write_columns(&mut group, leaves, &properties, &self.buffer)
-            .map_err(DataError::parquet(path))?;
-        group.close().map_err(DataError::parquet(path))?;
+        Ok(self.file.insert(file))
+    }
+
+    /// Moves the rows in memory to those that wait in the file.
+    fn set_buffer_aside(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        pack_columns(&self.buffer, &mut bytes);
+        self.file()?.write_all(&bytes)?;
+        self.num_waiting += self.buffer.num_rows();
         self.buffer.clear();
         Ok(())
+    }
+
+    /// Takes the rows that wait in the file off its end.
+    fn take_waiting(&mut self, num_fields: usize) -> io::Result<Columns> {
+        self.num_waiting = 0;
+        let end = self.end;
+        let file = self.file()?;
+        file.seek(SeekFrom::Start(end))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+        let mut bytes = bytes.as_slice();
+        let mut rows = unpack_columns(&mut bytes, num_fields)?;
+        while !bytes.is_empty() {
+            rows.append(&unpack_columns(&mut bytes, num_fields)?);
+        }
+        Ok(rows)
+    }
+
+    fn write_row_group(&mut self, layout: &ShardLayout) -> Result<(), ParquetError> {
+        let num_rows = self.num_waiting + self.buffer.num_rows();
+        let encoded = match self.num_waiting {
+            0 => encode_columns(layout, &self.buffer)?,
+            _ => {
+                let mut rows = self.take_waiting(layout.fields.len())?;
+                rows.append(&self.buffer);
+                encode_columns(layout, &rows)?
+            }
+        };
+        self.buffer.clear();
+        let file = self.file()?;
+        let mut chunks = Vec::with_capacity(encoded.len());
+        for (bytes, chunk) in encoded {
+            file.write_all(&bytes)?;
+            chunks.push(chunk);
+        }
+        self.groups.push(WrittenGroup {
+            start: self.end as i64,
+            num_rows: num_rows as i64,
+            chunks: chunks.into_boxed_slice(),
+        });
+        self.end = self.file()?.stream_position()?;
+        Ok(())
+    }
+
+    /// Writes the footer. Gives the path, where there are rows.
+    fn finish(self, layout: &ShardLayout) -> Result<Option<PathBuf>, DataError> {
+        let (path, Some(file)) = (self.path, self.file) else {
+            return Ok(None);
+        };
+        let write = || {
+            let footer = footer(layout, &self.groups)?;
+            let mut file = BufWriter::new(file);
+            ParquetMetaDataWriter::new(&mut file, &footer).finish()?;
+            Ok(file.flush()?)
+        };
+        write().map_err(DataError::parquet(&path))?;
+        Ok(Some(path))
     }
 }
 
@@ -472,13 +591,56 @@ fn schema(layout: &ShardLayout) -> Arc<Type> {
     Arc::new(root.expect("columns make a group"))
 }
 
-/// Encodes the columns of a row group, each on a thread, and writes them.
-fn write_columns(
-    group: &mut SerializedRowGroupWriter<'_, File>,
-    leaves: Vec<ColumnDescPtr>,
-    properties: &WriterPropertiesPtr,
+/// The metadata of a file of these row groups.
+fn footer(layout: &ShardLayout, groups: &[WrittenGroup]) -> Result<ParquetMetaData, ParquetError> {
+    let schema = Arc::new(SchemaDescriptor::new(schema(layout)));
+    let mut row_groups = Vec::new();
+    for (ordinal, group) in groups.iter().enumerate() {
+        let mut start = group.start;
+        let mut columns = Vec::new();
+        for (chunk, leaf) in group.chunks.iter().zip(schema.columns()) {
+            let column = ColumnChunkMetaData::builder(Arc::clone(leaf))
+                .set_encodings_mask(chunk.encodings)
+                .set_total_compressed_size(chunk.len)
+                .set_total_uncompressed_size(chunk.len)
+                .set_num_values(chunk.num_values)
+                .set_dictionary_page_offset((chunk.dictionary_len > 0).then_some(start))
+                .set_data_page_offset(start + chunk.dictionary_len);
+            columns.push(column.build()?);
+            start += chunk.len;
+        }
+        let row_group = RowGroupMetaData::builder(Arc::clone(&schema))
+            .set_num_rows(group.num_rows)
+            .set_total_byte_size(start - group.start)
+            .set_file_offset(group.start)
+            .set_ordinal(ordinal as i32)
+            .set_column_metadata(columns);
+        row_groups.push(row_group.build()?);
+    }
+    let properties = properties();
+    let file = FileMetaData::new(
+        properties.writer_version().as_num(),
+        groups.iter().map(|group| group.num_rows).sum(),
+        Some(properties.created_by().to_owned()),
+        None,
+        schema,
+        None,
+    );
+    Ok(ParquetMetaData::new(file, row_groups))
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .build()
+}
+
+/// Encodes the columns of a row group, each on a thread.
+fn encode_columns(
+    layout: &ShardLayout,
     columns: &Columns,
-) -> Result<(), ParquetError> {
+) -> Result<Vec<(Vec<u8>, WrittenChunk)>, ParquetError> {
     let mut written = vec![Written::Floats(&columns.labels)];
     if !columns.groups.is_empty() {
         written.push(Written::Hashes(&columns.groups));
@@ -488,16 +650,15 @@ fn write_columns(
         Column::Lists(lists) => Written::Lists(lists),
         Column::Numbers(numbers) => Written::Floats(numbers),
     }));
+    let schema = SchemaDescriptor::new(schema(layout));
+    let leaves = schema.columns();
     assert_eq!(written.len(), leaves.len(), "a column a leaf");
-    let encoded = written
+    let properties = Arc::new(properties());
+    written
         .into_par_iter()
         .zip(leaves)
-        .map(|(values, leaf)| values.encode(leaf, Arc::clone(properties)));
-    for encoded in encoded.collect::<Vec<_>>() {
-        let (bytes, closed) = encoded?;
-        group.append_column(&bytes, closed)?;
-    }
-    Ok(())
+        .map(|(values, leaf)| values.encode(Arc::clone(leaf), Arc::clone(&properties)))
+        .collect()
 }
 
 /// A column to be written.
@@ -513,7 +674,7 @@ impl Written<'_> {
         self,
         leaf: ColumnDescPtr,
         properties: WriterPropertiesPtr,
-    ) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+    ) -> Result<(Vec<u8>, WrittenChunk), ParquetError> {
         let mut bytes = TrackedWrite::new(Vec::new());
         let pages = Box::new(SerializedPageWriter::new(&mut bytes));
         let mut writer = get_column_writer(leaf, properties, pages);
@@ -538,8 +699,18 @@ impl Written<'_> {
             }
             _ => unreachable!("the schema is of these columns"),
         }
-        let closed = writer.close()?;
-        Ok((Bytes::from(bytes.into_inner()?), closed))
+        let chunk = writer.close()?.metadata;
+        // The pages begin at 0, uncompressed.
+        let chunk = WrittenChunk {
+            len: chunk.compressed_size(),
+            num_values: chunk.num_values(),
+            dictionary_len: match chunk.dictionary_page_offset() {
+                Some(_) => chunk.data_page_offset(),
+                None => 0,
+            },
+            encodings: *chunk.encodings_mask(),
+        };
+        Ok((bytes.into_inner()?, chunk))
     }
 }
 
@@ -559,6 +730,7 @@ mod tests {
     use super::*;
     use crate::schema::Pooling;
     use parquet::data_type::{ByteArrayType, DoubleType, Int32Type, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
 
     fn layout() -> ShardLayout {
         let pooled = Some(Pooling::Mean);
@@ -582,7 +754,11 @@ mod tests {
     }
 
     fn write(directory: &Path, rows: usize, wrong_id: Option<u32>) -> Shards {
-        let mut writer = ShardWriter::create(directory, "train", layout(), 1).unwrap();
+        let writer = ShardWriter::create(directory, "train", layout(), 1).unwrap();
+        write_to(writer, rows, wrong_id)
+    }
+
+    fn write_to(mut writer: ShardWriter, rows: usize, wrong_id: Option<u32>) -> Shards {
         for row in 0..rows {
             let mut batch = Batch::default();
             batch
@@ -621,6 +797,66 @@ mod tests {
             assert_eq!(batch.labels[row], (row % 2) as f32);
             assert_eq!(batch.groups[row], u64::MAX - row as u64);
         }
+    }
+
+    #[test]
+    fn rows_that_wait_in_the_file_come_out_as_those_that_wait_in_memory() {
+        let written = [ROW_GROUP_ROWS, 1000, 1].map(|buffered_rows| {
+            let directory = tempfile::tempdir().unwrap();
+            let mut writer = ShardWriter::create(directory.path(), "train", layout(), 2).unwrap();
+            writer.buffered_rows = buffered_rows;
+            let shards = write_to(writer, 2 * ROW_GROUP_ROWS + 2500, None);
+            assert_eq!(shards.num_row_groups(), 4);
+            let read = |path| fs::read(path).unwrap();
+            shards.files().iter().map(read).collect::<Vec<_>>()
+        });
+        assert_eq!(written[0], written[1]);
+        assert_eq!(written[0], written[2]);
+    }
+
+    #[test]
+    fn a_file_is_followed_by_another_one_in_the_order_of_rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = ShardWriter::create(directory.path(), "valid", layout(), 1).unwrap();
+        writer.file_groups = 2;
+        let rows = 4 * ROW_GROUP_ROWS + 1;
+        let shards = write_to(writer, rows, None);
+        assert_eq!(shards.num_rows(), rows);
+        let names = ["valid-00000", "valid-00001", "valid-00002"];
+        let paths = names.map(|name| directory.path().join(name).with_extension("parquet"));
+        assert_eq!(shards.files(), paths);
+        let mut batch = Batch::default();
+        (0..5).for_each(|group| shards.read_row_group(group, &mut batch).unwrap());
+        let in_order: Vec<f32> = (0..rows).map(|row| row as f32 / 4.0).collect();
+        assert_eq!(batch.numerics, in_order);
+    }
+
+    #[test]
+    fn chunks_are_where_the_footer_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let shards = write(directory.path(), 2 * ROW_GROUP_ROWS + 5, None);
+        let path = &shards.files()[0];
+        let bytes = fs::read(path).unwrap();
+        let reader = shards.reader(0).unwrap();
+        let metadata = reader.metadata();
+        let mut end = MAGIC.len() as u64;
+        for group in metadata.row_groups() {
+            for column in group.columns() {
+                let (start, len) = column.byte_range();
+                assert_eq!(start, end);
+                end += len;
+            }
+        }
+        let footer_len = u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap());
+        assert_eq!(end as usize + footer_len as usize + 8, bytes.len());
+        assert_eq!(
+            metadata.file_metadata().num_rows(),
+            shards.num_rows() as i64
+        );
+        // `a` has a dictionary, `tags` more values than rows.
+        let columns = metadata.row_group(2).columns();
+        assert!(columns[2].dictionary_page_offset().is_some());
+        assert_eq!((columns[0].num_values(), columns[4].num_values()), (5, 11));
     }
 
     #[test]

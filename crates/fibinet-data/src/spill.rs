@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::batch::IdLists;
-use crate::columns::{Column, Columns};
+use crate::columns::Columns;
 use crate::error::DataError;
+use crate::packed::{pack, pack_column, unpack, unpack_column};
 use crate::split::SplitKind;
 
 /// Rows that were read while the encoder was being fitted, and wait for it.
@@ -20,11 +20,6 @@ pub(crate) struct WaitingRows {
     pub(crate) kinds: Vec<SplitKind>,
     pub(crate) columns: Columns,
 }
-
-/// What begins a column.
-const IDS: u8 = 0;
-const NUMBERS: u8 = 1;
-const LISTS: u8 = 2;
 
 /// Blocks of [`WaitingRows`] in a file without a name: nothing is left of it when its process ends,
 /// however it does.
@@ -68,23 +63,7 @@ impl Spill {
         } = rows;
         let fields = columns.fields.par_iter().map(|column| {
             let mut bytes = Vec::new();
-            match column {
-                Column::Ids(ids) => {
-                    bytes.push(IDS);
-                    pack(ids, &mut bytes);
-                }
-                Column::Numbers(numbers) => {
-                    bytes.push(NUMBERS);
-                    let bits: Vec<u32> = numbers.iter().map(|number| number.to_bits()).collect();
-                    pack(&bits, &mut bytes);
-                }
-                Column::Lists(lists) => {
-                    bytes.push(LISTS);
-                    pack(&lists.ids, &mut bytes);
-                    let ends: Vec<u64> = lists.ends.iter().map(|end| *end as u64).collect();
-                    pack(&ends, &mut bytes);
-                }
-            }
+            pack_column(column, &mut bytes);
             bytes
         });
         let fields: Vec<Vec<u8>> = fields.collect();
@@ -159,17 +138,8 @@ impl SpilledBlocks {
         let groups = unpack(bytes, |group| group)?;
         let labels = unpack(bytes, |label| label as f32)?;
         let mut fields = Vec::new();
-        while let Some((kind, rest)) = bytes.split_first() {
-            *bytes = rest;
-            fields.push(match *kind {
-                IDS => Column::Ids(unpack(bytes, |id| id as u32)?),
-                NUMBERS => Column::Numbers(unpack(bytes, |bits| f32::from_bits(bits as u32))?),
-                LISTS => Column::Lists(IdLists {
-                    ids: unpack(bytes, |id| id as u32)?,
-                    ends: unpack(bytes, |end| end as usize)?,
-                }),
-                _ => return Err(io::ErrorKind::InvalidData.into()),
-            });
+        while !bytes.is_empty() {
+            fields.push(unpack_column(bytes)?);
         }
         Ok(Some(WaitingRows {
             numbers,
@@ -183,62 +153,11 @@ impl SpilledBlocks {
     }
 }
 
-/// Appends the number of bytes a value, the number of values, and the values.
-fn pack<T: Copy + Into<u64>>(values: &[T], bytes: &mut Vec<u8>) {
-    fn put<T: Copy + Into<u64>, const N: usize>(values: &[T], bytes: &mut Vec<u8>) {
-        bytes.push(N as u8);
-        bytes.extend_from_slice(&(values.len() as u64).to_le_bytes());
-        let start = bytes.len();
-        bytes.resize(start + N * values.len(), 0);
-        for (place, value) in bytes[start..].chunks_exact_mut(N).zip(values) {
-            place.copy_from_slice(&(*value).into().to_le_bytes()[..N]);
-        }
-    }
-    match values
-        .iter()
-        .map(|value| (*value).into())
-        .max()
-        .unwrap_or(0)
-    {
-        0..0x100 => put::<T, 1>(values, bytes),
-        0x100..0x1_0000 => put::<T, 2>(values, bytes),
-        0x1_0000..0x100_0000 => put::<T, 3>(values, bytes),
-        0x100_0000..0x1_0000_0000 => put::<T, 4>(values, bytes),
-        _ => put::<T, 8>(values, bytes),
-    }
-}
-
-/// Takes what [`pack`] appended off the bytes' start.
-fn unpack<T>(bytes: &mut &[u8], value: impl Fn(u64) -> T) -> io::Result<Vec<T>> {
-    fn get<T, const N: usize>(bytes: &[u8], value: impl Fn(u64) -> T) -> Vec<T> {
-        let values = bytes.chunks_exact(N).map(|bytes| {
-            let mut whole = [0; 8];
-            whole[..N].copy_from_slice(bytes);
-            value(u64::from_le_bytes(whole))
-        });
-        values.collect()
-    }
-    let mut header = [0; 9];
-    bytes.read_exact(&mut header)?;
-    let [width, len @ ..] = header;
-    let len = usize::from(width).saturating_mul(u64::from_le_bytes(len) as usize);
-    let values;
-    (values, *bytes) = bytes
-        .split_at_checked(len)
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
-    Ok(match width {
-        1 => get::<T, 1>(values, value),
-        2 => get::<T, 2>(values, value),
-        3 => get::<T, 3>(values, value),
-        4 => get::<T, 4>(values, value),
-        8 => get::<T, 8>(values, value),
-        _ => return Err(io::ErrorKind::InvalidData.into()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::IdLists;
+    use crate::columns::Column;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
