@@ -869,6 +869,19 @@ fn avazu_rows_train_with_nothing_edited() {
         )),
         "{shown}"
     );
+    let pairs = &bundle["pair_bytes"];
+    assert_eq!(
+        (&pairs["rows"], &pairs["array"]),
+        (&2048.into(), &(69 << 20).into())
+    );
+    let bytes = |key: &str| pairs[key].as_f64().expect("bytes");
+    let scoring = bytes("scoring_at_once");
+    assert_eq!(scoring, at_once * f64::from(1 << 20), "{pairs}");
+    let training = bytes("training_at_once") / f64::from(1 << 20);
+    assert!(
+        shown.contains(&format!("flex, {training:.1} MiB in training")),
+        "{shown}"
+    );
     let hour = fields
         .iter()
         .find(|field| field["name"] == "hour.hour")

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use super::{device, print};
 
+/// Rows whose pairs are told in bytes: a batch.
+const ROWS: usize = 2048;
+
 /// Check every byte of a bundle, and show what is in it: fields, vocabularies, parameters, sizes
 ///
 /// Example: fibinet inspect runs/first
@@ -28,6 +31,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
     let table_dtype = tables.embedding.dtype();
     let layout = bundle.encoder.layout();
     let bytes = bytes_below(&args.run)?;
+    let pairs = config.pair_bytes(ROWS, rayon::current_num_threads());
     if args.json {
         let fields: Vec<_> = layout
             .iter()
@@ -41,6 +45,12 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
                 "head_parameters": scorer.num_params() - table_numbers,
                 "table_bytes": table_bytes,
                 "table_dtype": table_dtype,
+                "pair_bytes": {
+                    "rows": ROWS,
+                    "array": pairs.array,
+                    "scoring_at_once": pairs.fused.map(|[scoring, _]| scoring),
+                    "training_at_once": pairs.fused.map(|[_, training]| training),
+                },
                 "bytes": bytes,
                 "output": bundle.output,
                 "negative_rate": bundle.negative_rate,
@@ -58,7 +68,6 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
     }
     lines.push(String::new());
     let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
-    let pairs = config.pair_bytes(2048, rayon::current_num_threads());
     let pairs = match pairs.fused {
         Some([scoring, training]) => format!(
             "{} as an array; at most {} at once on flex, {} in training",
