@@ -913,6 +913,12 @@ fn synthetic_rows_are_prepared_once_and_learnt_from() {
         (&prepared["source_bytes"], &prepared["reused"]),
         (&bytes.into(), &false.into())
     );
+    let number = |key: &str| prepared[key].as_f64().expect("a number");
+    let seconds = number("seconds");
+    let rows = seconds * number("rows_per_second");
+    assert!((rows - 20_000.0).abs() < 1e-3, "{prepared}");
+    let read = seconds * number("bytes_per_second");
+    assert!((read - bytes as f64).abs() < 1.0, "{prepared}");
     let again = succeed(at, &["prepare", "fibinet.toml"]);
     assert!(!again.contains("/s"), "nothing was prepared: {again}");
     let anew = succeed(at, &["prepare", "fibinet.toml", "--cache", "anew"]);
@@ -923,6 +929,9 @@ fn synthetic_rows_are_prepared_once_and_learnt_from() {
     let at_prepare = prepared["directory"].as_str().expect("a directory");
     let again = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
     assert_eq!(again["directory"], at_prepare);
+    for speed in ["rows_per_second", "bytes_per_second"] {
+        assert_eq!(again.get(speed), Some(&Value::Null), "{again}");
+    }
     let output = fibinet(
         at,
         &[

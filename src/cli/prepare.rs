@@ -49,6 +49,8 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     ];
     let bytes = source_bytes(&spec)?;
     let LeftOut { bad_rows, .. } = prepared.left_out;
+    let num_rows: usize = rows.iter().sum();
+    let per_second = (!reused).then(|| [num_rows as f64 / seconds, bytes as f64 / seconds]);
     if args.json {
         return print(
             &json!({
@@ -59,6 +61,8 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
                 "bad_rows": bad_rows,
                 "seconds": seconds,
                 "source_bytes": bytes,
+                "rows_per_second": per_second.map(|[rows, _]| rows),
+                "bytes_per_second": per_second.map(|[_, bytes]| bytes),
                 "reused": reused,
                 "directory": directory.display().to_string(),
             })
@@ -68,15 +72,9 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     if let Some(line) = left_out_line(&prepared.left_out) {
         say(&line);
     }
-    let num_rows: usize = rows.iter().sum();
-    let speed = match reused {
-        true => String::new(),
-        false => format!(
-            "; {:.0} rows/s, {:.1} MB/s",
-            num_rows as f64 / seconds,
-            bytes as f64 / 1e6 / seconds
-        ),
-    };
+    let speed = per_second.map_or(String::new(), |[rows, bytes]| {
+        format!("; {rows:.0} rows/s, {:.1} MB/s", bytes / 1e6)
+    });
     print(&format!(
         "{} rows to train on, {} to stop by, {} to test, in {}{speed}",
         rows[0],
