@@ -84,6 +84,8 @@ fn a_csv_becomes_a_trained_judged_and_scored_model() {
     for key in ["best_epoch", "num_parameters", "rows_per_second"] {
         assert!(report[key].as_f64().expect("a number") > 0.0, "{report}");
     }
+    let wait = report["data_wait"].as_f64().expect("a share");
+    assert!((0.0..=1.0).contains(&wait), "{report}");
 
     let data = ["--data", ADULT];
     let metrics = json(&succeed(
@@ -237,7 +239,7 @@ fn early_stopping_keeps_the_best_epochs_weights() {
     // Killed and run again: what the dead process left is in nobody's way.
     fs::create_dir(at.join(".again.fibinet-partial")).expect("made");
     fs::write(at.join(".again.fibinet-partial/head.safetensors"), "half").expect("written");
-    succeed(
+    let table = succeed(
         at,
         &[
             "train",
@@ -249,6 +251,15 @@ fn early_stopping_keeps_the_best_epochs_weights() {
         ],
     );
     assert_eq!(entries(at), ["again", "fibinet.toml", "run"]);
+    // The closing table's share of the time in which training waited for data.
+    let wait = table.lines().find_map(|line| {
+        let percent = line.strip_prefix("waited for data ")?;
+        percent.strip_suffix("% of training")?.trim().parse().ok()
+    });
+    assert!(
+        wait.is_some_and(|wait: f64| (0.0..=100.0).contains(&wait)),
+        "{table}"
+    );
 }
 
 #[test]
