@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use burn::tensor::Device;
-use fibinet_data::{DataConfig, Label, open_rows, prepare};
+use fibinet_data::{DataConfig, Encoder, Label, open_rows, prepare};
 use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes, num_pairs};
 use fibinet_serve::{
-    Bundle, BundleError, BundleParts, LogitMap, RowInputs, ScoreOptions, Scorer, TableDtype,
-    TableView, score,
+    Bundle, BundleError, BundleParts, LogitMap, RowInputs, RowsBehind, ScoreOptions, Scorer,
+    TableDtype, TableView, score,
 };
-use fibinet_train::{RowRule, RowUpdate, TrainConfig, Trainer};
+use fibinet_train::{RowGradients, RowOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer};
 
 mod counting;
 
@@ -143,8 +143,8 @@ fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
 /// Fields of the scorer below.
 const SCORED_FIELDS: usize = 24;
 
-/// The scorer of a bundle in a directory, fields of ids as they are, with a log of `num_rows` rows.
-fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
+/// The encoder of fields of ids as they are, and its log of `num_rows` rows in a directory.
+fn encoder(directory: &Path, num_rows: usize) -> Encoder {
     let columns: Vec<String> = (0..SCORED_FIELDS)
         .map(|field| format!("f{field}"))
         .collect();
@@ -161,13 +161,18 @@ fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
     });
     let spec: DataConfig = serde_json::from_value(spec).expect("a config");
     let spec = spec.validate().expect("a proper config");
-    let prepared = prepare(&spec, None, &directory.join("shards"), |_| {}).expect("a log");
+    let prepared = prepare(&spec, None, &directory.join("shards"), |_| {});
+    prepared.expect("a log").encoder
+}
+
+/// The scorer of a bundle in a directory, with a log of `num_rows` rows.
+fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
     let config = FiBiNetConfig::new(SCORED_FIELDS, 8).with_hidden_units(vec![128]);
     let sizes = FieldSizes::new(vec![100; SCORED_FIELDS]).expect("proper sizes");
     let train = TrainConfig::default();
     let trainer = Trainer::new(&config, sizes, &train, device).expect("a proper config");
     let parts = BundleParts {
-        encoder: &prepared.encoder,
+        encoder: &encoder(directory, num_rows),
         config: &config,
         head: &trainer.valid_head(),
         tables: trainer.view(),
@@ -228,6 +233,57 @@ fn a_scorer_reads_gathers_and_carries_in_the_memory_of_the_batch_before() {
         third_batch + gathered < anew + (128 << 10),
         "a third batch takes {third_batch} bytes, its logits {anew}, with {gathered} of inputs"
     );
+}
+
+/// Bytes that writing the weights allocates, of tables with `field_rows` rows a field that all lie behind
+/// where the rule leaves rows so; and the bytes of the tables.
+fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usize; 2] {
+    let directory = tempfile::tempdir().expect("a directory");
+    let backend = Backend::compiled().next().expect("a backend");
+    let device = backend.device().expect("its device");
+    let config = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(vec![8]);
+    let sizes = FieldSizes::new(vec![field_rows; FIELDS]).expect("proper sizes");
+    let mut tables = Tables::new(&config, sizes, 0, dtype).expect("a proper config");
+    let mut optimizer = RowOptimizer::new(rule, &tables, 0);
+    let num_rows = field_rows * FIELDS;
+    let gradients = RowGradients {
+        rows: (0..num_rows).collect(),
+        embedding: vec![0.1; num_rows * EMBEDDING_DIM],
+        linear: vec![0.1; num_rows],
+    };
+    for gradients in [gradients, RowGradients::default()] {
+        optimizer.step(&mut tables, &gradients, 1e-3, 1.0);
+    }
+    let leaves = optimizer.leaves_rows_behind();
+    let parts = BundleParts {
+        encoder: &encoder(directory.path(), 1),
+        config: &config,
+        head: &config.init(&device),
+        tables: tables.view(),
+        behind: leaves.then_some(&optimizer as &dyn RowsBehind),
+        output: LogitMap::IDENTITY,
+        negative_rate: 1.0,
+    };
+    let start = allocated();
+    parts.write_weights(directory.path()).expect("written");
+    [allocated() - start, tables.view().num_bytes()]
+}
+
+#[test]
+fn a_checkpoint_takes_no_more_memory_for_more_rows() {
+    let _turn = TURN.lock();
+    // One thread, as below.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.expect("a thread").install(|| {
+        for rule in [RowRule::LazyAdam, RowRule::ExactAdam] {
+            for dtype in [TableDtype::F32, TableDtype::Bf16, TableDtype::F16] {
+                let [few, _] = checkpoint_bytes(10 * FIELD_IDS, rule, dtype);
+                let [many, table_bytes] = checkpoint_bytes(100 * FIELD_IDS, rule, dtype);
+                assert!(many < table_bytes / 8, "{rule:?}: {many} of {table_bytes}");
+                assert!(many.abs_diff(few) < 4096, "{rule:?}: {few}, {many} bytes");
+            }
+        }
+    });
 }
 
 #[test]
