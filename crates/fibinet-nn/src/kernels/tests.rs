@@ -8,6 +8,7 @@ use crate::layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
 };
 use crate::layers::pair_product::PairProductKind;
+use crate::pairs::num_pairs;
 
 /// What a case is drawn from.
 #[derive(Debug, Clone)]
@@ -183,9 +184,10 @@ const KINDS: [BilinearKind; 3] = [
 ];
 
 fn any_case() -> impl Strategy<Value = Case> {
-    let sizes = (2usize..=64).prop_flat_map(|num_fields| {
-        // Up to K = 64, but not at F = 64 in every case: the suite stays quick.
-        (Just(num_fields), 1..=64.min(1024 / num_fields), 1usize..=70)
+    let sizes = (2usize..=64, 1usize..=64).prop_flat_map(|(num_fields, dim)| {
+        // Fewer rows of more columns: the suite stays quick.
+        let most = (1 << 18) / (num_pairs(num_fields) * dim);
+        (Just(num_fields), Just(dim), 1..=most.clamp(6, 70))
     });
     let kind = prop::sample::select(KINDS.to_vec());
     let combination = prop::sample::select(vec![
@@ -230,6 +232,22 @@ proptest! {
 fn the_smallest_shape_works() {
     for kind in KINDS {
         assert_kernels_match(&case(kind, 2, 1, 1));
+    }
+}
+
+/// 129,024 columns a side: of a few rows with matrices on both, of more beside the plain product.
+#[test]
+fn sixty_four_fields_of_64_numbers_work() {
+    for (batch, combination) in [
+        (2, CombinationKind::BothBilinear),
+        (5, CombinationKind::SenetBilinear),
+    ] {
+        for kind in KINDS {
+            let mut case = case(kind, 64, 64, batch);
+            case.num_dense = 3;
+            case.config = case.config.with_kind(combination);
+            assert_kernels_match(&case);
+        }
     }
 }
 
