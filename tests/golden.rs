@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use fibinet::nn::{
-    Activation, BceLoss, BilinearInteractionConfig, BilinearKind, CtrModel, CtrModelConfig,
-    FiBiNet, FieldInputs, FieldSizes, Head, Preset, Reduction, SenetConfig,
+    Activation, BceLoss, BilinearInteraction, BilinearInteractionConfig, BilinearKind,
+    CombinationConfig, CtrModel, CtrModelConfig, FiBiNet, FieldInputs, FieldSizes, Head,
+    Interaction, Preset, Reduction, SenetConfig,
 };
-use fibinet::serve::RowInputs;
+use fibinet::serve::{RowInputs, score};
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
 use safetensors::SafeTensors;
 
@@ -117,6 +118,52 @@ fn golden_senet() {
     }
 }
 
+/// The layer of a bilinear case, with its matrices.
+fn bilinear(vectors: &SafeTensors<'_>, case: &str, device: &Device) -> BilinearInteraction {
+    let kind = match case.split('.').nth(1) {
+        Some("all") => BilinearKind::FieldAll,
+        Some("each") => BilinearKind::FieldEach,
+        Some("interaction") => BilinearKind::FieldInteraction,
+        other => panic!("{case}: type {other:?}"),
+    };
+    let shape = load(vectors, &format!("{case}.x")).shape().to_vec();
+    let config = BilinearInteractionConfig::new(shape[1], shape[2]).with_kind(kind);
+    let weight = load(vectors, &format!("{case}.w")).flattened();
+    let weight = Tensor::<1>::from_data(weight, device);
+    let weight = weight.reshape([config.num_matrices(), shape[2], shape[2]]);
+    let mut bilinear = config.init(device);
+    bilinear.weight = Param::from_tensor(ours(case, weight));
+    bilinear
+}
+
+/// The matrices of a bilinear case as our layer has them, and the other way: DeepCTR-Torch keeps
+/// `nn.Linear` weights, [out, in].
+fn ours(case: &str, weight: Tensor<3>) -> Tensor<3> {
+    match case.starts_with("deepctr.") {
+        true => weight.swap_dims(1, 2),
+        false => weight,
+    }
+}
+
+/// Holds the gradients of the matrices and of the input of a bilinear case against it.
+#[track_caller]
+fn assert_golden_gradients(
+    vectors: &SafeTensors<'_>,
+    case: &str,
+    gradients: &Gradients,
+    (bilinear, x): (&BilinearInteraction, &Tensor<3>),
+) {
+    let gw = bilinear.weight.val().grad(gradients).expect("a gradient");
+    let gw = ours(case, gw);
+    let name = format!("{case}.gw");
+    match load(vectors, &name).shape().len() {
+        2 => assert_golden(gw.squeeze_dim::<2>(0), vectors, &name),
+        _ => assert_golden(gw, vectors, &name),
+    }
+    let gx = x.grad(gradients).expect("a gradient");
+    assert_golden(gx, vectors, &format!("{case}.gx"));
+}
+
 #[test]
 fn golden_bilinear() {
     let bytes = read("bilinear.safetensors");
@@ -126,43 +173,66 @@ fn golden_bilinear() {
     for (backend, device) in cpu_devices() {
         for case in &cases {
             let name = |tensor: &str| format!("{case}.{tensor}");
-            let (peer, kind) = match case.split('.').collect::<Vec<_>>()[..] {
-                [peer, "all", _] => (peer, BilinearKind::FieldAll),
-                [peer, "each", _] => (peer, BilinearKind::FieldEach),
-                [peer, "interaction", _] => (peer, BilinearKind::FieldInteraction),
-                _ => panic!("{case}: no such type"),
-            };
             let x = Tensor::<3>::from_data(load(&vectors, &name("x")), &device).require_grad();
             let gy = Tensor::<3>::from_data(load(&vectors, &name("gy")), &device);
-            let [_, num_fields, embedding_dim] = x.dims();
-            let config = BilinearInteractionConfig::new(num_fields, embedding_dim).with_kind(kind);
-            let mut bilinear = config.init(&device);
-            let weight = Tensor::<1>::from_data(load(&vectors, &name("w")).flattened(), &device)
-                .reshape([config.num_matrices(), embedding_dim, embedding_dim]);
-            // DeepCTR-Torch keeps `nn.Linear` weights, [out, in].
-            let ours = |weight: Tensor<3>| match peer {
-                "deepctr" => weight.swap_dims(1, 2),
-                _ => weight,
-            };
-            bilinear.weight = Param::from_tensor(ours(weight));
-
+            let bilinear = bilinear(&vectors, case, &device);
             let y = bilinear.forward(x.clone());
             assert_golden(y.clone(), &vectors, &name("y"));
-            let mut gradients = (y * gy).sum().backward();
-            let gw = bilinear
-                .weight
-                .val()
-                .grad_remove(&mut gradients)
-                .expect("a gradient");
-            let gw = ours(gw);
-            match load(&vectors, &name("gw")).shape().len() {
-                2 => assert_golden(gw.squeeze_dim::<2>(0), &vectors, &name("gw")),
-                _ => assert_golden(gw, &vectors, &name("gw")),
-            }
-            let gx = x.grad_remove(&mut gradients).expect("a gradient");
-            assert_golden(gx, &vectors, &name("gx"));
+            let gradients = (y * gy).sum().backward();
+            assert_golden_gradients(&vectors, case, &gradients, (&bilinear, &x));
         }
         println!("golden: {} bilinear cases on {backend}", cases.len());
+    }
+}
+
+/// The combination layer with a side of either peer, which flex writes as one array by a kernel.
+#[test]
+fn golden_bilinear_by_the_array_of_pairs_with_autodiff_and_without() {
+    let bytes = read("bilinear.safetensors");
+    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let cases = cases(&vectors);
+    let cases: Vec<&str> = cases
+        .iter()
+        .filter_map(|case| case.strip_prefix("fuxictr."))
+        .collect();
+    assert!(!cases.is_empty(), "no case in {}", directory().display());
+    for (backend, device) in cpu_devices() {
+        for case in &cases {
+            let sides = ["fuxictr", "deepctr"].map(|peer| format!("{peer}.{case}"));
+            let both = |tensor: &str, device: &Device| {
+                sides.each_ref().map(|case| {
+                    let data = load(&vectors, &format!("{case}.{tensor}"));
+                    Tensor::<3>::from_data(data, device)
+                })
+            };
+            let assert_pairs = |pairs: Tensor<2>, shape: [usize; 3]| {
+                for (pairs, case) in pairs.chunk(2, 1).into_iter().zip(&sides) {
+                    assert_golden(pairs.reshape(shape), &vectors, &format!("{case}.y"));
+                }
+            };
+            let layers = sides
+                .each_ref()
+                .map(|case| bilinear(&vectors, case, &device));
+            let [raw, senet] = layers.clone().map(Interaction::Bilinear);
+            let x = both("x", &device).map(Tensor::require_grad);
+            let [_, num_fields, embedding_dim] = x[0].dims();
+            let config = CombinationConfig::new(num_fields, embedding_dim);
+            let mut combination = config.init(&device);
+            (combination.raw, combination.senet) = (raw, Some(senet));
+
+            let pairs = combination.forward(x[0].clone(), x[1].clone());
+            let gy = both("gy", &device);
+            assert_pairs(pairs.clone(), gy[0].dims());
+            let gy = Tensor::cat(gy.map(|gy| gy.flatten::<2>(1, 2)).to_vec(), 1);
+            let gradients = (pairs * gy).sum().backward();
+            for ((case, layer), x) in sides.iter().zip(&layers).zip(&x) {
+                assert_golden_gradients(&vectors, case, &gradients, (layer, x));
+            }
+            let [raw, senet] = both("x", &device.clone().inner());
+            let pairs = combination.valid().forward(raw, senet);
+            assert_pairs(pairs, both("gy", &device)[0].dims());
+        }
+        println!("golden: {} pairs of sides on {backend}", cases.len());
     }
 }
 
@@ -360,6 +430,23 @@ impl<'a> FullCase<'a> {
         self.config().init(device).map(&mut load)
     }
 
+    /// The tables of a model of this case.
+    fn tables(&self, model: &CtrModel<FiBiNet>) -> Tables {
+        let CtrModelConfig {
+            field_sizes,
+            fibinet,
+            ..
+        } = self.config();
+        let linear = model.linear.as_ref().expect("a linear part");
+        Tables {
+            embedding: to_vec(model.embedding.weight.val().inner()).into(),
+            linear: Some(to_vec(linear.weight.val().inner())),
+            sizes: FieldSizes::new(field_sizes).expect("sizes"),
+            embedding_dim: fibinet.embedding_dim,
+            padding: fibinet.padding,
+        }
+    }
+
     /// Holds a tensor of every parameter, which `of` takes from it, against a group of the case.
     fn assert_parameters(
         &self,
@@ -514,15 +601,7 @@ fn golden_fibinet_by_rows() {
     for (backend, device) in cpu_devices() {
         for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
             let mut model = case.model(&device);
-            let config = case.config();
-            let linear = model.linear.as_ref().expect("a linear part");
-            let tables = Tables {
-                embedding: to_vec(model.embedding.weight.val().inner()).into(),
-                linear: Some(to_vec(linear.weight.val().inner())),
-                sizes: FieldSizes::new(config.field_sizes).expect("sizes"),
-                embedding_dim: config.fibinet.embedding_dim,
-                padding: true,
-            };
+            let tables = case.tables(&model);
             let train = TrainConfig {
                 learning_rate: 1e-3,
                 embedding_l2: 2.0 * case.l2(),
@@ -551,8 +630,8 @@ fn golden_fibinet_by_rows() {
             let table = TensorData::new(trained.embedding.to_f32(), shape);
             model.embedding.weight = Param::from_tensor(Tensor::from_data(table, &device));
             let weights = trained.linear.expect("a linear part");
-            let table = TensorData::new(weights, linear.weight.shape());
             if let Some(linear) = &mut model.linear {
+                let table = TensorData::new(weights, linear.weight.shape());
                 linear.weight = Param::from_tensor(Tensor::from_data(table, &device));
             }
             model.head = trainer.head().clone();
@@ -560,6 +639,54 @@ fn golden_fibinet_by_rows() {
         }
         println!("golden: {} FiBiNET cases by rows on {backend}", cases.len());
     }
+}
+
+/// As a scorer is asked: flex then reads both the DNN's first map and, from 65,536 weights on, the next
+/// ones by kernels for a few rows. For those the case's few hidden units are many, equal ones.
+#[test]
+fn golden_fibinet_a_row_at_a_time_without_autodiff() {
+    let bytes = read("fibinet.safetensors");
+    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let cases = full_cases(&vectors);
+    for (backend, device) in cpu_devices() {
+        for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
+            let model = case.model(&device);
+            let tables = case.tables(&model);
+            let head = widened(&model.head.valid());
+            let ids = case.ids();
+            let rows = ids.chunks_exact(case.fields.len()).map(|ids| RowInputs {
+                ids: ids.to_vec(),
+                num_rows: 1,
+                ..RowInputs::default()
+            });
+            let device = device.clone().inner();
+            let logits: Vec<f32> = rows
+                .flat_map(|row| score(&head, &tables.view(), &row, &device))
+                .collect();
+            let expected: Vec<f32> = case.load("logit").try_to_vec().expect("f32");
+            assert_close(&logits, &expected, TOLERANCE, case.case);
+        }
+        println!("golden: {} FiBiNET cases by row on {backend}", cases.len());
+    }
+}
+
+/// The head with every hidden unit 64 times over, each read by a 64th of its weight: the same logits.
+fn widened(head: &FiBiNet) -> FiBiNet {
+    const TIMES: usize = 64;
+    let reads = |weight: Tensor<2>| weight.repeat_dim(0, TIMES) / TIMES as f32;
+    let mut head = head.clone();
+    let dnn = head.dnn.as_mut().expect("a DNN");
+    for (i, layer) in dnn.hidden.iter_mut().enumerate() {
+        layer.weight = layer.weight.clone().map(|weight| match i {
+            0 => weight.repeat_dim(1, TIMES),
+            _ => reads(weight).repeat_dim(1, TIMES),
+        });
+        let bias = layer.bias.take();
+        layer.bias = bias.map(|bias| bias.map(|bias| bias.repeat_dim(0, TIMES)));
+    }
+    let output = dnn.output.as_mut().expect("an output");
+    output.weight = output.weight.clone().map(reads);
+    head
 }
 
 /// `{peer}.{type}.{case}` of every full-model case.
