@@ -15,7 +15,7 @@ use fibinet::data::{
     Batch, DataSpec, Encoder, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Sources, prepare,
 };
 use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
-use fibinet::serve::{Bundle, BundleParts, LogitMap, Scorer};
+use fibinet::serve::{Bundle, BundleParts, LogitMap, Scorer, zeroed};
 use fibinet::train::{TrainConfig, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -189,6 +189,8 @@ fn main() {
     ]
     .map(|(name, kind)| (name, scorer(kind, &device)));
     let matrix = vec![1.0; COLUMNS * HIDDEN[0]];
+    let mut huge_matrix = zeroed(matrix.len());
+    huge_matrix.fill(1.0);
     for num_rows in [1, 4, 256, 4096] {
         let runs = (runs * 8 / num_rows.max(8)).max(TAIL_RUNS.min(runs));
         // As many as there is memory for: what is met again lies in no cache.
@@ -196,14 +198,16 @@ fn main() {
         let batches: Vec<Batch> = (0..num_batches).map(|run| rows(run, num_rows)).collect();
         // What else runs on the machine changes while this does: all take turns.
         let turns = runs.min(TURNS);
-        let mut least = Vec::new();
+        let (mut least, mut huge) = (Vec::new(), Vec::new());
         let mut scored = scorers.each_ref().map(|_| Vec::new());
         for _ in 0..turns {
             let runs = runs.div_ceil(turns);
-            least.extend(match num_rows {
-                1 => stream(&matrix, runs),
-                _ => products(runs, num_rows, &device),
-            });
+            if num_rows == 1 {
+                least.extend(stream(&matrix, runs));
+                huge.extend(stream(&huge_matrix, runs));
+            } else {
+                least.extend(products(runs, num_rows, &device));
+            }
             for ((_, scorer), scored) in scorers.iter().zip(&mut scored) {
                 let done = scored.len();
                 scored.extend(times(runs, |run| {
@@ -216,6 +220,9 @@ fn main() {
             _ => "products alone",
         };
         let least = show(name, num_rows, least, None);
+        if num_rows == 1 {
+            show("the same on huge pages", num_rows, huge, Some(least));
+        }
         for ((name, _), scored) in scorers.iter().zip(scored) {
             show(name, num_rows, scored, Some(least));
         }

@@ -10,6 +10,7 @@ use fibinet_nn::FiBiNet;
 use crate::batch_reader::BatchReader;
 use crate::bundle::Bundle;
 use crate::error::BundleError;
+use crate::huge_pages;
 use crate::input_memory::{InputMemory, gives_memory_back};
 use crate::plan::RowInputs;
 use crate::tables::{score, score_in};
@@ -49,8 +50,12 @@ impl Scorer {
     /// As [`Bundle::head`].
     pub fn new(bundle: Bundle, device: &Device) -> Result<Self, BundleError> {
         let device = device.clone().inner();
+        let mut head = bundle.head(&device)?;
+        if gives_memory_back(&device) {
+            head = huge_pages::move_weights(head);
+        }
         Ok(Self {
-            head: bundle.head(&device)?,
+            head,
             bundle,
             device,
             memory: Mutex::default(),

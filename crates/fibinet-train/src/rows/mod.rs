@@ -2,7 +2,6 @@
 //! update the rows met.
 
 pub(crate) mod gradients;
-pub(crate) mod huge_pages;
 pub(crate) mod missed;
 pub(crate) mod optimizer;
 pub(crate) mod rounding;

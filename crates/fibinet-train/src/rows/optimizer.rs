@@ -1,11 +1,10 @@
-use fibinet_serve::{RowsBehind, TableDtype};
+use fibinet_serve::{RowsBehind, TableDtype, zeroed};
 use half::{bf16, f16};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
 use crate::rows::gradients::RowGradients;
-use crate::rows::huge_pages::zeroed;
 use crate::rows::missed::MissedSteps;
 use crate::rows::rounding::{Draws, Stored};
 use crate::rows::table_numbers::TableNumbers;

@@ -1,8 +1,7 @@
-use fibinet_serve::{TableDtype, TableSlice};
+use fibinet_serve::{TableDtype, TableSlice, zeroed};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::rows::huge_pages::zeroed;
 use crate::rows::rounding::Stored;
 
 /// Numbers that one task rounds.

@@ -1,12 +1,11 @@
 use burn::module::Initializer;
 use fibinet_nn::{ConfigError, FiBiNetConfig, FieldSizes};
-use fibinet_serve::{TableDtype, TableView};
+use fibinet_serve::{TableDtype, TableView, zeroed};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use rayon::prelude::*;
 
-use crate::rows::huge_pages::zeroed;
 use crate::rows::rounding::Stored;
 use crate::rows::table_numbers::TableNumbers;
 

@@ -1,0 +1,82 @@
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use bytemuck::Zeroable;
+
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Zeros, of memory that nothing has touched yet, for arrays that are large and not read in order.
+///
+/// Where the system gives huge pages to who asks (Linux, where
+/// `/sys/kernel/mm/transparent_hugepage/enabled` is `madvise`), it is asked for them, since with small pages
+/// the processor looks up every 4 KB where they lie. Memory is then taken 2 MB at a time.
+///
+/// - Rows of tables: a step of exact Adam at 10 and 30 million rows (`cargo bench --bench training --
+///   vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000, where it took
+///   1.04 and 1.12.
+/// - A DNN's first matrix of 24 MB: one row is scored in .34 ms where it took .39 (medians of `cargo bench
+///   --bench scoring -- 600` with two scorers of each sort in turn).
+pub fn zeroed<T: Zeroable>(len: usize) -> Vec<T> {
+    let mut numbers = bytemuck::zeroed_vec(len);
+    ask_for_huge_pages(&mut numbers);
+    numbers
+}
+
+#[cfg(target_os = "linux")]
+fn ask_for_huge_pages<T>(numbers: &mut [T]) {
+    use rustix::mm::{Advice, madvise};
+
+    let first: *mut u8 = numbers.as_mut_ptr().cast();
+    let before = first.align_offset(HUGE_PAGE);
+    let whole = size_of_val(numbers).saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
+    if whole == 0 {
+        return;
+    }
+    #[expect(
+        unsafe_code,
+        reason = "no safe call asks for them; what it gains is above"
+    )]
+    // SAFETY: the pages lie inside the slice, as `before + whole` is at most its size, and start at a
+    // page's start. The advice changes no byte of them. It is a hint: where it fails all is as it was.
+    let _ = unsafe { madvise(first.add(before).cast(), whole, Advice::LinuxHugepage) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages<T>(_: &mut [T]) {}
+
+/// Moves large weights of a module on flex into memory of huge pages.
+pub(crate) fn move_weights<M: Module>(module: M) -> M {
+    module.map(&mut MoveWeights)
+}
+
+struct MoveWeights;
+
+impl ModuleMapper for MoveWeights {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if param.shape().num_elements() * size_of::<f32>() < 2 * HUGE_PAGE {
+            return param;
+        }
+        param.map(|weights| {
+            let (shape, device) = (weights.shape(), weights.device());
+            let numbers = weights.into_data();
+            let numbers = numbers.as_slice::<f32>().expect("weights are f32");
+            let mut moved = zeroed(numbers.len());
+            moved.copy_from_slice(numbers);
+            Tensor::from_data(TensorData::new(moved, shape), &device)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_length_is_zero_and_writable() {
+        for len in [0, 1, 1 << 18, (3 << 19) + 5] {
+            let mut numbers: Vec<f32> = zeroed(len);
+            assert!(numbers.len() == len && numbers.iter().all(|number| *number == 0.0));
+            numbers.fill(1.0);
+            assert_eq!(numbers.iter().sum::<f32>(), len as f32);
+        }
+    }
+}
