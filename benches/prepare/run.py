@@ -6,9 +6,9 @@
 
 Each program reads the same tab-separated file, cuts its rows 80/10/10, counts tokens on the training
 rows alone, gives an id to each met ten times, turns integers into log2 tokens, and writes encoded Parquet;
-each is a process of its own. Figures are medians over the rounds: wall seconds, rows and megabytes a
-second, peak memory. The peers need pandas, polars and pyarrow, which go into a virtual environment of
-their own.
+each is a process of its own, with one thread a CPU that this process may run on. Figures are medians over
+the rounds: wall seconds, rows and megabytes a second, peak memory. The peers need pandas, polars and
+pyarrow, which go into a virtual environment of their own.
 
 With --growth there are no peers: fibinet prepares the rows and four times as many of the same vocabulary.
 """
@@ -29,6 +29,9 @@ NUMBERS = [f"I{i}" for i in range(1, 14)]
 CATEGORIES = [f"C{i}" for i in range(1, 27)]
 COLUMNS = ["label", *NUMBERS, *CATEGORIES]
 MIN_COUNT, FIRST, UNKNOWN, MISSING = 10, 3, 1, 2
+THREADS = len(os.sched_getaffinity(0))
+# Of fibinet, of polars, and of Arrow under pandas.
+POOLS = ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"]
 
 
 def by_pandas(source, target):
@@ -86,7 +89,10 @@ def by_polars(source, target):
 def measure(command, directory):
     """Wall seconds and peak MiB of a command."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, **dict.fromkeys(POOLS, str(THREADS))},
+    )
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
@@ -137,7 +143,7 @@ def growth(arguments, fibinet, directory):
     for _ in range(arguments.rounds):
         for rows, runs in figures.items():
             runs.append(prepare(fibinet, directory / str(rows)))
-    print(f"{os.cpu_count()} CPUs, vocabulary {arguments.vocabulary}, medians of {arguments.rounds} rounds")
+    print(f"{THREADS} threads, vocabulary {arguments.vocabulary}, medians of {arguments.rounds} rounds")
     print(f"{'rows':>10}{'seconds':>9}{'MiB':>8}")
     for rows, (seconds, mebibytes) in medians(figures).items():
         print(f"{rows:>10}{seconds:>9.2f}{mebibytes:>8.0f}")
@@ -156,7 +162,7 @@ def against_peers(arguments, fibinet, directory):
             target = directory / name
             target.mkdir(exist_ok=True)
             runs.append(measure([python, str(HERE / "run.py"), name, source, target], directory))
-    print(f"{os.cpu_count()} CPUs, {arguments.rows} rows, {megabytes:.0f} MB, medians of {arguments.rounds} rounds")
+    print(f"{THREADS} threads, {arguments.rows} rows, {megabytes:.0f} MB, medians of {arguments.rounds} rounds")
     print(f"{'':<10}{'seconds':>9}{'rows/s':>11}{'MB/s':>8}{'ratio':>8}{'MiB':>8}")
     median = medians(figures)
     for name, (seconds, mebibytes) in median.items():

@@ -3,10 +3,12 @@
 
     python3 benches/vs_pytorch/run.py [--rounds 3] [--steps 7] [--venv DIR]
 
-Every round runs each program once as a process of its own, on the same ids and as many threads; a figure is the median over the rounds of a process's median step. PyTorch runs
-as Python has it, and again with glibc told to keep its large buffers ("tuned"), each with fused Adam
-over whole tables and with sparse gradients; the faster of the two counts. It needs PyTorch, which it
-installs into a virtual environment of its own (several gigabytes), and Rust.
+Every round runs each program once as a process of its own, on the same ids and as many threads, one a
+CPU that this process may run on; a figure is the median over the rounds of a process's median step.
+Each runs with the allocator as it is, and again with glibc told to keep its large buffers ("tuned");
+PyTorch with fused Adam over whole tables and with sparse gradients, of which the faster counts. It
+needs Rust, and PyTorch and NumPy, which it installs into a virtual environment of its own (several
+gigabytes).
 """
 import argparse
 import json
@@ -21,14 +23,20 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KINDS = ["field_all", "field_each", "field_interaction"]
 BATCH = 2048
-TUNED = {"MALLOC_MMAP_THRESHOLD_": str(1 << 33), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+THREADS = len(os.sched_getaffinity(0))
+ALLOCATORS = {
+    "default": {},
+    "tuned": {"MALLOC_MMAP_THRESHOLD_": str(1 << 33), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)},
+}
 
 
-def run(command, environment=None):
+def run(command, allocator):
     """The command's standard output and its peak memory in MiB."""
+    # hand.py sets PyTorch's threads itself, as many.
+    threads = {"RAYON_NUM_THREADS": str(THREADS)}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **threads, **ALLOCATORS[allocator]},
     )
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -70,43 +78,41 @@ def main():
 
     for _ in range(arguments.rounds):
         for kind in KINDS:
-            output, mib = run([binary, "--steps", steps, "--kind", kind])
-            for line in output.splitlines():
-                found = re.match(r"(matmul floor|field_\w+) +(\d+)", line)
-                if found:
-                    name = "floor" if found[1] == "matmul floor" else kind
-                    note(("ours", name), BATCH / float(found[2]) * 1e3, mib)
-            for mode in ["dense", "sparse"]:
-                for label, environment in [("default", None), ("tuned", TUNED)]:
-                    peer = [python, str(HERE / "hand.py"), kind, mode, steps]
-                    output, mib = run(peer, environment)
-                    note((label, mode, kind), json.loads(output)["ms"], mib)
-        peer = [python, str(HERE / "hand.py"), "-", "floor", steps]
-        note(("torch", "floor"), json.loads(run(peer, TUNED)[0])["ms"], 0)
+            for allocator in ALLOCATORS:
+                output, mib = run([binary, "--steps", steps, "--kind", kind], allocator)
+                for name, speed in re.findall(r"^(matmul floor|field_\w+) +(\d+)", output, re.MULTILINE):
+                    note(("ours", allocator, name), BATCH / float(speed) * 1e3, mib)
+                for mode in ["dense", "sparse"]:
+                    output, mib = run([python, str(HERE / "hand.py"), kind, mode, steps], allocator)
+                    note((mode, allocator, kind), json.loads(output)["ms"], mib)
+        output, mib = run([python, str(HERE / "hand.py"), "-", "floor", steps], "tuned")
+        note(("torch", "tuned", "matmul floor"), json.loads(output)["ms"], mib)
 
     median = {name: statistics.median(values) for name, values in times.items()}
     peak = {name: statistics.median(values) for name, values in memory.items()}
-    speed = lambda name: BATCH / median[name] * 1e3
-    floor = min(median["ours", "floor"], median["torch", "floor"])
-    print(f"{os.cpu_count()} CPUs, medians of {arguments.rounds} rounds of {steps} steps; rows/s")
-    print(f"matmul floor: ours {speed(('ours', 'floor')):.0f}, torch {speed(('torch', 'floor')):.0f}")
-    header = ["kind", "ours", "of floor", "dense", "sparse", "ratio", "tuned d.", "tuned s.", "ratio", "memory"]
-    print(("{:<18}" + "{:>9}" * (len(header) - 1)).format(*header))
-    for kind in KINDS:
-        ours = ("ours", kind)
-        best = {
-            label: min(median[label, mode, kind] for mode in ["dense", "sparse"])
-            for label in ["default", "tuned"]
-        }
-        mib = min(peak[label, mode, kind] for label in ["default", "tuned"] for mode in ["dense", "sparse"])
-        print(
-            f"{kind:<18}{speed(ours):>9.0f}{floor / median[ours]:>9.0%}"
-            f"{speed(('default', 'dense', kind)):>9.0f}{speed(('default', 'sparse', kind)):>9.0f}"
-            f"{best['default'] / median[ours]:>9.2f}"
-            f"{speed(('tuned', 'dense', kind)):>9.0f}{speed(('tuned', 'sparse', kind)):>9.0f}"
-            f"{best['tuned'] / median[ours]:>9.2f}{peak[ours] / mib:>9.2f}"
-        )
-    print("ratio: the faster of PyTorch's two over ours; memory: ours over the least of PyTorch's")
+    floors = {name[:2]: ms for name, ms in median.items() if name[2] == "matmul floor"}
+    best = {
+        (allocator, kind): min(median[mode, allocator, kind] for mode in ["dense", "sparse"])
+        for allocator in ALLOCATORS for kind in KINDS
+    }
+    least = {kind: min(peak[mode, a, kind] for mode in ["dense", "sparse"] for a in ALLOCATORS) for kind in KINDS}
+    ours = {kind: median["ours", "default", kind] for kind in KINDS}
+    print(f"{THREADS} threads, medians of {arguments.rounds} rounds of {steps} steps")
+    print(f"{'rows/s':<32}" + "".join(f"{kind:>18}" for kind in KINDS))
+
+    def line(name, figure, form):
+        print(f"{name:<32}" + "".join(f"{figure(kind):>18{form}}" for kind in KINDS))
+
+    for program, name in [("ours", "fibinet"), ("dense", "PyTorch, dense"), ("sparse", "PyTorch, sparse")]:
+        for allocator in ALLOCATORS:
+            line(f"{name}, allocator {allocator}", lambda kind: BATCH / median[program, allocator, kind] * 1e3, ".0f")
+    for (program, allocator), ms in floors.items():
+        line(f"products, {program}, {allocator}", lambda kind: BATCH / ms * 1e3, ".0f")
+    for allocator in ALLOCATORS:
+        line(f"of PyTorch's, {allocator}", lambda kind: best[allocator, kind] / ours[kind], ".2f")
+    line("of the fastest products", lambda kind: min(floors.values()) / ours[kind], ".0%")
+    line("peak memory, of PyTorch's", lambda kind: peak["ours", "default", kind] / least[kind], ".2f")
+    print("the last four lines: fibinet, allocator default; PyTorch's faster of both, and its least memory of all")
 
 
 if __name__ == "__main__":
