@@ -3,28 +3,33 @@
 //! the pairs and the DNN's first linear map, which is also timed after the kernel that writes the pairs
 //! out ("array").
 //!
-//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, batch 2,048; SENET,
-//! the DNN and the speed of the backend's matrix products by rows where no kind is named, these products
-//! alone where the kind is `products`. Backward starts from a gradient of ones.
+//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, V = 1M, batch 2,048.
+//! The kind is `all` unless one is named: SENET, the DNN, the tables' layers and the speed of the backend's
+//! matrix products by rows besides the bilinear kinds; `tables` and `products` are these alone. Backward
+//! starts from a gradient of ones.
 //!
 //! | column | what |
 //! |---|---|
-//! | composed, array | the time of that form, of the layer's own; a layer that has no kernel is composed |
+//! | composed, array | the time of that form, of the layer's own; a layer that has no kernel is composed, and only those of the tables have another form, one of Burn's embeddings a field |
 //! | of least | the share of what no form can save, of the layer's time: with the linear map its matrix products, one forward and two backward; else to copy the fewest bytes that must move, on all threads |
-//! | least | the fewest bytes, in MB: inputs and weights are read and the output is written, and backward the output's gradient is read, inputs and weights again, and their gradients are written |
+//! | least | the fewest bytes, in MB: inputs and weights are read and the output is written, and backward the output's gradient is read, inputs and weights again, and their gradients are written; of a table the rows asked for are read, and all of its gradient is written |
 //! | moved | bytes that move, of the fewest: inputs and weights as above, and each array that is allocated is written once and read once, but the last ones only written. In-place operations and blocks that stay in the cache move others, which are not in it |
 //!
 //! The allocations are counted; the rest is by that rule. The copy is to memory that it has had before:
 //! to have the pages of a new array mapped is in a layer's time alone.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::nn::{Embedding, EmbeddingConfig};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use fibinet::nn::{
     Backend, BilinearKind, Combination, CombinationConfig, CombinationKind, Dnn, DnnConfig,
-    FiBiNetConfig, FieldInputs, Head, Interaction, PairProductConfig, PairProductKind, SenetConfig,
-    num_pairs,
+    FeatureEmbeddingConfig, FiBiNetConfig, FieldInputs, Head, Interaction, LinearLogitConfig,
+    PairProductConfig, PairProductKind, SenetConfig, num_pairs,
 };
 use rayon::prelude::*;
 
@@ -34,11 +39,35 @@ mod counting;
 mod criteo;
 
 use counting::allocated;
-use criteo::{BATCH, COLUMNS, EMBEDDING_DIM, FIELDS};
+use criteo::{BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
 
 const HIDDEN: usize = criteo::HIDDEN[0];
+/// What may be asked for.
+const KINDS: [&str; 7] = [
+    "all",
+    "Hadamard",
+    "field_all",
+    "field_each",
+    "field_interaction",
+    "tables",
+    "products",
+];
 /// Numbers that one task copies.
 const CHUNK: usize = 1 << 16;
+
+/// Each layer, forward and backward, against the same composed from tensor operations
+#[derive(Parser)]
+struct Args {
+    /// Which layers.
+    #[arg(default_value = KINDS[0], value_parser = PossibleValuesParser::new(KINDS))]
+    kind: String,
+    /// Rounds that count.
+    #[arg(default_value = "7")]
+    rounds: NonZeroUsize,
+    /// Rows of a batch, B.
+    #[arg(default_value_t = NonZeroUsize::new(BATCH).expect("there are rows"))]
+    batch: NonZeroUsize,
+}
 
 /// What one form of a layer takes.
 #[derive(Clone, Copy)]
@@ -94,26 +123,49 @@ fn pass<const D: usize>(output: Tensor<D>, backward: bool) {
 struct Sizes {
     inputs: usize,
     outputs: usize,
+    /// Of the inputs, those that backward reads again.
+    again: usize,
+    /// What backward writes.
+    gradients: usize,
 }
 
 impl Sizes {
+    /// Where every input is read again and gets a gradient.
+    fn new(inputs: usize, outputs: usize) -> Self {
+        Self {
+            inputs,
+            outputs,
+            again: inputs,
+            gradients: inputs,
+        }
+    }
+
+    /// Of a layer that reads a row of `dim` numbers of a table for each of `num_ids`.
+    fn of_table(num_ids: usize, dim: usize, outputs: usize) -> Self {
+        Self {
+            inputs: num_ids + num_ids * dim,
+            outputs,
+            again: num_ids,
+            gradients: FIELDS * FIELD_ROWS * dim,
+        }
+    }
+
     /// The fewest bytes that move.
     fn least(self, backward: bool) -> usize {
-        let Self { inputs, outputs } = self;
+        let forward = self.inputs + self.outputs;
         4 * match backward {
-            true => 3 * inputs + 2 * outputs,
-            false => inputs + outputs,
+            true => forward + self.outputs + self.again + self.gradients,
+            false => forward,
         }
     }
 
     /// The bytes that move by arrays.
     fn moved(self, backward: bool, allocated: usize) -> usize {
-        let Self { inputs, outputs } = self;
-        match backward {
-            // Read twice, and their gradients only written.
-            true => 2 * allocated + 4 * inputs,
-            false => (2 * allocated + 4 * inputs).saturating_sub(4 * outputs),
-        }
+        let (read, only_written) = match backward {
+            true => (self.inputs + self.again, self.gradients),
+            false => (self.inputs, self.outputs),
+        };
+        (2 * allocated + 4 * read).saturating_sub(4 * only_written)
     }
 }
 
@@ -205,11 +257,60 @@ impl Bench {
     fn senet(&self, backward: bool) {
         let senet = SenetConfig::new(FIELDS).init(&self.device(backward));
         let vectors = self.batch * FIELDS * EMBEDDING_DIM;
-        let sizes = Sizes {
-            inputs: vectors,
-            outputs: vectors,
-        };
+        let sizes = Sizes::new(vectors, vectors);
         self.layer("SENET", backward, sizes, |x| senet.forward(x));
+    }
+
+    /// The layers that look rows up.
+    fn tables(&self, backward: bool) {
+        let device = self.device(backward);
+        let num_ids = self.batch * FIELDS;
+        let ids = criteo::batch(1, self.batch, FIELD_ROWS).ids;
+        let ids = ids.iter().map(|id| i64::from(*id)).collect();
+        let ids = TensorData::new::<i64, _>(ids, [self.batch, FIELDS]);
+        let ids = Tensor::<2, Int>::from_data(ids, &device);
+        let sizes = vec![FIELD_ROWS; FIELDS];
+
+        let layer = FeatureEmbeddingConfig::new(sizes.clone(), EMBEDDING_DIM).init(&device);
+        let embeddings = Embeddings::new(EMBEDDING_DIM, &device);
+        let vectors = Sizes::of_table(num_ids, EMBEDDING_DIM, num_ids * EMBEDDING_DIM);
+        self.lookup(
+            "FeatureEmbedding",
+            backward,
+            vectors,
+            &mut || pass(layer.forward(ids.clone(), None), backward),
+            &mut || pass(embeddings.forward(&ids), backward),
+        );
+
+        let layer = LinearLogitConfig::new(sizes).init(&device);
+        let weights = Embeddings::new(1, &device);
+        let logits = Sizes::of_table(num_ids, 1, self.batch);
+        self.lookup(
+            "LinearLogit",
+            backward,
+            logits,
+            &mut || pass(layer.forward(ids.clone(), None), backward),
+            &mut || pass(weights.forward(&ids).sum_dim(1), backward),
+        );
+    }
+
+    fn lookup(
+        &self,
+        what: &str,
+        backward: bool,
+        sizes: Sizes,
+        layer: &mut dyn FnMut(),
+        composed: &mut dyn FnMut(),
+    ) {
+        let mut copy = Copy::new(sizes.least(backward));
+        let [layer, composed, least] = costs(self.rounds, [layer, composed, &mut || copy.run()]);
+        let forms = Forms {
+            layer,
+            composed: Some(composed),
+            array: None,
+            least,
+        };
+        self.print(what, backward, sizes, &forms);
     }
 
     /// One side's pairs.
@@ -218,11 +319,10 @@ impl Bench {
             Interaction::Product(_) if name == "inner" => 1,
             _ => EMBEDDING_DIM,
         };
-        let sizes = Sizes {
-            inputs: self.batch * FIELDS * EMBEDDING_DIM
-                + num_matrices * EMBEDDING_DIM * EMBEDDING_DIM,
-            outputs: self.batch * num_pairs(FIELDS) * pair_dim,
-        };
+        let sizes = Sizes::new(
+            self.batch * FIELDS * EMBEDDING_DIM + num_matrices * EMBEDDING_DIM * EMBEDDING_DIM,
+            self.batch * num_pairs(FIELDS) * pair_dim,
+        );
         let what = format!("{name}, one side");
         self.layer(&what, backward, sizes, |x| interaction.forward(x));
     }
@@ -233,10 +333,7 @@ impl Bench {
         let (raw, senet) = (self.embeddings(backward), self.embeddings(backward));
         let one_side =
             self.batch * FIELDS * EMBEDDING_DIM + num_matrices * EMBEDDING_DIM * EMBEDDING_DIM;
-        let sizes = Sizes {
-            inputs: 2 * one_side,
-            outputs: self.batch * COLUMNS,
-        };
+        let sizes = Sizes::new(2 * one_side, self.batch * COLUMNS);
         let mut copy = Copy::new(sizes.least(backward));
         let [layer, composed, least] = costs(
             self.rounds,
@@ -265,12 +362,12 @@ impl Bench {
         let head = config.init(&self.device(backward));
         let dnn: &Dnn = head.dnn.as_ref().expect("hidden units");
         let raw = self.embeddings(backward);
-        let sizes = Sizes {
-            inputs: self.batch * FIELDS * EMBEDDING_DIM
+        let sizes = Sizes::new(
+            self.batch * FIELDS * EMBEDDING_DIM
                 + 2 * num_matrices * EMBEDDING_DIM * EMBEDDING_DIM
                 + COLUMNS * HIDDEN,
-            outputs: self.batch,
-        };
+            self.batch,
+        );
         let mut products = self.products();
         let [layer, array, composed, least] = costs(
             self.rounds,
@@ -304,10 +401,7 @@ impl Bench {
     fn dnn(&self, backward: bool) {
         let dnn = DnnConfig::new(COLUMNS, vec![HIDDEN]).init(&self.device(backward));
         let x = self.input([self.batch, COLUMNS], backward);
-        let sizes = Sizes {
-            inputs: self.batch * COLUMNS + COLUMNS * HIDDEN,
-            outputs: self.batch * HIDDEN,
-        };
+        let sizes = Sizes::new(self.batch * COLUMNS + COLUMNS * HIDDEN, self.batch * HIDDEN);
         let mut products = self.products();
         let [layer, least] = costs(
             self.rounds,
@@ -369,6 +463,22 @@ impl Bench {
     }
 }
 
+/// One of Burn's embeddings a field.
+struct Embeddings(Vec<Embedding>);
+
+impl Embeddings {
+    fn new(dim: usize, device: &Device) -> Self {
+        let config = EmbeddingConfig::new(FIELD_ROWS, dim);
+        Self((0..FIELDS).map(|_| config.init(device)).collect())
+    }
+
+    fn forward(&self, ids: &Tensor<2, Int>) -> Tensor<3> {
+        let fields = self.0.iter().enumerate();
+        let vectors = fields.map(|(f, embedding)| embedding.forward(ids.clone().narrow(1, f, 1)));
+        Tensor::cat(vectors.collect(), 1)
+    }
+}
+
 /// A copy that moves as many bytes, half of them read and half written, on all threads.
 struct Copy {
     from: Vec<f32>,
@@ -392,21 +502,18 @@ impl Copy {
 }
 
 fn main() {
-    // Without Cargo's own (`--bench`).
-    let arguments = std::env::args().skip(1).filter(|arg| !arg.starts_with('-'));
-    let arguments: Vec<String> = arguments.collect();
-    let is_number = |arg: &&String| arg.parse::<usize>().is_ok();
-    let only = arguments.iter().find(|arg| !is_number(arg));
-    let mut numbers = arguments.iter().filter_map(|arg| arg.parse().ok());
+    // Cargo's own argument says that this is a bench.
+    let args = Args::parse_from(std::env::args().filter(|arg| arg != "--bench"));
+    let asked = |kind: &str| args.kind == kind || args.kind == "all";
     let backend = Backend::compiled()
         .next()
         .expect("a backend is compiled in");
     let bench = Bench {
-        rounds: numbers.next().unwrap_or(7),
-        batch: numbers.next().unwrap_or(BATCH),
+        rounds: args.rounds.get(),
+        batch: args.batch.get(),
         device: backend.device().expect("a compiled backend has a device"),
     };
-    if only.is_some_and(|only| only == "products") {
+    if args.kind == "products" {
         bench.product_speeds();
         return;
     }
@@ -419,7 +526,10 @@ fn main() {
         "", "ms", "composed", "array", "of least", "least", "moved", "composed", "array"
     );
     let both = [false, true];
-    if only.is_none() {
+    if asked("tables") {
+        both.into_iter().for_each(|backward| bench.tables(backward));
+    }
+    if args.kind == "all" {
         both.into_iter().for_each(|backward| bench.senet(backward));
         let inner = PairProductConfig::new(FIELDS).with_kind(PairProductKind::Inner);
         for backward in both {
@@ -453,7 +563,7 @@ fn main() {
             num_pairs(FIELDS),
         ),
     ] {
-        if only.is_some_and(|only| only != name) {
+        if !asked(name) {
             continue;
         }
         let config = CombinationConfig::new(FIELDS, EMBEDDING_DIM)
@@ -471,7 +581,7 @@ fn main() {
             bench.linear(name, &head, num_matrices, backward);
         }
     }
-    if only.is_none() {
+    if args.kind == "all" {
         both.into_iter().for_each(|backward| bench.dnn(backward));
         bench.product_speeds();
     }
