@@ -7,6 +7,9 @@ use super::tasks::Run;
 
 /// Reads the pairs' gradient of some runs, each of a whole left field, once:
 /// `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]` and `to_right[j] += gradient[i, j] ⊙ left[i]`.
+///
+/// Cost: four operations a number of the gradient; a row's vectors and their gradients, `4 F K` numbers,
+/// stay in the first-level cache.
 pub(super) struct Fold<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
@@ -80,6 +83,9 @@ impl VectorLoop for Fold<'_> {
 
 /// As [`Fold`], but the gradient of the left vectors takes their place: `to_right[j] +=
 /// gradient[i, j] ⊙ left[i, j]`, then `left[i, j] = gradient[i, j] ⊙ right[j]`.
+///
+/// Cost: three operations a number of the gradient, which is read once, as the left vectors, which are
+/// written once.
 pub(super) struct FoldEach<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],

@@ -13,6 +13,9 @@ pub(super) const LANES_AT_ONCE: usize = 64;
 /// Reads the pairs' gradient of a run once: `to_left[i] += gradient[i, j] ⊙ right[j]` and
 /// `to_right[j] += gradient[i, j] ⊙ left[i]`, for some lanes of rows of `stride`. The last lanes, where
 /// they fill no register, round once more, since they are not fused.
+///
+/// Cost: two fused operations a number of the gradient, for which `right` and `to_right` are read and
+/// `to_right` is written, in the cache.
 pub(super) struct Fold<'a> {
     pub(super) dim: usize,
     pub(super) run: &'a Run,
@@ -110,6 +113,8 @@ pub(super) fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
 
 /// From the gradient of pairs what their right vectors get, in the place of the left ones, and the
 /// gradient of those, in the place of the pairs'.
+///
+/// Cost: two multiplications a number; three are read and two written.
 pub(super) struct PassOn<'a> {
     pub(super) gradient: &'a mut [f32],
     pub(super) crossed: &'a mut [f32],

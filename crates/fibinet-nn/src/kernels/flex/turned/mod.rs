@@ -9,6 +9,16 @@
 //! weight's gradient, and put the pairs' gradient in their place, with nothing to wait for; a group of
 //! them later the panels consume it. Sums go pair by pair and panel by panel, whatever the number of
 //! threads.
+//!
+//! # Cost
+//!
+//! - arithmetic: the two products, `4 P K H` operations a row each; a row and side `P K` to form the pairs
+//!   and `4 P K` to consume their gradient, and `6 P K²` for field_interaction's matrices, `6 F K²` for the
+//!   other kinds' (left vectors, and the gradients of these and of the matrices);
+//! - bytes: of 2,048 rows the weight is read and its gradient written once (from the second 2,048 on also
+//!   read); embeddings and the output's gradient are read once and written turned; the sides' gradients are
+//!   written once. Pairs and their gradient stay in the cache, as what a group of tasks reads of the panels;
+//! - memory: as [`linear`](super::linear) has it.
 
 mod lanes;
 
