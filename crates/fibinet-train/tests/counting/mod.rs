@@ -1,4 +1,8 @@
 //! An allocator that counts, for the binary that this is a module of; the layers' bench is one too.
+#![expect(
+    unsafe_code,
+    reason = "an allocator is unsafe, and it counts what no other way can"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};

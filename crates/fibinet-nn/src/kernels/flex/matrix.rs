@@ -106,6 +106,10 @@ impl<'a> MatrixMut<'a> {
             (left.rows, left.columns, right.columns),
             (self.rows, right.rows, self.columns)
         );
+        #[expect(
+            unsafe_code,
+            reason = "gemm has no safe call, and flex's safe products are slower here: see `super`"
+        )]
         // SAFETY: the three matrices lie inside their slices, by `Matrix::new` and
         // `MatrixMut::new`; the destination is borrowed alone, and the strides of its rows do not
         // overlap.
