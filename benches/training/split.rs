@@ -4,14 +4,17 @@
 //! | line | what |
 //! |---|---|
 //! | gather | the rows' vectors read from the tables |
-//! | pairs, forward and backward | SENET, the pairs and the DNN's first layer, which a kernel does at once; the linear part and the loss |
-//! | DNN, forward and backward | its layers after the first, measured alone beside each step; what the step's passes take besides is the pairs' |
+//! | pairs, forward and backward | SENET, the pairs, the linear part and the loss: what the step's passes take besides the DNN |
+//! | first layer, forward and backward | the matrix products of the DNN's first layer, which a kernel does at once with the pairs; measured alone beside each step, in the kernel's blocks ([`FirstLayer`]) |
+//! | DNN, forward and backward | its layers after the first, measured alone beside each step |
 //! | row optimizer, dense optimizer | as [`StepTimes`] has them; the norm is the latter's |
 //! | matmul floor | the matrix products of the whole DNN |
 //! | data | a batch drawn from shuffled shards and its ids laid out, which in a run another thread does during the step before: no part of the step |
 //!
-//! Each line is a median of its own: they add up to the step but for that. On a GPU they would be when
-//! work was queued, not when it was done: it is refused.
+//! What is measured alone is taken off the step's passes, so that the pairs' lines are differences. The
+//! first layer's products are written there, each to an array of its own, where the kernel adds them up.
+//! Each line is a median of its own: they add up to the step but for that. On a GPU they would be when work
+//! was queued, not when it was done: it is refused.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -24,14 +27,16 @@ use fibinet::serve::FieldPlan;
 use fibinet::train::{StepTimes, TrainConfig};
 
 use crate::criteo::{FIELDS, HIDDEN, median, middle};
-use crate::floor::floor;
+use crate::floor::{FirstLayer, floor};
 use crate::{Shape, milliseconds};
 
-const LINES: [&str; 7] = [
+const LINES: [&str; 9] = [
     "gather",
     "pairs, forward",
+    "first layer, forward",
     "DNN, forward",
     "pairs, backward",
+    "first layer, backward",
     "DNN, backward",
     "row optimizer",
     "dense optimizer",
@@ -48,12 +53,12 @@ pub fn run(shape: &Shape, backend: Backend, device: &Device) {
     let bounds = [0.0, TrainConfig::default().max_gradient_norm];
     for (name, kind) in shape.kinds() {
         let [free, bound] = steps_by_bound(shape, kind, bounds, device).map(Medians::new);
-        println!("{name:<20} {:>8} {:>7} {:>11}", "ms", "share", "norm bound");
+        println!("{name:<23} {:>8} {:>7} {:>11}", "ms", "share", "norm bound");
         let line = |name: &str, time: Duration, bound: Option<Duration>| {
             let share = 100.0 * time.as_secs_f64() / free.step.as_secs_f64();
             let bound = bound.map(|time| format!(" {:>11.2}", milliseconds(time)));
             let (ms, bound) = (milliseconds(time), bound.unwrap_or_default());
-            println!("  {name:<18} {ms:>8.2} {share:>6.1}%{bound}");
+            println!("  {name:<21} {ms:>8.2} {share:>6.1}%{bound}");
         };
         for (i, name) in LINES.into_iter().enumerate() {
             line(name, free.lines[i], Some(bound.lines[i]));
@@ -75,13 +80,14 @@ fn steps_by_bound(
     device: &Device,
 ) -> [Vec<Lines>; 2] {
     let mut trainers = bounds.map(|bound| shape.trainer(kind, bound, device));
+    let first = FirstLayer::new(shape, device);
     let later = LaterLayers::new(shape, device);
     let mut steps = [const { Vec::new() }; 2];
     for step in 0..=shape.steps {
         let batch = shape.batch(step);
         for (trainer, steps) in trainers.iter_mut().zip(&mut steps) {
             black_box(trainer.step(&batch));
-            let lines = lines(trainer.times(), later.run());
+            let lines = lines(trainer.times(), first.run(), later.run());
             if step > 0 {
                 steps.push(lines);
             }
@@ -90,14 +96,18 @@ fn steps_by_bound(
     steps
 }
 
-/// A step's lines, by the time that the later layers take forward and backward.
-fn lines(step: StepTimes, [forward, backward]: [Duration; 2]) -> Lines {
+/// A step's lines, by the times that the first layer's products and the later layers take forward and
+/// backward.
+fn lines(step: StepTimes, first: [Duration; 2], later: [Duration; 2]) -> Lines {
+    let [forward, backward] = [0, 1].map(|pass| first[pass] + later[pass]);
     [
         step.gather,
         step.forward.saturating_sub(forward),
-        forward,
+        first[0],
+        later[0],
         step.backward.saturating_sub(backward),
-        backward,
+        first[1],
+        later[1],
         step.row_optimizer,
         step.dense_optimizer,
     ]
