@@ -20,15 +20,20 @@
 //!   of field_all and field_each, as many as embeddings, and backward, of 2,048 rows, up to four arrays
 //!   of each side's embeddings and the output's gradient once more.
 //!
-//! Against the array of pairs ([`pairs`](super::pairs)) and flex's own products, field_each at F = 39,
-//! K = 10, H = 400 (`cargo bench --bench layers -- field_each 5 B`, two cores of a Zen 4) the array takes
+//! The array of pairs ([`pairs`](super::pairs)) and flex's own products take so many times as long, at
+//! F = 39, K = 10, H = 400 (`cargo bench --bench layers -- KIND ROUNDS B`, "to hidden"; AMD EPYC Zen 4,
+//! 2 cores), forward and with backward, where glibc keeps freed buffers
+//! (`MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184`), and as it comes:
 //!
-//! | B | forward | with backward |
-//! |---|---|---|
-//! | 256 | 1.18 times as long | 1.93 |
-//! | 2,048 | 1.33 | 1.34 |
+//! | B, ROUNDS | field_all | field_each | field_interaction | as it comes |
+//! |---|---|---|---|---|
+//! | 256, 31 | 1.21, 1.15 | 1.17, 1.22 | 1.25, 1.20 | .85 to 1.34, 1.27 to 1.99 |
+//! | 2,048, 5 | 1.14, 1.10 | 1.11, 1.22 | 1.06, 1.24 | 1.33 to 1.48, 1.34 to 1.40 |
+//! | 8,192, 3 | 1.17, 1.09 | 1.14, 1.11 | 1.13, 1.15 | 1.30 to 1.36, 1.43 to 1.48 |
 //!
-//! so the head never writes pairs out.
+//! so the head never writes pairs out. Below 1 are field_all's and field_each's 256 rows forward, .85 to .93,
+//! where 7 of 24 ms go with that setting: what it costs to get memory from the system again, which in the
+//! bench's turns falls to one form or the other.
 
 use rayon::prelude::*;
 
