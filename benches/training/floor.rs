@@ -93,10 +93,12 @@ impl FirstLayer {
     pub fn run(&self) -> [Duration; 2] {
         let product = |a: &Tensor<2>, b: &Tensor<2>| drop(black_box(a.clone().matmul(b.clone())));
         let start = Instant::now();
-        self.share(&self.panels, |panel| {
+        let blocks = self.panels.iter().flat_map(|panel| {
             let weights = self.weights.iter();
-            weights.for_each(|weight| product(&panel.pairs, weight));
+            weights.map(move |weight| (&panel.pairs, weight))
         });
+        let blocks: Vec<_> = blocks.collect();
+        self.share(&blocks, |(pairs, weight)| product(pairs, weight));
         let forward = start.elapsed();
         self.share(&self.weights, |weight| {
             for panel in &self.panels {
