@@ -15,7 +15,8 @@ use fibinet::data::{
     Batch, DataSpec, Encoder, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Sources, prepare,
 };
 use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
-use fibinet::serve::{Bundle, BundleParts, LogitMap, Scorer, zeroed};
+use fibinet::serve::huge_pages::zeroed;
+use fibinet::serve::{Bundle, BundleParts, LogitMap, Scorer};
 use fibinet::train::{TrainConfig, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;

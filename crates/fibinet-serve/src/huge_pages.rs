@@ -1,20 +1,22 @@
+//! Memory in pages of 2 MB, where the system gives them to who asks: Linux, where
+//! `/sys/kernel/mm/transparent_hugepage/enabled` is `madvise`. With pages of 4 KB the processor looks up for
+//! each of them where it lies.
+//!
+//! - Rows of tables: a step of exact Adam at 10 and 30 million rows (`cargo bench --bench training --
+//!   vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000, where it took
+//!   1.04 and 1.12.
+//! - A DNN's first matrix of 24 MB: one row is scored in .34 ms where it took .39 (medians of `cargo bench
+//!   --bench scoring -- 600` with two scorers of each sort in turn).
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use bytemuck::Zeroable;
 
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Zeros, of memory that nothing has touched yet, for arrays that are large and not read in order.
+/// Zeros, of memory that nothing has touched yet, in huge pages but for what does not fill one.
 ///
-/// Where the system gives huge pages to who asks (Linux, where
-/// `/sys/kernel/mm/transparent_hugepage/enabled` is `madvise`), it is asked for them, since with small pages
-/// the processor looks up every 4 KB where they lie. Memory is then taken 2 MB at a time.
-///
-/// - Rows of tables: a step of exact Adam at 10 and 30 million rows (`cargo bench --bench training --
-///   vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000, where it took
-///   1.04 and 1.12.
-/// - A DNN's first matrix of 24 MB: one row is scored in .34 ms where it took .39 (medians of `cargo bench
-///   --bench scoring -- 600` with two scorers of each sort in turn).
+/// Memory is taken a page at a time, when a number in it is first written.
 pub fn zeroed<T: Zeroable>(len: usize) -> Vec<T> {
     let mut numbers = bytemuck::zeroed_vec(len);
     ask_for_huge_pages(&mut numbers);

@@ -12,7 +12,7 @@ compile_error!("tables are mapped as they lie in their file, little-endian");
 mod batch_reader;
 mod bundle;
 mod error;
-mod huge_pages;
+pub mod huge_pages;
 mod input_memory;
 mod logit_map;
 mod plan;
@@ -24,7 +24,6 @@ mod tables;
 
 pub use bundle::{Bundle, BundleParts};
 pub use error::BundleError;
-pub use huge_pages::zeroed;
 pub use logit_map::LogitMap;
 pub use plan::{FieldPlan, PlaceLists, RowInputs};
 pub use scorer::{ScoreOptions, ScoredRows, Scorer, probability};

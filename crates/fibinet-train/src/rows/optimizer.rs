@@ -1,4 +1,5 @@
-use fibinet_serve::{RowsBehind, TableDtype, zeroed};
+use fibinet_serve::huge_pages::zeroed;
+use fibinet_serve::{RowsBehind, TableDtype};
 use half::{bf16, f16};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-use fibinet_serve::{TableDtype, TableSlice, zeroed};
+use fibinet_serve::huge_pages::zeroed;
+use fibinet_serve::{TableDtype, TableSlice};
 use half::{bf16, f16};
 use rayon::prelude::*;
 

@@ -1,6 +1,7 @@
 use burn::module::Initializer;
 use fibinet_nn::{ConfigError, FiBiNetConfig, FieldSizes};
-use fibinet_serve::{TableDtype, TableView, zeroed};
+use fibinet_serve::huge_pages::zeroed;
+use fibinet_serve::{TableDtype, TableView};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
