@@ -3,14 +3,14 @@
 //! ```text
 //! raw rows       CSV, TSV, gz, zst, Parquet      RowReader
 //!   → Encoder    vocabularies, buckets, scaling  fitted on the training rows alone
-//!   → shards     Parquet: label, u32 ids, f32    write_shards, Shards
+//!   → shards     Parquet: label, u32 ids, f32    ShardWriter, Shards
 //!   → Batch      ids, numerics, labels           BatchStream, shuffled by seed
 //! ```
 //!
 //! [`prepare`] does the first three steps. Every step streams: memory grows with the vocabularies, and by
 //! .2 MB a million rows of 39 fields, for what the footers of shard files will say of row groups. Of the
-//! rows that are not yet enough for a row group, all but some MB wait in those files: 4 million rows took
-//! 34 MiB, 16 million 36. Nothing here knows of Burn or of models.
+//! rows that are not yet enough for a row group 32,768 wait in memory, the others behind the row groups of
+//! their files: 4 million rows took 34 MiB, 16 million 36. Nothing here knows of Burn or of models.
 
 mod batch;
 mod blocks;

@@ -126,3 +126,26 @@ pub(crate) fn unpack<T>(bytes: &mut &[u8], value: impl Fn(u64) -> T) -> io::Resu
         _ => return Err(io::ErrorKind::InvalidData.into()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_bytes_are_an_error() {
+        let mut bytes = Vec::new();
+        pack_column(&Column::Ids(vec![7, 300]), &mut bytes);
+        let unpacked = |bytes: &[u8]| unpack_column(&mut &*bytes).map_err(|error| error.kind());
+        assert_eq!(unpacked(&bytes), Ok(Column::Ids(vec![7, 300])));
+        let with = |place: usize, byte| {
+            let mut bytes = bytes.clone();
+            bytes[place] = byte;
+            unpacked(&bytes)
+        };
+        assert_eq!(with(0, 3), Err(io::ErrorKind::InvalidData)); // no kind
+        assert_eq!(with(1, 5), Err(io::ErrorKind::UnexpectedEof)); // 10 bytes of values
+        assert_eq!(with(1, 0), Err(io::ErrorKind::InvalidData)); // no width
+        assert_eq!(with(2, 3), Err(io::ErrorKind::UnexpectedEof)); // 3 values
+        assert_eq!(unpacked(&bytes[..5]), Err(io::ErrorKind::UnexpectedEof));
+    }
+}

@@ -25,9 +25,9 @@ use crate::packed::{pack_columns, unpack_columns};
 use crate::shard_column::{Lists, Values, WrongIds, check_offsets};
 use crate::split::mix;
 
-/// Rows a row group at most.
+/// Rows from which on a row group is written.
 const ROW_GROUP_ROWS: usize = 8192;
-/// Rows that wait for their row groups in memory, over all files.
+/// Rows that wait for their row groups in memory, over up to 512 files.
 const BUFFERED_ROWS: usize = 1 << 15;
 /// Row groups of a file, where rows are not scattered: reading any of them reads the whole footer.
 const FILE_GROUPS: usize = 32;
@@ -71,7 +71,8 @@ struct RowGroup {
     rows: usize,
 }
 
-/// Writes [`Shards`], scattering the rows over a number of files.
+/// Writes [`Shards`], scattering the rows over a number of files. Before [`finish`](Self::finish) they are
+/// not Parquet: rows that wait lie behind the row groups.
 pub struct ShardWriter {
     directory: PathBuf,
     prefix: String,
@@ -83,6 +84,8 @@ pub struct ShardWriter {
     /// Rows of a file that wait in memory; more of them wait in the file.
     buffered_rows: usize,
     num_rows: u64,
+    /// A file lacks rows that it was given.
+    failed: bool,
 }
 
 /// A file of row groups, behind which rows wait that are not enough for another one.
@@ -146,6 +149,7 @@ impl ShardWriter {
             },
             buffered_rows: (BUFFERED_ROWS / num_files).clamp(64, ROW_GROUP_ROWS),
             num_rows: 0,
+            failed: false,
         };
         writer.files = (0..num_files).map(|i| writer.file(i)).collect();
         Ok(writer)
@@ -167,8 +171,12 @@ impl ShardWriter {
     ///
     /// # Panics
     ///
-    /// If the batch has no such row.
+    /// If the batch has no such row with a label.
     pub fn add(&mut self, rows: &Batch, row: usize) {
+        assert!(
+            row < rows.num_rows && row < rows.labels.len(),
+            "no row {row}"
+        );
         let file = self.next_file();
         self.files[file].buffer.push_row(rows, row);
     }
@@ -192,12 +200,24 @@ impl ShardWriter {
     }
 
     /// Writes the rows of the files that have enough for a row group, or more than are to wait in
-    /// memory, each on a thread. Call it every few thousand rows.
+    /// memory, each on a thread. Call it every few thousand rows: what is added between two calls is in
+    /// memory, and may all be of one row group.
     ///
     /// # Errors
     ///
     /// Where a file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// After an error: rows are lost.
     pub fn write_full_row_groups(&mut self) -> Result<(), DataError> {
+        assert!(!self.failed, "an earlier call failed");
+        let written = self.write_full_files();
+        self.failed = written.is_err();
+        written
+    }
+
+    fn write_full_files(&mut self) -> Result<(), DataError> {
         self.write_row_groups(ROW_GROUP_ROWS)?;
         if self.files[0].groups.len() >= self.file_groups {
             let next = self.file(self.finished.len() + 1);
@@ -226,7 +246,12 @@ impl ShardWriter {
     /// # Errors
     ///
     /// Where a file cannot be written or read.
+    ///
+    /// # Panics
+    ///
+    /// After an error of [`write_full_row_groups`](Self::write_full_row_groups).
     pub fn finish(mut self) -> Result<Shards, DataError> {
+        assert!(!self.failed, "an earlier call failed");
         self.write_row_groups(1)?;
         let mut paths = self.finished;
         for file in self.files {
@@ -296,18 +321,18 @@ impl OpenFile {
             }
         };
         self.buffer.clear();
-        let file = self.file()?;
+        let start = self.end;
         let mut chunks = Vec::with_capacity(encoded.len());
         for (bytes, chunk) in encoded {
-            file.write_all(&bytes)?;
+            self.file()?.write_all(&bytes)?;
+            self.end += bytes.len() as u64;
             chunks.push(chunk);
         }
         self.groups.push(WrittenGroup {
-            start: self.end as i64,
+            start: start as i64,
             num_rows: num_rows as i64,
             chunks: chunks.into_boxed_slice(),
         });
-        self.end = self.file()?.stream_position()?;
         Ok(())
     }
 
@@ -700,7 +725,8 @@ impl Written<'_> {
             _ => unreachable!("the schema is of these columns"),
         }
         let chunk = writer.close()?.metadata;
-        // The pages begin at 0, uncompressed.
+        // The pages begin at 0. The footer says nothing of compression.
+        assert_eq!(chunk.compressed_size(), chunk.uncompressed_size());
         let chunk = WrittenChunk {
             len: chunk.compressed_size(),
             num_values: chunk.num_values(),

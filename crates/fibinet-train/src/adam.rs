@@ -18,7 +18,8 @@ pub(crate) trait Number:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
-    /// The share of a weight's movement that may be left out: far below what rounding takes.
+    /// The share of a step's movement, of what it was where a row was last met, that may be left out: in f32
+    /// below half a unit in the last place, in f64 what the tests ask.
     const NEGLIGIBLE: f64;
 
     /// The nearest one.

@@ -6,6 +6,9 @@ use crate::adam::{BETA_1, BETA_2, EPSILON, Number, corrections};
 /// Terms of a series.
 const TERMS: usize = 7;
 
+/// How far a step may be from its series' center, of the center, however little it moves.
+const MOST_REACH: f64 = 0.5;
+
 /// What dense Adam's steps do to rows that they do not meet, without doing it until a row is read.
 ///
 /// A row last met in step ℓ has a gradient of zero in the steps after, but its momentum moves it on.
@@ -30,15 +33,15 @@ const TERMS: usize = 7;
 /// change fast, there are more, nine at ℓ = 1. So a row costs a root and a division a weight and series,
 /// however long it was not met.
 ///
-/// A step costs seven terms for each of the last 175 values of ℓ. What is kept, about 100 bytes a value, is
-/// one a step until Adam's corrections are 1 (step 37,000), and after it 175 a change of the learning rate.
+/// A step costs seven terms for each of the last 174 values of ℓ. What is kept, about 100 bytes a value, is
+/// one a step until Adam's corrections are 1 (step 37,000), and after it 174 a change of the learning rate.
 #[derive(Debug, Clone)]
 pub(crate) struct MissedSteps<N> {
     steps: u32,
     /// Of the last values of ℓ, the last being the last step.
     open: VecDeque<Vec<Series>>,
     /// Of the values before, each from its ℓ on until the next one's.
-    closed: Vec<(u32, Vec<Series>)>,
+    closed: Vec<(u32, Box<[Series]>)>,
     /// By n, as long as momentum lives.
     decays: Vec<Decay>,
     betas: (f64, f64),
@@ -70,14 +73,16 @@ impl<N: Number> MissedSteps<N> {
     /// Before the first step. A moment decays by what β is in the rows' numbers.
     pub(crate) fn new() -> Self {
         let betas = (N::of(BETA_1).wide(), N::of(BETA_2).wide());
-        let window = (N::NEGLIGIBLE.ln() / betas.0.ln()).ceil() as i32;
+        let window = (N::NEGLIGIBLE.ln() / betas.0.ln()).floor() as i32;
         let decays = (0..=window).map(|n| {
             let first = betas.0.powi(n);
             Decay {
                 first,
                 second: betas.1.powi(n),
                 inverse_root: betas.1.sqrt().powi(-n),
-                reach: (N::NEGLIGIBLE / first).powf(1.0 / TERMS as f64),
+                reach: (N::NEGLIGIBLE / first)
+                    .powf(1.0 / TERMS as f64)
+                    .min(MOST_REACH),
             }
         });
         Self {
@@ -121,8 +126,9 @@ impl<N: Number> MissedSteps<N> {
         }
         if oldest + 1 == self.decays.len() {
             let series = self.open.pop_front().expect("the window is not empty");
-            if self.closed.last().is_none_or(|(_, kept)| *kept != series) {
-                self.closed.push((self.steps - oldest as u32, series));
+            if self.closed.last().is_none_or(|(_, kept)| **kept != *series) {
+                let last = self.steps - oldest as u32;
+                self.closed.push((last, series.into_boxed_slice()));
             }
         }
         self.open.push_back(Vec::new());
