@@ -33,7 +33,7 @@
 //!
 //! so the head never writes pairs out. Below 1 are field_all's and field_each's 256 rows forward, .85 to .93,
 //! where 7 of 24 ms go with that setting: what it costs to get memory from the system again, which in the
-//! bench's turns falls to one form or the other.
+//! bench's turns falls to one form or the other. (A scorer's 256 rows take .97 of the products alone.)
 
 use rayon::prelude::*;
 
