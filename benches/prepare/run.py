@@ -124,10 +124,10 @@ def synthesize(fibinet, rows, vocabulary, directory):
     return source
 
 
-def prepare(fibinet, directory):
+def prepare(fibinet, directory, *settings):
     """What it takes to prepare a directory's file, when nothing is cached."""
     shutil.rmtree(directory / "cache", ignore_errors=True)
-    return measure([fibinet, "prepare", "fibinet.toml", "--cache", "cache"], directory)
+    return measure([fibinet, "prepare", "fibinet.toml", "--cache", "cache", *settings], directory)
 
 
 def medians(figures):
@@ -139,14 +139,19 @@ def growth(arguments, fibinet, directory):
     for rows in sizes:
         (directory / str(rows)).mkdir()
         synthesize(fibinet, rows, arguments.vocabulary, directory / str(rows))
+    settings = []
+    if arguments.shuffle_rows is not None:
+        settings = ["--set", f"data.shuffle_rows={arguments.shuffle_rows}"]
     figures = {rows: [] for rows in sizes}
     for _ in range(arguments.rounds):
         for rows, runs in figures.items():
-            runs.append(prepare(fibinet, directory / str(rows)))
+            runs.append(prepare(fibinet, directory / str(rows), *settings))
     print(f"{THREADS} threads, vocabulary {arguments.vocabulary}, medians of {arguments.rounds} rounds")
     print(f"{'rows':>10}{'seconds':>9}{'MiB':>8}")
     for rows, (seconds, mebibytes) in medians(figures).items():
         print(f"{rows:>10}{seconds:>9.2f}{mebibytes:>8.0f}")
+        if arguments.most_mib is not None and mebibytes > arguments.most_mib:
+            raise SystemExit(f"{rows} rows took {mebibytes:.0f} MiB, more than {arguments.most_mib}")
 
 
 def against_peers(arguments, fibinet, directory):
@@ -180,6 +185,8 @@ def main():
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--venv", type=pathlib.Path, default=ROOT / "target" / "prepare_peers")
     arguments.add_argument("--growth", action="store_true", help="peak memory by rows, without peers")
+    arguments.add_argument("--shuffle-rows", type=int, help="with --growth: data.shuffle_rows, the fewer the more files")
+    arguments.add_argument("--most-mib", type=int, help="with --growth: fail above so much memory")
     arguments = arguments.parse_args()
     run = growth if arguments.growth else against_peers
     with tempfile.TemporaryDirectory() as directory:
