@@ -5,8 +5,8 @@
 //! - Rows of tables: a step of exact Adam at 10 and 30 million rows (`cargo bench --bench training --
 //!   vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000, where it took
 //!   1.04 and 1.12.
-//! - A DNN's first matrix of 24 MB: one row is scored in .34 ms where it took .39 (medians of `cargo bench
-//!   --bench scoring -- 600` with two scorers of each sort in turn).
+//! - A DNN's first matrix of 24 MB: one row is scored in .34 ms where it took .39 (medians of a copy of
+//!   `benches/scoring.rs` with two scorers of each sort in turn).
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};

@@ -15,7 +15,8 @@
 //! Outputs are vectors of their own, which tensors take over. They are not pooled: the allocator has their
 //! memory again in the next step, and a step is no faster with a glibc that is told to keep all of it
 //! (`python3 benches/vs_pytorch/run.py`, "allocator tuned"), but for weights above 32 MB, which it maps anew:
-//! at K = 16, 3%.
+//! at K = 16, 3% (`MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=1073741824 cargo bench --bench
+//! training -- --kind field_each --dim 16`).
 
 mod few;
 mod few_linear;
