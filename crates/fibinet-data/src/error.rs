@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-use crate::reader::Position;
-use crate::schema::SchemaError;
+use crate::config::schema::SchemaError;
+use crate::formats::reader::Position;
 
 /// What can be wrong with data.
 #[derive(Debug, thiserror::Error)]

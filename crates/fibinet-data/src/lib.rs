@@ -12,50 +12,32 @@
 //! rows that are not yet enough for a row group 32,768 wait in memory, the others behind the row groups of
 //! their files: 4 million rows took 34 MiB, 16 million 36. Nothing here knows of Burn or of models.
 
-mod batch;
-mod blocks;
-mod bytes;
-mod columns;
-mod encoder;
+mod config;
+mod encode;
 mod error;
-mod fit;
-mod guess;
+mod fields;
+mod formats;
 mod mapped;
-mod packed;
-mod parquet_rows;
-mod parquet_text;
-mod parquet_value;
-mod parts;
-mod prefetch;
 mod prepare;
-mod reader;
-mod schema;
-mod shard_column;
 mod shards;
-mod spill;
-mod split;
-mod stream;
 mod synthetic;
-mod time;
-mod token_table;
-mod vocabulary;
 
-pub use batch::{Batch, IdLists};
-pub use encoder::{Encoder, FieldLayout, RowEncoder};
-pub use error::DataError;
-pub use guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
-pub use mapped::MappedFile;
-pub use parquet_rows::ParquetReader;
-pub use parquet_text::ParquetTable;
-pub use prefetch::Prefetch;
-pub use prepare::{LeftOut, Prepared, Progress, prepare, prepare_cached, source_bytes};
-pub use reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
-pub use schema::{
+pub use config::schema::{
     BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,
     Scaling, SchemaError, Sources, TimePart,
 };
-pub use shards::{ShardLayout, ShardWriter, Shards};
-pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, mix as mix_seed};
-pub use stream::{BatchStream, Shuffle};
-pub use synthetic::{SyntheticConfig, SyntheticSummary};
-pub use vocabulary::Vocabulary;
+pub use encode::batch::{Batch, IdLists};
+pub use encode::encoder::{Encoder, FieldLayout, RowEncoder};
+pub use encode::guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
+pub use encode::vocabulary::Vocabulary;
+pub use error::DataError;
+pub use formats::parquet_rows::ParquetReader;
+pub use formats::parquet_text::ParquetTable;
+pub use formats::reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
+pub use mapped::MappedFile;
+pub use prepare::run::{LeftOut, Prepared, Progress, prepare, prepare_cached, source_bytes};
+pub use prepare::split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, mix as mix_seed};
+pub use shards::files::{ShardLayout, ShardWriter, Shards};
+pub use shards::prefetch::Prefetch;
+pub use shards::stream::{BatchStream, Shuffle};
+pub use synthetic::criteo::{SyntheticConfig, SyntheticSummary};

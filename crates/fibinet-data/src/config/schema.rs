@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::split::{Split, SplitConfig, SplitKind};
-use crate::time::TimeFormat;
+use crate::fields::time::TimeFormat;
+use crate::prepare::split::{Split, SplitConfig, SplitKind};
 
 /// A `[data]` section that no data can be prepared with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,5 @@
-use crate::batch::{Batch, IdLists};
-use crate::encoder::FieldLayout;
+use crate::encode::batch::{Batch, IdLists};
+use crate::encode::encoder::FieldLayout;
 
 /// Rows column by column: what a [`Batch`] has row by row.
 #[derive(Debug, Default, PartialEq)]

@@ -6,14 +6,14 @@ use csv::ByteRecord;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Batch, IdLists};
-use crate::columns::{Column, Columns};
+use crate::config::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
+use crate::encode::batch::{Batch, IdLists};
+use crate::encode::columns::{Column, Columns};
+use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
-use crate::reader::{Position, RowReader, column_index};
-use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
-use crate::shards::ShardLayout;
-use crate::time::TimeFormat;
-use crate::vocabulary::Vocabulary;
+use crate::fields::time::TimeFormat;
+use crate::formats::reader::{Position, RowReader, column_index};
+use crate::shards::files::ShardLayout;
 
 const FIELDS_FILE: &str = "fields.toml";
 const VOCABULARY_FILE: &str = "vocabulary.fst";
@@ -643,11 +643,11 @@ const EXACT: f64 = (1_u64 << 53) as f64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::Blocks;
-    use crate::fit::EncoderFit;
-    use crate::reader::{Label, open_rows};
-    use crate::schema::{Scaling, TimePart};
-    use crate::split::SplitKind;
+    use crate::config::schema::{Scaling, TimePart};
+    use crate::encode::fit::EncoderFit;
+    use crate::formats::blocks::Blocks;
+    use crate::formats::reader::{Label, open_rows};
+    use crate::prepare::split::SplitKind;
 
     fn field(name: &str, encoding: FieldEncoding) -> FieldSpec {
         FieldSpec::new(name, encoding)

@@ -1,20 +1,20 @@
 use rayon::prelude::*;
 
-use crate::batch::IdLists;
-use crate::blocks::{Block, Row};
-use crate::columns::{Column, Columns, retain};
-use crate::encoder::{
+use crate::config::schema::{FieldEncoding, FieldSpec, RowFormat, Scaling};
+use crate::encode::batch::IdLists;
+use crate::encode::columns::{Column, Columns, retain};
+use crate::encode::encoder::{
     Encoder, FittedField, fixed_id, group_hash, log2_token, parse_label, parse_number, time_format,
     tokens,
 };
+use crate::encode::token_table::TokenTable;
+use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
-use crate::reader::{Position, RowReader, column_index};
-use crate::schema::{FieldEncoding, FieldSpec, RowFormat, Scaling};
-use crate::spill::WaitingRows;
-use crate::split::{SplitKind, mix};
-use crate::time::TimeFormat;
-use crate::token_table::TokenTable;
-use crate::vocabulary::Vocabulary;
+use crate::fields::time::TimeFormat;
+use crate::formats::blocks::{Block, Row};
+use crate::formats::reader::{Position, RowReader, column_index};
+use crate::prepare::split::{SplitKind, mix};
+use crate::shards::spill::WaitingRows;
 
 /// Values that the quantiles of a field are read from at most; more rows are sampled.
 const QUANTILE_SAMPLE: usize = 200_000;

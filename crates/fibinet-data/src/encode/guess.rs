@@ -4,13 +4,13 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use crate::bytes::{self, FileKind};
-use crate::encoder::parse_label;
+use crate::config::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat, TimePart};
+use crate::encode::encoder::parse_label;
 use crate::error::DataError;
-use crate::parts;
-use crate::reader::{Label, column_index, open_rows};
-use crate::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat, TimePart};
-use crate::time::{TimeFormat, guess_format};
+use crate::fields::time::{TimeFormat, guess_format};
+use crate::formats::bytes::{self, FileKind};
+use crate::formats::parts;
+use crate::formats::reader::{Label, column_index, open_rows};
 
 /// Rows that a guess looks at.
 const ROWS: u64 = 200_000;
@@ -383,7 +383,7 @@ mod tests {
             let site = if i % 3 == 0 { "?" } else { "news" };
             let (hour, user, age) = (i % 24 % 7, i * 7919 % 3001, 20 + i % 60);
             let (price, item) = (i as f64 / 8.0, i * 31 % 400);
-            let y = crate::split::mix(7, i) % 2;
+            let y = crate::prepare::split::mix(7, i) % 2;
             let (rating, seen) = (y * 3 + i / 2 % 3, 1_500_000_000 + i * 977);
             let day = i % 28 + 1;
             writeln!(

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use fst::{IntoStreamer, Map, Streamer};
 
+use crate::encode::token_table::TokenTable;
 use crate::error::DataError;
 use crate::mapped::MappedFile;
-use crate::token_table::TokenTable;
 
 /// The tokens of all fields, each with its id: a finite-state map, a few bytes a token, that is
 /// used as it lies in its file.

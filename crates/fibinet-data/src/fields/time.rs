@@ -1,7 +1,7 @@
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
-use crate::schema::TimePart;
+use crate::config::schema::TimePart;
 
 /// How a column's times are written.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 use csv::ByteRecord;
 
 use crate::error::DataError;
-use crate::reader::{Position, RowReader};
+use crate::formats::reader::{Position, RowReader};
 
 /// Rows that are read together, so that threads have something to share.
 const BLOCK_ROWS: usize = 4096;

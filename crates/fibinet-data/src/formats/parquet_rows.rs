@@ -11,11 +11,11 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, Type};
 
-use crate::bytes;
 use crate::error::DataError;
-use crate::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
-use crate::reader::{Place, Position, RowReader};
-use crate::shard_column::check_offsets;
+use crate::formats::bytes;
+use crate::formats::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
+use crate::formats::reader::{Place, Position, RowReader};
+use crate::shards::column::check_offsets;
 
 /// Rows that are decoded at a time, all columns of them: what bounds the memory, whatever a row
 /// group holds.

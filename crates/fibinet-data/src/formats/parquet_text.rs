@@ -12,7 +12,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use crate::error::DataError;
-use crate::shards::write_column;
+use crate::shards::files::write_column;
 
 /// Rows a row group: what is held in memory.
 const GROUP_ROWS: usize = 8192;
@@ -173,8 +173,8 @@ mod tests {
 
     use csv::ByteRecord;
 
-    use crate::parquet_rows::ParquetReader;
-    use crate::reader::RowReader;
+    use crate::formats::parquet_rows::ParquetReader;
+    use crate::formats::reader::RowReader;
 
     #[test]
     fn rows_come_back_as_they_were_pushed() {

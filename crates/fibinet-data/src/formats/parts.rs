@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
+use crate::config::schema::RowFormat;
 use crate::error::DataError;
-use crate::reader::{Label, Position, RowReader, open_file};
-use crate::schema::RowFormat;
+use crate::formats::reader::{Label, Position, RowReader, open_file};
 
 /// The files that a source of rows consists of: itself, or those of a directory in the order of their
 /// names' bytes, as Spark, Polars and DuckDB write a table in parts. Names that begin with `_` or `.` are no rows' (Spark's
@@ -132,7 +132,7 @@ fn unreadable(reader: &dyn RowReader) -> Vec<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reader::open_rows;
+    use crate::formats::reader::open_rows;
 
     fn format() -> RowFormat {
         RowFormat {

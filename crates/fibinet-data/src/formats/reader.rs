@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::ByteRecord;
 
-use crate::bytes::{self, FileKind};
+use crate::config::schema::{RowFormat, nearest};
 use crate::error::DataError;
-use crate::parquet_rows::ParquetReader;
-use crate::parts::{self, PartsReader};
-use crate::schema::{RowFormat, nearest};
+use crate::formats::bytes::{self, FileKind};
+use crate::formats::parquet_rows::ParquetReader;
+use crate::formats::parts::{self, PartsReader};
 
 /// Where a row is written.
 ///

@@ -9,18 +9,18 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::batch::Batch;
-use crate::blocks::{Block, Blocks};
-use crate::encoder::{Encoder, RowEncoder, Unscaled};
+use crate::config::schema::{DataSpec, OnBadRow};
+use crate::encode::batch::Batch;
+use crate::encode::encoder::{Encoder, RowEncoder, Unscaled};
+use crate::encode::fit::EncoderFit;
 use crate::error::DataError;
-use crate::fit::EncoderFit;
-use crate::parts;
-use crate::prefetch::Prefetch;
-use crate::reader::{Label, Place, Position, RowReader, open_rows};
-use crate::schema::{DataSpec, OnBadRow};
-use crate::shards::{ShardWriter, Shards};
-use crate::spill::Spill;
-use crate::split::{Assigner, SplitKind};
+use crate::formats::blocks::{Block, Blocks};
+use crate::formats::parts;
+use crate::formats::reader::{Label, Place, Position, RowReader, open_rows};
+use crate::prepare::split::{Assigner, SplitKind};
+use crate::shards::files::{ShardWriter, Shards};
+use crate::shards::prefetch::Prefetch;
+use crate::shards::spill::Spill;
 
 /// How far [`prepare`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -665,7 +665,7 @@ fn for_each_block(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::DataConfig;
+    use crate::config::schema::DataConfig;
     use std::fs;
 
     fn spec(directory: &Path, rest: &str) -> DataSpec {

@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::Row;
+use crate::config::schema::SchemaError;
 use crate::error::DataError;
-use crate::reader::{RowReader, column_index};
-use crate::schema::SchemaError;
+use crate::formats::blocks::Row;
+use crate::formats::reader::{RowReader, column_index};
 
 /// What rows are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,13 +17,13 @@ use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, Trac
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, Type};
 use rayon::prelude::*;
 
-use crate::batch::{Batch, IdLists};
-use crate::columns::{Column, Columns};
-use crate::encoder::FieldLayout;
+use crate::encode::batch::{Batch, IdLists};
+use crate::encode::columns::{Column, Columns};
+use crate::encode::encoder::FieldLayout;
 use crate::error::DataError;
-use crate::packed::{pack_columns, unpack_columns};
-use crate::shard_column::{Lists, Values, WrongIds, check_offsets};
-use crate::split::mix;
+use crate::prepare::split::mix;
+use crate::shards::column::{Lists, Values, WrongIds, check_offsets};
+use crate::shards::packed::{pack_columns, unpack_columns};
 
 /// Rows from which on a row group is written.
 const ROW_GROUP_ROWS: usize = 8192;
@@ -754,7 +754,7 @@ pub(crate) fn write_column<T: DataType>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Pooling;
+    use crate::config::schema::Pooling;
     use parquet::data_type::{ByteArrayType, DoubleType, Int32Type, Int64Type};
     use parquet::file::writer::SerializedFileWriter;
 

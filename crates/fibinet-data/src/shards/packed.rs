@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use crate::batch::IdLists;
-use crate::columns::{Column, Columns};
+use crate::encode::batch::IdLists;
+use crate::encode::columns::{Column, Columns};
 
 /// What begins a column.
 const IDS: u8 = 0;

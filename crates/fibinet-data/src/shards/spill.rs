@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::columns::Columns;
+use crate::encode::columns::Columns;
 use crate::error::DataError;
-use crate::packed::{pack, pack_column, unpack, unpack_column};
-use crate::split::SplitKind;
+use crate::prepare::split::SplitKind;
+use crate::shards::packed::{pack, pack_column, unpack, unpack_column};
 
 /// Rows that were read while the encoder was being fitted, and wait for it.
 ///
@@ -156,8 +156,8 @@ impl SpilledBlocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::IdLists;
-    use crate::columns::Column;
+    use crate::encode::batch::IdLists;
+    use crate::encode::columns::Column;
     use proptest::collection::vec;
     use proptest::prelude::*;
 

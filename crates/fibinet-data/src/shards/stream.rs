@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::encode::batch::Batch;
 use crate::error::DataError;
-use crate::shards::Shards;
-use crate::split::mix;
+use crate::prepare::split::mix;
+use crate::shards::files::Shards;
 
 /// How a stream mixes rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +152,8 @@ impl Draws {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoder::FieldLayout;
-    use crate::shards::{ShardLayout, ShardWriter};
+    use crate::encode::encoder::FieldLayout;
+    use crate::shards::files::{ShardLayout, ShardWriter};
     use proptest::prelude::*;
 
     /// Rows whose id, number and label all tell the row.

@@ -2,7 +2,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::split::mix;
+use crate::prepare::split::mix;
 
 const NUM_NUMBERS: usize = 13;
 const NUM_CATEGORIES: usize = 26;
@@ -670,7 +670,7 @@ mod tests {
         let mut by_token = HashMap::new();
         let mut encoded = Vec::new();
         for value in -3..100_000 {
-            crate::encoder::log2_token(value as f32, &mut encoded);
+            crate::encode::encoder::log2_token(value as f32, &mut encoded);
             let spelling = by_token
                 .entry(number_token(value))
                 .or_insert_with(|| encoded.clone());
@@ -805,7 +805,8 @@ mod tests {
         let config: crate::DataConfig = toml::from_str(&config).unwrap();
         let spec = config.validate().unwrap();
         let prepared =
-            crate::prepare(&spec, None, &directory.path().join("encoded"), |_| ()).unwrap();
+            crate::prepare::run::prepare(&spec, None, &directory.path().join("encoded"), |_| ())
+                .unwrap();
         assert_eq!(prepared.train.num_rows() + prepared.valid.num_rows(), 3000);
     }
 

@@ -1,0 +1,3 @@
+//! The `[data]` section of a run file: as written, and validated.
+
+pub(crate) mod schema;

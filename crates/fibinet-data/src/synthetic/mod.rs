@@ -1,0 +1,3 @@
+//! Rows whose clicks follow a known law.
+
+pub(crate) mod criteo;
