@@ -14,9 +14,9 @@ use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::data::{
     Batch, DataSpec, Encoder, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Sources, prepare,
 };
+use fibinet::model::huge_pages::zeroed;
+use fibinet::model::{Bundle, BundleParts, LogitMap, Scorer};
 use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
-use fibinet::serve::huge_pages::zeroed;
-use fibinet::serve::{Bundle, BundleParts, LogitMap, Scorer};
 use fibinet::train::{TrainConfig, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;

@@ -7,8 +7,8 @@ use std::error::Error;
 use std::path::Path;
 
 use fibinet::data::{Label, open_rows};
+use fibinet::model::{BundleError, ScoreOptions, Scorer, probability};
 use fibinet::nn::Backend;
-use fibinet::serve::{BundleError, ScoreOptions, Scorer, probability};
 use fibinet::train::{Event, Predictions, RunConfig, RunOptions, train};
 
 fn main() -> Result<(), Box<dyn Error>> {

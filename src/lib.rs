@@ -4,12 +4,12 @@
 //! |---|---|
 //! | [`nn`] | SENET, bilinear interaction and FiBiNET as Burn modules |
 //! | [`data`] | raw click logs to encoded batches |
-//! | [`serve`] | bundles, and raw rows to probabilities |
+//! | [`model`] | bundles, and raw rows to probabilities |
 //! | [`train`] | from a run file to a bundle |
 
 pub use fibinet_data as data;
+pub use fibinet_model as model;
 pub use fibinet_nn as nn;
-pub use fibinet_serve as serve;
 pub use fibinet_train as train;
 
 /// The README's Rust blocks, as doctests.

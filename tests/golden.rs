@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use fibinet::model::{RowInputs, score};
 use fibinet::nn::{
     Activation, BceLoss, BilinearInteraction, BilinearInteractionConfig, BilinearKind,
     CombinationConfig, CtrModel, CtrModelConfig, FiBiNet, FieldInputs, FieldSizes, Head,
     Interaction, Preset, Reduction, SenetConfig,
 };
-use fibinet::serve::{RowInputs, score};
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
 use safetensors::SafeTensors;
 

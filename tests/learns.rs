@@ -4,10 +4,10 @@
 use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fibinet::model::RowInputs;
 use fibinet::nn::{
     BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction,
 };
-use fibinet::serve::RowInputs;
 use fibinet::train::{
     DenseOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm,
 };

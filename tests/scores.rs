@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use fibinet::data::Batch;
+use fibinet::model::Scorer;
 use fibinet::nn::Backend;
-use fibinet::serve::Scorer;
 use fibinet::train::{RunConfig, RunOptions, train};
 use rayon::prelude::*;
 

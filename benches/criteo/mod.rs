@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use fibinet::model::RowInputs;
 use fibinet::nn::num_pairs;
-use fibinet::serve::RowInputs;
 
 pub const FIELDS: usize = 39;
 pub const EMBEDDING_DIM: usize = 10;

@@ -16,11 +16,11 @@ use std::hint::black_box;
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use fibinet::model::{RowInputs, TableDtype};
 use fibinet::nn::{
     BilinearKind, Combination, CombinationConfig, CombinationKind, FiBiNet, FiBiNetConfig,
     FieldInputs, FieldSizes, Head,
 };
-use fibinet::serve::{RowInputs, TableDtype};
 use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables, TrainConfig, Trainer};
 
 #[expect(dead_code, reason = "each bench has its part of it")]

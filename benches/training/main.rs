@@ -17,8 +17,8 @@ use std::time::Duration;
 use burn::tensor::Device;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
+use fibinet::model::RowInputs;
 use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes, num_pairs};
-use fibinet::serve::RowInputs;
 use fibinet::train::{RowRule, TrainConfig, Trainer};
 
 #[path = "../criteo/mod.rs"]

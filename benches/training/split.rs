@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::data::{Batch, BatchStream, FieldLayout, ShardLayout, ShardWriter, Shards, Shuffle};
+use fibinet::model::FieldPlan;
 use fibinet::nn::{Backend, BilinearKind, Dnn, DnnConfig, Numerics};
-use fibinet::serve::FieldPlan;
 use fibinet::train::{StepTimes, TrainConfig};
 
 use crate::criteo::{FIELDS, HIDDEN, median, middle};

@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use fibinet::model::TableDtype;
 use fibinet::nn::{FiBiNetConfig, FieldSizes};
-use fibinet::serve::TableDtype;
 use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables};
 
 use crate::criteo::{BATCH, EMBEDDING_DIM, FIELDS, middle};

@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
+use fibinet::model::RowInputs;
 use fibinet::nn::{FiBiNetConfig, FieldSizes};
-use fibinet::serve::RowInputs;
 use fibinet::train::{RowRule, TrainConfig, Trainer};
 
 use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, batch, middle};

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use fibinet::data::{DataError, Label, open_rows};
-use fibinet::serve::{Bundle, BundleError, ScoreOptions, Scorer};
+use fibinet::model::{Bundle, BundleError, ScoreOptions, Scorer};
 use fibinet::train::Predictions;
 
 use super::bad_row::BadRow;

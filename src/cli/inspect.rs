@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use fibinet::serve::{Bundle, Scorer};
+use fibinet::model::{Bundle, Scorer};
 use serde_json::json;
 
 use super::{device, print};

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use fibinet::data::DataError;
+use fibinet::model::BundleError;
 use fibinet::nn::BackendError;
-use fibinet::serve::BundleError;
 use fibinet::train::TrainError;
 
 /// Click-through-rate models: from a raw log to a trained, scored FiBiNET.

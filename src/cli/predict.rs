@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use fibinet::data::{DataError, Label, ParquetTable, RowReader, open_rows};
-use fibinet::serve::{ScoreOptions, ScoredRows, Scorer, probability};
+use fibinet::model::{ScoreOptions, ScoredRows, Scorer, probability};
 
 use super::aside::AsideFile;
 use super::bad_row::BadRow;

@@ -8,12 +8,12 @@ use fibinet_data::{Batch, DataError, Encoder, LeftOut, OnBadRow, RowReader};
 use fibinet_nn::FiBiNet;
 
 use crate::batch_reader::BatchReader;
-use crate::bundle::Bundle;
+use crate::bundle::directory::Bundle;
 use crate::error::BundleError;
-use crate::huge_pages;
-use crate::input_memory::{InputMemory, gives_memory_back};
-use crate::plan::RowInputs;
-use crate::tables::{score, score_in};
+use crate::inputs::input_memory::{InputMemory, gives_memory_back};
+use crate::inputs::plan::RowInputs;
+use crate::tables::huge_pages;
+use crate::tables::view::{score, score_in};
 
 /// Raw rows to probabilities: a bundle on a device.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl ScoredRows {
 /// The probability of a logit, `1 / (1 + exp(-z))`.
 ///
 /// ```
-/// assert_eq!(fibinet_serve::probability(0.0), 0.5);
+/// assert_eq!(fibinet_model::probability(0.0), 0.5);
 /// ```
 pub fn probability(logit: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32

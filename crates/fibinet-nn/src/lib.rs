@@ -58,9 +58,7 @@ pub use activation::Activation;
 pub use backend::{Backend, BackendError};
 pub use error::ConfigError;
 pub use fields::{FieldInputs, FieldSizes, IdOutOfRange};
-pub use layers::bilinear::{
-    BilinearInteraction, BilinearInteractionConfig, BilinearKind, EachMatrices, Fans,
-};
+pub use layers::bilinear::{BilinearInteraction, BilinearInteractionConfig, EachMatrices, Fans};
 pub use layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
 };
@@ -74,7 +72,7 @@ pub use models::ctr_model::{CtrModel, CtrModelConfig};
 pub use models::fibinet::{FiBiNet, FiBiNetConfig, Numerics, PairBytes};
 pub use models::head::Head;
 pub use models::preset::Preset;
-pub use pairs::num_pairs;
+pub use pairs::{BilinearKind, num_pairs};
 pub use suggestion::nearest;
 
 #[cfg(test)]

@@ -1,4 +1,17 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// How many matrices cross the pairs.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum BilinearKind {
+    /// One matrix for all pairs.
+    FieldAll,
+    /// One matrix a left field.
+    FieldEach,
+    /// One matrix a pair.
+    FieldInteraction,
+}
 
 /// The number of pairs of `num_fields` fields, `P = F (F - 1) / 2`.
 ///

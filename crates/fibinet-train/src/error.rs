@@ -2,8 +2,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fibinet_data::{DataError, SchemaError};
+use fibinet_model::BundleError;
 use fibinet_nn::{BackendError, ConfigError};
-use fibinet_serve::BundleError;
 
 /// Why a run ended without a bundle.
 #[derive(Debug, thiserror::Error)]

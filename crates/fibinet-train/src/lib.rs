@@ -9,24 +9,16 @@
 //! gradient, summed by distinct row, updates those rows alone ([`RowOptimizer`]). A step's cost does
 //! not grow with the vocabulary.
 
-mod adam;
 mod config;
-mod dense;
 mod error;
-mod head_optimizer;
-mod host_optimizer;
 mod metrics;
-mod norm;
-mod report;
-mod rows;
+mod optim;
 mod run;
-mod step_times;
 mod trainer;
 
 pub use config::{
     Calibration, DenseOptimizer, ModelConfig, Monitor, RowUpdate, RunConfig, TrainConfig,
 };
-pub use dense::clip_by_global_norm;
 pub use error::{NotFinite, TrainError};
 pub use metrics::auc::auc;
 pub use metrics::calibration::{CalibrationKind, fit as fit_calibration};
@@ -34,11 +26,12 @@ pub use metrics::calibration_ratio::calibration_ratio;
 pub use metrics::group_auc::{GroupAuc, group_auc};
 pub use metrics::logloss::{logloss, weighted_logloss};
 pub use metrics::{Metrics, Predictions};
-pub use report::{EvaluationReport, RunReport, WarmStart};
-pub use rows::gradients::RowGradients;
-pub use rows::optimizer::{RowOptimizer, RowRule};
-pub use rows::table_numbers::TableNumbers;
-pub use rows::tables::Tables;
+pub use optim::head::norms::clip_by_global_norm;
+pub use optim::rows::gradients::RowGradients;
+pub use optim::rows::optimizer::{RowOptimizer, RowRule};
+pub use optim::rows::table_numbers::TableNumbers;
+pub use optim::rows::tables::Tables;
+pub use run::report::{EvaluationReport, RunReport, WarmStart};
+pub use run::step_times::StepTimes;
 pub use run::{Event, RunOptions, train};
-pub use step_times::StepTimes;
 pub use trainer::Trainer;

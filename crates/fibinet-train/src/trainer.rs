@@ -2,19 +2,19 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
+use fibinet_model::{RowInputs, RowsBehind, TableView, score};
 use fibinet_nn::{
     BceLoss, ConfigError, FiBiNet, FiBiNetConfig, FieldInputs, FieldSizes, Head, Reduction,
 };
-use fibinet_serve::{RowInputs, RowsBehind, TableView, score};
 
 use crate::config::TrainConfig;
-use crate::head_optimizer::HeadOptimizer;
-use crate::rows::gradients::RowGradients;
-use crate::rows::optimizer::{RowOptimizer, RowRule};
-use crate::rows::rows_read::rows_read;
-use crate::rows::segments::{RowsTaken, Segments};
-use crate::rows::tables::Tables;
-use crate::step_times::{Laps, StepTimes};
+use crate::optim::head::optimizer::HeadOptimizer;
+use crate::optim::rows::gradients::RowGradients;
+use crate::optim::rows::optimizer::{RowOptimizer, RowRule};
+use crate::optim::rows::rows_read::rows_read;
+use crate::optim::rows::segments::{RowsTaken, Segments};
+use crate::optim::rows::tables::Tables;
+use crate::run::step_times::{Laps, StepTimes};
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
 pub struct Trainer<H = FiBiNet> {
@@ -272,7 +272,7 @@ mod tests {
     use std::path::Path;
 
     use fibinet_data::{DataConfig, Encoder, prepare};
-    use fibinet_serve::{Bundle, BundleParts, LogitMap, TableDtype};
+    use fibinet_model::{Bundle, BundleParts, LogitMap, TableDtype};
     use serde_json::json;
 
     const FIELDS: usize = 2;

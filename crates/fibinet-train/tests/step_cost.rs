@@ -9,11 +9,11 @@ use std::sync::Mutex;
 
 use burn::tensor::Device;
 use fibinet_data::{DataConfig, Encoder, Label, open_rows, prepare};
-use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes, num_pairs};
-use fibinet_serve::{
+use fibinet_model::{
     Bundle, BundleError, BundleParts, LogitMap, RowInputs, RowsBehind, ScoreOptions, Scorer,
     TableDtype, TableView, score,
 };
+use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes, num_pairs};
 use fibinet_train::{RowGradients, RowOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer};
 
 mod counting;

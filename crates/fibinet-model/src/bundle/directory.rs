@@ -10,13 +10,13 @@ use fibinet_nn::{FiBiNet, FiBiNetConfig, FieldSizes};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::logit_map::LogitMap;
+use crate::bundle::staging::{CHECKSUMS, verify};
 use crate::error::BundleError;
-use crate::logit_map::LogitMap;
-use crate::plan::FieldPlan;
-use crate::staging::{CHECKSUMS, verify};
-use crate::table_file::{EMBEDDING, LINEAR, RowsBehind, write_tables};
-use crate::table_slice::{TableDtype, TableSlice};
-use crate::tables::TableView;
+use crate::inputs::plan::FieldPlan;
+use crate::tables::table_file::{EMBEDDING, LINEAR, RowsBehind, write_tables};
+use crate::tables::table_slice::{TableDtype, TableSlice};
+use crate::tables::view::TableView;
 
 /// The newest format that this program reads, that of tables of 16-bit numbers.
 const FORMAT: i64 = 3;

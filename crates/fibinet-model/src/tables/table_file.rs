@@ -6,8 +6,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::error::BundleError;
-use crate::table_slice::{TableDtype, TableSlice};
-use crate::tables::TableView;
+use crate::tables::table_slice::{TableDtype, TableSlice};
+use crate::tables::view::TableView;
 
 /// The embedding table's name in its file.
 pub(crate) const EMBEDDING: &str = "embedding.weight";

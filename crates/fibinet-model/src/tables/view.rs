@@ -5,9 +5,9 @@ use fibinet_data::Pooling;
 use fibinet_nn::{FieldInputs, FieldSizes, Head};
 use rayon::prelude::*;
 
-use crate::input_memory::InputMemory;
-use crate::plan::RowInputs;
-use crate::table_slice::TableSlice;
+use crate::inputs::input_memory::InputMemory;
+use crate::inputs::plan::RowInputs;
+use crate::tables::table_slice::TableSlice;
 
 /// Rows that one task gathers.
 const CHUNK_ROWS: usize = 256;
@@ -292,7 +292,7 @@ mod tests {
         let gather = |view: TableView<'_>, pooling| {
             let rows = RowInputs {
                 ids: vec![1, 2, 1, 2, 0, 1],
-                lists: Some(crate::plan::PlaceLists {
+                lists: Some(crate::inputs::plan::PlaceLists {
                     ends: vec![2, 3, 5, 6],
                     pooling: vec![Some(pooling), None].into(),
                 }),

@@ -15,8 +15,7 @@
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
-use crate::layers::bilinear::BilinearKind;
-use crate::pairs::num_pairs;
+use crate::pairs::{BilinearKind, num_pairs};
 
 #[cfg(all(feature = "flex", feature = "autodiff"))]
 mod autodiff;
@@ -125,6 +124,3 @@ mod memory {
         assert_eq!(forward(5, 99), 5 * 14_820 * 4);
     }
 }
-
-#[cfg(all(test, feature = "flex", feature = "autodiff"))]
-mod tests;

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::Side;
 use super::flex::few_linear_pays;
-use crate::layers::bilinear::BilinearKind;
+use crate::pairs::BilinearKind;
 
 /// The matrices of one side, `[N, K, K]`.
 #[derive(ExtensionType, Debug, Clone)]

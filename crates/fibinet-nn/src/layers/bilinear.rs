@@ -5,19 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_pairs, require_width};
 use crate::kernels::Side;
-use crate::pairs::{num_pairs, pair_indices};
-
-/// How many matrices cross the pairs.
-#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum BilinearKind {
-    /// One matrix for all pairs.
-    FieldAll,
-    /// One matrix a left field.
-    FieldEach,
-    /// One matrix a pair.
-    FieldInteraction,
-}
+use crate::pairs::{BilinearKind, num_pairs, pair_indices};
 
 /// How many matrices [`BilinearKind::FieldEach`] keeps.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_pairs, require_width};
 use crate::kernels::{self, Side};
-use crate::layers::bilinear::{
-    BilinearInteraction, BilinearInteractionConfig, BilinearKind, EachMatrices, Fans,
-};
+use crate::layers::bilinear::{BilinearInteraction, BilinearInteractionConfig, EachMatrices, Fans};
 use crate::layers::pair_product::{PairProduct, PairProductConfig, PairProductKind};
-use crate::pairs::num_pairs;
+use crate::pairs::{BilinearKind, num_pairs};
 
 /// Which of the two sides is crossed through matrices, a digit a side (raw, then SENET): 1 is
 /// bilinear, 0 the plain product. The paper's deep models do best with `01`, its shallow ones with

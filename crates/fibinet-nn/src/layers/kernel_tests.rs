@@ -3,12 +3,12 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 
-use crate::layers::bilinear::{BilinearKind, EachMatrices};
+use crate::layers::bilinear::EachMatrices;
 use crate::layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
 };
 use crate::layers::pair_product::PairProductKind;
-use crate::pairs::num_pairs;
+use crate::pairs::{BilinearKind, num_pairs};
 
 /// What a case is drawn from.
 #[derive(Debug, Clone)]
@@ -128,7 +128,7 @@ fn fused_pairs(case: &Case) -> Results {
         let sides = combination
             .kernel_sides(&raw, &reweighted)
             .expect("no inner product");
-        super::pairs(&sides).expect("the kernel runs on flex")
+        crate::kernels::pairs(&sides).expect("the kernel runs on flex")
     })
 }
 
@@ -330,7 +330,7 @@ fn a_linear_map_of_a_few_rows_is_that_of_tensor_ops_inside_the_pool_and_outside(
     for batch in 1..=4 {
         let map = linear(403, 211, &device);
         let input: Tensor<2> = numbers([batch, 403], 3, &device);
-        let few = || super::few_linear(&input, &map).expect("the kernel runs on flex");
+        let few = || crate::kernels::few_linear(&input, &map).expect("the kernel runs on flex");
         let expected = input.clone().matmul(map.weight.val());
         let expected = values(expected + numbers::<1>([211], 2, &device).unsqueeze());
         crate::testing::assert_close(few(), &expected, 1e-5);
@@ -347,7 +347,7 @@ fn a_linear_map_of_a_few_rows_is_that_of_tensor_ops_inside_the_pool_and_outside(
 fn a_linear_map_is_left_to_tensor_ops_where_the_kernel_does_not_pay_or_apply() {
     let runs = |num_rows, num_outputs, device: &Device| {
         let input: Tensor<2> = numbers([num_rows, 400], 3, device);
-        super::few_linear(&input, &linear(400, num_outputs, device)).is_some()
+        crate::kernels::few_linear(&input, &linear(400, num_outputs, device)).is_some()
     };
     let device = Device::flex();
     assert!(runs(4, 400, &device));
@@ -357,9 +357,11 @@ fn a_linear_map_is_left_to_tensor_ops_where_the_kernel_does_not_pay_or_apply() {
     assert!(!runs(1, 400, &device.clone().autodiff()));
     let input: Tensor<2> = numbers([1, 400], 3, &device);
     let mut map = linear(400, 400, &device);
-    assert!(super::few_linear(&input.clone().cast(burn::tensor::DType::F16), &map).is_none());
+    assert!(
+        crate::kernels::few_linear(&input.clone().cast(burn::tensor::DType::F16), &map).is_none()
+    );
     map.bias = None;
-    assert!(super::few_linear(&input, &map).is_none());
+    assert!(crate::kernels::few_linear(&input, &map).is_none());
 }
 
 /// A linear map with a bias, of numbers of its own.
@@ -392,7 +394,7 @@ fn the_pairs_alone_of_a_row_or_two_of_field_interaction_are_left_to_tensor_ops()
         let config = CombinationConfig::new(4, 3).with_bilinear_kind(kind);
         let raw: Tensor<3> = numbers([batch, 4, 3], 1, &device);
         let sides = config.init(&device).kernel_sides(&raw, &raw);
-        super::pairs(&sides.expect("no inner product")).is_some()
+        crate::kernels::pairs(&sides.expect("no inner product")).is_some()
     };
     assert!(!runs(BilinearKind::FieldInteraction, 2));
     assert!(runs(BilinearKind::FieldInteraction, 4));
@@ -412,10 +414,10 @@ fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {
         .init(&device)
         .kernel_sides(&raw, &raw);
     let sides = sides.expect("no inner product");
-    assert!(super::pairs(&sides).is_some());
+    assert!(crate::kernels::pairs(&sides).is_some());
     let halved = sides.map(|mut side| {
         side.embeddings = side.embeddings.cast(burn::tensor::DType::F16);
         side
     });
-    assert!(super::pairs(&halved).is_none());
+    assert!(crate::kernels::pairs(&halved).is_none());
 }

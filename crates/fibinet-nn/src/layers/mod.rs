@@ -7,3 +7,7 @@ pub(crate) mod feature_embedding;
 pub(crate) mod linear_logit;
 pub(crate) mod pair_product;
 pub(crate) mod senet;
+
+/// Layers through the kernels against the same layers through tensor operations.
+#[cfg(all(test, feature = "flex", feature = "autodiff"))]
+mod kernel_tests;

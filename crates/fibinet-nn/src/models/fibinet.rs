@@ -8,7 +8,7 @@ use crate::activation::Activation;
 use crate::error::{ConfigError, require};
 use crate::fields::FieldInputs;
 use crate::kernels;
-use crate::layers::bilinear::{BilinearKind, EachMatrices, Fans};
+use crate::layers::bilinear::{EachMatrices, Fans};
 use crate::layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder,
 };
@@ -16,7 +16,7 @@ use crate::layers::dnn::{Dnn, DnnConfig, linear};
 use crate::layers::pair_product::PairProductKind;
 use crate::layers::senet::{Senet, SenetConfig, Squeeze};
 use crate::models::head::Head;
-use crate::pairs::num_pairs;
+use crate::pairs::{BilinearKind, num_pairs};
 
 /// How a model reads a numeric field that is not cut into buckets.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]

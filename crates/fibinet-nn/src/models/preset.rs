@@ -5,9 +5,10 @@ use burn::module::Initializer;
 
 use crate::activation::Activation;
 use crate::error::ConfigError;
-use crate::layers::bilinear::{BilinearKind, EachMatrices, Fans};
+use crate::layers::bilinear::{EachMatrices, Fans};
 use crate::layers::combination::{CombinationKind, CombinationOrder};
 use crate::models::fibinet::{FiBiNetConfig, Numerics};
+use crate::pairs::BilinearKind;
 
 /// The known forms of FiBiNET.
 ///

@@ -2,18 +2,18 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Initializer;
 use fibinet_data::{DataConfig, DataSpec, FieldEncoding, FieldSpec};
+use fibinet_model::TableDtype;
 use fibinet_nn::{
     Activation, BilinearKind, CombinationKind, CombinationOrder, ConfigError, EachMatrices,
     FiBiNetConfig, Numerics, PairProductKind, Preset, Squeeze, nearest,
 };
-use fibinet_serve::TableDtype;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::TrainError;
 use crate::metrics::calibration::CalibrationKind;
-use crate::rows::optimizer::RowRule;
-use crate::rows::segments::RowsTaken;
+use crate::optim::rows::optimizer::RowRule;
+use crate::optim::rows::segments::RowsTaken;
 
 /// A run file, as it is written: `[data]`, `[model]` and `[train]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

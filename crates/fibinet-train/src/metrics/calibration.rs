@@ -1,4 +1,4 @@
-use fibinet_serve::LogitMap;
+use fibinet_model::LogitMap;
 use serde::{Deserialize, Serialize};
 
 /// What a calibration may change.

@@ -1,3 +1,6 @@
+pub(crate) mod report;
+pub(crate) mod step_times;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,15 +12,15 @@ use fibinet_data::{
     Batch, BatchStream, DataError, DataSpec, LeftOut, Prefetch, Prepared, Progress, Shards,
     Shuffle, mix_seed, prepare, prepare_cached,
 };
+use fibinet_model::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging};
 use fibinet_nn::{FiBiNet, FiBiNetConfig};
-use fibinet_serve::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging};
 
 use crate::config::{Monitor, RunConfig, TrainConfig};
 use crate::error::{NotFinite, TrainError};
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
-use crate::report::{EvaluationReport, RunReport, WarmStart};
+use crate::run::report::{EvaluationReport, RunReport, WarmStart};
 use crate::trainer::Trainer;
 
 const SHARDS: &str = "shards";

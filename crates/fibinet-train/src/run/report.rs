@@ -1,5 +1,5 @@
 use fibinet_data::LeftOut;
-use fibinet_serve::LogitMap;
+use fibinet_model::LogitMap;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metrics;

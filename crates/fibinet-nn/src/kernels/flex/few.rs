@@ -17,8 +17,7 @@ use rayon::prelude::*;
 
 use super::linear::LinearMap;
 use super::rows::{RowShape, VectorLoop};
-use crate::layers::bilinear::BilinearKind;
-use crate::pairs::num_pairs;
+use crate::pairs::{BilinearKind, num_pairs};
 
 /// Rows up to which this pays: at F = 39, K = 10, H = 400 `cargo bench --bench scoring` has the figures.
 pub(super) const ROWS: usize = 4;

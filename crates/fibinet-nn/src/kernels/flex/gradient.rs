@@ -5,7 +5,7 @@ use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Strip, Swap, VectorLoop};
 use super::side::{CHUNK, Left, Side, by_matrix, field_of, matrices_of, matrix};
 use super::tasks::Task;
-use crate::layers::bilinear::BilinearKind;
+use crate::pairs::BilinearKind;
 
 /// What the backward pass of a side collects, task by task.
 pub(super) struct SideGradient {

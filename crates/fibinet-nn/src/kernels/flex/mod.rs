@@ -47,7 +47,7 @@ use self::side::Side;
 use super::ops::{Matrices, PairOps, PairSide, PairSides, Reader};
 #[cfg(feature = "autodiff")]
 use super::ops::{PairGradients, ReaderGradients, SideGradients};
-use crate::layers::bilinear::BilinearKind;
+use crate::pairs::BilinearKind;
 
 impl PairOps for Flex {
     fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{Cross, CrossEach, RowShape, Strip, Swap, VectorLoop};
 use super::tasks::Task;
-use crate::layers::bilinear::BilinearKind;
+use crate::pairs::BilinearKind;
 
 /// Rows of the array of pairs that one thread writes or reads at a time, and whose left vectors it makes:
 /// their pairs of one task stay in a core's second-level cache. Sums over the batch are made chunk by

@@ -5,10 +5,10 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::adam::Adam;
 use crate::config::DenseOptimizer;
-use crate::norm::squared_norm_with_l2;
-use crate::rows::optimizer::ADAGRAD_EPSILON;
+use crate::optim::norm::squared_norm_with_l2;
+use crate::optim::rows::optimizer::ADAGRAD_EPSILON;
+use crate::optim::rules::adam::Adam;
 
 /// Numbers that one task updates.
 const CHUNK: usize = 1 << 14;

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use fibinet_nn::Backend;
 
 use crate::config::{DenseOptimizer, TrainConfig};
-use crate::dense::{clip_factor, regularize, scale};
-use crate::host_optimizer::{HostOptimizer, HostParameters};
+use crate::optim::head::host::{HostOptimizer, HostParameters};
+use crate::optim::head::norms::{clip_factor, regularize, scale};
 
 /// The optimizer of a head's parameters: ours where they lie in host memory, else Burn's.
 pub(crate) enum HeadOptimizer {

@@ -1,10 +1,10 @@
 use fibinet_data::Pooling;
-use fibinet_serve::{RowInputs, TableSlice};
+use fibinet_model::{RowInputs, TableSlice};
 use rayon::prelude::*;
 
-use crate::norm::squared_norm;
-use crate::rows::segments::Segments;
-use crate::rows::tables::Tables;
+use crate::optim::norm::squared_norm;
+use crate::optim::rows::segments::Segments;
+use crate::optim::rows::tables::Tables;
 
 /// Rows that one task sums.
 const CHUNK_ROWS: usize = 256;
@@ -178,9 +178,9 @@ impl Leaf<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::segments::RowsTaken;
+    use crate::optim::rows::segments::RowsTaken;
+    use fibinet_model::TableDtype;
     use fibinet_nn::{FiBiNetConfig, FieldSizes};
-    use fibinet_serve::TableDtype;
 
     fn tables(padding: bool) -> Tables {
         let config = FiBiNetConfig::new(2, 2)
@@ -300,7 +300,7 @@ mod tests {
         for pooling in [Pooling::Mean, Pooling::Sum, Pooling::Max] {
             let rows = RowInputs {
                 ids: vec![1, 2, 3, 1, 2, 2, 0],
-                lists: Some(fibinet_serve::PlaceLists {
+                lists: Some(fibinet_model::PlaceLists {
                     ends: vec![3, 4, 6, 7],
                     pooling: vec![Some(pooling), None].into(),
                 }),

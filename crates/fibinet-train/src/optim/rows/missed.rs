@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 
-use crate::adam::{BETA_1, BETA_2, EPSILON, Number, corrections};
+use crate::optim::rules::adam::{BETA_1, BETA_2, EPSILON, Number, corrections};
 
 /// Terms of a series.
 const TERMS: usize = 7;
@@ -188,7 +188,7 @@ impl<N: Number> MissedSteps<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adam::Adam;
+    use crate::optim::rules::adam::Adam;
     use fibinet_data::mix_seed;
 
     const WIDTH: usize = 3;

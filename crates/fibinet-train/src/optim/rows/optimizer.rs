@@ -1,15 +1,15 @@
-use fibinet_serve::huge_pages::zeroed;
-use fibinet_serve::{RowsBehind, TableDtype};
+use fibinet_model::huge_pages::zeroed;
+use fibinet_model::{RowsBehind, TableDtype};
 use half::{bf16, f16};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::adam::Adam;
-use crate::rows::gradients::RowGradients;
-use crate::rows::missed::MissedSteps;
-use crate::rows::rounding::{Draws, Stored};
-use crate::rows::table_numbers::TableNumbers;
-use crate::rows::tables::Tables;
+use crate::optim::rows::gradients::RowGradients;
+use crate::optim::rows::missed::MissedSteps;
+use crate::optim::rows::rounding::{Draws, Stored};
+use crate::optim::rows::table_numbers::TableNumbers;
+use crate::optim::rows::tables::Tables;
+use crate::optim::rules::adam::Adam;
 
 /// Rows that one task updates.
 const CHUNK_ROWS: usize = 256;

@@ -1,9 +1,9 @@
+use fibinet_model::{RowInputs, RowsBehind};
 use fibinet_nn::FieldSizes;
-use fibinet_serve::{RowInputs, RowsBehind};
 
-use crate::rows::optimizer::RowOptimizer;
-use crate::rows::segments::{RowsTaken, Segments};
-use crate::rows::tables::Tables;
+use crate::optim::rows::optimizer::RowOptimizer;
+use crate::optim::rows::segments::{RowsTaken, Segments};
+use crate::optim::rows::tables::Tables;
 
 /// The rows that a batch reads, up to date, in tables of their own, and the batch with its ids in those.
 ///
@@ -72,13 +72,13 @@ pub(crate) fn rows_read(
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use crate::rows::gradients::RowGradients;
-    use crate::rows::optimizer::RowRule;
+    use crate::optim::rows::gradients::RowGradients;
+    use crate::optim::rows::optimizer::RowRule;
     use burn::module::Initializer;
     use burn::tensor::Device;
     use fibinet_data::Pooling;
+    use fibinet_model::{PlaceLists, TableDtype};
     use fibinet_nn::FiBiNetConfig;
-    use fibinet_serve::{PlaceLists, TableDtype};
 
     #[test]
     fn what_is_read_is_what_the_tables_have_once_up_to_date() {

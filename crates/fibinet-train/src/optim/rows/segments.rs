@@ -1,7 +1,7 @@
-use fibinet_serve::RowInputs;
+use fibinet_model::RowInputs;
 use rayon::prelude::*;
 
-use crate::rows::tables::Tables;
+use crate::optim::rows::tables::Tables;
 
 /// Ids of one field from which on more threads than one sort them.
 const PARALLEL_SORT: usize = 1 << 14;

@@ -1,9 +1,9 @@
-use fibinet_serve::huge_pages::zeroed;
-use fibinet_serve::{TableDtype, TableSlice};
+use fibinet_model::huge_pages::zeroed;
+use fibinet_model::{TableDtype, TableSlice};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::rows::rounding::Stored;
+use crate::optim::rows::rounding::Stored;
 
 /// Numbers that one task rounds.
 const CHUNK: usize = 1 << 12;

@@ -1,14 +1,14 @@
 use burn::module::Initializer;
+use fibinet_model::huge_pages::zeroed;
+use fibinet_model::{TableDtype, TableView};
 use fibinet_nn::{ConfigError, FiBiNetConfig, FieldSizes};
-use fibinet_serve::huge_pages::zeroed;
-use fibinet_serve::{TableDtype, TableView};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use rayon::prelude::*;
 
-use crate::rows::rounding::Stored;
-use crate::rows::table_numbers::TableNumbers;
+use crate::optim::rows::rounding::Stored;
+use crate::optim::rows::table_numbers::TableNumbers;
 
 /// Numbers of a field that are drawn from one stream.
 const BLOCK: usize = 1 << 16;

@@ -35,7 +35,7 @@ use super::rows::{RowShape, Swap, VectorLoop};
 use super::side::{matrix, side_by_side};
 use super::tasks::{Task, tasks};
 use crate::kernels::{PANEL_ROWS as LANES, ROWS, TASK_COLUMNS, TASKS};
-use crate::layers::bilinear::BilinearKind;
+use crate::pairs::BilinearKind;
 
 /// One side, but for its rows.
 #[derive(Clone, Copy)]

@@ -1,0 +1,5 @@
+//! A trained model on disk.
+
+pub(crate) mod directory;
+pub(crate) mod logit_map;
+pub(crate) mod staging;

@@ -1,0 +1,5 @@
+//! The dense half of training: the optimizer of a head's parameters.
+
+pub(crate) mod host;
+pub(crate) mod norms;
+pub(crate) mod optimizer;

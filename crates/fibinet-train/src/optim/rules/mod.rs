@@ -1,0 +1,3 @@
+//! The rules by which numbers move.
+
+pub(crate) mod adam;
