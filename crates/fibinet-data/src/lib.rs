@@ -18,6 +18,7 @@ mod error;
 mod fields;
 mod formats;
 mod mapped;
+mod mix;
 mod prepare;
 mod shards;
 mod synthetic;
@@ -26,8 +27,7 @@ pub use config::schema::{
     BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,
     Scaling, SchemaError, Sources, TimePart,
 };
-pub use encode::batch::{Batch, IdLists};
-pub use encode::encoder::{Encoder, FieldLayout, RowEncoder};
+pub use encode::encoder::{Encoder, RowEncoder};
 pub use encode::guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
 pub use encode::vocabulary::Vocabulary;
 pub use error::DataError;
@@ -35,9 +35,13 @@ pub use formats::parquet_rows::ParquetReader;
 pub use formats::parquet_text::ParquetTable;
 pub use formats::reader::{DelimitedReader, Label, Place, Position, RowReader, open_rows};
 pub use mapped::MappedFile;
+pub use mix::mix as mix_seed;
 pub use prepare::run::{LeftOut, Prepared, Progress, prepare, prepare_cached, source_bytes};
-pub use prepare::split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, mix as mix_seed};
-pub use shards::files::{ShardLayout, ShardWriter, Shards};
+pub use prepare::split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};
+pub use shards::batch::{Batch, IdLists};
+pub use shards::layout::{FieldLayout, ShardLayout};
 pub use shards::prefetch::Prefetch;
+pub use shards::reader::Shards;
 pub use shards::stream::{BatchStream, Shuffle};
+pub use shards::writer::ShardWriter;
 pub use synthetic::criteo::{SyntheticConfig, SyntheticSummary};

@@ -6,14 +6,14 @@ use csv::ByteRecord;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::config::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat};
-use crate::encode::batch::{Batch, IdLists};
-use crate::encode::columns::{Column, Columns};
+use crate::config::schema::{FieldEncoding, FieldSpec, RowFormat};
 use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
 use crate::fields::time::TimeFormat;
 use crate::formats::reader::{Position, RowReader, column_index};
-use crate::shards::files::ShardLayout;
+use crate::shards::batch::{Batch, IdLists};
+use crate::shards::columns::{Column, Columns};
+use crate::shards::layout::{FieldLayout, ShardLayout};
 
 const FIELDS_FILE: &str = "fields.toml";
 const VOCABULARY_FILE: &str = "vocabulary.fst";
@@ -67,17 +67,6 @@ impl FittedField {
             ),
         }
     }
-}
-
-/// What a model sees of a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldLayout {
-    /// The field's name.
-    pub name: String,
-    /// The number of ids, which all of the field's ids are below; none for a field of numbers.
-    pub num_ids: Option<usize>,
-    /// How the vectors of its ids become one, where a row has several.
-    pub pooling: Option<Pooling>,
 }
 
 /// How an encoder's fields lie in its file.
@@ -643,7 +632,7 @@ const EXACT: f64 = (1_u64 << 53) as f64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::{Scaling, TimePart};
+    use crate::config::schema::{Pooling, Scaling, TimePart};
     use crate::encode::fit::EncoderFit;
     use crate::formats::blocks::Blocks;
     use crate::formats::reader::{Label, open_rows};

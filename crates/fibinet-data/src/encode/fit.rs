@@ -1,20 +1,21 @@
 use rayon::prelude::*;
 
 use crate::config::schema::{FieldEncoding, FieldSpec, RowFormat, Scaling};
-use crate::encode::batch::IdLists;
-use crate::encode::columns::{Column, Columns, retain};
 use crate::encode::encoder::{
     Encoder, FittedField, fixed_id, group_hash, log2_token, parse_label, parse_number, time_format,
     tokens,
 };
+use crate::encode::spill::WaitingRows;
 use crate::encode::token_table::TokenTable;
 use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
 use crate::fields::time::TimeFormat;
 use crate::formats::blocks::{Block, Row};
 use crate::formats::reader::{Position, RowReader, column_index};
-use crate::prepare::split::{SplitKind, mix};
-use crate::shards::spill::WaitingRows;
+use crate::mix::mix;
+use crate::prepare::split::SplitKind;
+use crate::shards::batch::IdLists;
+use crate::shards::columns::{Column, Columns, retain};
 
 /// Values that the quantiles of a field are read from at most; more rows are sampled.
 const QUANTILE_SAMPLE: usize = 200_000;

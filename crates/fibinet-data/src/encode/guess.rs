@@ -383,7 +383,7 @@ mod tests {
             let site = if i % 3 == 0 { "?" } else { "news" };
             let (hour, user, age) = (i % 24 % 7, i * 7919 % 3001, 20 + i % 60);
             let (price, item) = (i as f64 / 8.0, i * 31 % 400);
-            let y = crate::prepare::split::mix(7, i) % 2;
+            let y = crate::mix::mix(7, i) % 2;
             let (rating, seen) = (y * 3 + i / 2 % 3, 1_500_000_000 + i * 977);
             let day = i % 28 + 1;
             writeln!(

@@ -1,9 +1,8 @@
 //! The encoder, its fit, and encoded rows.
 
-pub(crate) mod batch;
-pub(crate) mod columns;
 pub(crate) mod encoder;
 pub(crate) mod fit;
 pub(crate) mod guess;
+pub(crate) mod spill;
 pub(crate) mod token_table;
 pub(crate) mod vocabulary;

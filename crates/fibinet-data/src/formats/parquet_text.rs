@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
-use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
 use crate::error::DataError;
-use crate::shards::files::write_column;
 
 /// Rows a row group: what is held in memory.
 const GROUP_ROWS: usize = 8192;
@@ -164,6 +163,17 @@ fn schema(text_columns: &[String], number_column: &str) -> Result<Arc<Type>, Par
         .with_fields(columns.collect::<Result<_, _>>()?)
         .build()
         .map(Arc::new)
+}
+
+/// Writes the next column of a row group: required numbers or bytes.
+fn write_column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    let column = group.next_column()?;
+    let mut column = column.expect("as many columns as the schema has");
+    column.typed::<T>().write_batch(values, None, None)?;
+    column.close()
 }
 
 #[cfg(test)]

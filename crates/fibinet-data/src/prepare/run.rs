@@ -10,17 +10,18 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::config::schema::{DataSpec, OnBadRow};
-use crate::encode::batch::Batch;
 use crate::encode::encoder::{Encoder, RowEncoder, Unscaled};
 use crate::encode::fit::EncoderFit;
+use crate::encode::spill::Spill;
 use crate::error::DataError;
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::parts;
 use crate::formats::reader::{Label, Place, Position, RowReader, open_rows};
 use crate::prepare::split::{Assigner, SplitKind};
-use crate::shards::files::{ShardWriter, Shards};
+use crate::shards::batch::Batch;
 use crate::shards::prefetch::Prefetch;
-use crate::shards::spill::Spill;
+use crate::shards::reader::Shards;
+use crate::shards::writer::ShardWriter;
 
 /// How far [`prepare`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

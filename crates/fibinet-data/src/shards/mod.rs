@@ -1,8 +1,14 @@
 //! Encoded rows in Parquet files, written and read.
 
+pub(crate) mod batch;
 pub(crate) mod column;
-pub(crate) mod files;
+pub(crate) mod columns;
+pub(crate) mod layout;
 pub(crate) mod packed;
 pub(crate) mod prefetch;
-pub(crate) mod spill;
+pub(crate) mod reader;
+pub(crate) mod row_group;
 pub(crate) mod stream;
+#[cfg(test)]
+mod test_rows;
+pub(crate) mod writer;

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use crate::encode::batch::IdLists;
-use crate::encode::columns::{Column, Columns};
+use crate::shards::batch::IdLists;
+use crate::shards::columns::{Column, Columns};
 
 /// What begins a column.
 const IDS: u8 = 0;

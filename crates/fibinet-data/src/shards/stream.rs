@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use crate::encode::batch::Batch;
 use crate::error::DataError;
-use crate::prepare::split::mix;
-use crate::shards::files::Shards;
+use crate::mix::mix;
+use crate::shards::batch::Batch;
+use crate::shards::reader::Shards;
 
 /// How a stream mixes rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +152,9 @@ impl Draws {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::encoder::FieldLayout;
-    use crate::shards::files::{ShardLayout, ShardWriter};
+    use crate::shards::layout::FieldLayout;
+    use crate::shards::layout::ShardLayout;
+    use crate::shards::writer::ShardWriter;
     use proptest::prelude::*;
 
     /// Rows whose id, number and label all tell the row.

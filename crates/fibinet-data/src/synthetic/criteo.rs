@@ -2,7 +2,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::prepare::split::mix;
+use crate::mix::mix;
 
 const NUM_NUMBERS: usize = 13;
 const NUM_CATEGORIES: usize = 26;

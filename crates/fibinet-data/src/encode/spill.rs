@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::encode::columns::Columns;
 use crate::error::DataError;
 use crate::prepare::split::SplitKind;
+use crate::shards::columns::Columns;
 use crate::shards::packed::{pack, pack_column, unpack, unpack_column};
 
 /// Rows that were read while the encoder was being fitted, and wait for it.
@@ -156,8 +156,8 @@ impl SpilledBlocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::batch::IdLists;
-    use crate::encode::columns::Column;
+    use crate::shards::batch::IdLists;
+    use crate::shards::columns::Column;
     use proptest::collection::vec;
     use proptest::prelude::*;
 

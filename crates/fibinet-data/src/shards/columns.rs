@@ -1,5 +1,5 @@
-use crate::encode::batch::{Batch, IdLists};
-use crate::encode::encoder::FieldLayout;
+use crate::shards::batch::{Batch, IdLists};
+use crate::shards::layout::FieldLayout;
 
 /// Rows column by column: what a [`Batch`] has row by row.
 #[derive(Debug, Default, PartialEq)]
