@@ -1,0 +1,48 @@
+use std::fs;
+
+use super::small::{refused, small_directory};
+use super::{entries, fail, scratch};
+
+/// `init` on the small log with these arguments must be refused.
+#[track_caller]
+fn init_is_refused(more: &[&str], says: &str) {
+    refused(&[&["init", "good.csv"], more].concat(), 2, says);
+}
+
+#[test]
+fn a_label_column_that_is_not_there_is_named() {
+    init_is_refused(&["--label", "clack", "-o", "x.toml"], "no column `clack`");
+}
+
+#[test]
+fn a_group_column_that_is_not_there_is_named() {
+    let directory = scratch();
+    let at = directory.path();
+    fs::write(at.join("narrow.csv"), "label,age\n1,30\n").expect("written");
+    let init = ["init", "narrow.csv", "--label", "label", "-o", "n.toml"];
+    let group = ["--group", "usr"];
+    fail(at, &[&init[..], &group].concat(), 2, "no column `usr`");
+    assert_eq!(entries(at), ["narrow.csv"]);
+}
+
+#[test]
+fn an_excluded_column_that_is_not_there_gets_the_nearest_name() {
+    let exclude = ["--label", "click", "--exclude", "sites", "-o", "x.toml"];
+    init_is_refused(&exclude, "did you mean `site`?");
+}
+
+#[test]
+fn an_unknown_schema_gets_the_nearest_name() {
+    let schema = ["--schema", "crieto", "-o", "x.toml"];
+    init_is_refused(&schema, "did you mean `criteo`?");
+}
+
+#[test]
+fn a_run_file_that_exists_is_kept() {
+    let directory = small_directory();
+    let at = directory.path();
+    let before = fs::read(at.join("run.toml")).expect("a run file");
+    let init = ["init", "good.csv", "--label", "click", "-o", "run.toml"];
+    fail(at, &init, 2, "--force");
+    assert_eq!(fs::read(at.join("run.toml")).expect("a run file"), before);
+}

@@ -1,0 +1,40 @@
+use super::logs::formats::inspected_avazu;
+use super::number;
+
+/// 276 pairs of 16 numbers per side; a thread forms those of 256 rows, 384 columns at a time.
+fn mebibytes_at_once() -> f64 {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    (0.375 * threads as f64).min(69.0)
+}
+
+#[test]
+fn the_bytes_of_pairs_are_shown() {
+    let (shown, _) = inspected_avazu();
+    let at_once = mebibytes_at_once();
+    assert!(
+        shown.contains(&format!(
+            "69.0 MiB as an array; at most {at_once:.1} MiB at once on flex"
+        )),
+        "{shown}"
+    );
+}
+
+#[test]
+fn json_has_the_bytes_of_pairs_of_a_batch() {
+    let (_, bundle) = inspected_avazu();
+    let pairs = &bundle["pair_bytes"];
+    assert_eq!(pairs["rows"], 2048);
+    assert_eq!(pairs["array"], 69 << 20);
+    let scoring = number(pairs, "scoring_at_once");
+    assert_eq!(scoring, mebibytes_at_once() * f64::from(1 << 20), "{pairs}");
+}
+
+#[test]
+fn text_and_json_tell_the_same_bytes_in_training() {
+    let (shown, bundle) = inspected_avazu();
+    let training = number(&bundle["pair_bytes"], "training_at_once") / f64::from(1 << 20);
+    assert!(
+        shown.contains(&format!("flex, {training:.1} MiB in training")),
+        "{shown}"
+    );
+}

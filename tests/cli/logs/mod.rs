@@ -1,0 +1,5 @@
+//! What a log may be: its fields, its format, its faults.
+
+pub(crate) mod fields;
+pub(crate) mod formats;
+mod malformed;

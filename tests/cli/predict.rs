@@ -1,0 +1,95 @@
+use std::fs;
+
+use super::adult::{ADULT_RUN, adult_rows};
+use super::{ADULT, auc_of, entries, fail, number, scores, scratch, text};
+
+#[test]
+fn every_row_has_one_probability() {
+    let directory = scratch();
+    let at = directory.path();
+    ADULT_RUN.predict(at, ADULT, "scores.csv", &[]);
+    let written = fs::read_to_string(at.join("scores.csv")).expect("scores");
+    assert_eq!(written.lines().next(), Some("probability"));
+    let scores = scores(&at.join("scores.csv"));
+    assert_eq!(scores.len(), 2600);
+    assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)));
+}
+
+#[test]
+fn scores_stand_in_the_rows_order() {
+    // With the labels they then give the AUC that `evaluate` tells.
+    let directory = scratch();
+    let at = directory.path();
+    ADULT_RUN.predict(at, ADULT, "scores.csv", &[]);
+    let auc = auc_of(&scores(&at.join("scores.csv")), &adult_rows());
+    let evaluated = number(&ADULT_RUN.evaluate(at, ADULT), "auc");
+    assert!((auc - evaluated).abs() < 1e-6, "{auc} {evaluated}");
+}
+
+#[test]
+fn the_label_is_not_needed_and_columns_may_stand_in_any_order() {
+    let directory = scratch();
+    let at = directory.path();
+    let unlabelled: String = adult_rows()
+        .lines()
+        .map(|line| {
+            let mut cells: Vec<&str> = line.split(',').skip(1).collect();
+            cells.reverse();
+            format!("{}\n", cells.join(","))
+        })
+        .collect();
+    fs::write(at.join("unlabelled.csv"), unlabelled).expect("written");
+    ADULT_RUN.predict(at, ADULT, "scores.csv", &[]);
+    ADULT_RUN.predict(at, "unlabelled.csv", "again.csv", &[]);
+    let again = fs::read(at.join("again.csv")).expect("scores");
+    assert_eq!(again, fs::read(at.join("scores.csv")).expect("scores"));
+}
+
+#[test]
+fn scoring_leaves_the_scores_and_nothing_else() {
+    let directory = scratch();
+    let at = directory.path();
+    ADULT_RUN.predict(at, ADULT, "scores.csv", &[]);
+    assert_eq!(entries(at), ["scores.csv"]);
+}
+
+#[test]
+fn carried_columns_stand_beside_the_scores() {
+    let directory = scratch();
+    let at = directory.path();
+    ADULT_RUN.predict(at, ADULT, "plain.csv", &[]);
+    let carry = ["--carry", "age,native-country"];
+    ADULT_RUN.predict(at, ADULT, "carried.csv", &carry);
+    let lines = |name: &str| {
+        let text = fs::read_to_string(at.join(name)).expect("scores");
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let log = adult_rows();
+    let (plain, carried) = (lines("plain.csv"), lines("carried.csv"));
+    assert_eq!(carried.len(), 2601);
+    for ((plain, carried), row) in plain.iter().zip(&carried).zip(log.lines()) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let country = cells[cells.len() - 1];
+        assert_eq!(carried, &format!("{},{country},{plain}", cells[1]));
+    }
+}
+
+/// Scores the Adult sample with arguments that must be refused.
+#[track_caller]
+fn refused(more: &[&str], says: &str) {
+    let directory = scratch();
+    let bundle = ADULT_RUN.bundle();
+    let predict = ["predict", text(&bundle), "--data", ADULT, "-o", "x.csv"];
+    fail(directory.path(), &[&predict[..], more].concat(), 2, says);
+    assert!(entries(directory.path()).is_empty());
+}
+
+#[test]
+fn a_carried_column_that_is_not_there_is_named() {
+    refused(&["--carry", "ages"], "no column `ages`");
+}
+
+#[test]
+fn skipping_rows_needs_a_column_that_tells_them_apart() {
+    refused(&["--on-bad-row", "skip"], "needs --carry");
+}

@@ -1,0 +1,113 @@
+//! Wrong settings and wrong arguments: each is a failure of its own exit code, with the nearest right
+//! name where there is one.
+
+use std::fs;
+
+use super::small::{TRAIN, refused, small_config, small_directory};
+use super::{entries, fail};
+
+/// A run with these `--set` pairs or flags must be refused, as a wrong setting.
+#[track_caller]
+fn settings_are_refused(more: &[&str], says: &str) {
+    refused(&[&TRAIN[..], more].concat(), 2, says);
+}
+
+/// A run file whose `[train]` section has this line must fail.
+#[track_caller]
+fn run_file_fails(line: &str, code: i32, says: &str) {
+    let directory = small_directory();
+    let at = directory.path();
+    let config = small_config("good.csv", line);
+    fs::write(at.join("run.toml"), config).expect("written");
+    fail(at, &TRAIN, code, says);
+    assert_eq!(entries(at), ["good.csv", "run.toml"]);
+}
+
+#[test]
+fn an_unknown_key_of_the_run_file_gets_the_nearest_name() {
+    run_file_fails("epoch = 3\n", 2, "did you mean `epochs`?");
+}
+
+#[test]
+fn a_learning_rate_that_is_too_large_is_a_failure_and_not_a_wrong_setting() {
+    run_file_fails("learning_rate = 1e30\n", 1, "the loss became");
+}
+
+#[test]
+fn an_unknown_key_of_set_gets_the_nearest_name() {
+    settings_are_refused(&["--set", "train.monitr=auc"], "did you mean `monitor`?");
+}
+
+#[test]
+fn an_unknown_choice_gets_the_nearest_name() {
+    settings_are_refused(
+        &["--set", "train.monitor=loglos"],
+        "did you mean `logloss`?",
+    );
+}
+
+#[test]
+fn an_unknown_preset_gets_the_nearest_name() {
+    settings_are_refused(&["--set", "model.preset=fuxi"], "did you mean `fuxictr`?");
+}
+
+#[test]
+fn an_unknown_device_gets_the_nearest_name() {
+    settings_are_refused(&["--device", "cudo"], "did you mean `cuda`?");
+}
+
+#[test]
+fn a_device_that_is_not_compiled_in_names_its_feature() {
+    if !fibinet::nn::Backend::Cuda.is_compiled_in() {
+        settings_are_refused(&["--device", "cuda"], "build with `--features cuda`");
+    }
+}
+
+#[test]
+fn a_rate_of_negatives_of_zero_is_refused() {
+    let says = "`negative_rate` must be in (0, 1]";
+    settings_are_refused(&["--set", "data.negative_rate=0"], says);
+}
+
+#[test]
+fn a_plateau_factor_above_one_is_refused() {
+    let says = "`plateau_factor` must be in (0, 1]";
+    settings_are_refused(&["--set", "train.plateau_factor=2"], says);
+}
+
+#[test]
+fn one_field_is_too_few() {
+    let fields = "data.fields=[{ name = \"site\", kind = \"categorical\" }]";
+    let says = "num_fields must be at least 2, but is 1";
+    settings_are_refused(&["--set", fields], says);
+}
+
+#[test]
+fn a_field_that_is_named_twice_is_refused() {
+    let twice = "data.fields=[{ name = \"site\", kind = \"categorical\" }, \
+        { name = \"site\", kind = \"categorical\" }]";
+    settings_are_refused(&["--set", twice], "field `site`: named twice");
+}
+
+#[test]
+fn a_cell_that_is_not_an_id_is_a_failure_of_the_data() {
+    let ids = "data.fields=[{ name = \"site\", kind = \"id\", num_ids = 3 }, \
+        { name = \"age\", kind = \"id\", num_ids = 60 }]";
+    let args = [&TRAIN[..], &["--set", ids]].concat();
+    refused(&args, 1, "an id must be an integer below 3");
+}
+
+#[test]
+fn no_threads_are_too_few() {
+    settings_are_refused(&["--threads", "0"], "--threads");
+}
+
+#[test]
+fn a_run_file_that_is_not_there_is_named() {
+    refused(&["train", "none.toml", "--out", "run"], 2, "none.toml");
+}
+
+#[test]
+fn a_required_flag_that_is_missing_is_named() {
+    refused(&["train"], 2, "--out");
+}
