@@ -1,16 +1,9 @@
-//! One file a subcommand.
+//! The command line.
 
+mod args;
 mod aside;
-mod bad_row;
-mod device;
-mod evaluate;
-mod init;
-mod inspect;
-mod predict;
-mod prepare;
-mod progress;
-mod synth;
-mod train;
+mod commands;
+mod output;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +15,8 @@ use fibinet::data::DataError;
 use fibinet::model::BundleError;
 use fibinet::nn::BackendError;
 use fibinet::train::TrainError;
+
+use self::commands::{evaluate, init, inspect, predict, prepare, synth, train};
 
 /// Click-through-rate models: from a raw log to a trained, scored FiBiNET.
 ///

@@ -4,15 +4,16 @@ use anyhow::{Context, Result};
 use clap::Args;
 use fibinet::train::{RunConfig, RunOptions, RunReport, train};
 
-use super::bad_row::BadRow;
-use super::progress::{Display, left_out_line, metrics_line};
-use super::{cache, device, print, say};
+use crate::cli::args::BadRow;
+use crate::cli::args::device;
+use crate::cli::output::{Display, left_out_line, metrics_line};
+use crate::cli::{cache, print, say};
 
 /// Train a model as a run file says and leave a bundle
 ///
 /// Example: fibinet train fibinet.toml --out runs/first --set model.embedding_dim=16
 #[derive(Debug, Args)]
-pub(super) struct TrainArgs {
+pub(crate) struct TrainArgs {
     /// The run file, as `fibinet init` writes it.
     config: PathBuf,
     /// The directory that the bundle becomes.
@@ -51,7 +52,7 @@ pub(super) struct TrainArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &TrainArgs) -> Result<()> {
+pub(crate) fn run(args: &TrainArgs) -> Result<()> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     if let Some(seed) = args.seed {
         config.train.seed = seed;

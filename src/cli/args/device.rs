@@ -4,10 +4,10 @@ use anyhow::Result;
 use burn::tensor::Device;
 use fibinet::nn::Backend;
 
-use super::UsageError;
+use crate::cli::UsageError;
 
 /// The device named by `--device`, else by `BURN_DEVICE`, else the first backend compiled in.
-pub(super) fn select(name: Option<&str>) -> Result<Device> {
+pub(crate) fn select(name: Option<&str>) -> Result<Device> {
     let from_environment = env::var("BURN_DEVICE").ok();
     let backend = match name.or(from_environment.as_deref()) {
         Some(name) => name.parse()?,

@@ -5,7 +5,8 @@ use clap::Args;
 use fibinet::model::{Bundle, Scorer};
 use serde_json::json;
 
-use super::{device, print};
+use crate::cli::args::device;
+use crate::cli::print;
 
 /// Rows whose pairs are told in bytes: a batch.
 const ROWS: usize = 2048;
@@ -14,7 +15,7 @@ const ROWS: usize = 2048;
 ///
 /// Example: fibinet inspect runs/first
 #[derive(Debug, Args)]
-pub(super) struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// The bundle.
     run: PathBuf,
     /// Print the result as one JSON object on stdout.
@@ -22,7 +23,7 @@ pub(super) struct InspectArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &InspectArgs) -> Result<()> {
+pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     let scorer = Scorer::new(Bundle::open_verified(&args.run)?, &device::select(None)?)?;
     let bundle = scorer.bundle();
     let config = &bundle.config;

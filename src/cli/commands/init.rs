@@ -8,8 +8,8 @@ use fibinet::data::{
     BuiltinSchema, FieldEncoding, FieldSpec, Guess, Known, RowFormat, guess_delimiter, guess_fields,
 };
 
-use super::aside::AsideFile;
-use super::{UsageError, is_same_file, say};
+use crate::cli::aside::AsideFile;
+use crate::cli::{UsageError, is_same_file, say};
 
 /// Look at a log and write a run file for it, ready to train and to edit
 ///
@@ -17,7 +17,7 @@ use super::{UsageError, is_same_file, say};
 ///
 /// Example: fibinet init train.csv --label click -o fibinet.toml
 #[derive(Debug, Args)]
-pub(super) struct InitArgs {
+pub(crate) struct InitArgs {
     /// The training file: CSV or TSV with a header, as it is, .gz or .zst, or Parquet; or a directory
     /// of such files.
     train: PathBuf,
@@ -75,7 +75,7 @@ pub(super) struct InitArgs {
     force: bool,
 }
 
-pub(super) fn run(args: &InitArgs) -> Result<()> {
+pub(crate) fn run(args: &InitArgs) -> Result<()> {
     if !args.force && args.output.symlink_metadata().is_ok() {
         let path = args.output.display();
         let message = format!("{path} exists; give another -o, or --force to replace it");

@@ -6,15 +6,16 @@ use fibinet::data::{DataError, Label, open_rows};
 use fibinet::model::{Bundle, BundleError, ScoreOptions, Scorer};
 use fibinet::train::Predictions;
 
-use super::bad_row::BadRow;
-use super::progress::{left_out_line, metrics_line};
-use super::{UsageError, device, print, say};
+use crate::cli::args::BadRow;
+use crate::cli::args::device;
+use crate::cli::output::{left_out_line, metrics_line};
+use crate::cli::{UsageError, print, say};
 
 /// Check every byte of a bundle, and judge it on labelled rows: AUC and log loss
 ///
 /// Example: fibinet evaluate runs/first --data test.csv
 #[derive(Debug, Args)]
-pub(super) struct EvaluateArgs {
+pub(crate) struct EvaluateArgs {
     /// The bundle.
     run: PathBuf,
     /// Rows with labels, written as the training file is.
@@ -34,7 +35,7 @@ pub(super) struct EvaluateArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
+pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     if let Some(rate) = args
         .negative_rate
         .filter(|rate| !(*rate > 0.0 && *rate <= 1.0))

@@ -3,7 +3,7 @@ use fibinet::data::OnBadRow;
 
 /// `--on-bad-row`
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum BadRow {
+pub(crate) enum BadRow {
     Fail,
     Skip,
 }

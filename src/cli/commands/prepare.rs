@@ -7,14 +7,14 @@ use fibinet::data::{LeftOut, Progress, prepare_cached, source_bytes};
 use fibinet::train::{Event, RunConfig};
 use serde_json::json;
 
-use super::progress::{Display, left_out_line};
-use super::{cache, print, say};
+use crate::cli::output::{Display, left_out_line};
+use crate::cli::{cache, print, say};
 
 /// Fit the encoder and encode the rows of a run file, for `train` to find
 ///
 /// Example: fibinet prepare fibinet.toml
 #[derive(Debug, Args)]
-pub(super) struct PrepareArgs {
+pub(crate) struct PrepareArgs {
     /// The run file, as `fibinet init` writes it.
     config: PathBuf,
     /// Where encoded rows are kept; by default .fibinet-cache beside the run file.
@@ -28,7 +28,7 @@ pub(super) struct PrepareArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &PrepareArgs) -> Result<()> {
+pub(crate) fn run(args: &PrepareArgs) -> Result<()> {
     let config = RunConfig::read(&args.config, &args.set)?;
     let spec = config.validate()?;
     let cache = cache(args.cache.as_deref(), &args.config);

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use fibinet::data::SyntheticConfig;
 
-use super::aside::AsideFile;
-use super::{UsageError, print, say};
+use crate::cli::aside::AsideFile;
+use crate::cli::{UsageError, print, say};
 
 /// Write synthetic rows in Criteo's form, with interactions for a model to find
 ///
@@ -14,7 +14,7 @@ use super::{UsageError, print, say};
 ///
 /// Example: fibinet synth --rows 100000 --vocabulary 50000 -o train.txt
 #[derive(Debug, Args)]
-pub(super) struct SynthArgs {
+pub(crate) struct SynthArgs {
     /// Rows.
     #[arg(long)]
     rows: u64,
@@ -35,7 +35,7 @@ pub(super) struct SynthArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &SynthArgs) -> Result<()> {
+pub(crate) fn run(args: &SynthArgs) -> Result<()> {
     if !(26..=u64::from(u32::MAX)).contains(&args.vocabulary) {
         let message = format!(
             "--vocabulary must be in 26..=4294967295, but is {}",

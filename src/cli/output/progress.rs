@@ -5,19 +5,19 @@ use fibinet::train::{EvaluationReport, Event, Metrics};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows a run on stderr: bars on a terminal, a line an epoch everywhere.
-pub(super) struct Display {
+pub(crate) struct Display {
     bar: ProgressBar,
     train_rows: u64,
 }
 
 impl Display {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, train_rows: 0 }
     }
 
-    pub(super) fn show(&mut self, event: Event) {
+    pub(crate) fn show(&mut self, event: Event) {
         match event {
             Event::Preparing(Progress::Reused) => {
                 self.line("the encoded rows of an earlier run are used again");
@@ -62,7 +62,7 @@ impl Display {
     /// A line above the bar; without a terminal a plain line.
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            super::say(text);
+            crate::cli::say(text);
         } else {
             self.bar.println(text);
         }
@@ -90,7 +90,7 @@ fn evaluation_line(report: &EvaluationReport) -> String {
 }
 
 /// What was left out of the data, if anything.
-pub(super) fn left_out_line(left_out: &LeftOut) -> Option<String> {
+pub(crate) fn left_out_line(left_out: &LeftOut) -> Option<String> {
     let bad = left_out.first_bad_row.as_ref().map(|first| {
         let rows = left_out.bad_rows;
         format!("bad rows skipped: {rows}, the first: {first}")
@@ -102,7 +102,7 @@ pub(super) fn left_out_line(left_out: &LeftOut) -> Option<String> {
 }
 
 /// `valid  AUC 0.9012  log loss 0.31234  predicted/observed 1.004`
-pub(super) fn metrics_line(split: &str, metrics: &Metrics) -> String {
+pub(crate) fn metrics_line(split: &str, metrics: &Metrics) -> String {
     let auc = match metrics.auc {
         Some(auc) => format!("{auc:.5}"),
         None => "undefined (one class)".to_owned(),

@@ -5,10 +5,11 @@ use clap::Args;
 use fibinet::data::{DataError, Label, ParquetTable, RowReader, open_rows};
 use fibinet::model::{ScoreOptions, ScoredRows, Scorer, probability};
 
-use super::aside::AsideFile;
-use super::bad_row::BadRow;
-use super::progress::left_out_line;
-use super::{UsageError, device, is_same_file, say};
+use crate::cli::args::BadRow;
+use crate::cli::args::device;
+use crate::cli::aside::AsideFile;
+use crate::cli::output::left_out_line;
+use crate::cli::{UsageError, is_same_file, say};
 
 const PROBABILITY: &str = "probability";
 
@@ -16,7 +17,7 @@ const PROBABILITY: &str = "probability";
 ///
 /// Example: fibinet predict runs/first --data new.csv -o scores.csv --carry id
 #[derive(Debug, Args)]
-pub(super) struct PredictArgs {
+pub(crate) struct PredictArgs {
     /// The bundle.
     run: PathBuf,
     /// Rows, written as the training file is; a label is not needed.
@@ -38,7 +39,7 @@ pub(super) struct PredictArgs {
     device: Option<String>,
 }
 
-pub(super) fn run(args: &PredictArgs) -> Result<()> {
+pub(crate) fn run(args: &PredictArgs) -> Result<()> {
     if is_same_file(&args.data, &args.output) {
         let path = args.output.display();
         let message = format!("{path} is the file to score; write the scores to another");
