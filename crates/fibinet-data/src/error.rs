@@ -4,30 +4,57 @@ use std::path::{Path, PathBuf};
 use parquet::errors::ParquetError;
 
 use crate::config::schema::SchemaError;
-use crate::formats::reader::Position;
+use crate::position::Position;
 
-/// What can be wrong with data.
+/// What is wrong with data, and where.
+///
+/// The message is complete: what a library below said is in it, and [`source`](std::error::Error::source)
+/// does not say it again.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use fibinet_data::{DataErrorKind, ErrorClass, guess_delimiter};
+///
+/// let error = guess_delimiter(Path::new("missing.csv")).unwrap_err();
+/// assert!(matches!(error.kind(), DataErrorKind::Io { .. }));
+/// assert_eq!(error.class(), ErrorClass::Failure);
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DataError(Box<DataErrorKind>);
+
+/// Whose fault an error is. A command turns it into its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The caller asked for something that cannot be: a wrong argument or setting.
+    Usage,
+    /// A file, the data or the machine failed.
+    Failure,
+}
+
+/// The kinds of [`DataError`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DataError {
+pub enum DataErrorKind {
     /// A file could not be opened, read or written.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {error}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
-    /// Rows could not be kept on the disk while the encoder was being fitted.
+    /// Rows could not be kept on disk while the encoder was being fitted.
     #[error(
-        "{directory}: the rows could not be kept there while the encoder was being fitted: {source}",
+        "{directory}: the rows could not be kept there while the encoder was being fitted: {error}",
         directory = .directory.display()
     )]
     Spill {
-        /// Where they were kept.
+        /// The directory they were to be kept in.
         directory: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A file without rows.
     #[error("{path}: the file has no rows", path = .path.display())]
@@ -44,7 +71,7 @@ pub enum DataError {
         column: String,
         /// `, did you mean …?` or nothing.
         suggestion: String,
-        /// The columns there are.
+        /// The columns of the file.
         found: String,
     },
     /// A header that names a column twice.
@@ -58,76 +85,76 @@ pub enum DataError {
         /// The column.
         column: String,
     },
-    /// A row of the wrong width.
+    /// A row with the wrong number of cells.
     #[error("{position}: {got} columns, expected {expected}")]
     Width {
-        /// Where.
+        /// The row.
         position: Position,
-        /// Columns of the header or of the schema.
+        /// Number of columns of the header or of the schema.
         expected: usize,
-        /// Columns of the row.
+        /// Number of cells of the row.
         got: usize,
     },
-    /// A row of the wrong width and of several lines. It is no bad row that could be skipped: the rows
-    /// that it took in would go unseen.
+    /// A row that spans several lines and has the wrong number of cells. It cannot be skipped like other
+    /// malformed rows: the rows it swallowed would go unseen.
     #[error(
         "{position}: {got} columns of several lines, expected {expected}: is there a quote that is not \
          closed?"
     )]
     Quote {
-        /// Where.
+        /// The row.
         position: Position,
-        /// Columns of the header or of the schema.
+        /// Number of columns of the header or of the schema.
         expected: usize,
-        /// Columns of the row.
+        /// Number of cells of the row.
         got: usize,
     },
     /// A cell that is not UTF-8.
     #[error("{position}, column `{column}`: the cell is not UTF-8: `{got}`")]
     Utf8 {
-        /// Where.
+        /// The row.
         position: Position,
         /// The column.
         column: String,
-        /// The cell, with � for what is no text.
+        /// The cell, with � in place of invalid bytes.
         got: String,
     },
-    /// A label that is not a click or no click.
+    /// A label that is neither 0 nor 1.
     #[error(
         "{position}, column `{column}`: a label must be 0 or 1, but is `{got}`; `positive` names \
          another cell that is a click"
     )]
     Label {
-        /// Where.
+        /// The row.
         position: Position,
-        /// The label column.
+        /// The label's column.
         column: String,
         /// The cell.
         got: String,
     },
-    /// A cell of a numeric field that is no finite number.
+    /// A cell of a numeric field that is not a finite number.
     #[error("{position}, column `{column}`: a number was expected, but the cell is `{got}`")]
     Number {
-        /// Where.
+        /// The row.
         position: Position,
         /// The column.
         column: String,
         /// The cell.
         got: String,
     },
-    /// A cell that is not what its field says.
+    /// A cell that breaks a rule of its field.
     #[error("{position}, column `{column}`: {rule}, but the cell is `{got}`")]
     Cell {
-        /// Where.
+        /// The row.
         position: Position,
         /// The column.
         column: String,
-        /// What it must be.
+        /// The rule.
         rule: String,
         /// The cell.
         got: String,
     },
-    /// A column of a Parquet file whose type has no cells.
+    /// A column whose type has no cells, such as a struct.
     #[error("{path}: column `{column}` is {got}, which cannot be read", path = .path.display())]
     Unreadable {
         /// The file.
@@ -137,7 +164,7 @@ pub enum DataError {
         /// Its type.
         got: String,
     },
-    /// Every row of a file was left out.
+    /// Every row of a file was skipped.
     #[error("{path}: no row could be read; the first: {first}", path = .path.display())]
     AllBad {
         /// The file.
@@ -145,24 +172,24 @@ pub enum DataError {
         /// What was wrong with the first one.
         first: String,
     },
-    /// An encoder to go on from that has other fields.
+    /// An encoder to continue from that has other fields.
     #[error("the fields are not those of the run to go on from: {difference}")]
     OtherFields {
         /// The first difference.
         difference: String,
     },
-    /// A source that is not what it was when preparing began.
+    /// A data file changed between the beginning of a preparation and its end.
     #[error("a data file changed while it was being read; run again when it is written")]
     Changed,
-    /// A split that no row went to.
+    /// A split without rows.
     #[error("no rows in the {split} split: {reason}")]
     EmptySplit {
         /// The split.
         split: &'static str,
-        /// How it came about.
+        /// Why it is empty.
         reason: &'static str,
     },
-    /// An encoded file that does not have the form it should.
+    /// A file that is damaged, or whose contents break a rule of its format.
     #[error("{path}: {reason}", path = .path.display())]
     Corrupt {
         /// The file.
@@ -170,32 +197,32 @@ pub enum DataError {
         /// What is wrong.
         reason: String,
     },
-    /// A schema that no encoder can be built from.
+    /// Settings that no encoder can be built from.
     #[error(transparent)]
-    Schema(#[from] SchemaError),
+    Schema(SchemaError),
 }
 
 impl DataError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { path, source }
+        move |error| DataErrorKind::Io { path, error }.into()
     }
 
     pub(crate) fn spill(directory: &Path) -> impl FnOnce(io::Error) -> Self {
         let directory = directory.to_owned();
-        move |source| Self::Spill { directory, source }
+        move |error| DataErrorKind::Spill { directory, error }.into()
     }
 
-    /// A failure of the system keeps its kind; everything else is a file that is not what it should
-    /// be.
+    /// Keeps a failure of the system as it is. Everything else means that the file is damaged.
     pub(crate) fn parquet(path: &Path) -> impl FnOnce(ParquetError) -> Self {
         let path = path.to_owned();
         move |error| match error {
             ParquetError::External(source) => match source.downcast() {
-                Ok(source) => Self::Io {
+                Ok(error) => DataErrorKind::Io {
                     path,
-                    source: *source,
-                },
+                    error: *error,
+                }
+                .into(),
                 Err(source) => Self::corrupt(&path, source),
             },
             other => Self::corrupt(&path, other),
@@ -203,34 +230,149 @@ impl DataError {
     }
 
     pub(crate) fn corrupt(path: &Path, reason: impl ToString) -> Self {
-        Self::Corrupt {
+        DataErrorKind::Corrupt {
             path: path.to_owned(),
             reason: reason.to_string(),
         }
+        .into()
     }
 
-    /// Whether the fault is of one row, and the rows after it can still be read.
+    /// What is wrong.
+    pub fn kind(&self) -> &DataErrorKind {
+        &self.0
+    }
+
+    /// The row that is wrong, if the error is about one row.
+    pub fn position(&self) -> Option<&Position> {
+        use DataErrorKind as K;
+        match self.kind() {
+            K::Width { position, .. }
+            | K::Quote { position, .. }
+            | K::Utf8 { position, .. }
+            | K::Label { position, .. }
+            | K::Number { position, .. }
+            | K::Cell { position, .. } => Some(position),
+            _ => None,
+        }
+    }
+
+    /// The column that is wrong, if the error is about one column.
+    pub fn column(&self) -> Option<&str> {
+        use DataErrorKind as K;
+        match self.kind() {
+            K::MissingColumn { column, .. }
+            | K::DuplicateColumn { column, .. }
+            | K::Unreadable { column, .. }
+            | K::Utf8 { column, .. }
+            | K::Label { column, .. }
+            | K::Number { column, .. }
+            | K::Cell { column, .. } => Some(column),
+            _ => None,
+        }
+    }
+
+    /// Whether one row is malformed and the rows after it can still be read.
     pub fn is_bad_row(&self) -> bool {
-        matches!(
-            self,
-            Self::Width { .. }
-                | Self::Utf8 { .. }
-                | Self::Label { .. }
-                | Self::Number { .. }
-                | Self::Cell { .. }
-        )
+        self.position().is_some() && !matches!(self.kind(), DataErrorKind::Quote { .. })
     }
 
-    /// Whether the fault is in what a person asked for (a config that names a column the file does
-    /// not have) rather than in a file's content.
+    /// Whose fault it is: [`Usage`](ErrorClass::Usage) if a setting does not fit the data, such as a
+    /// column that the file lacks.
+    pub fn class(&self) -> ErrorClass {
+        use DataErrorKind as K;
+        match self.kind() {
+            K::MissingColumn { .. }
+            | K::Unreadable { .. }
+            | K::OtherFields { .. }
+            | K::EmptySplit { .. }
+            | K::Schema(_) => ErrorClass::Usage,
+            _ => ErrorClass::Failure,
+        }
+    }
+
+    /// Whether [`class`](Self::class) is [`ErrorClass::Usage`].
     pub fn is_config(&self) -> bool {
-        matches!(
-            self,
-            Self::MissingColumn { .. }
-                | Self::Unreadable { .. }
-                | Self::OtherFields { .. }
-                | Self::EmptySplit { .. }
-                | Self::Schema(_)
-        )
+        self.class() == ErrorClass::Usage
+    }
+}
+
+impl From<DataErrorKind> for DataError {
+    fn from(kind: DataErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl From<SchemaError> for DataError {
+    fn from(error: SchemaError) -> Self {
+        DataErrorKind::Schema(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use std::sync::Arc;
+
+    use crate::position::Location;
+
+    #[test]
+    fn an_error_of_a_row_tells_its_position_and_column() {
+        let position = Position {
+            path: Arc::new(PathBuf::from("log.csv")),
+            location: Location::Line(7),
+        };
+        let error = DataError::from(DataErrorKind::Number {
+            position: position.clone(),
+            column: "age".to_owned(),
+            got: "old".to_owned(),
+        });
+        assert_eq!(error.position(), Some(&position));
+        assert_eq!(error.column(), Some("age"));
+        assert!(error.is_bad_row());
+        assert_eq!(
+            error.to_string(),
+            "log.csv:7, column `age`: a number was expected, but the cell is `old`"
+        );
+    }
+
+    #[test]
+    fn an_open_quote_has_a_position_but_cannot_be_skipped() {
+        let error = DataError::from(DataErrorKind::Quote {
+            position: Position {
+                path: Arc::new(PathBuf::from("log.csv")),
+                location: Location::Line(7),
+            },
+            expected: 3,
+            got: 2,
+        });
+        assert!(error.position().is_some() && !error.is_bad_row());
+    }
+
+    #[test]
+    fn the_message_of_the_system_is_said_once() {
+        let error = DataError::io(Path::new("log.csv"))(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(error.to_string(), "log.csv: permission denied");
+        assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn a_setting_that_does_not_fit_the_data_is_a_fault_of_usage() {
+        let missing = DataError::from(DataErrorKind::MissingColumn {
+            path: PathBuf::from("log.csv"),
+            column: "b".to_owned(),
+            suggestion: String::new(),
+            found: "a".to_owned(),
+        });
+        assert_eq!(missing.class(), ErrorClass::Usage);
+        assert_eq!(missing.column(), Some("b"));
+        let damaged = DataError::corrupt(Path::new("log.csv"), "cut");
+        assert_eq!(damaged.class(), ErrorClass::Failure);
+        assert_eq!(damaged.position(), None);
+    }
+
+    #[test]
+    fn a_result_of_nothing_is_a_pointer() {
+        assert_eq!(size_of::<Result<(), DataError>>(), size_of::<usize>());
     }
 }

@@ -1,5 +1,5 @@
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, LeftOut, RowEncoder, RowReader};
+use fibinet_data::{Batch, DataError, DataErrorKind, LeftOut, RowEncoder, RowReader};
 
 use crate::scorer::ScoreOptions;
 
@@ -65,10 +65,11 @@ impl<'a> BatchReader<'a> {
     pub fn finish(mut self, num_scored: u64) -> Result<LeftOut, DataError> {
         let first = &mut self.left_out.first_bad_row;
         match first.take_if(|_| num_scored == 0) {
-            Some(first) => Err(DataError::AllBad {
+            Some(first) => Err(DataErrorKind::AllBad {
                 path: self.reader.position().path.to_path_buf(),
                 first,
-            }),
+            }
+            .into()),
             None => Ok(self.left_out),
         }
     }

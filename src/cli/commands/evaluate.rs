@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use fibinet::data::{DataError, Label, open_rows};
+use fibinet::data::{DataError, DataErrorKind, Label, open_rows};
 use fibinet::model::{Bundle, BundleError, ScoreOptions, Scorer};
 use fibinet::train::Predictions;
 
@@ -63,9 +63,9 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     }
     let metrics = predictions.metrics(negative_rate);
     if metrics.rows == 0 {
-        return Err(DataError::Empty {
+        return Err(DataError::from(DataErrorKind::Empty {
             path: args.data.clone(),
-        }
+        })
         .into());
     }
     if args.json {

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use fibinet::data::{DataError, Label, ParquetTable, RowReader, open_rows};
+use fibinet::data::{DataError, DataErrorKind, Label, ParquetTable, RowReader, open_rows};
 use fibinet::model::{ScoreOptions, ScoredRows, Scorer, probability};
 
 use crate::cli::args::BadRow;
@@ -148,10 +148,11 @@ impl Scores {
             Self::Parquet(table) => table.finish()?.commit(),
             Self::Csv(writer, path) => writer
                 .into_inner()
-                .map_err(|error| DataError::Io {
+                .map_err(|error| DataErrorKind::Io {
                     path,
-                    source: error.into_error(),
-                })?
+                    error: error.into_error(),
+                })
+                .map_err(DataError::from)?
                 .commit(),
         }
     }

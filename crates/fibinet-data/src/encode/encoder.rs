@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::schema::{FieldEncoding, FieldSpec, RowFormat};
 use crate::encode::vocabulary::Vocabulary;
-use crate::error::DataError;
+use crate::error::{DataError, DataErrorKind};
 use crate::fields::time::TimeFormat;
-use crate::formats::reader::{Position, RowReader, column_index};
+use crate::formats::reader::{RowReader, column_index};
+use crate::position::Position;
 use crate::shards::batch::{Batch, IdLists};
 use crate::shards::columns::{Column, Columns};
 use crate::shards::layout::{FieldLayout, ShardLayout};
@@ -299,19 +300,20 @@ impl Encoder {
             FittedField::Value { shift, scale } => scaling_rule(*shift, *scale),
             other => unreachable!("{other:?} scales nothing"),
         };
-        DataError::Cell {
+        DataErrorKind::Cell {
             position,
             column: spec.column.clone(),
             rule,
             got: format!("{value:?}"),
         }
+        .into()
     }
 
     /// An encoder of the rows of one reader.
     ///
     /// # Errors
     ///
-    /// [`DataError::MissingColumn`] for the first column that the reader lacks; the label's and the
+    /// [`DataErrorKind::MissingColumn`] for the first column that the reader lacks; the label's and the
     /// group's count where `labels` are asked for.
     pub fn rows(&self, reader: &dyn RowReader, labels: bool) -> Result<RowEncoder<'_>, DataError> {
         let columns = self
@@ -416,12 +418,13 @@ impl RowEncoder<'_> {
                         let value = parse_number(cell, &field.column, position)?;
                         let scaled = scaled(value, *shift, *scale);
                         if !scaled.is_finite() {
-                            return Err(DataError::Cell {
+                            return Err(DataErrorKind::Cell {
                                 position: position.clone(),
                                 column: field.column.clone(),
                                 rule: scaling_rule(*shift, *scale),
                                 got: String::from_utf8_lossy(cell).into_owned(),
-                            });
+                            }
+                            .into());
                         }
                         scaled
                     }
@@ -539,11 +542,14 @@ pub(crate) fn fixed_id(
     cell: &[u8],
     position: &Position,
 ) -> Result<u32, DataError> {
-    let error = |rule: String| DataError::Cell {
-        position: position.clone(),
-        column: field.column.clone(),
-        rule,
-        got: String::from_utf8_lossy(cell).into_owned(),
+    let error = |rule: String| {
+        DataErrorKind::Cell {
+            position: position.clone(),
+            column: field.column.clone(),
+            rule,
+            got: String::from_utf8_lossy(cell).into_owned(),
+        }
+        .into()
     };
     let text = std::str::from_utf8(cell).ok().map(str::trim);
     match &field.encoding {
@@ -573,11 +579,12 @@ pub(crate) fn parse_label(
         (Some(positive), _) if positive.as_bytes() == cell => Ok(1.0),
         (Some(_), _) if !format.is_missing(cell) => Ok(0.0),
         (None, Some(label)) if label == 0.0 || label == 1.0 => Ok(label),
-        _ => Err(DataError::Label {
+        _ => Err(DataErrorKind::Label {
             position: position.clone(),
             column: format.label.clone(),
             got: String::from_utf8_lossy(cell).into_owned(),
-        }),
+        }
+        .into()),
     }
 }
 
@@ -600,11 +607,12 @@ pub(crate) fn parse_number(
 ) -> Result<f32, DataError> {
     match parse(cell) {
         Some(value) if value.is_finite() => Ok(value),
-        _ => Err(DataError::Number {
+        _ => Err(DataErrorKind::Number {
             position: position.clone(),
             column: column.to_owned(),
             got: String::from_utf8_lossy(cell).into_owned(),
-        }),
+        }
+        .into()),
     }
 }
 

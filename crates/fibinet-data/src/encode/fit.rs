@@ -11,8 +11,9 @@ use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
 use crate::fields::time::TimeFormat;
 use crate::formats::blocks::{Block, Row};
-use crate::formats::reader::{Position, RowReader, column_index};
+use crate::formats::reader::{RowReader, column_index};
 use crate::mix::mix;
+use crate::position::Position;
 use crate::prepare::split::SplitKind;
 use crate::shards::batch::IdLists;
 use crate::shards::columns::{Column, Columns, retain};
@@ -54,7 +55,7 @@ impl EncoderFit {
     ///
     /// # Errors
     ///
-    /// [`DataError::MissingColumn`] for the first column that the reader lacks, the fields', the label's
+    /// [`MissingColumn`](crate::DataErrorKind::MissingColumn) for the first column that the reader lacks, the fields', the label's
     /// and the group's.
     pub(crate) fn new(
         format: &RowFormat,

@@ -6,7 +6,7 @@ use csv::ByteRecord;
 
 use crate::config::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat, TimePart};
 use crate::encode::encoder::parse_label;
-use crate::error::DataError;
+use crate::error::{DataError, DataErrorKind};
 use crate::fields::time::{TimeFormat, guess_format};
 use crate::formats::bytes::{self, FileKind};
 use crate::formats::parts;
@@ -125,9 +125,10 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
         }
     }
     if num_rows == 0 {
-        return Err(DataError::Empty {
+        return Err(DataErrorKind::Empty {
             path: path.to_owned(),
-        });
+        }
+        .into());
     }
     let columns = names
         .into_iter()

@@ -1,7 +1,8 @@
 use csv::ByteRecord;
 
 use crate::error::DataError;
-use crate::formats::reader::{Position, RowReader};
+use crate::formats::reader::RowReader;
+use crate::position::Position;
 
 /// Rows that are read together, so that threads have something to share.
 const BLOCK_ROWS: usize = 4096;

@@ -11,10 +11,11 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, Type};
 
-use crate::error::DataError;
+use crate::error::{DataError, DataErrorKind};
 use crate::formats::bytes;
 use crate::formats::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
-use crate::formats::reader::{Place, Position, RowReader};
+use crate::formats::reader::RowReader;
+use crate::position::{Location, Position};
 use crate::shards::column::check_offsets;
 
 /// Rows that are decoded at a time, all columns of them: what bounds the memory, whatever a row
@@ -103,10 +104,11 @@ impl ParquetReader {
         let (mut seen, mut index) = (HashSet::new(), 0);
         for field in fields {
             if !seen.insert(field.name()) {
-                return Err(DataError::DuplicateColumn {
+                return Err(DataErrorKind::DuplicateColumn {
                     path: path.to_owned(),
                     column: field.name().to_owned(),
-                });
+                }
+                .into());
             }
             names.push(field.name().to_owned());
             columns.push(Column {
@@ -203,7 +205,7 @@ impl RowReader for ParquetReader {
     fn position(&self) -> Position {
         Position {
             path: Arc::clone(&self.path),
-            place: Place::Row(self.rows),
+            location: Location::Row(self.rows),
         }
     }
 
@@ -779,7 +781,7 @@ mod tests {
             .unwrap();
         let error = ParquetReader::open(&path).err();
         assert!(
-            matches!(&error, Some(DataError::DuplicateColumn { column, .. }) if column == "a"),
+            matches!(error.as_ref().map(DataError::kind), Some(DataErrorKind::DuplicateColumn { column, .. }) if column == "a"),
             "{error:?}"
         );
     }
@@ -800,7 +802,10 @@ mod tests {
         let corrupt = |content: &[u8]| {
             fs::write(&path, content).unwrap();
             let error = read(&path).unwrap_err();
-            assert!(matches!(error, DataError::Corrupt { .. }), "{error}");
+            assert!(
+                matches!(error.kind(), DataErrorKind::Corrupt { .. }),
+                "{error}"
+            );
             assert!(error.to_string().contains("rows.parquet: "), "{error}");
         };
         corrupt(&whole[..whole.len() - 20]);
@@ -814,7 +819,13 @@ mod tests {
         let missing = directory.path().join("missing.parquet");
         for path in [missing.as_path(), directory.path()] {
             let error = ParquetReader::open(path).err();
-            assert!(matches!(error, Some(DataError::Io { .. })), "{error:?}");
+            assert!(
+                matches!(
+                    error.as_ref().map(DataError::kind),
+                    Some(DataErrorKind::Io { .. })
+                ),
+                "{error:?}"
+            );
         }
     }
 

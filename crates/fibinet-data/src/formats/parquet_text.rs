@@ -11,7 +11,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
-use crate::error::DataError;
+use crate::error::{DataError, DataErrorKind};
 
 /// Rows a row group: what is held in memory.
 const GROUP_ROWS: usize = 8192;
@@ -50,10 +50,11 @@ impl<W: Write + Send> ParquetTable<W> {
     ) -> Result<Self, DataError> {
         let mut seen = HashSet::from([number_column]);
         if let Some(twice) = text_columns.iter().find(|name| !seen.insert(name)) {
-            return Err(DataError::DuplicateColumn {
+            return Err(DataErrorKind::DuplicateColumn {
                 path: path.to_owned(),
                 column: twice.clone(),
-            });
+            }
+            .into());
         }
         // Snappy is what every reader has.
         let properties = WriterProperties::builder()
@@ -246,8 +247,8 @@ mod tests {
         for names in [[id.clone(), id.clone()], [id, "score".to_owned()]] {
             let table = ParquetTable::create(Vec::new(), path, &names, "score");
             assert!(matches!(
-                table.err(),
-                Some(DataError::DuplicateColumn { .. })
+                table.as_ref().err().map(DataError::kind),
+                Some(DataErrorKind::DuplicateColumn { .. })
             ));
         }
     }

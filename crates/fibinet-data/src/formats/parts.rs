@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use csv::ByteRecord;
 
 use crate::config::schema::RowFormat;
-use crate::error::DataError;
-use crate::formats::reader::{Label, Position, RowReader, open_file};
+use crate::error::{DataError, DataErrorKind};
+use crate::formats::reader::{Label, RowReader, open_file};
+use crate::position::Position;
 
 /// The files that a source of rows consists of: itself, or those of a directory in the order of their
 /// names' bytes, as Spark, Polars and DuckDB write a table in parts. Names that begin with `_` or `.` are no rows' (Spark's
@@ -31,9 +32,10 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
         }
     }
     if files.is_empty() {
-        return Err(DataError::Empty {
+        return Err(DataErrorKind::Empty {
             path: path.to_owned(),
-        });
+        }
+        .into());
     }
     files.sort_unstable();
     Ok(files)
@@ -69,7 +71,7 @@ impl PartsReader {
         let part = loop {
             let path = files.next().expect("a file");
             match open_file(&path, format, label) {
-                Err(DataError::Empty { .. }) if files.len() > 0 => {}
+                Err(error) if is_empty(&error) && files.len() > 0 => {}
                 part => break part?,
             }
         };
@@ -96,7 +98,7 @@ impl RowReader for PartsReader {
             };
             let part = match open_file(&path, &self.format, self.label) {
                 // An empty part may be compressed.
-                Err(DataError::Empty { .. }) => continue,
+                Err(error) if is_empty(&error) => continue,
                 part => part?,
             };
             if part.columns() != self.columns || unreadable(part.as_ref()) != self.unreadable {
@@ -120,6 +122,10 @@ impl RowReader for PartsReader {
     fn unreadable(&self, column: usize) -> Option<&str> {
         self.unreadable[column].as_deref()
     }
+}
+
+fn is_empty(error: &DataError) -> bool {
+    matches!(error.kind(), DataErrorKind::Empty { .. })
 }
 
 fn unreadable(reader: &dyn RowReader) -> Vec<Option<String>> {

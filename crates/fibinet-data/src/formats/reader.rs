@@ -1,6 +1,5 @@
 use std::collections::HashSet;
-use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,49 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use csv::ByteRecord;
 
 use crate::config::schema::{RowFormat, nearest};
-use crate::error::DataError;
+use crate::error::{DataError, DataErrorKind};
 use crate::formats::bytes::{self, FileKind};
 use crate::formats::parquet_rows::ParquetReader;
 use crate::formats::parts::{self, PartsReader};
-
-/// Where a row is written.
-///
-/// Cheap to make, one a row: a line is counted when it is shown, by reading the file up to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The file.
-    pub path: Arc<PathBuf>,
-    /// The place in it.
-    pub place: Place,
-}
-
-/// A place in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Text.
-    Text {
-        /// Where it begins, in bytes of the file without compression.
-        byte: u64,
-        /// The line by the reader's own count, which blank lines throw off: for what cannot be read
-        /// again, such as a pipe.
-        line: u64,
-    },
-    /// A row of a file that has no lines, from 1.
-    Row(u64),
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        match self.place {
-            Place::Text { byte, line } => {
-                let counted = self.path.is_file().then(|| line_at(&self.path, byte));
-                write!(f, "{path}:{}", counted.and_then(Result::ok).unwrap_or(line))
-            }
-            Place::Row(row) => write!(f, "{path}, row {row}"),
-        }
-    }
-}
+use crate::position::{Location, Position};
 
 /// A source of raw rows, one after the other.
 pub trait RowReader: Send {
@@ -134,6 +95,17 @@ struct Bounded {
     text: Box<dyn Read + Send>,
     delivered: u64,
     allowed: Arc<AtomicU64>,
+    /// A copy of the bytes delivered last, which the CSV reader works on.
+    chunk: Vec<u8>,
+}
+
+impl Bounded {
+    /// The byte at this offset, if it was among those delivered last.
+    fn byte(&self, offset: u64) -> Option<u8> {
+        let start = self.delivered - self.chunk.len() as u64;
+        let index = usize::try_from(offset.checked_sub(start)?).ok()?;
+        self.chunk.get(index).copied()
+    }
 }
 
 impl Read for Bounded {
@@ -143,8 +115,49 @@ impl Read for Bounded {
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let read = self.text.read(buffer)?;
-        self.delivered += read as u64;
+        if read > 0 {
+            self.delivered += read as u64;
+            self.chunk.clear();
+            self.chunk.extend_from_slice(&buffer[..read]);
+        }
         Ok(read)
+    }
+}
+
+/// Counts lines, which end with `\n`, `\r\n` or `\r`.
+///
+/// The CSV reader counts each `\n`, and tells the count where a row begins to be read: before blank lines,
+/// and before the `\n` of a `\r\n` that ended the row before.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The line that the last row begins on.
+    start: u64,
+    /// The CSV reader's count after the last row.
+    counted: u64,
+    /// Lines that ended with `\r` alone.
+    returns: u64,
+    /// Whether the last row ended with `\r`.
+    after_return: bool,
+}
+
+impl Lines {
+    /// Counts the lines of the row that was read last.
+    fn count(&mut self, reader: &csv::Reader<Bounded>, row: &ByteRecord) {
+        let end = reader.position();
+        let last = end.byte().checked_sub(1);
+        let last = last.and_then(|offset| reader.get_ref().byte(offset));
+        let own = u64::from(last == Some(b'\n'));
+        let passed = end.line() - self.counted.max(1) - own;
+        let within = match passed {
+            0 => 0,
+            _ => row.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64,
+        };
+        if self.after_return && passed == within {
+            self.returns += 1;
+        }
+        self.start = end.line() - own - within + self.returns;
+        self.counted = end.line();
+        self.after_return = last == Some(b'\r');
     }
 }
 
@@ -153,8 +166,7 @@ pub struct DelimitedReader {
     reader: csv::Reader<Bounded>,
     columns: Vec<String>,
     path: Arc<PathBuf>,
-    /// Where the last row starts.
-    start: csv::Position,
+    lines: Lines,
     /// Bytes that may be read before the next row is complete.
     allowed: Arc<AtomicU64>,
     /// The first row, where it had to be read to learn the width.
@@ -186,6 +198,7 @@ impl DelimitedReader {
                 text,
                 delivered: 0,
                 allowed: Arc::clone(&allowed),
+                chunk: Vec::new(),
             });
         let path = Arc::new(path.to_owned());
         let mut first = ByteRecord::new();
@@ -193,10 +206,13 @@ impl DelimitedReader {
             .read_byte_record(&mut first)
             .map_err(|error| csv_error(&path, error))?
         {
-            return Err(DataError::Empty {
+            return Err(DataErrorKind::Empty {
                 path: path.to_path_buf(),
-            });
+            }
+            .into());
         }
+        let mut lines = Lines::default();
+        lines.count(&reader, &first);
         let (columns, first) = match &format.columns {
             Some(names) => {
                 let lacks_label = label == Label::Optional && first.len() + 1 == names.len();
@@ -209,7 +225,7 @@ impl DelimitedReader {
             reader,
             columns,
             path,
-            start: csv::Position::new(),
+            lines,
             allowed,
             first,
         })
@@ -231,24 +247,24 @@ impl RowReader for DelimitedReader {
                 if !read.map_err(|error| csv_error(&self.path, error))? {
                     return Ok(false);
                 }
+                self.lines.count(&self.reader, row);
             }
-        }
-        if let Some(start) = row.position() {
-            self.start = start.clone();
         }
         if row.len() != self.columns.len() {
             let (position, expected, got) = (self.position(), self.columns.len(), row.len());
             return Err(match row.as_slice().contains(&b'\n') {
-                true => DataError::Quote {
+                true => DataErrorKind::Quote {
                     position,
                     expected,
                     got,
-                },
-                false => DataError::Width {
+                }
+                .into(),
+                false => DataErrorKind::Width {
                     position,
                     expected,
                     got,
-                },
+                }
+                .into(),
             });
         }
         check_utf8(row, self)?;
@@ -258,10 +274,7 @@ impl RowReader for DelimitedReader {
     fn position(&self) -> Position {
         Position {
             path: Arc::clone(&self.path),
-            place: Place::Text {
-                byte: self.start.byte(),
-                line: self.start.line(),
-            },
+            location: Location::Line(self.lines.start),
         }
     }
 }
@@ -273,48 +286,23 @@ pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, 
     let index = columns
         .iter()
         .position(|column| column == name)
-        .ok_or_else(|| DataError::MissingColumn {
-            path: path(),
-            column: name.to_owned(),
-            suggestion: nearest(name, columns.iter().map(String::as_str)),
-            found: columns.join(", "),
+        .ok_or_else(|| {
+            DataErrorKind::MissingColumn {
+                path: path(),
+                column: name.to_owned(),
+                suggestion: nearest(name, columns.iter().map(String::as_str)),
+                found: columns.join(", "),
+            }
         })?;
     match reader.unreadable(index) {
         None => Ok(index),
-        Some(got) => Err(DataError::Unreadable {
+        Some(got) => Err(DataErrorKind::Unreadable {
             path: path(),
             column: name.to_owned(),
             got: got.to_owned(),
-        }),
-    }
-}
-
-/// The line that a row begins on whose record starts at byte `start`, past the blank lines before
-/// it. A line ends with `\n`, `\r\n` or `\r`.
-fn line_at(path: &Path, start: u64) -> io::Result<u64> {
-    let (mut line, mut after_return) = (1, false);
-    let (kind, file) = bytes::open(path).map_err(io::Error::other)?;
-    let text = BufReader::new(bytes::text(kind, file)?);
-    for (offset, byte) in (0..).zip(text.bytes()) {
-        match byte? {
-            b'\n' => {
-                line += 1;
-                after_return = false;
-            }
-            b'\r' => {
-                line += u64::from(after_return);
-                after_return = true;
-            }
-            _ => {
-                line += u64::from(after_return);
-                after_return = false;
-                if offset >= start {
-                    break;
-                }
-            }
         }
+        .into()),
     }
-    Ok(line)
 }
 
 /// Tokens are text: a cell of another encoding would be a token of its own without a word.
@@ -327,11 +315,12 @@ fn check_utf8(row: &ByteRecord, reader: &DelimitedReader) -> Result<(), DataErro
         .position(|cell| std::str::from_utf8(cell).is_err())
     {
         None => Ok(()),
-        Some(column) => Err(DataError::Utf8 {
+        Some(column) => Err(DataErrorKind::Utf8 {
             position: reader.position(),
             column: reader.columns[column].clone(),
             got: String::from_utf8_lossy(&row[column]).into_owned(),
-        }),
+        }
+        .into()),
     }
 }
 
@@ -343,10 +332,11 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
             .map_err(|_| DataError::corrupt(path, "the header is not UTF-8"))?
             .to_owned();
         if !seen.insert(name.clone()) {
-            return Err(DataError::DuplicateColumn {
+            return Err(DataErrorKind::DuplicateColumn {
                 path: path.to_owned(),
                 column: name,
-            });
+            }
+            .into());
         }
         columns.push(name);
     }
@@ -378,7 +368,6 @@ mod tests {
 
     fn rows(text: &[u8], format: &RowFormat) -> Result<(Vec<String>, Vec<Vec<String>>), String> {
         let directory = tempfile::tempdir().unwrap();
-        // Shown while the file is there, whose lines are counted then.
         read(directory.path(), text, format).map_err(|error| error.to_string())
     }
 
@@ -420,6 +409,36 @@ mod tests {
         let (columns, without) = rows(b"p\tq\nr\ts\n", &format).unwrap();
         assert_eq!(columns, ["a", "b"]);
         assert_eq!(without, [["p", "q"], ["r", "s"]]);
+    }
+
+    #[test]
+    fn lines_are_counted_past_blank_ones_and_cells_of_several() {
+        let line = |text: &[u8]| {
+            let directory = tempfile::tempdir().unwrap();
+            let error = read(directory.path(), text, &format(None, ',')).unwrap_err();
+            error.position().unwrap().location
+        };
+        for (text, expected) in [
+            ("y,a\n1,x\n\n\n0,z,\n", 5),
+            ("\n\ny,a\n1,x\n0,z,\n", 5),
+            ("y,a\n1,\"x\nx\"\n0,z,\n", 4),
+            ("y,a\n1,x\n0,z,", 3),
+            ("y,a\r\n1,x\r\n0,z,\r\n", 3),
+            ("y,a\r\n1,x\r\n\r\n0,z,", 4),
+            ("y,a\r\n\r\n1,\"x\r\nx\"\r\n0,z,\r\n", 5),
+            ("y,a\r1,x\r0,z,\r", 3),
+            ("\u{feff}y,a\n1,x\n0,z,\n", 3),
+        ] {
+            assert_eq!(line(text.as_bytes()), Location::Line(expected), "{text:?}");
+            // The row is past the first chunk that the reader fills.
+            let rows = BUFFER / 4 + 1;
+            let ends = ["\r\n", "\n", "\r"];
+            let end = ends.into_iter().find(|end| text.contains(end)).unwrap();
+            let (header, rest) = text.split_at(text.find("1,").unwrap());
+            let long = [header, &format!("1,x{end}").repeat(rows), rest].concat();
+            let expected = Location::Line(expected + rows as u64);
+            assert_eq!(line(long.as_bytes()), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -13,10 +13,11 @@ use crate::config::schema::{DataSpec, OnBadRow};
 use crate::encode::encoder::{Encoder, RowEncoder, Unscaled};
 use crate::encode::fit::EncoderFit;
 use crate::encode::spill::Spill;
-use crate::error::DataError;
+use crate::error::{DataError, DataErrorKind};
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::parts;
-use crate::formats::reader::{Label, Place, Position, RowReader, open_rows};
+use crate::formats::reader::{Label, RowReader, open_rows};
+use crate::position::{Location, Position};
 use crate::prepare::split::{Assigner, SplitKind};
 use crate::shards::batch::Batch;
 use crate::shards::prefetch::Prefetch;
@@ -187,16 +188,18 @@ pub fn prepare(
     let [train, valid, test] = writers;
     let [train, valid, test] = [train.finish()?, valid.finish()?, test.finish()?];
     if train.num_rows() == 0 {
-        return Err(DataError::EmptySplit {
+        return Err(DataErrorKind::EmptySplit {
             split: SplitKind::Train.name(),
             reason: "all those that the training file has for it are bad rows",
-        });
+        }
+        .into());
     }
     if valid.num_rows() == 0 {
-        return Err(DataError::EmptySplit {
+        return Err(DataErrorKind::EmptySplit {
             split: SplitKind::Valid.name(),
             reason: "the training file has none for it: see `data.split`",
-        });
+        }
+        .into());
     }
     let names = |shards: &Shards| {
         let names = shards.files().iter().filter_map(|path| path.file_name());
@@ -249,7 +252,7 @@ pub fn prepare_cached(
     let partial = Partial::create(cache)?;
     prepare(spec, base, partial.0.path(), progress)?;
     if cache_key(spec, base)? != key {
-        return Err(DataError::Changed);
+        return Err(DataErrorKind::Changed.into());
     }
     match fs::rename(partial.0.path(), &directory) {
         Ok(()) => {}
@@ -380,7 +383,7 @@ impl Prepared {
 
 fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
     let known: Vec<_> = base.fields().collect();
-    let differ = |difference| Err(DataError::OtherFields { difference });
+    let differ = |difference| Err(DataErrorKind::OtherFields { difference }.into());
     // What decides the meaning of cells; how they are written may change.
     let (format, base) = (&spec.format, base.format());
     if format.missing != base.missing {
@@ -463,10 +466,11 @@ fn fit(
         Ok(bad)
     })?;
     if num_train == 0 {
-        return Err(DataError::EmptySplit {
+        return Err(DataErrorKind::EmptySplit {
             split: SplitKind::Train.name(),
             reason: "the training file has none for it: see `data.split`",
-        });
+        }
+        .into());
     }
     Ok(Fitted {
         encoder: fit.finish(base),
@@ -483,7 +487,7 @@ fn fit(
 ///
 /// # Errors
 ///
-/// [`DataError::AllBad`] where none of them could be encoded, beside what cannot be read or written.
+/// [`DataErrorKind::AllBad`] where none of them could be encoded, beside what cannot be read or written.
 fn write_fitted(
     spec: &DataSpec,
     encoder: &Encoder,
@@ -528,10 +532,11 @@ fn write_fitted(
         progress(rows.kinds.len() as u64);
     }
     match &left_out.first_bad_row {
-        Some(first) if kept == 0 => Err(DataError::AllBad {
+        Some(first) if kept == 0 => Err(DataErrorKind::AllBad {
             path: path.clone(),
             first: first.clone(),
-        }),
+        }
+        .into()),
         _ => Ok(()),
     }
 }
@@ -549,7 +554,7 @@ fn bad_row(
     if !path.is_file() && !path.is_dir() {
         let position = Position {
             path: Arc::new(path.clone()),
-            place: Place::Row(number + 1),
+            location: Location::Row(number + 1),
         };
         return Ok(encoder.unscaled(unscaled, position));
     }
@@ -564,10 +569,10 @@ fn bad_row(
                 row.position(),
                 &mut Batch::default(),
             );
-            return Ok(encoded.err().unwrap_or(DataError::Changed));
+            return Ok(encoded.err().unwrap_or(DataErrorKind::Changed.into()));
         }
     }
-    Ok(DataError::Changed)
+    Ok(DataErrorKind::Changed.into())
 }
 
 /// Encodes and writes a file that is one split.
@@ -652,13 +657,15 @@ fn for_each_block(
         }
     }
     match &left_out.first_bad_row {
-        Some(first) if left_out.bad_rows == number => Err(DataError::AllBad {
+        Some(first) if left_out.bad_rows == number => Err(DataErrorKind::AllBad {
             path: path.to_owned(),
             first: first.clone(),
-        }),
-        None if number == 0 => Err(DataError::Empty {
+        }
+        .into()),
+        None if number == 0 => Err(DataErrorKind::Empty {
             path: path.to_owned(),
-        }),
+        }
+        .into()),
         _ => Ok(left_out),
     }
 }
