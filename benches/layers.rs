@@ -28,8 +28,8 @@ use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use fibinet::nn::{
     Backend, BilinearKind, Combination, CombinationConfig, CombinationKind, Dnn, DnnConfig,
-    FeatureEmbeddingConfig, FiBiNetConfig, FieldInputs, Head, Interaction, LinearLogitConfig,
-    PairProductConfig, PairProductKind, SenetConfig, num_pairs,
+    FeatureEmbeddingConfig, FiBiNetConfig, FieldIds, FieldInputs, Head, Interaction,
+    LinearLogitConfig, PairProductConfig, PairProductKind, SenetConfig, num_pairs,
 };
 use rayon::prelude::*;
 
@@ -278,7 +278,7 @@ impl Bench {
             "FeatureEmbedding",
             backward,
             vectors,
-            &mut || pass(layer.forward(ids.clone(), None), backward),
+            &mut || pass(layer.forward(FieldIds::new(ids.clone())), backward),
             &mut || pass(embeddings.forward(&ids), backward),
         );
 
@@ -289,7 +289,7 @@ impl Bench {
             "LinearLogit",
             backward,
             logits,
-            &mut || pass(layer.forward(ids.clone(), None), backward),
+            &mut || pass(layer.forward(FieldIds::new(ids.clone())), backward),
             &mut || pass(weights.forward(&ids).sum_dim(1), backward),
         );
     }

@@ -11,7 +11,7 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor};
 use fibinet::nn::{
     Backend, BceLoss, BilinearInteraction, BilinearInteractionConfig, FeatureEmbedding,
-    FeatureEmbeddingConfig, Reduction, Senet, SenetConfig,
+    FeatureEmbeddingConfig, FieldIds, Reduction, Senet, SenetConfig,
 };
 
 const FIELD_SIZES: [usize; 4] = [30, 20, 10, 5];
@@ -40,7 +40,7 @@ impl MyModel {
     }
 
     fn forward(&self, ids: Tensor<2, Int>) -> Tensor<1> {
-        let embeddings = self.embedding.forward(ids, None); // [B, F, K]
+        let embeddings = self.embedding.forward(FieldIds::new(ids)); // [B, F, K]
         let pairs = self.bilinear.forward(self.senet.forward(embeddings)); // [B, P, K]
         self.output.forward(pairs.flatten::<2>(1, 2)).squeeze_dim(1) // [B]
     }

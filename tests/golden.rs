@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fibinet::model::{RowInputs, score};
 use fibinet::nn::{
     Activation, BceLoss, BilinearInteraction, BilinearInteractionConfig, BilinearKind,
-    CombinationConfig, CtrModel, CtrModelConfig, FiBiNet, FieldInputs, FieldSizes, Head,
+    CombinationConfig, CtrModel, CtrModelConfig, FiBiNet, FieldIds, FieldInputs, FieldSizes, Head,
     Interaction, Preset, Reduction, SenetConfig,
 };
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
@@ -535,19 +535,20 @@ fn golden_fibinet() {
             let model = case.model(&device);
             let (rows, fields) = (case.shape("ids")[0], case.fields.len());
             let ids: Vec<i64> = case.ids().into_iter().map(i64::from).collect();
-            let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [rows, fields]), &device);
+            let ids = TensorData::new(ids, [rows, fields]);
+            let ids = FieldIds::new(Tensor::from_data(ids, &device));
             let labels = Tensor::<1>::from_data(case.load("label").flattened(), &device);
 
-            let embeddings = model.embedding.forward(ids.clone(), None);
+            let embeddings = model.embedding.forward(ids.clone());
             assert_golden(embeddings.clone(), &vectors, &format!("{}.emb", case.case));
             let linear = model.linear.as_ref().expect("a linear part");
-            let linear_logit = linear.forward(ids.clone(), None).unsqueeze_dim::<2>(1);
+            let linear_logit = linear.forward(ids.clone()).unsqueeze_dim::<2>(1);
             assert_golden(
                 linear_logit,
                 &vectors,
                 &format!("{}.linear_logit", case.case),
             );
-            let logits = model.forward(ids.clone(), None, None);
+            let logits = model.forward(ids.clone(), None);
             let column = logits.clone().unsqueeze_dim::<2>(1);
             assert_golden(column.clone(), &vectors, &format!("{}.logit", case.case));
             let probabilities = burn::tensor::activation::sigmoid(column);
@@ -567,7 +568,7 @@ fn golden_fibinet() {
             case.assert_parameters(&model, "grad", Some(&gradients), DEEP_TOLERANCE);
             // The gradient of the embeddings alone, as the row path takes it.
             let leaf = Tensor::from_inner(embeddings.inner()).require_grad();
-            let inputs = FieldInputs::new(leaf.clone()).with_linear(Some(linear.terms(ids, None)));
+            let inputs = FieldInputs::new(leaf.clone()).with_linear(Some(linear.terms(ids)));
             let loss = BceLoss::new(reduction).forward(model.head.forward(inputs), labels);
             let gradient = leaf.grad(&loss.backward()).expect("a gradient");
             let expected: Vec<f32> = case.load("grad_emb").try_to_vec().expect("f32");

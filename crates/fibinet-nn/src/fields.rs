@@ -130,8 +130,10 @@ impl FieldSizes {
         self.sizes[field] > 1
     }
 
-    /// Checks ids `[B, F]`, row-major, each against its field. A GPU reads out of range without a
-    /// word, so ids are checked here, on the host, before they reach a device.
+    /// Checks ids `[B, F]`, row-major, against the size of their field.
+    ///
+    /// A GPU reads out of range silently, so ids are checked here, on the host, before they reach a
+    /// device.
     ///
     /// # Errors
     ///
@@ -139,27 +141,58 @@ impl FieldSizes {
     ///
     /// # Panics
     ///
-    /// If the number of ids is no multiple of `F`.
+    /// If the number of ids is not a multiple of `F`.
     pub fn check_ids(&self, ids: &[u32]) -> Result<(), IdOutOfRange> {
-        let num_fields = self.num_fields();
-        assert!(
-            ids.len().is_multiple_of(num_fields),
-            "{} ids are no rows of {num_fields} fields",
-            ids.len()
-        );
-        for (row, ids) in ids.chunks_exact(num_fields).enumerate() {
-            for (field, (&id, &size)) in ids.iter().zip(&self.sizes).enumerate() {
-                if id as usize >= size {
-                    return Err(IdOutOfRange {
-                        row,
-                        field,
-                        id,
-                        size,
-                    });
-                }
+        self.assert_whole_rows(ids.len());
+        for (row, ids) in ids.chunks_exact(self.num_fields()).enumerate() {
+            for (field, id) in ids.iter().enumerate() {
+                self.check_slot(row, field, core::slice::from_ref(id))?;
             }
         }
         Ok(())
+    }
+
+    /// Checks lists of ids, laid out as for [`FieldIds::from_lists`](crate::FieldIds::from_lists),
+    /// against the size of their field.
+    ///
+    /// # Errors
+    ///
+    /// The first id that is out of range.
+    ///
+    /// # Panics
+    ///
+    /// If the number of slots is not a multiple of `F`, or `ends` does not rise within `ids`.
+    pub fn check_lists(&self, ids: &[u32], ends: &[u32]) -> Result<(), IdOutOfRange> {
+        self.assert_whole_rows(ends.len());
+        let mut start = 0;
+        for (row, ends) in ends.chunks_exact(self.num_fields()).enumerate() {
+            for (field, &end) in ends.iter().enumerate() {
+                self.check_slot(row, field, &ids[start..end as usize])?;
+                start = end as usize;
+            }
+        }
+        Ok(())
+    }
+
+    fn assert_whole_rows(&self, num_slots: usize) {
+        let num_fields = self.num_fields();
+        assert!(
+            num_slots.is_multiple_of(num_fields),
+            "expected whole rows of {num_fields} slots, got {num_slots} slots"
+        );
+    }
+
+    fn check_slot(&self, row: usize, field: usize, ids: &[u32]) -> Result<(), IdOutOfRange> {
+        let size = self.sizes[field];
+        match ids.iter().find(|&&id| id as usize >= size) {
+            Some(&id) => Err(IdOutOfRange {
+                row,
+                field,
+                id,
+                size,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The fields' offsets as a tensor, `[1, F]`.
@@ -174,5 +207,25 @@ impl FieldSizes {
             .map(|field| f32::from(u8::from(self.has_padding_row(field))))
             .collect();
         Tensor::from_data(TensorData::new(has_padding, [1, self.num_fields()]), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_id_out_of_range_is_named() {
+        let fields = FieldSizes::new(vec![3, 2]).unwrap();
+        assert_eq!(fields.check_ids(&[2, 1, 0, 0]), Ok(()));
+        let error = fields.check_ids(&[2, 1, 0, 2, 3, 0]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "row 1, field 1: id 2 is out of range, the field has 2 rows"
+        );
+        let ends = [2, 3, 4, 6];
+        assert_eq!(fields.check_lists(&[2, 1, 0, 0, 1, 1], &ends), Ok(()));
+        let error = fields.check_lists(&[2, 1, 0, 0, 1, 2], &ends).unwrap_err();
+        assert_eq!((error.row, error.field, error.id, error.size), (1, 1, 2, 2));
     }
 }

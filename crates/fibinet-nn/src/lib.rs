@@ -31,14 +31,14 @@
 //! ```
 //! # #[cfg(feature = "flex")] {
 //! use burn::tensor::{Device, Int, Tensor};
-//! use fibinet_nn::{CtrModelConfig, FiBiNetConfig};
+//! use fibinet_nn::{CtrModelConfig, FiBiNetConfig, FieldIds};
 //!
 //! let device = Device::flex();
 //! // Three fields with vocabularies of 10, 20 and 30 tokens, 4 numbers an embedding.
 //! let head = FiBiNetConfig::new(3, 4).with_hidden_units(vec![16, 8]);
 //! let model = CtrModelConfig::new(vec![10, 20, 30], head).init(&device);
 //! let ids = Tensor::<2, Int>::from_data([[1, 5, 29], [9, 0, 3]], &device); // [B, F]
-//! let logits = model.forward(ids, None, None); // [B]
+//! let logits = model.forward(FieldIds::new(ids), None); // [B]
 //! assert_eq!(logits.dims(), [2]);
 //! # }
 //! ```
@@ -46,6 +46,7 @@
 mod activation;
 mod backend;
 mod error;
+mod field_ids;
 mod fields;
 mod kernels;
 mod layers;
@@ -57,6 +58,7 @@ mod suggestion;
 pub use activation::Activation;
 pub use backend::{Backend, BackendError};
 pub use error::ConfigError;
+pub use field_ids::{FieldIds, Pooling};
 pub use fields::{FieldInputs, FieldSizes, IdOutOfRange};
 pub use layers::bilinear::{BilinearInteraction, BilinearInteractionConfig, EachMatrices, Fans};
 pub use layers::combination::{

@@ -13,7 +13,9 @@ use burn::train::metric::LossMetric;
 use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
-use fibinet_nn::{Backend, BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, Reduction};
+use fibinet_nn::{
+    Backend, BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldIds, Reduction,
+};
 
 const FIELD_SIZES: [usize; 4] = [30, 20, 10, 5];
 
@@ -50,7 +52,7 @@ struct Clicks {
 
 impl Clicks {
     fn judge(&self, rows: Rows) -> RegressionOutput {
-        let logits = self.model.forward(rows.ids, None, None);
+        let logits = self.model.forward(FieldIds::new(rows.ids), None);
         let loss = BceLoss::new(Reduction::Mean).forward(logits.clone(), rows.clicks.clone());
         RegressionOutput::new(loss, logits.unsqueeze_dim(1), rows.clicks.unsqueeze_dim(1))
     }

@@ -1,22 +1,23 @@
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param};
-use burn::tensor::{Device, Int, Tensor, assert_shape};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::ConfigError;
+use crate::field_ids::FieldIds;
 use crate::fields::FieldSizes;
-use crate::layers::feature_embedding::{factors, table};
+use crate::layers::lookup::{lookup, table};
 
 /// Settings of [`LinearLogit`].
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `field_sizes` | – | rows of each field | at least one field, `1..=u32::MAX` rows each |
+/// | `field_sizes` | – | number of table rows of each field | at least one field, `1..=u32::MAX` rows each |
 /// | `bias` | false | a global bias `w0` | |
 /// | `padding` | false | row 0 of each field is zero and never trained | |
 /// | `initializer` | zeros | draws the weights | |
 #[derive(Config, Debug)]
 pub struct LinearLogitConfig {
-    /// Rows of each field.
+    /// Number of table rows of each field.
     pub field_sizes: Vec<usize>,
     /// A global bias.
     #[config(default = false)]
@@ -29,26 +30,26 @@ pub struct LinearLogitConfig {
     pub initializer: Initializer,
 }
 
-/// The linear part of a CTR model, a weight a field: `w0 + Σ_f w[offset_f + id_f] x_f`.
+/// The linear part of a CTR model, one weight per field: `w0 + Σ_f w[offset_f + id_f] x_f`.
 ///
-/// Alone it is logistic regression. `x_f` and `padding` are as in
-/// [`FeatureEmbedding`](crate::FeatureEmbedding), and so is the warning about ids.
+/// Alone it is logistic regression. The values `x_f`, multi-valued fields, `padding` and the warning
+/// about ids are those of [`FeatureEmbedding`](crate::FeatureEmbedding).
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Int, Tensor};
-/// use fibinet_nn::LinearLogitConfig;
+/// use fibinet_nn::{FieldIds, LinearLogitConfig};
 ///
 /// let device = Device::flex();
 /// let linear = LinearLogitConfig::new(vec![10, 20]).with_bias(true).init(&device);
 /// let ids = Tensor::<2, Int>::from_data([[3, 19], [0, 7]], &device);
-/// assert_eq!(linear.forward(ids, None).dims(), [2]);
+/// assert_eq!(linear.forward(FieldIds::new(ids)).dims(), [2]);
 /// # }
 /// ```
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LinearLogit {
-    /// All fields' weights, `[V, 1]`.
+    /// The weights of all fields, `[V, 1]`.
     pub weight: Param<Tensor<2>>,
     /// The global bias `w0`, `[1]`.
     pub bias: Option<Param<Tensor<1>>>,
@@ -66,11 +67,11 @@ impl LinearLogitConfig {
         FieldSizes::new(self.field_sizes.clone())
     }
 
-    /// The layer on a device, or what is wrong with its settings.
+    /// Creates the layer on a device.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate).
+    /// The error of [`validate`](Self::validate).
     pub fn try_init(&self, device: &Device) -> Result<LinearLogit, ConfigError> {
         let fields = self.validate()?;
         let shape = [fields.num_rows(), 1];
@@ -82,7 +83,7 @@ impl LinearLogitConfig {
         })
     }
 
-    /// The layer on a device.
+    /// Creates the layer on a device.
     ///
     /// # Panics
     ///
@@ -98,15 +99,14 @@ impl LinearLogit {
     ///
     /// # Shapes
     ///
-    /// - ids: `[B, F]`, each below its field's rows
-    /// - values: `[B, F]`; none is 1 everywhere
+    /// - ids: `[B, F]` slots, each id below its field's number of table rows
     /// - output: `[B]`
     ///
     /// # Panics
     ///
-    /// If ids or values have another number of fields.
-    pub fn forward(&self, ids: Tensor<2, Int>, values: Option<Tensor<2>>) -> Tensor<1> {
-        let sum = self.terms(ids, values).sum_dim(1).squeeze_dim(1); // [B]
+    /// If the ids have another number of fields.
+    pub fn forward(&self, ids: FieldIds) -> Tensor<1> {
+        let sum = self.terms(ids).sum_dim(1).squeeze_dim(1); // [B]
         match &self.bias {
             Some(bias) => sum + bias.val(),
             None => sum,
@@ -117,26 +117,15 @@ impl LinearLogit {
     ///
     /// # Shapes
     ///
-    /// - ids, values, output: `[B, F]`
+    /// - ids: `[B, F]` slots
+    /// - output: `[B, F]`
     ///
     /// # Panics
     ///
-    /// If ids or values have another number of fields.
-    pub fn terms(&self, ids: Tensor<2, Int>, values: Option<Tensor<2>>) -> Tensor<2> {
-        let [_, num_fields] = self.offsets.dims();
-        let [batch, _] = ids.dims();
-        assert_shape!(ids, [_, num_fields]);
-        let factors = factors(&ids, values, self.padding_rows.as_ref());
-        let rows = (ids + self.offsets.clone()).flatten::<1>(0, 1); // [B F]
-        let weights = self
-            .weight
-            .val()
-            .select(0, rows)
-            .reshape([batch, num_fields]);
-        match factors {
-            Some(factors) => weights * factors,
-            None => weights,
-        }
+    /// If the ids have another number of fields.
+    pub fn terms(&self, ids: FieldIds) -> Tensor<2> {
+        let padding_rows = self.padding_rows.as_ref();
+        lookup(self.weight.val(), ids, &self.offsets, padding_rows).squeeze_dim(2)
     }
 }
 
@@ -160,6 +149,7 @@ impl ModuleDisplay for LinearLogit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pooling;
     use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
 
     /// Fields of 2, 1 and 3 rows with weights 1, 2 | 3 | 4, 5, 6.
@@ -173,8 +163,8 @@ mod tests {
         linear
     }
 
-    fn ids(device: &Device) -> Tensor<2, Int> {
-        Tensor::from_data([[1, 0, 2], [0, 0, 0]], device)
+    fn ids(device: &Device) -> FieldIds {
+        FieldIds::new(Tensor::from_data([[1, 0, 2], [0, 0, 0]], device))
     }
 
     #[test]
@@ -183,7 +173,7 @@ mod tests {
             let config = LinearLogitConfig::new(vec![2, 1, 3]).with_bias(true);
             let linear = worked(&config, &device);
             let values = tensor([[1.0, 0.5, 1.0], [1.0, -2.0, 1.0]], &device);
-            let y = linear.forward(ids(&device), Some(values));
+            let y = linear.forward(ids(&device).with_values(Some(values)));
             // 2 + 1.5 + 6, 1 - 6 + 4
             assert_close(y.clone(), &[109.5, 99.0], 1e-6);
             let gradient = linear.weight.val().grad(&y.sum().backward());
@@ -193,11 +183,35 @@ mod tests {
     }
 
     #[test]
-    fn padding_rows_count_nothing() {
+    fn the_weights_of_a_list_are_pooled() {
+        for device in cpu_devices() {
+            let config = LinearLogitConfig::new(vec![2, 1, 3]).with_bias(true);
+            let linear = worked(&config, &device);
+            for (pooling, pooled) in [
+                (Pooling::Mean, 14.0 / 3.0),
+                (Pooling::Sum, 14.0),
+                (Pooling::Max, 5.0),
+            ] {
+                let pooling = [None, None, Some(pooling)];
+                let ids = FieldIds::from_lists(
+                    &[1, 0, 0, 1, 1, 0, 0, 2],
+                    &[1, 2, 5, 6, 7, 8],
+                    &pooling,
+                    &device,
+                );
+                // 2 + 3 + (4 5 5), 1 + 3 + 6
+                let logits = linear.forward(ids);
+                assert_close(logits, &[105.0 + pooled, 110.0], 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn padding_rows_add_nothing() {
         for device in cpu_devices() {
             let config = LinearLogitConfig::new(vec![2, 1, 3]).with_padding(true);
             let linear = worked(&config, &device);
-            assert_close(linear.forward(ids(&device), None), &[11.0, 3.0], 1e-6);
+            assert_close(linear.forward(ids(&device)), &[11.0, 3.0], 1e-6);
         }
     }
 
@@ -206,7 +220,7 @@ mod tests {
         for device in cpu_devices() {
             let config = LinearLogitConfig::new(vec![2, 1, 3]).with_bias(true);
             let restored = through_a_record(worked(&config, &device), config.init(&device));
-            assert_close(restored.forward(ids(&device), None), &[111.0, 108.0], 0.0);
+            assert_close(restored.forward(ids(&device)), &[111.0, 108.0], 0.0);
         }
     }
 

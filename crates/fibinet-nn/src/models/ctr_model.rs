@@ -1,8 +1,9 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::error::{ConfigError, require};
+use crate::field_ids::FieldIds;
 use crate::fields::FieldInputs;
 use crate::layers::feature_embedding::{FeatureEmbedding, FeatureEmbeddingConfig};
 use crate::layers::linear_logit::{LinearLogit, LinearLogitConfig};
@@ -92,25 +93,16 @@ impl<H: Head> CtrModel<H> {
     ///
     /// # Shapes
     ///
-    /// - ids: `[B, F]`, each below its field's rows
-    /// - values: `[B, F]`, the fields' values; none is 1 everywhere
-    /// - dense: `[B, N]`, raw numeric values, where the head reads them
+    /// - ids: `[B, F]` slots, each id below its field's number of table rows
+    /// - dense: `[B, N]`, raw numeric inputs, if the head reads them
     /// - output: `[B]`
     ///
     /// # Panics
     ///
-    /// If a shape does not fit the fields, or the head misses an input.
-    pub fn forward(
-        &self,
-        ids: Tensor<2, Int>,
-        values: Option<Tensor<2>>,
-        dense: Option<Tensor<2>>,
-    ) -> Tensor<1> {
-        let linear = self
-            .linear
-            .as_ref()
-            .map(|linear| linear.terms(ids.clone(), values.clone()));
-        let embeddings = self.embedding.forward(ids, values);
+    /// If a shape does not fit the fields, or an input that the head reads is missing.
+    pub fn forward(&self, ids: FieldIds, dense: Option<Tensor<2>>) -> Tensor<1> {
+        let linear = self.linear.as_ref().map(|linear| linear.terms(ids.clone()));
+        let embeddings = self.embedding.forward(ids);
         let inputs = FieldInputs::new(embeddings)
             .with_linear(linear)
             .with_dense(dense);

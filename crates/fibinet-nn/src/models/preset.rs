@@ -184,7 +184,7 @@ mod tests {
                 let ids = Tensor::<2, Int>::from_data([[1, 2, 3], [3, 0, 5]], &device);
                 let dense = Tensor::<2>::ones([2, 2], &device);
                 assert_eq!(
-                    model.forward(ids, None, Some(dense)).dims(),
+                    model.forward(ids.into(), Some(dense)).dims(),
                     [2],
                     "{preset}"
                 );
