@@ -33,7 +33,10 @@ fn scorer(directory: &Path) -> Scorer {
 /// Rows of ids of every field.
 fn batch(scorer: &Scorer) -> Batch {
     let layout = scorer.encoder().layout();
-    let num_ids: Vec<usize> = layout.iter().filter_map(|field| field.num_ids).collect();
+    let num_ids: Vec<usize> = layout
+        .iter()
+        .filter_map(|field| field.shape.num_ids())
+        .collect();
     assert_eq!(num_ids.len(), layout.len(), "every field has ids");
     let places = (0..ROWS).flat_map(|row| num_ids.iter().map(move |ids| row * 7 % ids));
     Batch {

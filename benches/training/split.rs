@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
-use fibinet::data::{Batch, BatchStream, FieldLayout, ShardLayout, ShardWriter, Shards, Shuffle};
+use fibinet::data::{
+    Batch, BatchStream, FieldLayout, FieldShape, ShardLayout, ShardWriter, Shards, Shuffle,
+};
 use fibinet::model::FieldPlan;
 use fibinet::nn::{Backend, BilinearKind, Dnn, DnnConfig, Numerics};
 use fibinet::train::{StepTimes, TrainConfig};
@@ -168,8 +170,9 @@ fn data(shape: &Shape) -> Duration {
         fields: (0..FIELDS)
             .map(|field| FieldLayout {
                 name: format!("C{field}"),
-                num_ids: Some(shape.field_rows()),
-                pooling: None,
+                shape: FieldShape::Id {
+                    num_ids: shape.field_rows(),
+                },
             })
             .collect(),
     };

@@ -25,8 +25,8 @@ mod shards;
 mod synthetic;
 
 pub use config::schema::{
-    BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, Pooling, RowFormat,
-    Scaling, SchemaError, Sources, TimePart,
+    BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Scaling,
+    SchemaError, Sources, TimePart,
 };
 pub use encode::encoder::{Encoder, RowEncoder};
 pub use encode::guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
@@ -41,7 +41,7 @@ pub use position::{Location, Position};
 pub use prepare::run::{LeftOut, Prepared, Progress, prepare, prepare_cached, source_bytes};
 pub use prepare::split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};
 pub use shards::batch::{Batch, IdLists};
-pub use shards::layout::{FieldLayout, ShardLayout};
+pub use shards::layout::{FieldLayout, FieldShape, Pooling, ShardLayout};
 pub use shards::prefetch::Prefetch;
 pub use shards::reader::Shards;
 pub use shards::stream::{BatchStream, Shuffle};

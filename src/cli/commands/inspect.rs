@@ -36,7 +36,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     if args.json {
         let fields: Vec<_> = layout
             .iter()
-            .map(|field| json!({ "name": field.name, "ids": field.num_ids }))
+            .map(|field| json!({ "name": field.name, "ids": field.shape.num_ids() }))
             .collect();
         return print(
             &json!({
@@ -63,7 +63,8 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     let mut lines = vec![format!("{:<32} {:>12}", "field", "ids")];
     for field in &layout {
         let ids = field
-            .num_ids
+            .shape
+            .num_ids()
             .map_or("a number".to_owned(), |ids| ids.to_string());
         lines.push(format!("{:<32} {ids:>12}", field.name));
     }

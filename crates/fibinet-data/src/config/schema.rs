@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fields::time::TimeFormat;
 use crate::prepare::split::{Split, SplitConfig, SplitKind};
+use crate::shards::layout::Pooling;
 
 /// A `[data]` section that no data can be prepared with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -237,19 +238,6 @@ pub enum FieldEncoding {
         /// How it is scaled.
         scaling: Scaling,
     },
-}
-
-/// How the vectors of several tokens become one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pooling {
-    /// Their mean.
-    #[default]
-    Mean,
-    /// Their sum.
-    Sum,
-    /// The largest of each dimension.
-    Max,
 }
 
 /// What a model reads of a time.

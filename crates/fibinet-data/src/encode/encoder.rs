@@ -14,7 +14,7 @@ use crate::formats::reader::{RowReader, column_index};
 use crate::position::Position;
 use crate::shards::batch::{Batch, IdLists};
 use crate::shards::columns::{Column, Columns};
-use crate::shards::layout::{FieldLayout, ShardLayout};
+use crate::shards::layout::{FieldLayout, FieldShape, ShardLayout};
 
 const FIELDS_FILE: &str = "fields.toml";
 const VOCABULARY_FILE: &str = "vocabulary.fst";
@@ -211,21 +211,25 @@ impl Encoder {
     /// numbers apart, each in this order.
     pub fn layout(&self) -> Vec<FieldLayout> {
         let first = Self::FIRST_TOKEN as usize;
-        let num_ids = |spec: &FieldSpec, fitted: &FittedField| match fitted {
-            FittedField::Tokens { len } => Some(first + len),
-            FittedField::Quantile { edges } => Some(first + edges.len() + 1),
-            FittedField::Value { .. } => None,
-            FittedField::Fixed => Some(first + spec.encoding.num_fixed_ids()),
+        let shape = |spec: &FieldSpec, fitted: &FittedField| {
+            let num_ids = match fitted {
+                FittedField::Value { .. } => return FieldShape::Number,
+                FittedField::Tokens { len } => first + len,
+                FittedField::Quantile { edges } => first + edges.len() + 1,
+                FittedField::Fixed => first + spec.encoding.num_fixed_ids(),
+            };
+            match spec.encoding {
+                FieldEncoding::MultiCategorical { pooling, .. } => {
+                    FieldShape::Ids { num_ids, pooling }
+                }
+                _ => FieldShape::Id { num_ids },
+            }
         };
         self.fields
             .iter()
             .map(|(spec, fitted)| FieldLayout {
                 name: spec.name.clone(),
-                num_ids: num_ids(spec, fitted),
-                pooling: match spec.encoding {
-                    FieldEncoding::MultiCategorical { pooling, .. } => Some(pooling),
-                    _ => None,
-                },
+                shape: shape(spec, fitted),
             })
             .collect()
     }
@@ -640,11 +644,12 @@ const EXACT: f64 = (1_u64 << 53) as f64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::{Pooling, Scaling, TimePart};
+    use crate::config::schema::{Scaling, TimePart};
     use crate::encode::fit::EncoderFit;
     use crate::formats::blocks::Blocks;
     use crate::formats::reader::{Label, open_rows};
     use crate::prepare::split::SplitKind;
+    use crate::shards::layout::Pooling;
 
     fn field(name: &str, encoding: FieldEncoding) -> FieldSpec {
         FieldSpec::new(name, encoding)
@@ -723,7 +728,8 @@ mod tests {
         encoder.save(directory.path()).unwrap();
         let encoder = Encoder::open(directory.path()).unwrap();
 
-        let num_ids: Vec<_> = encoder.layout().iter().map(|field| field.num_ids).collect();
+        let layout = encoder.layout();
+        let num_ids: Vec<_> = layout.iter().map(|field| field.shape.num_ids()).collect();
         assert_eq!(num_ids, [Some(5), Some(5), None]);
         // Other columns between, another order: columns are found by name.
         let text = "y,age,x,site,price\n1,20,,b,1\n0,20.5,,a,?\n0,?,,c,8\n1,-5,,,4\n";
@@ -757,7 +763,8 @@ mod tests {
         let encoder = fit(directory.path(), &fields, text).unwrap();
         encoder.save(directory.path()).unwrap();
         let encoder = Encoder::open(directory.path()).unwrap();
-        let num_ids: Vec<_> = encoder.layout().iter().map(|field| field.num_ids).collect();
+        let layout = encoder.layout();
+        let num_ids: Vec<_> = layout.iter().map(|field| field.shape.num_ids()).collect();
         assert_eq!(num_ids, [Some(13), Some(1003), Some(27), Some(10)]);
         let ids = encode(&encoder, directory.path(), text).unwrap().ids;
         let (a, b) = (ids[1], ids[5]);
@@ -802,9 +809,13 @@ mod tests {
         encoder.save(directory.path()).unwrap();
         let encoder = Encoder::open(directory.path()).unwrap();
         let layout = encoder.layout();
+        let pooling = Pooling::Max;
         assert_eq!(
-            (layout[0].num_ids, layout[0].pooling),
-            (Some(5), Some(Pooling::Max))
+            layout[0].shape,
+            FieldShape::Ids {
+                num_ids: 5,
+                pooling
+            }
         );
         let batch = encode(&encoder, directory.path(), text).unwrap();
         let rows: Vec<&[u32]> = (0..5).map(|row| batch.lists[0].row(row)).collect();
@@ -896,7 +907,7 @@ mod tests {
             .collect();
         let encoder = fit(directory.path(), &fields, &format!("y,site,n,tags\n{rows}")).unwrap();
         // `0` and `-0`, `3` and `03`, `4079` and `4080` are one token each, and two cells are missing.
-        assert_eq!(encoder.layout()[2].num_ids, Some(3 + 13));
+        assert_eq!(encoder.layout()[2].shape.num_ids(), Some(3 + 13));
     }
 
     #[test]

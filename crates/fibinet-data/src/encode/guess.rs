@@ -4,13 +4,14 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use crate::config::schema::{FieldEncoding, FieldSpec, Pooling, RowFormat, TimePart};
+use crate::config::schema::{FieldEncoding, FieldSpec, RowFormat, TimePart};
 use crate::encode::encoder::parse_label;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::time::{TimeFormat, guess_format};
 use crate::formats::bytes::{self, FileKind};
 use crate::formats::parts;
 use crate::formats::reader::{Label, column_index, open_rows};
+use crate::shards::layout::Pooling;
 
 /// Rows that a guess looks at.
 const ROWS: u64 = 200_000;

@@ -942,7 +942,7 @@ mod tests {
         let base = Some(&first.encoder);
         let next = prepare(&spec(directory, &valid), base, directory, |_| ()).unwrap();
         assert_eq!(rows(&next.train).ids, [6, 5, 6, 3, 7]);
-        assert_eq!(next.encoder.layout()[0].num_ids, Some(8));
+        assert_eq!(next.encoder.layout()[0].shape.num_ids(), Some(8));
 
         let mut other = spec(directory, &valid);
         other.fields[0].name = "b".to_owned();

@@ -1,5 +1,5 @@
 use crate::shards::batch::{Batch, IdLists};
-use crate::shards::layout::FieldLayout;
+use crate::shards::layout::{FieldLayout, FieldShape};
 
 /// Rows column by column: what a [`Batch`] has row by row.
 #[derive(Debug, Default, PartialEq)]
@@ -21,10 +21,10 @@ pub(crate) enum Column {
 impl Columns {
     /// No rows of these fields.
     pub(crate) fn new(fields: &[FieldLayout]) -> Self {
-        let column = |field: &FieldLayout| match (field.num_ids, field.pooling) {
-            (None, _) => Column::Numbers(Vec::new()),
-            (Some(_), None) => Column::Ids(Vec::new()),
-            (Some(_), Some(_)) => Column::Lists(IdLists::default()),
+        let column = |field: &FieldLayout| match field.shape {
+            FieldShape::Number => Column::Numbers(Vec::new()),
+            FieldShape::Id { .. } => Column::Ids(Vec::new()),
+            FieldShape::Ids { .. } => Column::Lists(IdLists::default()),
         };
         Self {
             fields: fields.iter().map(column).collect(),

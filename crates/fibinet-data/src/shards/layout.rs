@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
 use parquet::schema::types::Type;
-
-use crate::config::schema::Pooling;
+use serde::{Deserialize, Serialize};
 
 /// The name of the groups' column.
 pub(crate) const GROUP: &str = "__group";
@@ -24,18 +23,58 @@ pub struct ShardLayout {
 pub struct FieldLayout {
     /// The field's name.
     pub name: String,
-    /// The number of ids, which all of the field's ids are below; none for a field of numbers.
-    pub num_ids: Option<usize>,
-    /// How the vectors of its ids become one, where a row has several.
-    pub pooling: Option<Pooling>,
+    /// What an encoded row holds for it.
+    pub shape: FieldShape,
+}
+
+/// What an encoded row holds for a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldShape {
+    /// One number.
+    Number,
+    /// One id.
+    Id {
+        /// The number of ids; every id of the field is below it.
+        num_ids: usize,
+    },
+    /// One or more ids.
+    Ids {
+        /// The number of ids; every id of the field is below it.
+        num_ids: usize,
+        /// How their embeddings are combined into one.
+        pooling: Pooling,
+    },
+}
+
+impl FieldShape {
+    /// The number of ids; `None` for a number.
+    pub const fn num_ids(self) -> Option<usize> {
+        match self {
+            Self::Number => None,
+            Self::Id { num_ids } | Self::Ids { num_ids, .. } => Some(num_ids),
+        }
+    }
+}
+
+/// How the embeddings of several ids are combined into one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// Their maximum in each dimension.
+    Max,
 }
 
 /// How many fields have one id a row, and how many have a number.
 pub(crate) fn widths(fields: &[FieldLayout]) -> [usize; 2] {
     let count = |is: fn(&FieldLayout) -> bool| fields.iter().filter(|field| is(field)).count();
     [
-        count(|field| field.num_ids.is_some() && field.pooling.is_none()),
-        count(|field| field.num_ids.is_none()),
+        count(|field| matches!(field.shape, FieldShape::Id { .. })),
+        count(|field| matches!(field.shape, FieldShape::Number)),
     ]
 }
 
@@ -59,10 +98,10 @@ pub(crate) fn schema(layout: &ShardLayout) -> Arc<Type> {
         Arc::new(built.expect("one field makes a group"))
     };
     let of_field = |field: &FieldLayout| {
-        match (field.num_ids, field.pooling) {
-            (None, _) => return column(&field.name, float),
-            (Some(_), None) => return column(&field.name, id),
-            (Some(_), Some(_)) => {}
+        match field.shape {
+            FieldShape::Number => return column(&field.name, float),
+            FieldShape::Id { .. } => return column(&field.name, id),
+            FieldShape::Ids { .. } => {}
         }
         let element = column("element", id);
         let list = group("list", Repetition::REPEATED, ConvertedType::NONE, element);

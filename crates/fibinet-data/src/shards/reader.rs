@@ -6,7 +6,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use crate::error::DataError;
 use crate::shards::batch::Batch;
 use crate::shards::column::{Lists, Values, WrongIds, check_offsets};
-use crate::shards::layout::{GROUP, ShardLayout, widths};
+use crate::shards::layout::{FieldShape, GROUP, ShardLayout, widths};
 
 /// Encoded rows in Parquet files.
 ///
@@ -139,7 +139,7 @@ impl Shards {
         let (mut id_column, mut numeric_column) = (ids_start, numerics_start);
         for (field, &column) in self.layout.fields.iter().zip(&columns.fields) {
             let ids = |values: Values| {
-                let limit = field.num_ids.unwrap_or(0);
+                let limit = field.shape.num_ids().unwrap_or(0);
                 values.into_ids(limit).map_err(|wrong| match wrong {
                     WrongIds::OutOfRange(id) => {
                         let reason =
@@ -149,8 +149,8 @@ impl Shards {
                     WrongIds::NoIntegers(got) => not_integers(path, &field.name, got),
                 })
             };
-            match (field.num_ids, field.pooling) {
-                (Some(_), Some(_)) => {
+            match field.shape {
+                FieldShape::Ids { .. } => {
                     let lists = Lists::read(group.as_ref(), column, rows);
                     let lists = lists.map_err(DataError::parquet(path))?;
                     batch
@@ -158,13 +158,13 @@ impl Shards {
                         .extend(&ids(lists.values)?, &lists.ends);
                     list += 1;
                 }
-                (Some(_), None) => {
+                FieldShape::Id { .. } => {
                     for (row, id) in ids(values(column)?)?.into_iter().enumerate() {
                         batch.ids[id_column + row * num_ids] = id;
                     }
                     id_column += 1;
                 }
-                (None, _) => {
+                FieldShape::Number => {
                     let numbers = values(column)?.into_floats();
                     if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
                         let reason = format!("column `{}`: {number} is no number", field.name);
@@ -230,7 +230,10 @@ impl Shards {
             },
             fields: fields
                 .iter()
-                .map(|field| column(&field.name, field.pooling.is_some()))
+                .map(|field| {
+                    let is_list = matches!(field.shape, FieldShape::Ids { .. });
+                    column(&field.name, is_list)
+                })
                 .collect::<Result<_, _>>()?,
         })
     }
@@ -301,12 +304,12 @@ mod tests {
             r#"column `c`: there is none; the file has ["y", "__group", "a", "x", "tags", "b"]"#
         ));
         let mut other = layout();
-        other.fields[2].pooling = None;
+        other.fields[2].shape = FieldShape::Id { num_ids: 9 };
         assert!(
             open(other).ends_with("column `tags`: one value a row was expected, but it is a list")
         );
         let mut other = layout();
-        other.fields[1].num_ids = Some(9);
+        other.fields[1].shape = FieldShape::Id { num_ids: 9 };
         let shards = Shards::open(files.clone(), other).unwrap();
         let error = shards.read_row_group(0, &mut Batch::default()).unwrap_err();
         assert!(

@@ -152,18 +152,17 @@ impl Draws {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shards::layout::FieldLayout;
-    use crate::shards::layout::ShardLayout;
+    use crate::shards::layout::{FieldLayout, FieldShape, ShardLayout};
     use crate::shards::writer::ShardWriter;
     use proptest::prelude::*;
 
     /// Rows whose id, number and label all tell the row.
     fn shards(directory: &std::path::Path, rows: usize, num_files: usize) -> Arc<Shards> {
-        let fields = [("a", Some(rows.max(1))), ("x", None)]
-            .map(|(name, num_ids)| FieldLayout {
+        let num_ids = rows.max(1);
+        let fields = [("a", FieldShape::Id { num_ids }), ("x", FieldShape::Number)]
+            .map(|(name, shape)| FieldLayout {
                 name: name.to_owned(),
-                num_ids,
-                pooling: None,
+                shape,
             })
             .to_vec();
         let layout = ShardLayout {

@@ -2,24 +2,28 @@
 
 use std::path::Path;
 
-use crate::config::schema::Pooling;
 use crate::shards::batch::Batch;
-use crate::shards::layout::{FieldLayout, ShardLayout};
+use crate::shards::layout::{FieldLayout, FieldShape, Pooling, ShardLayout};
 use crate::shards::reader::Shards;
 use crate::shards::writer::ShardWriter;
 
 pub(crate) fn layout() -> ShardLayout {
-    let pooled = Some(Pooling::Mean);
+    let pooling = Pooling::Mean;
     let fields = [
-        ("a", Some(70_000), None),
-        ("x", None, None),
-        ("tags", Some(9), pooled),
-        ("b", Some(3), None),
+        ("a", FieldShape::Id { num_ids: 70_000 }),
+        ("x", FieldShape::Number),
+        (
+            "tags",
+            FieldShape::Ids {
+                num_ids: 9,
+                pooling,
+            },
+        ),
+        ("b", FieldShape::Id { num_ids: 3 }),
     ]
-    .map(|(name, num_ids, pooling)| FieldLayout {
+    .map(|(name, shape)| FieldLayout {
         name: name.to_owned(),
-        num_ids,
-        pooling,
+        shape,
     })
     .to_vec();
     ShardLayout {

@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use fibinet_data::{Batch, FieldLayout, Pooling};
+use fibinet_data::{Batch, FieldLayout, FieldShape, Pooling};
 use fibinet_nn::{ConfigError, FieldSizes, Numerics};
 
 /// How a data batch becomes a model's inputs: which of its columns are fields, and which are raw
@@ -83,23 +83,26 @@ impl FieldPlan {
         let (mut num_ids, mut num_lists, mut num_numerics) = (0, 0, 0);
         let (mut sizes, mut fields, mut pooling) = (Vec::new(), Vec::new(), Vec::new());
         for field in layout {
-            if field.num_ids.is_some() || numerics == Numerics::Embedded {
-                pooling.push(field.pooling);
-            }
-            match field.num_ids {
-                Some(size) if field.pooling.is_some() => {
+            match field.shape {
+                FieldShape::Ids {
+                    num_ids: size,
+                    pooling: of_field,
+                } => {
                     sizes.push(size);
+                    pooling.push(Some(of_field));
                     fields.push(Column::List(num_lists));
                     num_lists += 1;
                 }
-                Some(size) => {
+                FieldShape::Id { num_ids: size } => {
                     sizes.push(size);
+                    pooling.push(None);
                     fields.push(Column::Id(num_ids));
                     num_ids += 1;
                 }
-                None => {
+                FieldShape::Number => {
                     if numerics == Numerics::Embedded {
                         sizes.push(1);
+                        pooling.push(None);
                         fields.push(Column::Numeric(num_numerics));
                     }
                     num_numerics += 1;
@@ -242,14 +245,23 @@ mod tests {
     use super::*;
 
     fn layout() -> Vec<FieldLayout> {
-        [("a", Some(5)), ("x", None), ("b", Some(4)), ("z", None)]
-            .map(|(name, num_ids)| FieldLayout {
-                name: name.to_owned(),
-                num_ids,
-                pooling: None,
-            })
-            .to_vec()
+        [
+            ("a", FieldShape::Id { num_ids: 5 }),
+            ("x", FieldShape::Number),
+            ("b", FieldShape::Id { num_ids: 4 }),
+            ("z", FieldShape::Number),
+        ]
+        .map(|(name, shape)| FieldLayout {
+            name: name.to_owned(),
+            shape,
+        })
+        .to_vec()
     }
+
+    const SUMMED: FieldShape = FieldShape::Ids {
+        num_ids: 4,
+        pooling: Pooling::Sum,
+    };
 
     fn batch() -> Batch {
         Batch {
@@ -288,7 +300,7 @@ mod tests {
     #[test]
     fn lists_of_ids_stand_in_their_fields_place() {
         let mut layout = layout();
-        layout[2].pooling = Some(Pooling::Sum);
+        layout[2].shape = SUMMED;
         let mut batch = batch();
         batch.ids = vec![1, 3];
         batch.lists = vec![fibinet_data::IdLists {
@@ -311,7 +323,7 @@ mod tests {
     #[test]
     fn inputs_in_the_place_of_others_are_as_those_made_anew() {
         let (single, mut listed) = (layout(), layout());
-        listed[2].pooling = Some(Pooling::Sum);
+        listed[2].shape = SUMMED;
         let plan = |layout: &[FieldLayout], numerics| FieldPlan::new(layout, numerics).unwrap();
         let mut lists = batch();
         lists.ids = vec![1, 3];
