@@ -34,7 +34,7 @@ fn an_excluded_column_that_is_not_there_gets_the_nearest_name() {
 #[test]
 fn an_unknown_schema_gets_the_nearest_name() {
     let schema = ["--schema", "crieto", "-o", "x.toml"];
-    init_is_refused(&schema, "did you mean `criteo`?");
+    init_is_refused(&schema, "a similar value exists: 'criteo'");
 }
 
 #[test]

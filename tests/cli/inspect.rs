@@ -1,5 +1,6 @@
+use super::adult::ADULT_RUN;
 use super::logs::formats::inspected_avazu;
-use super::number;
+use super::{closed_pipe, number, scratch, text};
 
 /// 276 pairs of 16 numbers per side; a thread forms those of 256 rows, 384 columns at a time.
 fn mebibytes_at_once() -> f64 {
@@ -37,4 +38,17 @@ fn text_and_json_tell_the_same_bytes_in_training() {
         shown.contains(&format!("flex, {training:.1} MiB in training")),
         "{shown}"
     );
+}
+
+#[test]
+fn text_into_a_closed_pipe_is_a_success() {
+    let directory = scratch();
+    closed_pipe(directory.path(), &["inspect", text(&ADULT_RUN.bundle())]);
+}
+
+#[test]
+fn json_into_a_closed_pipe_is_a_success() {
+    let directory = scratch();
+    let bundle = ADULT_RUN.bundle();
+    closed_pipe(directory.path(), &["inspect", text(&bundle), "--json"]);
 }

@@ -4,6 +4,7 @@
 mod adult;
 mod bundles;
 mod evaluate;
+mod generate;
 mod init;
 mod inspect;
 mod logs;
@@ -58,6 +59,22 @@ fn fail(directory: &Path, args: &[&str], code: i32, says: &str) {
     assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
     assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args:?}");
+}
+
+/// Runs a command whose stdout nobody reads: that is a success, without a word of an error.
+#[track_caller]
+fn closed_pipe(directory: &Path, args: &[&str]) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+    command.current_dir(directory).env_remove("BURN_DEVICE");
+    let command = command.args(args).stdout(writer);
+    let output = command.output().expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {stderr}");
+    for word in ["error", "panicked", "pipe"] {
+        assert!(!stderr.contains(word), "{args:?}: {stderr}");
+    }
 }
 
 #[track_caller]

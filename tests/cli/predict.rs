@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::adult::{ADULT_RUN, adult_rows};
-use super::{ADULT, auc_of, entries, fail, number, scores, scratch, text};
+use super::{ADULT, auc_of, closed_pipe, entries, fail, number, scores, scratch, text};
 
 #[test]
 fn every_row_has_one_probability() {
@@ -92,4 +92,47 @@ fn a_carried_column_that_is_not_there_is_named() {
 #[test]
 fn skipping_rows_needs_a_column_that_tells_them_apart() {
     refused(&["--on-bad-row", "skip"], "needs --carry");
+}
+
+#[test]
+fn scores_into_a_closed_pipe_are_a_success() {
+    let directory = scratch();
+    let bundle = ADULT_RUN.bundle();
+    let predict = ["predict", text(&bundle), "--data", ADULT, "-o"];
+    let args = [&predict[..], &["/dev/stdout"]].concat();
+    closed_pipe(directory.path(), &args);
+}
+
+#[test]
+fn parquet_scores_into_a_closed_pipe_are_a_success() {
+    let directory = scratch();
+    let at = directory.path();
+    std::os::unix::fs::symlink("/dev/stdout", at.join("scores.parquet")).expect("linked");
+    let bundle = ADULT_RUN.bundle();
+    let predict = ["predict", text(&bundle), "--data", ADULT, "-o"];
+    closed_pipe(at, &[&predict[..], &["scores.parquet"]].concat());
+}
+
+#[test]
+fn the_first_lines_of_the_scores_can_be_taken_from_a_pipe() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let directory = scratch();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fibinet"))
+        .current_dir(directory.path())
+        .arg("predict")
+        .arg(ADULT_RUN.bundle())
+        .args(["--data", ADULT, "-o", "/dev/stdout"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let stdout = child.stdout.take().expect("a pipe");
+    let first = BufReader::new(stdout).lines().next().expect("a line");
+    assert_eq!(first.expect("UTF-8"), "probability");
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(!stderr.contains("error"), "{stderr}");
 }

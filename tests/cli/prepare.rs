@@ -79,7 +79,7 @@ fn train(at: &Path, out: &str, more: &[&str]) -> (Value, bool) {
     let run = ["train", "fibinet.toml", "--out", out, "--json"];
     let set = ["--set", "train.epochs=1"];
     let (report, stderr) = report_and_stderr(at, &[&run[..], more, &set].concat());
-    (report, stderr.contains("are used again"))
+    (report, stderr.contains("reusing the encoded rows"))
 }
 
 /// Writes the run file and prepares its rows; gives the directory of them.

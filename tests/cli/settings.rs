@@ -2,9 +2,10 @@
 //! name where there is one.
 
 use std::fs;
+use std::process::Command;
 
 use super::small::{TRAIN, refused, small_config, small_directory};
-use super::{entries, fail};
+use super::{entries, fail, scratch, succeed};
 
 /// A run with these `--set` pairs or flags must be refused, as a wrong setting.
 #[track_caller]
@@ -53,7 +54,7 @@ fn an_unknown_preset_gets_the_nearest_name() {
 
 #[test]
 fn an_unknown_device_gets_the_nearest_name() {
-    settings_are_refused(&["--device", "cudo"], "did you mean `cuda`?");
+    settings_are_refused(&["--device", "cudo"], "a similar value exists: 'cuda'");
 }
 
 #[test]
@@ -110,4 +111,46 @@ fn a_run_file_that_is_not_there_is_named() {
 #[test]
 fn a_required_flag_that_is_missing_is_named() {
     refused(&["train"], 2, "--out");
+}
+
+#[test]
+fn the_environment_names_a_device_too() {
+    let directory = small_directory();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+    command.current_dir(directory.path()).args(TRAIN);
+    let output = command.env("BURN_DEVICE", "cudo").output();
+    let output = output.expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("did you mean `cuda`?"), "{stderr}");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+}
+
+/// The help of a subcommand lists the values of a flag.
+#[track_caller]
+fn help_lists(subcommand: &str, values: &[&str]) {
+    let directory = scratch();
+    let help = succeed(directory.path(), &[subcommand, "--help"]);
+    for value in values {
+        let listed = help.lines().any(|line| {
+            let line = line.trim_start();
+            line.starts_with(&format!("- {value}:"))
+        });
+        assert!(listed, "no `{value}` in:\n{help}");
+    }
+}
+
+#[test]
+fn help_lists_the_devices() {
+    let devices = ["flex", "ndarray", "wgpu", "vulkan", "metal", "cuda"];
+    help_lists("train", &devices);
+}
+
+#[test]
+fn help_lists_what_to_do_with_malformed_rows() {
+    help_lists("evaluate", &["fail", "skip"]);
+}
+
+#[test]
+fn help_lists_the_schemas() {
+    help_lists("init", &["criteo", "avazu"]);
 }

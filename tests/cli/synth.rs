@@ -42,7 +42,7 @@ fn a_model_learns_from_synthetic_rows_and_not_more_than_their_law() {
     let set = ["--set", "train.epochs=3"];
     let args = [&train[..], &set].concat();
     let (report, stderr) = report_and_stderr(&SYNTHETIC.directory, &args);
-    assert!(stderr.contains("are used again"), "{stderr}");
+    assert!(stderr.contains("reusing the encoded rows"), "{stderr}");
     let bayes = number(&SYNTHETIC.law, "bayes_logloss");
     let loss = number(&report["test"], "logloss");
     // The entropy of a quarter of clicks is .562.

@@ -1,6 +1,17 @@
-//! Flags that subcommands share.
+//! Arguments that several subcommands share, each written once.
 
-mod bad_row;
-pub(crate) mod device;
+mod cache;
+mod device;
+mod log;
+mod run_file;
+mod same_file;
+mod schema;
+mod threads;
 
-pub(crate) use bad_row::BadRow;
+pub(crate) use cache::CacheArgs;
+pub(crate) use device::DeviceArgs;
+pub(crate) use log::{LogArgs, MalformedRows};
+pub(crate) use run_file::RunFileArgs;
+pub(crate) use same_file::is_same_file;
+pub(crate) use schema::schema_parser;
+pub(crate) use threads::ThreadArgs;

@@ -8,69 +8,78 @@ use fibinet::data::{
     BuiltinSchema, FieldEncoding, FieldSpec, Guess, Known, RowFormat, guess_delimiter, guess_fields,
 };
 
+use crate::cli::args::{is_same_file, schema_parser};
 use crate::cli::aside::AsideFile;
-use crate::cli::{UsageError, is_same_file, say};
+use crate::cli::failure::UsageError;
+use crate::cli::output::note;
 
-/// Look at a log and write a run file for it, ready to train and to edit
+/// Look at a log and write a run file for it, ready to edit and to train
 ///
-/// Every column's kind is guessed, and the reason stands beside it. Lists are written with commas.
+/// The kind of every column is guessed, and the run file gives the reason beside it. Arguments that are
+/// lists are separated by commas.
 ///
 /// Example: fibinet init train.csv --label click -o fibinet.toml
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// The training file: CSV or TSV with a header, as it is, .gz or .zst, or Parquet; or a directory
-    /// of such files.
+    /// Training file: CSV or TSV with a header, plain, .gz or .zst, or Parquet; or a directory of such
+    /// files.
     train: PathBuf,
-    /// Rows to stop early by; without them a tenth of the training file.
-    #[arg(long)]
+    /// Validation file, which decides when to stop training; by default a tenth of the training file.
+    #[arg(long, value_name = "PATH")]
     valid: Option<PathBuf>,
-    /// Rows to judge by; without them, and without --valid, a tenth of the training file.
-    #[arg(long)]
+    /// Test file, on which the finished model is evaluated; by default a tenth of the training file,
+    /// unless there is a --valid.
+    #[arg(long, value_name = "PATH")]
     test: Option<PathBuf>,
-    /// The label's column, 0 or 1.
-    #[arg(long, required_unless_present = "schema")]
+    /// Column of the label, which is 0 or 1.
+    #[arg(long, value_name = "COLUMN", required_unless_present = "schema")]
     label: Option<String>,
-    /// The label's value that is a click, where it is not 1.
-    #[arg(long)]
+    /// Label that means a click, if it is not 1; any other label then means no click.
+    #[arg(long, value_name = "VALUE")]
     positive: Option<String>,
-    /// A column, such as the user's, within whose values rows are ranked: reports then have the group
-    /// AUC. It is a feature too where it is not excluded.
-    #[arg(long)]
+    /// Column that groups the rows, such as the user: reports then include the AUC within groups. It
+    /// is a field of the model too unless it is excluded.
+    #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
-    /// The columns' names, of files without a header.
+    /// Names of the columns, for files without a header.
     #[arg(long, value_delimiter = ',')]
     columns: Vec<String>,
-    /// Columns that are no features.
-    #[arg(long, value_delimiter = ',')]
+    /// Columns that the model does not use.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     exclude: Vec<String>,
     /// Columns that are categories, whatever they look like.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     categorical: Vec<String>,
     /// Columns that are quantities, whatever they look like.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     numeric: Vec<String>,
-    /// Cells that mean "no value", besides empty ones and those that logs usually write.
-    #[arg(long, value_delimiter = ',')]
+    /// Cells that mean "no value", besides empty ones and the usual spellings.
+    #[arg(long, value_name = "VALUES", value_delimiter = ',')]
     missing: Vec<String>,
-    /// A column that tells which rows are for what.
-    #[arg(long, requires = "train_value", conflicts_with_all = ["valid", "test"])]
+    /// Column that says which split a row belongs to.
+    #[arg(long, value_name = "COLUMN", requires = "train_value", conflicts_with_all = ["valid", "test"])]
     split_column: Option<String>,
-    /// Its value of rows to train on.
-    #[arg(long, requires = "split_column")]
+    /// Value of the split column for training rows.
+    #[arg(long, value_name = "VALUE", requires = "split_column")]
     train_value: Option<String>,
-    /// Its value of rows to stop early by; without it a tenth of the rows to train on.
-    #[arg(long, requires = "split_column")]
+    /// Value of the split column for validation rows; by default a tenth of the training rows are
+    /// taken.
+    #[arg(long, value_name = "VALUE", requires = "split_column")]
     valid_value: Option<String>,
-    /// Its value of rows to judge by.
-    #[arg(long, requires = "split_column")]
+    /// Value of the split column for test rows.
+    #[arg(long, value_name = "VALUE", requires = "split_column")]
     test_value: Option<String>,
-    /// A known log, whose columns are known: criteo, avazu.
-    #[arg(long, conflicts_with_all = ["label", "positive", "columns", "exclude", "categorical", "numeric"])]
+    /// Well-known log whose columns need no description.
+    #[arg(
+        long,
+        value_parser = schema_parser(),
+        conflicts_with_all = ["label", "positive", "columns", "exclude", "categorical", "numeric"],
+    )]
     schema: Option<BuiltinSchema>,
-    /// The run file to write.
-    #[arg(short, long, default_value = "fibinet.toml")]
+    /// Run file to write.
+    #[arg(short, long, value_name = "FILE", default_value = "fibinet.toml")]
     output: PathBuf,
-    /// Replace the run file where it exists.
+    /// Replace the run file if it exists.
     #[arg(long)]
     force: bool,
 }
@@ -135,20 +144,20 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
             columns.filter(|column| column.field.is_some()).count()
         }
     };
-    say(&format!(
+    note(&format!(
         "{}: {fields} fields of {} columns, by {} rows",
         args.output.display(),
         guess.columns.len(),
         guess.num_rows
     ));
     if let Some(wrong) = &guess.bad_label {
-        say(&format!("note: training will refuse {wrong}"));
+        note(&format!("note: training will refuse {wrong}"));
     }
     if guess.clicks == 0 {
-        say("note: none of these rows is a click");
+        note("note: none of these rows is a click");
     }
     if fields < 2 {
-        say("note: a model crosses pairs of fields, and needs two at least");
+        note("note: a model crosses pairs of fields, and needs two at least");
     }
     Ok(())
 }

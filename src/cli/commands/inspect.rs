@@ -5,18 +5,19 @@ use clap::Args;
 use fibinet::model::{Bundle, Scorer};
 use serde_json::json;
 
-use crate::cli::args::device;
-use crate::cli::print;
+use crate::cli::args::DeviceArgs;
+use crate::cli::output::print_bytes;
 
 /// Rows whose pairs are told in bytes: a batch.
 const ROWS: usize = 2048;
 
-/// Check every byte of a bundle, and show what is in it: fields, vocabularies, parameters, sizes
+/// Check every byte of a bundle and show what it holds: fields, vocabularies, parameters, sizes
 ///
 /// Example: fibinet inspect runs/first
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The bundle.
+    /// Bundle that `fibinet train` wrote.
+    #[arg(value_name = "BUNDLE")]
     run: PathBuf,
     /// Print the result as one JSON object on stdout.
     #[arg(long)]
@@ -24,7 +25,10 @@ pub(crate) struct InspectArgs {
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<()> {
-    let scorer = Scorer::new(Bundle::open_verified(&args.run)?, &device::select(None)?)?;
+    let scorer = Scorer::new(
+        Bundle::open_verified(&args.run)?,
+        &DeviceArgs::from_environment()?,
+    )?;
     let bundle = scorer.bundle();
     let config = &bundle.config;
     let tables = bundle.tables();
@@ -104,6 +108,10 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
         lines.push(format!("{name:<24} {value}"));
     }
     print(&lines.join("\n"))
+}
+
+fn print(text: &str) -> Result<()> {
+    print_bytes(format!("{text}\n").as_bytes())
 }
 
 fn bytes_below(directory: &Path) -> Result<u64> {

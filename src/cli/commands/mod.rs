@@ -1,9 +1,64 @@
-//! One file per subcommand.
+//! The subcommands, one per file.
+//!
+//! To add one, write its file and a variant of [`Command`] with its line in [`Cli::run`].
 
-pub(crate) mod evaluate;
-pub(crate) mod init;
-pub(crate) mod inspect;
-pub(crate) mod predict;
-pub(crate) mod prepare;
-pub(crate) mod synth;
-pub(crate) mod train;
+mod evaluate;
+mod generate;
+mod init;
+mod inspect;
+mod predict;
+mod prepare;
+mod synth;
+mod train;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::evaluate::EvaluateArgs;
+use self::generate::GenerateArgs;
+use self::init::InitArgs;
+use self::inspect::InspectArgs;
+use self::predict::PredictArgs;
+use self::prepare::PrepareArgs;
+use self::synth::SynthArgs;
+use self::train::TrainArgs;
+
+/// Click-through-rate models: from a raw click log to a trained and scored model.
+///
+/// Exit code: 0 on success, 1 on a failure of a file, the data or the machine, 2 on wrong arguments or
+/// a wrong run file.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(Box<InitArgs>),
+    Prepare(PrepareArgs),
+    Train(TrainArgs),
+    Evaluate(EvaluateArgs),
+    Predict(PredictArgs),
+    Inspect(InspectArgs),
+    Synth(SynthArgs),
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+}
+
+impl Cli {
+    /// Checks the arguments of the subcommand and does its work.
+    pub(crate) fn run(self) -> Result<()> {
+        match self.command {
+            Command::Init(args) => init::run(&args),
+            Command::Prepare(args) => args.check()?.run(),
+            Command::Train(args) => args.check()?.run(),
+            Command::Evaluate(args) => args.check()?.run(),
+            Command::Predict(args) => args.check()?.run(),
+            Command::Inspect(args) => inspect::run(&args),
+            Command::Synth(args) => args.check()?.run(),
+            Command::Generate(args) => args.run(Self::command()),
+        }
+    }
+}

@@ -1,101 +1,123 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
 use clap::Args;
-use fibinet::data::{DataError, DataErrorKind, Label, ParquetTable, RowReader, open_rows};
+use fibinet::data::{Label, ParquetTable, RowReader, open_rows};
 use fibinet::model::{ScoreOptions, ScoredRows, Scorer, probability};
 
-use crate::cli::args::BadRow;
-use crate::cli::args::device;
+use crate::cli::args::{DeviceArgs, LogArgs, MalformedRows, is_same_file};
 use crate::cli::aside::AsideFile;
-use crate::cli::output::left_out_line;
-use crate::cli::{UsageError, is_same_file, say};
+use crate::cli::failure::UsageError;
+use crate::cli::output::{note, skipped_rows};
 
 const PROBABILITY: &str = "probability";
 
-/// Score raw rows: one probability a row, in the rows' order
+/// Score raw rows: one probability per row, in the order of the rows
+///
+/// The rows do not need a label.
 ///
 /// Example: fibinet predict runs/first --data new.csv -o scores.csv --carry id
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
-    /// The bundle.
+    /// Bundle that `fibinet train` wrote.
+    #[arg(value_name = "BUNDLE")]
     run: PathBuf,
-    /// Rows, written as the training file is; a label is not needed.
-    #[arg(long)]
-    data: PathBuf,
-    /// A CSV file, or a Parquet file where it ends in .parquet: the carried columns, and
-    /// `probability`.
-    #[arg(short, long)]
+    #[command(flatten)]
+    log: LogArgs,
+    /// File of scores to write, as Parquet if it ends in .parquet and else as CSV: the carried columns,
+    /// then `probability`.
+    #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Columns of the rows to write beside the probability.
-    #[arg(long, value_delimiter = ',')]
+    /// Columns of the rows to write beside the probability, separated by commas; required with
+    /// `--on-bad-row skip`, to tell which rows were scored.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     carry: Vec<String>,
-    /// What a row that cannot be read does: end the run, or be left out and counted, which needs
-    /// --carry to tell whose scores are there.
-    #[arg(long, value_enum, default_value_t = BadRow::Fail)]
-    on_bad_row: BadRow,
-    /// flex, ndarray, wgpu, vulkan, metal or cuda, as far as compiled in.
-    #[arg(long)]
-    device: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
-pub(crate) fn run(args: &PredictArgs) -> Result<()> {
-    if is_same_file(&args.data, &args.output) {
-        let path = args.output.display();
-        let message = format!("{path} is the file to score; write the scores to another");
-        return Err(UsageError(message).into());
+/// What `predict` does, checked.
+pub(crate) struct PredictJob {
+    bundle: PathBuf,
+    log: LogArgs,
+    output: PathBuf,
+    carry: Vec<String>,
+    device: Device,
+}
+
+impl PredictArgs {
+    pub(crate) fn check(self) -> Result<PredictJob> {
+        ensure!(
+            !is_same_file(&self.log.data, &self.output),
+            UsageError(format!(
+                "{} is the file to score; write the scores to another file",
+                self.output.display()
+            ))
+        );
+        ensure!(
+            self.log.on_bad_row == MalformedRows::Fail || !self.carry.is_empty(),
+            UsageError(
+                "--on-bad-row skip needs --carry, to tell which rows were scored".to_owned()
+            )
+        );
+        Ok(PredictJob {
+            bundle: self.run,
+            log: self.log,
+            output: self.output,
+            carry: self.carry,
+            device: self.device.select()?,
+        })
     }
-    if matches!(args.on_bad_row, BadRow::Skip) && args.carry.is_empty() {
-        let message = "--on-bad-row skip needs --carry, to tell whose scores are there";
-        return Err(UsageError(message.to_owned()).into());
-    }
-    let device = device::select(args.device.as_deref())?;
-    let scorer = Scorer::open(&args.run, &device)?;
-    let format = scorer.encoder().format();
-    let mut reader = open_rows(&args.data, format, Label::Optional)?;
-    if format.columns.is_some() && !reader.columns().contains(&format.label) {
-        say(&format!(
-            "rows are one cell narrower: `{}` is taken to be absent",
-            format.label
+}
+
+impl PredictJob {
+    pub(crate) fn run(self) -> Result<()> {
+        let scorer = Scorer::open(&self.bundle, &self.device)?;
+        let format = scorer.encoder().format();
+        let mut reader = open_rows(&self.log.data, format, Label::Optional)?;
+        if format.columns.is_some() && !reader.columns().contains(&format.label) {
+            note(&format!(
+                "the rows have one cell less than in training: assuming that the label, `{}`, is absent",
+                format.label
+            ));
+        }
+        let options = ScoreOptions {
+            labels: false,
+            on_bad_row: self.log.on_bad_row.into(),
+            carry: self.carried_columns(reader.as_ref())?,
+        };
+        let mut scores = Scores::create(&self.output, &self.carry)?;
+        let mut rows = 0;
+        let skipped = scorer.score_rows(reader.as_mut(), &options, |batch| {
+            rows += batch.logits.len();
+            scores.write(batch)
+        })?;
+        scores.commit()?;
+        if let Some(line) = skipped_rows(&skipped) {
+            note(&line);
+        }
+        note(&format!(
+            "{rows} rows scored into {}",
+            self.output.display()
         ));
+        Ok(())
     }
-    let options = ScoreOptions {
-        labels: false,
-        on_bad_row: args.on_bad_row.into(),
-        carry: carried_columns(args, reader.as_ref())?,
-    };
-    let mut scores = Scores::create(&args.output, &args.carry)?;
-    let mut rows = 0;
-    let left_out = scorer.score_rows(reader.as_mut(), &options, |batch| {
-        rows += batch.logits.len();
-        scores.write(batch)
-    })?;
-    scores.commit()?;
-    if let Some(line) = left_out_line(&left_out) {
-        say(&line);
-    }
-    say(&format!(
-        "{rows} rows scored into {}",
-        args.output.display()
-    ));
-    Ok(())
-}
 
-fn carried_columns(args: &PredictArgs, reader: &dyn RowReader) -> Result<Vec<usize>> {
-    let columns = reader.columns();
-    let column = |name: &String| {
-        columns
-            .iter()
-            .position(|column| column == name)
-            .ok_or_else(|| {
+    fn carried_columns(&self, reader: &dyn RowReader) -> Result<Vec<usize>, UsageError> {
+        let columns = reader.columns();
+        let column = |name: &String| {
+            let column = columns.iter().position(|column| column == name);
+            column.ok_or_else(|| {
                 UsageError(format!(
                     "--carry: {} has no column `{name}`; it has: {}",
-                    args.data.display(),
+                    self.log.data.display(),
                     columns.join(", ")
                 ))
             })
-    };
-    Ok(args.carry.iter().map(column).collect::<Result<_, _>>()?)
+        };
+        self.carry.iter().map(column).collect()
+    }
 }
 
 /// The file of scores.
@@ -108,12 +130,8 @@ impl Scores {
     fn create(path: &Path, carry: &[String]) -> Result<Self> {
         let file = AsideFile::create(path)?;
         if path.extension().is_some_and(|ending| ending == "parquet") {
-            return Ok(Self::Parquet(ParquetTable::create(
-                file,
-                path,
-                carry,
-                PROBABILITY,
-            )?));
+            let table = ParquetTable::create(file, path, carry, PROBABILITY)?;
+            return Ok(Self::Parquet(table));
         }
         let mut writer = csv::Writer::from_writer(file);
         let header = carry.iter().map(String::as_str).chain([PROBABILITY]);
@@ -148,11 +166,8 @@ impl Scores {
             Self::Parquet(table) => table.finish()?.commit(),
             Self::Csv(writer, path) => writer
                 .into_inner()
-                .map_err(|error| DataErrorKind::Io {
-                    path,
-                    error: error.into_error(),
-                })
-                .map_err(DataError::from)?
+                .map_err(csv::IntoInnerError::into_error)
+                .with_context(|| path.display().to_string())?
                 .commit(),
         }
     }

@@ -3,83 +3,123 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use fibinet::data::{LeftOut, Progress, prepare_cached, source_bytes};
-use fibinet::train::{Event, RunConfig};
+use fibinet::data::{DataSpec, LeftOut, Progress, prepare_cached, source_bytes};
+use fibinet::train::Event;
 use serde_json::json;
 
-use crate::cli::output::{Display, left_out_line};
-use crate::cli::{cache, print, say};
+use crate::cli::args::{CacheArgs, RunFileArgs};
+use crate::cli::output::{JsonArgs, Printer, ProgressDisplay, Report, note, skipped_rows};
 
-/// Fit the encoder and encode the rows of a run file, for `train` to find
+/// Fit the encoder and encode the rows of a run file ahead of training
+///
+/// `fibinet train` then reuses the encoded rows.
 ///
 /// Example: fibinet prepare fibinet.toml
 #[derive(Debug, Args)]
 pub(crate) struct PrepareArgs {
-    /// The run file, as `fibinet init` writes it.
-    config: PathBuf,
-    /// Where encoded rows are kept; by default .fibinet-cache beside the run file.
-    #[arg(long)]
-    cache: Option<PathBuf>,
-    /// Settings that replace the run file's.
-    #[arg(long, value_name = "SECTION.KEY=VALUE", num_args = 1..)]
-    set: Vec<String>,
-    /// Print the result as one JSON object on stdout.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    run_file: RunFileArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
-pub(crate) fn run(args: &PrepareArgs) -> Result<()> {
-    let config = RunConfig::read(&args.config, &args.set)?;
-    let spec = config.validate()?;
-    let cache = cache(args.cache.as_deref(), &args.config);
-    let start = Instant::now();
-    let mut display = Display::new();
-    let mut reused = false;
-    let (prepared, directory) = prepare_cached(&spec, None, &cache, |progress| {
-        reused |= progress == Progress::Reused;
-        display.show(Event::Preparing(progress));
-    })?;
-    drop(display);
-    let seconds = start.elapsed().as_secs_f64();
-    let test_rows = prepared.test.as_ref().map_or(0, |test| test.num_rows());
-    let rows = [
-        prepared.train.num_rows(),
-        prepared.valid.num_rows(),
-        test_rows,
-    ];
-    let bytes = source_bytes(&spec)?;
-    let LeftOut { bad_rows, .. } = prepared.left_out;
-    let num_rows: usize = rows.iter().sum();
-    let per_second = (!reused).then(|| [num_rows as f64 / seconds, bytes as f64 / seconds]);
-    if args.json {
-        return print(
-            &json!({
-                "train_rows": rows[0],
-                "valid_rows": rows[1],
-                "test_rows": rows[2],
-                "left_out": prepared.left_out,
-                "bad_rows": bad_rows,
-                "seconds": seconds,
-                "source_bytes": bytes,
-                "rows_per_second": per_second.map(|[rows, _]| rows),
-                "bytes_per_second": per_second.map(|[_, bytes]| bytes),
-                "reused": reused,
-                "directory": directory.display().to_string(),
-            })
-            .to_string(),
-        );
+/// What `prepare` does, checked.
+pub(crate) struct PrepareJob {
+    data: DataSpec,
+    cache: PathBuf,
+    printer: Printer,
+}
+
+impl PrepareArgs {
+    pub(crate) fn check(self) -> Result<PrepareJob> {
+        Ok(PrepareJob {
+            data: self.run_file.read()?.validate()?,
+            cache: self.cache.directory(&self.run_file.config),
+            printer: self.json.printer(),
+        })
     }
-    if let Some(line) = left_out_line(&prepared.left_out) {
-        say(&line);
+}
+
+impl PrepareJob {
+    pub(crate) fn run(self) -> Result<()> {
+        let start = Instant::now();
+        let mut display = ProgressDisplay::new();
+        let mut reused = false;
+        let (prepared, directory) = prepare_cached(&self.data, None, &self.cache, |progress| {
+            reused |= progress == Progress::Reused;
+            display.show(Event::Preparing(progress));
+        })?;
+        drop(display);
+        let report = Preparation {
+            train_rows: prepared.train.num_rows(),
+            valid_rows: prepared.valid.num_rows(),
+            test_rows: prepared.test.as_ref().map_or(0, |test| test.num_rows()),
+            skipped: prepared.left_out.clone(),
+            seconds: start.elapsed().as_secs_f64(),
+            source_bytes: source_bytes(&self.data)?,
+            reused,
+            directory,
+        };
+        if self.printer == Printer::Text
+            && let Some(line) = skipped_rows(&report.skipped)
+        {
+            note(&line);
+        }
+        self.printer.print(&report)
     }
-    let speed = per_second.map_or(String::new(), |[rows, bytes]| {
-        format!("; {rows:.0} rows/s, {:.1} MB/s", bytes / 1e6)
-    });
-    print(&format!(
-        "{} rows to train on, {} to stop by, {} to test, in {}{speed}",
-        rows[0],
-        rows[1],
-        rows[2],
-        directory.display(),
-    ))
+}
+
+struct Preparation {
+    train_rows: usize,
+    valid_rows: usize,
+    test_rows: usize,
+    skipped: LeftOut,
+    seconds: f64,
+    source_bytes: u64,
+    reused: bool,
+    directory: PathBuf,
+}
+
+impl Preparation {
+    /// Rows and bytes of the source per second; `None` if an earlier run had prepared them.
+    fn speed(&self) -> Option<[f64; 2]> {
+        let rows = self.train_rows + self.valid_rows + self.test_rows;
+        let done = [rows as f64, self.source_bytes as f64];
+        (!self.reused).then(|| done.map(|done| done / self.seconds))
+    }
+}
+
+impl Report for Preparation {
+    fn text(&self) -> String {
+        let speed = self.speed().map_or(String::new(), |[rows, bytes]| {
+            format!("; {rows:.0} rows/s, {:.1} MB/s", bytes / 1e6)
+        });
+        format!(
+            "{} training rows, {} validation rows, {} test rows, in {}{speed}",
+            self.train_rows,
+            self.valid_rows,
+            self.test_rows,
+            self.directory.display(),
+        )
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        let speed = self.speed();
+        let report = json!({
+            "train_rows": self.train_rows,
+            "valid_rows": self.valid_rows,
+            "test_rows": self.test_rows,
+            "left_out": self.skipped,
+            "bad_rows": self.skipped.bad_rows,
+            "seconds": self.seconds,
+            "source_bytes": self.source_bytes,
+            "rows_per_second": speed.map(|[rows, _]| rows),
+            "bytes_per_second": speed.map(|[_, bytes]| bytes),
+            "reused": self.reused,
+            "directory": self.directory.display().to_string(),
+        });
+        Ok(report.to_string())
+    }
 }

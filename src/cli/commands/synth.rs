@@ -1,73 +1,90 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use fibinet::data::SyntheticConfig;
 
 use crate::cli::aside::AsideFile;
-use crate::cli::{UsageError, print, say};
+use crate::cli::failure::UsageError;
+use crate::cli::output::{JsonArgs, Printer, note, print_bytes};
 
-/// Write synthetic rows in Criteo's form, with interactions for a model to find
+/// Write synthetic rows in Criteo's format, with interactions for a model to find
 ///
-/// The log loss that it prints is that of one who knows the law by which clicks were drawn: no model
-/// does better, but for chance.
+/// The log loss that it prints is that of the law by which the clicks were drawn. No model does better,
+/// except by chance.
 ///
 /// Example: fibinet synth --rows 100000 --vocabulary 50000 -o train.txt
 #[derive(Debug, Args)]
 pub(crate) struct SynthArgs {
-    /// Rows.
-    #[arg(long)]
+    /// Number of rows to write.
+    #[arg(long, value_name = "NUMBER")]
     rows: u64,
-    /// Distinct tokens of the 26 categorical columns together.
-    #[arg(long, default_value_t = 1_000_000)]
+    /// Number of distinct tokens in the 26 categorical columns together.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000_000)]
     vocabulary: u64,
-    /// Decides the rows and the law.
-    #[arg(long, default_value_t = 2019)]
+    /// Seed of the rows and of the law of clicks.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2019)]
     seed: u64,
-    /// The file to write: tabs, no header, as `schema = "criteo"` reads it.
-    #[arg(short, long)]
+    /// File to write: tabs and no header, as `schema = "criteo"` reads it.
+    #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Replace the file where it exists.
+    /// Replace the file if it exists.
     #[arg(long)]
     force: bool,
-    /// Print the result as one JSON object on stdout.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
-pub(crate) fn run(args: &SynthArgs) -> Result<()> {
-    if !(26..=u64::from(u32::MAX)).contains(&args.vocabulary) {
-        let message = format!(
-            "--vocabulary must be in 26..=4294967295, but is {}",
-            args.vocabulary
+/// What `synth` does, checked.
+pub(crate) struct SynthJob {
+    config: SyntheticConfig,
+    output: PathBuf,
+    printer: Printer,
+}
+
+impl SynthArgs {
+    pub(crate) fn check(self) -> Result<SynthJob> {
+        let vocabulary = self.vocabulary;
+        ensure!(
+            (26..=u64::from(u32::MAX)).contains(&vocabulary),
+            UsageError(format!(
+                "--vocabulary must be in 26..=4294967295, but is {vocabulary}"
+            ))
         );
-        return Err(UsageError(message).into());
-    }
-    if !args.force && args.output.is_file() {
-        let message = format!(
-            "{} exists; give another -o, or --force",
-            args.output.display()
+        ensure!(
+            self.force || !self.output.is_file(),
+            UsageError(format!(
+                "{} exists; give another -o, or replace it with --force",
+                self.output.display()
+            ))
         );
-        return Err(UsageError(message).into());
+        Ok(SynthJob {
+            config: SyntheticConfig {
+                rows: self.rows,
+                vocabulary,
+                seed: self.seed,
+            },
+            output: self.output,
+            printer: self.json.printer(),
+        })
     }
-    let config = SyntheticConfig {
-        rows: args.rows,
-        vocabulary: args.vocabulary,
-        seed: args.seed,
-    };
-    let mut output = AsideFile::create(&args.output)?;
-    let context = || args.output.display().to_string();
-    let summary = config.write(&mut output, |_| ()).with_context(context)?;
-    output.commit()?;
-    if args.json {
-        return print(&serde_json::to_string(&summary)?);
+}
+
+impl SynthJob {
+    pub(crate) fn run(self) -> Result<()> {
+        let path = self.output.display();
+        let mut output = AsideFile::create(&self.output)?;
+        let summary = self.config.write(&mut output, |_| ());
+        let summary = summary.with_context(|| path.to_string())?;
+        output.commit()?;
+        if self.printer == Printer::Json {
+            return print_bytes(format!("{}\n", serde_json::to_string(&summary)?).as_bytes());
+        }
+        // Not to stdout, which may be the file written.
+        note(&format!(
+            "{path}: {} rows, {} clicks; the least log loss is {:.5}",
+            summary.rows, summary.clicks, summary.bayes_logloss
+        ));
+        Ok(())
     }
-    say(&format!(
-        "{}: {} rows, {} clicks; the least log loss is {:.5}",
-        args.output.display(),
-        summary.rows,
-        summary.clicks,
-        summary.bayes_logloss
-    ));
-    Ok(())
 }

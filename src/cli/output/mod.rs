@@ -1,5 +1,9 @@
-//! What a subcommand shows.
+//! What a subcommand shows: its result on stdout, notes and progress on stderr.
 
+mod lines;
+mod printer;
 mod progress;
 
-pub(crate) use progress::{Display, left_out_line, metrics_line};
+pub(crate) use lines::{metrics_line, skipped_rows};
+pub(crate) use printer::{JsonArgs, Printer, Report, note, print_bytes};
+pub(crate) use progress::ProgressDisplay;

@@ -196,6 +196,11 @@ fn evaluate_ends_at_a_malformed_row_unless_asked_to_skip_it() {
 }
 
 #[test]
+fn a_malformed_row_comes_with_a_hint_of_the_flag_that_skips_it() {
+    fail(&SKIPPED.directory, &EVALUATE, 1, "`--on-bad-row skip`");
+}
+
+#[test]
 fn evaluate_skips_malformed_rows() {
     let skip = [&EVALUATE[..], &["--on-bad-row", "skip"]].concat();
     assert_eq!(json(&succeed(&SKIPPED.directory, &skip))["rows"], 298);

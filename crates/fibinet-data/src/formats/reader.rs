@@ -286,13 +286,11 @@ pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, 
     let index = columns
         .iter()
         .position(|column| column == name)
-        .ok_or_else(|| {
-            DataErrorKind::MissingColumn {
-                path: path(),
-                column: name.to_owned(),
-                suggestion: nearest(name, columns.iter().map(String::as_str)),
-                found: columns.join(", "),
-            }
+        .ok_or_else(|| DataErrorKind::MissingColumn {
+            path: path(),
+            column: name.to_owned(),
+            suggestion: nearest(name, columns.iter().map(String::as_str)),
+            found: columns.join(", "),
         })?;
     match reader.unreadable(index) {
         None => Ok(index),

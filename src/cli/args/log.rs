@@ -1,0 +1,33 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use fibinet::data::OnBadRow;
+
+/// `--data` and `--on-bad-row`
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// File or directory of rows, in the format of the training file.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: PathBuf,
+    /// What to do with malformed rows.
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t = MalformedRows::Fail)]
+    pub(crate) on_bad_row: MalformedRows,
+}
+
+/// The choices of `--on-bad-row`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MalformedRows {
+    /// Stop at the first one with an error.
+    Fail,
+    /// Drop them and count them.
+    Skip,
+}
+
+impl From<MalformedRows> for OnBadRow {
+    fn from(choice: MalformedRows) -> Self {
+        match choice {
+            MalformedRows::Fail => Self::Fail,
+            MalformedRows::Skip => Self::Skip,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How a failure ends the process: one message, one hint and one exit code.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use fibinet::data::{DataError, DataErrorKind};
+use fibinet::model::BundleError;
+use fibinet::nn::BackendError;
+use fibinet::train::TrainError;
+
+use super::output::note;
+
+/// A wrong argument, besides the faults that the libraries find.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
+
+/// Tells a person what went wrong, and gives the process's exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    note(&format!("error: {}", message(error)));
+    if let Some(hint) = hint(error) {
+        note(&format!("hint: {hint}"));
+    }
+    ExitCode::from(if is_usage(error) { 2 } else { 1 })
+}
+
+/// Whether the reader of the output has gone away: it wants no more, and that is not a failure. Only
+/// writes fail so.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let system = error.chain().find_map(system_error);
+    system.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// What the system said, if that is the cause.
+fn system_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    if let Some(error) = cause.downcast_ref::<csv::Error>()
+        && let csv::ErrorKind::Io(error) = error.kind()
+    {
+        return Some(error);
+    }
+    if let Some(error) = data_error(cause)
+        && let DataErrorKind::Io { error, .. } = error.kind()
+    {
+        return Some(error);
+    }
+    cause.downcast_ref()
+}
+
+/// The error of the data that an error of a bundle or a run stands for.
+fn data_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DataError> {
+    if let Some(BundleError::Data(error)) = cause.downcast_ref() {
+        return Some(error);
+    }
+    if let Some(TrainError::Data(error) | TrainError::Bundle(BundleError::Data(error))) =
+        cause.downcast_ref()
+    {
+        return Some(error);
+    }
+    cause.downcast_ref()
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<UsageError>()
+            || cause.is::<BackendError>()
+            || cause.downcast_ref().is_some_and(BundleError::is_config)
+            || cause.downcast_ref().is_some_and(TrainError::is_config)
+            || cause.downcast_ref().is_some_and(DataError::is_config)
+    })
+}
+
+/// The error and its causes, each said once: the libraries' messages hold their causes' already.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+/// The flag that helps. Libraries do not know flags.
+fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    let data = error.chain().find_map(data_error);
+    data.filter(|data| data.is_bad_row()).map(|_| {
+        "`--on-bad-row skip`, or `on_bad_row = \"skip\"` under [data], drops malformed rows and counts them"
+    })
+}
