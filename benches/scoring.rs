@@ -16,7 +16,7 @@ use fibinet::data::{
 };
 use fibinet::model::huge_pages::zeroed;
 use fibinet::model::{Bundle, BundleParts, LogitMap, Scorer};
-use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes};
+use fibinet::nn::{Backend, BilinearKind, CtrModelConfig, FiBiNetConfig, FieldSizes};
 use fibinet::train::{TrainConfig, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -80,15 +80,17 @@ fn encoder(directory: &Path) -> Encoder {
 fn scorer(kind: BilinearKind, device: &Device) -> Scorer {
     let directory = tempfile::tempdir().expect("a directory");
     let encoder = encoder(directory.path());
-    let config = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
+    let head = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
         .with_bilinear(kind)
         .with_hidden_units(HIDDEN.to_vec());
+    let model = CtrModelConfig::new(head).into_any();
     let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).expect("proper sizes");
-    let trainer = Trainer::new(&config, sizes, &TrainConfig::default(), device);
+    let train = TrainConfig::default().validate().expect("the defaults");
+    let trainer = Trainer::new(&model, sizes, &train, device);
     let trainer = trainer.expect("a proper config");
     let parts = BundleParts {
         encoder: &encoder,
-        config: &config,
+        model: &model,
         head: &trainer.valid_head(),
         tables: trainer.view(),
         behind: None,

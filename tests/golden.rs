@@ -11,8 +11,8 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fibinet::model::{RowInputs, score};
 use fibinet::nn::{
     Activation, BceLoss, BilinearInteraction, BilinearInteractionConfig, BilinearKind,
-    CombinationConfig, CtrModel, CtrModelConfig, FiBiNet, FieldIds, FieldInputs, FieldSizes, Head,
-    Interaction, Preset, Reduction, SenetConfig,
+    CombinationConfig, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldIds, FieldInputs,
+    FieldSizes, Head, Interaction, Preset, Reduction, SenetConfig,
 };
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
 use safetensors::SafeTensors;
@@ -374,7 +374,7 @@ impl<'a> FullCase<'a> {
         values
     }
 
-    fn config(&self) -> CtrModelConfig {
+    fn config(&self) -> CtrModelConfig<FiBiNetConfig> {
         let shape = |name: &str| self.shape(&format!("param.{name}"));
         let embedding_dim = self.load("emb").shape()[2];
         let num_fields = self.fields.len();
@@ -390,14 +390,20 @@ impl<'a> FullCase<'a> {
         };
         let hidden_units = (0..self.depth).map(|layer| shape(&self.hidden(layer, "weight"))[0]);
         let reduced = shape(&self.names("head.senet.reduce.weight")[0])[0];
-        let tables = self.names("embedding.weight");
-        let field_sizes = tables.iter().map(|name| shape(name)[0]);
-        let fibinet = preset
-            .config(num_fields, embedding_dim)
+        let mut model = preset.config(num_fields, embedding_dim);
+        model.head = model
+            .head
             .with_bilinear(kind)
             .with_hidden_units(hidden_units.collect())
             .with_reduction_ratio(num_fields as f64 / reduced as f64);
-        CtrModelConfig::new(field_sizes.collect(), fibinet)
+        model
+    }
+
+    /// The rows of each field.
+    fn field_sizes(&self) -> Vec<usize> {
+        let tables = self.names("embedding.weight");
+        let rows = |name: &String| self.shape(&format!("param.{name}"))[0];
+        tables.iter().map(rows).collect()
     }
 
     fn model(&self, device: &Device) -> CtrModel<FiBiNet> {
@@ -427,23 +433,22 @@ impl<'a> FullCase<'a> {
             device,
             path: Vec::new(),
         };
-        self.config().init(device).map(&mut load)
+        self.config()
+            .init(self.field_sizes(), device)
+            .map(&mut load)
     }
 
     /// The tables of a model of this case.
     fn tables(&self, model: &CtrModel<FiBiNet>) -> Tables {
-        let CtrModelConfig {
-            field_sizes,
-            fibinet,
-            ..
-        } = self.config();
+        let config = self.config().tables;
+        let embedding = model.embedding.as_ref().expect("embeddings");
         let linear = model.linear.as_ref().expect("a linear part");
         Tables {
-            embedding: to_vec(model.embedding.weight.val().inner()).into(),
+            embedding: to_vec(embedding.weight.val().inner()).into(),
             linear: Some(to_vec(linear.weight.val().inner())),
-            sizes: FieldSizes::new(field_sizes).expect("sizes"),
-            embedding_dim: fibinet.embedding_dim,
-            padding: fibinet.padding,
+            sizes: FieldSizes::new(self.field_sizes()).expect("sizes"),
+            embedding_dim: config.embedding_dim,
+            padding: config.padding,
         }
     }
 
@@ -539,7 +544,8 @@ fn golden_fibinet() {
             let ids = FieldIds::new(Tensor::from_data(ids, &device));
             let labels = Tensor::<1>::from_data(case.load("label").flattened(), &device);
 
-            let embeddings = model.embedding.forward(ids.clone());
+            let table = model.embedding.as_ref().expect("embeddings");
+            let embeddings = table.forward(ids.clone());
             assert_golden(embeddings.clone(), &vectors, &format!("{}.emb", case.case));
             let linear = model.linear.as_ref().expect("a linear part");
             let linear_logit = linear.forward(ids.clone()).unsqueeze_dim::<2>(1);
@@ -548,7 +554,7 @@ fn golden_fibinet() {
                 &vectors,
                 &format!("{}.linear_logit", case.case),
             );
-            let logits = model.forward(ids.clone(), None);
+            let logits = model.forward(ids.clone());
             let column = logits.clone().unsqueeze_dim::<2>(1);
             assert_golden(column.clone(), &vectors, &format!("{}.logit", case.case));
             let probabilities = burn::tensor::activation::sigmoid(column);
@@ -558,8 +564,7 @@ fn golden_fibinet() {
                 true => Reduction::Mean,
                 false => Reduction::Sum,
             };
-            let squares =
-                model.embedding.weight.val().square().sum() + linear.weight.val().square().sum();
+            let squares = table.weight.val().square().sum() + linear.weight.val().square().sum();
             let loss = BceLoss::new(reduction).forward(logits, labels.clone())
                 + squares.mul_scalar(case.l2());
             assert_golden(loss.clone(), &vectors, &format!("{}.loss", case.case));
@@ -613,6 +618,7 @@ fn golden_fibinet_by_rows() {
                 },
                 ..TrainConfig::default()
             };
+            let train = train.validate().expect("proper settings");
             let mut trainer = Trainer::from_parts(tables, model.head.clone(), &train, &device);
             let loss = trainer.step(&RowInputs {
                 ids: case.ids(),
@@ -626,10 +632,10 @@ fn golden_fibinet_by_rows() {
                 let expected: Vec<f32> = case.load("loss").try_to_vec().expect("f32");
                 assert_close(&[loss], &expected, TOLERANCE, case.case);
             }
-            let shape = model.embedding.weight.shape();
             let trained = trainer.current_tables();
-            let table = TensorData::new(trained.embedding.to_f32(), shape);
-            model.embedding.weight = Param::from_tensor(Tensor::from_data(table, &device));
+            let embedding = model.embedding.as_mut().expect("embeddings");
+            let table = TensorData::new(trained.embedding.to_f32(), embedding.weight.shape());
+            embedding.weight = Param::from_tensor(Tensor::from_data(table, &device));
             let weights = trained.linear.expect("a linear part");
             if let Some(linear) = &mut model.linear {
                 let table = TensorData::new(weights, linear.weight.shape());

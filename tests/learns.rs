@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fibinet::data::Pooling;
 use fibinet::model::{PlaceLists, RowInputs};
 use fibinet::nn::{
-    BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction,
+    BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction, TablesConfig,
 };
 use fibinet::train::{
     DenseOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm,
@@ -20,17 +20,18 @@ const ROWS: usize = 16;
 /// Of the weights: one whose gradients are not next to nothing, which the tests that need it assert.
 const SEED: u64 = 40;
 
-fn config() -> CtrModelConfig {
-    let fibinet = FiBiNetConfig::new(FIELD_SIZES.len(), 3)
+fn config() -> CtrModelConfig<FiBiNetConfig> {
+    let head = FiBiNetConfig::new(FIELD_SIZES.len(), 3)
         .with_hidden_units(vec![8, 4])
-        .with_bias(true)
+        .with_bias(true);
+    let tables = TablesConfig::new(3)
         .with_padding(true)
         // Weights large enough for gradients to be.
         .with_embedding_initializer(Initializer::Normal {
             mean: 0.0,
             std: 0.5,
         });
-    CtrModelConfig::new(FIELD_SIZES.to_vec(), fibinet)
+    CtrModelConfig { tables, head }
 }
 
 /// A model whose weights are the same in each run: Burn draws from a state of the whole process, which
@@ -54,7 +55,9 @@ fn model(device: &Device) -> CtrModel<FiBiNet> {
             })
         }
     }
-    config().init(device).map(&mut Draw(SEED))
+    config()
+        .init(FIELD_SIZES.to_vec(), device)
+        .map(&mut Draw(SEED))
 }
 
 /// Rows of step `step`; the third field is a number times its vector.
@@ -81,13 +84,14 @@ fn rows(step: usize) -> RowInputs {
 }
 
 fn forward(model: &CtrModel<FiBiNet>, rows: &RowInputs, device: &Device) -> Tensor<1> {
-    model.forward(rows.field_ids(device), None)
+    model.forward(rows.field_ids(device))
 }
 
 fn tables(model: &CtrModel<FiBiNet>) -> Tables {
+    let embedding = model.embedding.as_ref().expect("embeddings");
     let linear = model.linear.as_ref().expect("a linear part");
     Tables {
-        embedding: to_vec(model.embedding.weight.val().inner()).into(),
+        embedding: to_vec(embedding.weight.val().inner()).into(),
         linear: Some(to_vec(linear.weight.val().inner())),
         sizes: FieldSizes::new(FIELD_SIZES.to_vec()).expect("sizes"),
         embedding_dim: 3,
@@ -154,6 +158,7 @@ fn dense_sgd(rows: fn(usize) -> RowInputs, num_moved: usize) {
             max_gradient_norm: MAX_NORM,
             ..TrainConfig::default()
         };
+        let train = train.validate().expect("proper settings");
         let mut trainer = Trainer::from_parts(before.clone(), model.head.clone(), &train, &device);
         let mut dense = SgdConfig::new().init();
         let mut clipped = 0;
@@ -222,6 +227,7 @@ fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
             max_gradient_norm: 0.0,
             ..TrainConfig::default()
         };
+        let train = train.validate().expect("proper settings");
         let before = tables(&model);
         let num_weights = before.embedding.as_slice().len();
         let mut trainer = Trainer::from_parts(before, model.head.clone(), &train, &device);
@@ -231,7 +237,8 @@ fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
             let rows = rows(step);
             trainer.step(&rows);
             let gradients = gradients(&model, &rows, &device);
-            let id = model.embedding.weight.id;
+            let table = model.embedding.as_ref().expect("embeddings");
+            let id = table.weight.id;
             let of_embedding = to_vec(gradients.get::<2>(id).expect("of the embedding"));
             for (first, gradient) in first_gradients.iter_mut().zip(of_embedding) {
                 if *first == 0.0 {
@@ -274,6 +281,7 @@ fn scoring_and_reading_the_tables_between_steps_change_no_bit() {
             row_update: RowUpdate::Met,
             ..TrainConfig::default()
         };
+        let train = train.validate().expect("proper settings");
         let trained = |reads: bool| {
             let head = model.head.clone();
             let mut trainer = Trainer::from_parts(tables(&model), head, &train, &device);
@@ -311,8 +319,8 @@ fn training_by_rows_learns_what_it_is_shown() {
             learning_rate: 0.02,
             ..TrainConfig::default()
         };
-        let mut trainer =
-            Trainer::new(&config.fibinet, sizes, &train, &device).expect("a proper config");
+        let train = train.validate().expect("proper settings");
+        let mut trainer = Trainer::new(&config, sizes, &train, &device).expect("a proper config");
         let rows = rows(1);
         let first = trainer.step(&rows);
         let last = (0..200).fold(first, |_, _| trainer.step(&rows));
@@ -332,11 +340,13 @@ fn flex_and_ndarray_agree_on_logits() {
         return;
     };
     let model = model(flex);
-    let mut moved = config().init(ndarray);
+    let mut moved = config().init(FIELD_SIZES.to_vec(), ndarray);
     let copy = |weight: &Param<Tensor<2>>| {
         Param::from_tensor(Tensor::from_data(weight.val().into_data(), ndarray))
     };
-    moved.embedding.weight = copy(&model.embedding.weight);
+    if let (Some(to), Some(from)) = (&mut moved.embedding, &model.embedding) {
+        to.weight = copy(&from.weight);
+    }
     moved.head = Module::to_device(model.head.clone(), ndarray);
     if let (Some(moved), Some(linear)) = (&mut moved.linear, &model.linear) {
         moved.weight = copy(&linear.weight);

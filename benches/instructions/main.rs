@@ -19,7 +19,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fibinet::model::{RowInputs, TableDtype};
 use fibinet::nn::{
     BilinearKind, Combination, CombinationConfig, CombinationKind, FiBiNet, FiBiNetConfig,
-    FieldInputs, FieldSizes, Head,
+    FieldInputs, FieldSizes, Head, TablesConfig,
 };
 use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables, TrainConfig, Trainer};
 
@@ -144,8 +144,8 @@ fn sizes() -> FieldSizes {
 /// One step of the row optimizer that meets every other row. Half of these were not met by the step
 /// before, so that [`RowRule::ExactAdam`] has steps to make good.
 fn row_optimizer(rule: RowRule, dtype: TableDtype) {
-    let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM);
-    let mut tables = Tables::new(&model, sizes(), 7, dtype).expect("a proper config");
+    let config = TablesConfig::new(EMBEDDING_DIM);
+    let mut tables = Tables::new(&config, sizes(), 7, dtype).expect("a proper config");
     let mut optimizer = RowOptimizer::new(rule, &tables, 7);
     let met = |rows: &dyn Fn(usize) -> bool| {
         let rows: Vec<usize> = (0..FIELDS * FIELD_ROWS).filter(|row| rows(*row)).collect();
@@ -169,9 +169,10 @@ struct Wide {
 }
 
 impl Head for Wide {
-    fn forward(&self, inputs: FieldInputs) -> Tensor<1> {
-        let [num_rows, ..] = inputs.embeddings.dims();
-        let logits = inputs.embeddings.reshape([num_rows as i32, -1]).sum_dim(1);
+    fn forward(&self, mut inputs: FieldInputs) -> Tensor<1> {
+        let embeddings = inputs.take_embeddings();
+        let [num_rows, ..] = embeddings.dims();
+        let logits = embeddings.reshape([num_rows as i32, -1]).sum_dim(1);
         (logits + self.weight.val().sum().unsqueeze()).squeeze_dim(1)
     }
 }
@@ -183,7 +184,7 @@ fn batch(num_rows: usize) -> RowInputs {
 
 /// One step of training. The gradients have L2, and a global norm that is above its bound.
 fn step<H: Head>(head: H, num_rows: usize, device: &Device) {
-    let config = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
+    let config = TablesConfig::new(EMBEDDING_DIM)
         .with_embedding_initializer(Initializer::Constant { value: 0.1 });
     let tables = Tables::new(&config, sizes(), 7, TableDtype::F32).expect("a proper config");
     let train = TrainConfig {
@@ -192,6 +193,7 @@ fn step<H: Head>(head: H, num_rows: usize, device: &Device) {
         max_gradient_norm: 1e-3,
         ..TrainConfig::default()
     };
+    let train = train.validate().expect("proper settings");
     let mut trainer = Trainer::from_parts(tables, head, &train, device);
     measure(num_rows, batch, |rows| {
         black_box(trainer.step(&rows));

@@ -18,7 +18,7 @@ use burn::tensor::Device;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use fibinet::model::RowInputs;
-use fibinet::nn::{Backend, BilinearKind, FiBiNetConfig, FieldSizes, num_pairs};
+use fibinet::nn::{Backend, BilinearKind, CtrModelConfig, FiBiNetConfig, FieldSizes, num_pairs};
 use fibinet::train::{RowRule, TrainConfig, Trainer};
 
 #[path = "../criteo/mod.rs"]
@@ -104,14 +104,16 @@ impl Shape {
 
     /// A model whose gradients' global norm has this bound; 0: none.
     fn trainer(&self, kind: BilinearKind, max_gradient_norm: f64, device: &Device) -> Trainer {
-        let model = FiBiNetConfig::new(FIELDS, self.dim)
+        let head = FiBiNetConfig::new(FIELDS, self.dim)
             .with_bilinear(kind)
             .with_hidden_units(HIDDEN.to_vec());
+        let model = CtrModelConfig::new(head).into_any();
         let sizes = FieldSizes::new(vec![self.field_rows(); FIELDS]).expect("proper sizes");
         let train = TrainConfig {
             max_gradient_norm,
             ..TrainConfig::default()
         };
+        let train = train.validate().expect("proper settings");
         Trainer::new(&model, sizes, &train, device).expect("a proper config")
     }
 

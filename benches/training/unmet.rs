@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use fibinet::model::TableDtype;
-use fibinet::nn::{FiBiNetConfig, FieldSizes};
+use fibinet::nn::{FieldSizes, TablesConfig};
 use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables};
 
 use crate::criteo::{BATCH, EMBEDDING_DIM, FIELDS, middle};
@@ -51,11 +51,11 @@ struct Turns {
 
 impl Turns {
     fn new() -> Self {
-        let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM);
+        let config = TablesConfig::new(EMBEDDING_DIM);
         let sizes = FieldSizes::new(vec![ROWS / FIELDS; FIELDS]).expect("proper sizes");
         Self {
             optimizers: RULES.map(|rule| {
-                let tables = Tables::new(&model, sizes.clone(), 7, TableDtype::F32);
+                let tables = Tables::new(&config, sizes.clone(), 7, TableDtype::F32);
                 let tables = tables.expect("a proper config");
                 let optimizer = RowOptimizer::new(rule, &tables, 7);
                 (tables, optimizer)

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use fibinet::model::RowInputs;
-use fibinet::nn::{FiBiNetConfig, FieldSizes};
+use fibinet::nn::{CtrModelConfig, FiBiNetConfig, FieldSizes};
 use fibinet::train::{RowRule, TrainConfig, Trainer};
 
 use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, batch, middle};
@@ -48,7 +48,9 @@ fn trainer(num_rows: usize, rule: RowRule, device: &Device) -> Trainer {
         row_optimizer: rule,
         ..TrainConfig::default()
     };
-    let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(HIDDEN.to_vec());
+    let train = train.validate().expect("proper settings");
+    let head = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(HIDDEN.to_vec());
+    let model = CtrModelConfig::new(head).into_any();
     Trainer::new(&model, sizes, &train, device).expect("a proper config")
 }
 

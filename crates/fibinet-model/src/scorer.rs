@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::Device;
 use csv::ByteRecord;
 use fibinet_data::{Batch, DataError, Encoder, LeftOut, OnBadRow, RowReader};
-use fibinet_nn::FiBiNet;
+use fibinet_nn::AnyHead;
 
 use crate::batch_reader::BatchReader;
 use crate::bundle::directory::Bundle;
@@ -19,7 +19,7 @@ use crate::tables::view::{score, score_in};
 #[derive(Debug)]
 pub struct Scorer {
     bundle: Bundle,
-    head: FiBiNet,
+    head: AnyHead,
     device: Device,
     /// What batches that were scored left; as many as were scored at once.
     memory: Mutex<Vec<BatchMemory>>,

@@ -2,38 +2,6 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::{ConfigError, require};
 
-/// What a [`Head`](crate::Head) reads of a batch: the output of the embedding half of a model.
-#[derive(Debug, Clone)]
-pub struct FieldInputs {
-    /// The fields' vectors, `[B, F, K]`; a numeric field's is already multiplied by its value.
-    pub embeddings: Tensor<3>,
-    /// The fields' linear terms `w_i x_i`, `[B, F]`, for heads with a linear part.
-    pub linear: Option<Tensor<2>>,
-    /// Raw numeric values, `[B, N]`, for heads that feed them to their DNN.
-    pub dense: Option<Tensor<2>>,
-}
-
-impl FieldInputs {
-    /// Inputs of embeddings `[B, F, K]` alone.
-    pub fn new(embeddings: Tensor<3>) -> Self {
-        Self {
-            embeddings,
-            linear: None,
-            dense: None,
-        }
-    }
-
-    /// Adds linear terms `[B, F]`.
-    pub fn with_linear(self, linear: Option<Tensor<2>>) -> Self {
-        Self { linear, ..self }
-    }
-
-    /// Adds raw numeric values `[B, N]`.
-    pub fn with_dense(self, dense: Option<Tensor<2>>) -> Self {
-        Self { dense, ..self }
-    }
-}
-
 /// An id at or above its field's number of rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("row {row}, field {field}: id {id} is out of range, the field has {size} rows")]

@@ -36,9 +36,9 @@
 //! let device = Device::flex();
 //! // Three fields with vocabularies of 10, 20 and 30 tokens, 4 numbers an embedding.
 //! let head = FiBiNetConfig::new(3, 4).with_hidden_units(vec![16, 8]);
-//! let model = CtrModelConfig::new(vec![10, 20, 30], head).init(&device);
+//! let model = CtrModelConfig::new(head).init(vec![10, 20, 30], &device);
 //! let ids = Tensor::<2, Int>::from_data([[1, 5, 29], [9, 0, 3]], &device); // [B, F]
-//! let logits = model.forward(FieldIds::new(ids), None); // [B]
+//! let logits = model.forward(FieldIds::new(ids)); // [B]
 //! assert_eq!(logits.dims(), [2]);
 //! # }
 //! ```
@@ -48,18 +48,21 @@ mod backend;
 mod error;
 mod field_ids;
 mod fields;
+mod inputs;
 mod kernels;
 mod layers;
 mod loss;
-mod models;
+pub mod models;
 mod pairs;
 mod suggestion;
+mod tables_config;
 
 pub use activation::Activation;
 pub use backend::{Backend, BackendError};
 pub use error::ConfigError;
 pub use field_ids::{FieldIds, Pooling};
-pub use fields::{FieldInputs, FieldSizes, IdOutOfRange};
+pub use fields::{FieldSizes, IdOutOfRange};
+pub use inputs::{CtrInputs, FieldInputs, InputShape};
 pub use layers::bilinear::{BilinearInteraction, BilinearInteractionConfig, EachMatrices, Fans};
 pub use layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
@@ -71,11 +74,17 @@ pub use layers::pair_product::{PairProduct, PairProductConfig, PairProductKind};
 pub use layers::senet::{Senet, SenetConfig, Squeeze};
 pub use loss::{BceLoss, Reduction};
 pub use models::ctr_model::{CtrModel, CtrModelConfig};
-pub use models::fibinet::{FiBiNet, FiBiNetConfig, Numerics, PairBytes};
-pub use models::head::Head;
-pub use models::preset::Preset;
+pub use models::dnn::{DnnModel, DnnModelConfig, DnnModelSpec};
+pub use models::fibinet::preset::Preset;
+pub use models::fibinet::spec::FiBiNetSpec;
+pub use models::fibinet::{FiBiNet, FiBiNetConfig};
+pub use models::head::{Head, HeadConfig, PairBytes};
+pub use models::lr::{Lr, LrConfig, LrSpec};
+pub use models::registry::{AnyHead, AnyHeadConfig, AnySpec};
+pub use models::spec::{FieldCounts, ModelSpec, SpecVisitor};
 pub use pairs::{BilinearKind, num_pairs};
 pub use suggestion::nearest;
+pub use tables_config::{Numerics, TablesConfig};
 
 #[cfg(test)]
 mod testing;

@@ -13,15 +13,8 @@ pub enum TrainError {
     #[error("{0}")]
     RunFile(String),
     /// A setting of the `[train]` section.
-    #[error("train: `{setting}` must be {rule}, but is {got}")]
-    Setting {
-        /// The setting.
-        setting: &'static str,
-        /// What it must be.
-        rule: &'static str,
-        /// The value met.
-        got: String,
-    },
+    #[error("train: {0}")]
+    Train(#[source] ConfigError),
     /// A setting of the `[data]` section.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -88,7 +81,7 @@ impl TrainError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::RunFile(_)
-            | Self::Setting { .. }
+            | Self::Train(_)
             | Self::Schema(_)
             | Self::Model(_)
             | Self::Backend(_) => true,

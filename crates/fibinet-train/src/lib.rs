@@ -17,7 +17,8 @@ mod run;
 mod trainer;
 
 pub use config::{
-    Calibration, DenseOptimizer, ModelConfig, Monitor, RowUpdate, RunConfig, TrainConfig,
+    Calibration, DenseOptimizer, Monitor, RowUpdate, RunConfig, RunSettings, TrainConfig,
+    TrainSettings,
 };
 pub use error::{NotFinite, TrainError};
 pub use metrics::auc::auc;

@@ -4,10 +4,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
 use fibinet_model::{RowInputs, RowsBehind, TableView, score};
 use fibinet_nn::{
-    BceLoss, ConfigError, FiBiNet, FiBiNetConfig, FieldInputs, FieldSizes, Head, Reduction,
+    AnyHead, BceLoss, ConfigError, CtrModelConfig, FieldInputs, FieldSizes, Head, HeadConfig,
+    Reduction,
 };
 
-use crate::config::TrainConfig;
+use crate::config::TrainSettings;
 use crate::optim::head::optimizer::HeadOptimizer;
 use crate::optim::rows::gradients::RowGradients;
 use crate::optim::rows::optimizer::{RowOptimizer, RowRule};
@@ -17,7 +18,7 @@ use crate::optim::rows::tables::Tables;
 use crate::run::step_times::{Laps, StepTimes};
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
-pub struct Trainer<H = FiBiNet> {
+pub struct Trainer<H = AnyHead> {
     /// Rows may lie behind the steps done.
     tables: Tables,
     /// None only while a step moves it.
@@ -27,38 +28,38 @@ pub struct Trainer<H = FiBiNet> {
     /// Of the last step's batch, for their buffers.
     segments: Segments,
     row_gradients: RowGradients,
-    config: TrainConfig,
+    config: TrainSettings,
     device: Device,
     steps: u64,
     /// Of the last step.
     times: StepTimes,
 }
 
-impl Trainer<FiBiNet> {
+impl<H: Head> Trainer<H> {
     /// A model with drawn weights. The same config, fields and seed draw the same ones.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] for a setting that no model can be built with.
-    pub fn new(
-        model: &FiBiNetConfig,
+    pub fn new<C: HeadConfig<Head = H>>(
+        model: &CtrModelConfig<C>,
         sizes: FieldSizes,
-        config: &TrainConfig,
+        config: &TrainSettings,
         device: &Device,
     ) -> Result<Self, ConfigError> {
         let device = device.clone().inner();
-        let tables = Tables::new(model, sizes, mix_seed(config.seed, 0), config.table_dtype)?;
+        model.validate()?;
+        let seed = mix_seed(config.seed, 0);
+        let tables = Tables::new(&model.tables, sizes, seed, config.table_dtype)?;
         device.seed(mix_seed(config.seed, 1));
-        let head = model.try_init(&device.clone().autodiff())?;
+        let head = model.head.try_init(&device.clone().autodiff())?;
         draw_in_order(&head);
         Ok(Self::from_parts(tables, head, config, &device))
     }
-}
 
-impl<H: Head> Trainer<H> {
     /// A model with given weights, of any head; the head is on the autodiff side of `device`. The tables'
     /// numbers are of the type that they are, whatever the config says.
-    pub fn from_parts(tables: Tables, head: H, config: &TrainConfig, device: &Device) -> Self {
+    pub fn from_parts(tables: Tables, head: H, config: &TrainSettings, device: &Device) -> Self {
         let rule = match config.row_update.taken(tables.sizes.num_rows()) {
             // Where each step moves each row none is left behind, and the two are one.
             RowsTaken::All if config.row_optimizer == RowRule::ExactAdam => RowRule::LazyAdam,
@@ -107,7 +108,7 @@ impl<H: Head> Trainer<H> {
 
     /// Another learning rate from the next step on.
     pub fn set_learning_rate(&mut self, rate: f64) {
-        self.config.learning_rate = rate;
+        self.config.set_learning_rate(rate);
     }
 
     /// The logits of a batch, `[B]`, by a head of [`valid_head`](Self::valid_head): with rows up to date
@@ -183,8 +184,9 @@ impl<H: Head> Trainer<H> {
         };
         let inputs = self.tables.view().field_inputs(rows, &self.device);
         self.times.gather = laps.lap();
-        let leaf = |tensor: Tensor<3>| Tensor::from_inner(tensor).require_grad();
-        let embeddings = leaf(inputs.embeddings);
+        let embeddings = inputs
+            .embeddings
+            .map(|vectors| Tensor::<3>::from_inner(vectors).require_grad());
         let linear = inputs
             .linear
             .map(|terms| Tensor::<2>::from_inner(terms).require_grad());
@@ -204,14 +206,16 @@ impl<H: Head> Trainer<H> {
             self.times.backward = laps.lap();
             return value;
         }
-        let embedding = embeddings.grad_remove(&mut gradients);
-        let embedding = to_vec(embedding.expect("the head reads every field"));
+        // A head may leave either unread, which then has no gradient.
+        let embedding = embeddings
+            .and_then(|vectors| vectors.grad_remove(&mut gradients))
+            .map(to_vec);
         let linear = linear
             .and_then(|terms| terms.grad_remove(&mut gradients))
             .map(to_vec);
         let dense = GradientsParams::from_grads(gradients, self.head());
         self.times.backward = laps.lap();
-        self.apply(rows, &embedding, linear.as_deref(), dense, laps);
+        self.apply(rows, embedding.as_deref(), linear.as_deref(), dense, laps);
         value
     }
 
@@ -219,13 +223,21 @@ impl<H: Head> Trainer<H> {
     fn apply(
         &mut self,
         rows: &RowInputs,
-        embedding: &[f32],
+        embedding: Option<&[f32]>,
         linear: Option<&[f32]>,
         dense: GradientsParams,
         mut laps: Laps,
     ) {
         let config = &self.config;
         let l2 = config.embedding_l2;
+        let zeros = match embedding {
+            Some(_) => Vec::new(),
+            None => vec![
+                0.0;
+                rows.num_rows * self.tables.sizes.num_fields() * self.tables.embedding_dim
+            ],
+        };
+        let embedding = embedding.unwrap_or(&zeros);
         self.row_gradients
             .sum(&self.tables, rows, &self.segments, embedding, linear, l2);
         self.times.row_optimizer += laps.lap();
@@ -253,7 +265,7 @@ fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 /// Draws every parameter now, in the module's order. Left alone each is drawn when it is first
 /// read, and the order of reading would decide the draws.
-fn draw_in_order(head: &FiBiNet) {
+fn draw_in_order(head: &impl Module) {
     struct Draw;
     impl ModuleVisitor for Draw {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -271,8 +283,10 @@ mod tests {
     use std::ops::Range;
     use std::path::Path;
 
+    use crate::config::TrainConfig;
     use fibinet_data::{DataConfig, Encoder, prepare};
     use fibinet_model::{Bundle, BundleParts, LogitMap, TableDtype};
+    use fibinet_nn::FiBiNetConfig;
     use serde_json::json;
 
     const FIELDS: usize = 2;
@@ -307,7 +321,7 @@ mod tests {
         prepared.unwrap().encoder
     }
 
-    fn numbers(head: &FiBiNet) -> Vec<f32> {
+    fn numbers(head: &AnyHead) -> Vec<f32> {
         struct Numbers(Vec<f32>);
         impl ModuleVisitor for Numbers {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -332,9 +346,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
         let encoder = encoder(directory);
-        let model = FiBiNetConfig::new(FIELDS, 2).with_hidden_units(vec![4]);
+        let head = FiBiNetConfig::new(FIELDS, 2).with_hidden_units(vec![4]);
+        let model = CtrModelConfig::new(head).into_any();
         let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).unwrap();
-        let initial = model.init(&device.clone().autodiff());
+        let initial = model.head.try_init(&device.clone().autodiff()).unwrap();
         draw_in_order(&initial);
         for dtype in [TableDtype::F32, TableDtype::Bf16, TableDtype::F16] {
             let train = TrainConfig {
@@ -343,8 +358,9 @@ mod tests {
                 table_dtype: dtype,
                 ..TrainConfig::default()
             };
+            let train = train.validate().unwrap();
             let [mut written, mut unwritten] = [(); 2].map(|()| {
-                let tables = Tables::new(&model, sizes.clone(), 7, dtype).unwrap();
+                let tables = Tables::new(&model.tables, sizes.clone(), 7, dtype).unwrap();
                 Trainer::from_parts(tables, initial.clone(), &train, &device)
             });
             for step in 1..=STEPS {
@@ -357,7 +373,7 @@ mod tests {
                 let head = written.valid_head();
                 let parts = BundleParts {
                     encoder: &encoder,
-                    config: &model,
+                    model: &model,
                     head: &head,
                     tables: written.view(),
                     behind: written.rows_behind(),

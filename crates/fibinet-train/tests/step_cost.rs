@@ -13,7 +13,9 @@ use fibinet_model::{
     Bundle, BundleError, BundleParts, LogitMap, RowInputs, RowsBehind, ScoreOptions, Scorer,
     TableDtype, TableView, score,
 };
-use fibinet_nn::{Backend, FiBiNetConfig, FieldSizes, num_pairs};
+use fibinet_nn::{
+    AnyHeadConfig, Backend, CtrModelConfig, FiBiNetConfig, FieldSizes, HeadConfig, num_pairs,
+};
 use fibinet_train::{RowGradients, RowOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer};
 
 mod counting;
@@ -66,8 +68,14 @@ struct Cost {
     model_bytes: usize,
 }
 
+/// FiBiNET with one hidden layer.
+fn model(fields: usize, embedding_dim: usize, units: usize) -> CtrModelConfig<AnyHeadConfig> {
+    let head = FiBiNetConfig::new(fields, embedding_dim).with_hidden_units(vec![units]);
+    CtrModelConfig::new(head).into_any()
+}
+
 fn cost(field_rows: usize, rule: RowRule, update: RowUpdate, dtype: TableDtype) -> Cost {
-    let model = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(vec![8]);
+    let model = model(FIELDS, EMBEDDING_DIM, 8);
     let sizes = FieldSizes::new(vec![field_rows; FIELDS]).expect("proper sizes");
     let train = TrainConfig {
         row_optimizer: rule,
@@ -76,6 +84,7 @@ fn cost(field_rows: usize, rule: RowRule, update: RowUpdate, dtype: TableDtype) 
         embedding_l2: 1e-4,
         ..TrainConfig::default()
     };
+    let train = train.validate().expect("proper settings");
     let backend = Backend::compiled().next().expect("a backend");
     let device = backend.device().expect("its device");
     let start = allocated();
@@ -108,9 +117,9 @@ fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
         return;
     };
     let device = flex.device().expect("its device");
-    let model = FiBiNetConfig::new(FIELDS, 8).with_hidden_units(vec![128]);
+    let model = model(FIELDS, 8, 128);
     let sizes = FieldSizes::new(vec![100; FIELDS]).expect("proper sizes");
-    let train = TrainConfig::default();
+    let train = TrainConfig::default().validate().expect("the defaults");
     let trainer = Trainer::new(&model, sizes, &train, &device).expect("a proper config");
     let head = trainer.valid_head();
     let score = |num_rows: usize| {
@@ -167,13 +176,13 @@ fn encoder(directory: &Path, num_rows: usize) -> Encoder {
 
 /// The scorer of a bundle in a directory, with a log of `num_rows` rows.
 fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
-    let config = FiBiNetConfig::new(SCORED_FIELDS, 8).with_hidden_units(vec![128]);
+    let model = model(SCORED_FIELDS, 8, 128);
     let sizes = FieldSizes::new(vec![100; SCORED_FIELDS]).expect("proper sizes");
-    let train = TrainConfig::default();
-    let trainer = Trainer::new(&config, sizes, &train, device).expect("a proper config");
+    let train = TrainConfig::default().validate().expect("the defaults");
+    let trainer = Trainer::new(&model, sizes, &train, device).expect("a proper config");
     let parts = BundleParts {
         encoder: &encoder(directory, num_rows),
-        config: &config,
+        model: &model,
         head: &trainer.valid_head(),
         tables: trainer.view(),
         behind: None,
@@ -241,9 +250,9 @@ fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usi
     let directory = tempfile::tempdir().expect("a directory");
     let backend = Backend::compiled().next().expect("a backend");
     let device = backend.device().expect("its device");
-    let config = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM).with_hidden_units(vec![8]);
+    let model = model(FIELDS, EMBEDDING_DIM, 8);
     let sizes = FieldSizes::new(vec![field_rows; FIELDS]).expect("proper sizes");
-    let mut tables = Tables::new(&config, sizes, 0, dtype).expect("a proper config");
+    let mut tables = Tables::new(&model.tables, sizes, 0, dtype).expect("a proper config");
     let mut optimizer = RowOptimizer::new(rule, &tables, 0);
     let num_rows = field_rows * FIELDS;
     let gradients = RowGradients {
@@ -257,8 +266,8 @@ fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usi
     let leaves = optimizer.leaves_rows_behind();
     let parts = BundleParts {
         encoder: &encoder(directory.path(), 1),
-        config: &config,
-        head: &config.init(&device),
+        model: &model,
+        head: &model.head.try_init(&device).expect("a proper config"),
         tables: tables.view(),
         behind: leaves.then_some(&optimizer as &dyn RowsBehind),
         output: LogitMap::IDENTITY,

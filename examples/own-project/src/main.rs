@@ -52,7 +52,7 @@ struct Clicks {
 
 impl Clicks {
     fn judge(&self, rows: Rows) -> RegressionOutput {
-        let logits = self.model.forward(FieldIds::new(rows.ids), None);
+        let logits = self.model.forward(FieldIds::new(rows.ids));
         let loss = BceLoss::new(Reduction::Mean).forward(logits.clone(), rows.clicks.clone());
         RegressionOutput::new(loss, logits.unsqueeze_dim(1), rows.clicks.unsqueeze_dim(1))
     }
@@ -109,9 +109,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     device.seed(2019);
     let fibinet = FiBiNetConfig::new(4, 8).with_hidden_units(vec![32, 16]);
-    let config = CtrModelConfig::new(FIELD_SIZES.to_vec(), fibinet);
+    let config = CtrModelConfig::new(fibinet);
     let model = Clicks {
-        model: config.try_init(&device.clone().autodiff())?,
+        model: config.try_init(FIELD_SIZES.to_vec(), &device.clone().autodiff())?,
     };
     let before = loss(&model.valid(), &device);
 

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use fibinet::model::{Bundle, Scorer};
-use serde_json::json;
+use fibinet::nn::{AnyHeadConfig, CtrModelConfig, HeadConfig};
+use serde_json::{Value, json};
 
 use crate::cli::args::DeviceArgs;
 use crate::cli::output::print_bytes;
@@ -30,13 +31,16 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
         &DeviceArgs::from_environment()?,
     )?;
     let bundle = scorer.bundle();
-    let config = &bundle.config;
+    let CtrModelConfig {
+        tables: asked,
+        head,
+    } = &bundle.model;
     let tables = bundle.tables();
     let (table_numbers, table_bytes) = (tables.num_params(), tables.num_bytes());
     let table_dtype = tables.embedding.dtype();
     let layout = bundle.encoder.layout();
     let bytes = bytes_below(&args.run)?;
-    let pairs = config.pair_bytes(ROWS, rayon::current_num_threads());
+    let pairs = head.pair_bytes(ROWS, rayon::current_num_threads());
     if args.json {
         let fields: Vec<_> = layout
             .iter()
@@ -50,16 +54,16 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
                 "head_parameters": scorer.num_params() - table_numbers,
                 "table_bytes": table_bytes,
                 "table_dtype": table_dtype,
-                "pair_bytes": {
+                "pair_bytes": pairs.map(|pairs| json!({
                     "rows": ROWS,
                     "array": pairs.array,
                     "scoring_at_once": pairs.fused.map(|[scoring, _]| scoring),
                     "training_at_once": pairs.fused.map(|[_, training]| training),
-                },
+                })),
                 "bytes": bytes,
                 "output": bundle.output,
                 "negative_rate": bundle.negative_rate,
-                "model": config,
+                "model": settings(&bundle.model)?,
             })
             .to_string(),
         );
@@ -74,7 +78,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     }
     lines.push(String::new());
     let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
-    let pairs = match pairs.fused {
+    let pairs = pairs.map(|pairs| match pairs.fused {
         Some([scoring, training]) => format!(
             "{} as an array; at most {} at once on flex, {} in training",
             mebibytes(pairs.array as f64),
@@ -85,11 +89,13 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
             "{}, in training as much for their gradient",
             mebibytes(pairs.array as f64)
         ),
-    };
-    for (name, value) in [
-        ("embedding dimension", config.embedding_dim.to_string()),
-        ("bilinear", format!("{:?}", config.bilinear)),
-        ("hidden units", format!("{:?}", config.hidden_units)),
+    });
+    let mut facts = vec![("model", head.name().to_owned())];
+    if asked.embedding_dim > 0 {
+        facts.push(("embedding dimension", asked.embedding_dim.to_string()));
+    }
+    facts.extend(head.describe());
+    facts.extend([
         ("parameters", scorer.num_params().to_string()),
         (
             "of them in tables",
@@ -98,13 +104,16 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
                 mebibytes(table_bytes as f64)
             ),
         ),
-        ("pairs of 2,048 rows", pairs),
+    ]);
+    facts.extend(pairs.map(|pairs| ("pairs of 2,048 rows", pairs)));
+    facts.extend([
         (
             "logits",
             format!("{:.4} z {:+.4}", bundle.output.scale, bundle.output.shift),
         ),
         ("on disk", mebibytes(bytes as f64)),
-    ] {
+    ]);
+    for (name, value) in facts {
         lines.push(format!("{name:<24} {value}"));
     }
     print(&lines.join("\n"))
@@ -112,6 +121,20 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
 
 fn print(text: &str) -> Result<()> {
     print_bytes(format!("{text}\n").as_bytes())
+}
+
+/// The settings of the tables and of the head side by side, as the run file has them.
+fn settings(model: &CtrModelConfig<AnyHeadConfig>) -> Result<serde_json::Map<String, Value>> {
+    let mut settings = serde_json::Map::new();
+    for half in [
+        serde_json::to_value(&model.tables)?,
+        serde_json::to_value(&model.head)?,
+    ] {
+        if let Value::Object(half) = half {
+            settings.extend(half);
+        }
+    }
+    Ok(settings)
 }
 
 fn bytes_below(directory: &Path) -> Result<u64> {

@@ -35,7 +35,7 @@ pub(crate) struct PrepareJob {
 impl PrepareArgs {
     pub(crate) fn check(self) -> Result<PrepareJob> {
         Ok(PrepareJob {
-            data: self.run_file.read()?.validate()?,
+            data: self.run_file.read()?.validate()?.data,
             cache: self.cache.directory(&self.run_file.config),
             printer: self.json.printer(),
         })

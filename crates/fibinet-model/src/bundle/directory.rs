@@ -6,11 +6,11 @@ use burn::module::Module;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
 use fibinet_data::{Encoder, MappedFile};
-use fibinet_nn::{FiBiNet, FiBiNetConfig, FieldSizes};
+use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig, FieldSizes, HeadConfig, TablesConfig};
 use safetensors::SafeTensors;
-use serde::{Deserialize, Serialize};
 
 use crate::bundle::logit_map::LogitMap;
+use crate::bundle::manifest::{FORMAT, Manifest};
 use crate::bundle::staging::{CHECKSUMS, verify};
 use crate::error::BundleError;
 use crate::inputs::plan::FieldPlan;
@@ -18,10 +18,6 @@ use crate::tables::table_file::{EMBEDDING, LINEAR, RowsBehind, write_tables};
 use crate::tables::table_slice::{TableDtype, TableSlice};
 use crate::tables::view::TableView;
 
-/// The newest format that this program reads, that of tables of 16-bit numbers.
-const FORMAT: i64 = 3;
-/// The format of tables of f32, which programs before them read too.
-const FORMAT_F32: i64 = 2;
 const MANIFEST: &str = "bundle.toml";
 const ENCODER: &str = "encoder";
 const HEAD: &str = "head.safetensors";
@@ -31,7 +27,7 @@ const TABLES: &str = "tables.safetensors";
 ///
 /// | file | what |
 /// |---|---|
-/// | `bundle.toml` | the format's version and the model's settings |
+/// | `bundle.toml` | the format's version, the model's name and settings |
 /// | `encoder/` | the fitted encoder: fields and vocabularies |
 /// | `head.safetensors` | the head's weights, as Burn's `SafetensorsStore` reads them |
 /// | `tables.safetensors` | `embedding.weight` `[V, K]`, F32, BF16 or F16, and `linear.weight` `[V, 1]`, F32, mapped |
@@ -43,7 +39,7 @@ pub struct Bundle {
     /// The fitted encoder.
     pub encoder: Encoder,
     /// The model's settings.
-    pub config: FiBiNetConfig,
+    pub model: CtrModelConfig<AnyHeadConfig>,
     /// How batches become inputs.
     pub plan: FieldPlan,
     /// What the head's logits go through.
@@ -61,9 +57,9 @@ pub struct BundleParts<'a> {
     /// The fitted encoder.
     pub encoder: &'a Encoder,
     /// The model's settings.
-    pub config: &'a FiBiNetConfig,
+    pub model: &'a CtrModelConfig<AnyHeadConfig>,
     /// The head, as `Module::valid` gives it.
-    pub head: &'a FiBiNet,
+    pub head: &'a AnyHead,
     /// The tables.
     pub tables: TableView<'a>,
     /// What their rows still lack, where an optimizer leaves rows behind.
@@ -72,22 +68,6 @@ pub struct BundleParts<'a> {
     pub output: LogitMap,
     /// The share of the negatives that the training log kept.
     pub negative_rate: f64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    format: i64,
-    program: String,
-    #[serde(default)]
-    output: LogitMap,
-    #[serde(default = "all_negatives")]
-    negative_rate: f64,
-    fibinet: FiBiNetConfig,
-}
-
-fn all_negatives() -> f64 {
-    1.0
 }
 
 #[derive(Debug)]
@@ -116,14 +96,11 @@ impl BundleParts<'_> {
     /// Where a file cannot be written.
     pub fn write_settings(&self, directory: &Path) -> Result<(), BundleError> {
         let manifest = Manifest {
-            format: match self.tables.embedding.dtype() {
-                TableDtype::F32 => FORMAT_F32,
-                TableDtype::Bf16 | TableDtype::F16 => FORMAT,
-            },
+            format: FORMAT,
             program: concat!("fibinet ", env!("CARGO_PKG_VERSION")).to_owned(),
             output: self.output,
             negative_rate: self.negative_rate,
-            fibinet: self.config.clone(),
+            model: self.model.clone(),
         };
         let path = directory.join(MANIFEST);
         let text = toml::to_string(&manifest).map_err(|error| BundleError::write(&path)(&error))?;
@@ -187,30 +164,31 @@ impl Bundle {
     pub fn open_unchecked(path: &Path) -> Result<Self, BundleError> {
         let manifest_path = path.join(MANIFEST);
         let text = fs::read_to_string(&manifest_path).map_err(BundleError::io(&manifest_path))?;
-        let manifest: Manifest =
-            toml::from_str(&text).map_err(|error| BundleError::damaged(&manifest_path, error))?;
+        let manifest =
+            Manifest::parse(&text).map_err(|error| BundleError::damaged(&manifest_path, error))?;
         let LogitMap { scale, shift } = manifest.output;
         let rate = manifest.negative_rate;
         if !(scale > 0.0 && scale.is_finite() && shift.is_finite() && rate > 0.0 && rate <= 1.0) {
             let reason = "`output` or `negative_rate` is out of range";
             return Err(BundleError::damaged(&manifest_path, reason));
         }
-        let config = manifest.fibinet;
-        config.validate()?;
+        let model = manifest.model;
+        model.validate()?;
         let encoder = Encoder::open(&path.join(ENCODER))?;
-        let plan = FieldPlan::new(&encoder.layout(), config.numerics)?;
+        let plan = FieldPlan::new(&encoder.layout(), model.tables.numerics)?;
+        let inputs = model.head.inputs();
         let fits =
-            plan.sizes().num_fields() == config.num_fields && plan.num_dense() == config.num_dense;
+            plan.sizes().num_fields() == inputs.num_fields && plan.num_dense() == inputs.num_dense;
         if !fits {
             return Err(BundleError::damaged(
                 &manifest_path,
                 "the model's fields are not the encoder's",
             ));
         }
-        let tables = MappedTables::open(&path.join(TABLES), plan.sizes(), &config)?;
+        let tables = MappedTables::open(&path.join(TABLES), plan.sizes(), &model.tables)?;
         Ok(Self {
             encoder,
-            config,
+            model,
             plan,
             output: manifest.output,
             negative_rate: rate,
@@ -234,8 +212,8 @@ impl Bundle {
                 .as_ref()
                 .map(|range| bytemuck::cast_slice(&file[range.clone()])),
             sizes: self.plan.sizes(),
-            embedding_dim: self.config.embedding_dim,
-            padding: self.config.padding,
+            embedding_dim: self.model.tables.embedding_dim,
+            padding: self.model.tables.padding,
         }
     }
 
@@ -244,9 +222,9 @@ impl Bundle {
     /// # Errors
     ///
     /// Where the weights cannot be read or are of another model.
-    pub fn head(&self, device: &Device) -> Result<FiBiNet, BundleError> {
+    pub fn head(&self, device: &Device) -> Result<AnyHead, BundleError> {
         let path = self.path.join(HEAD);
-        let mut head = self.config.try_init(device)?;
+        let mut head = self.model.head.try_init(device)?;
         // The store matches every weight by path and shape, and fails where one is missing.
         let mut store = SafetensorsStore::from_file(&path);
         head.load_from(&mut store)
@@ -255,13 +233,13 @@ impl Bundle {
     }
 
     /// Trained numbers: the head's and the tables'.
-    pub fn num_params(head: &FiBiNet, tables: &TableView<'_>) -> usize {
+    pub fn num_params(head: &AnyHead, tables: &TableView<'_>) -> usize {
         head.num_params() + tables.num_params()
     }
 }
 
 impl MappedTables {
-    fn open(path: &Path, sizes: &FieldSizes, config: &FiBiNetConfig) -> Result<Self, BundleError> {
+    fn open(path: &Path, sizes: &FieldSizes, config: &TablesConfig) -> Result<Self, BundleError> {
         // SAFETY: a bundle's files are renamed into place and never written to.
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
         let file = unsafe { MappedFile::open(path) }.map_err(BundleError::io(path))?;
@@ -294,7 +272,10 @@ impl MappedTables {
                 .map_err(|error| BundleError::damaged(path, error))?;
             Ok::<_, BundleError>((dtype, range))
         };
-        let (dtype, embedding) = table(EMBEDDING, config.embedding_dim, &TableDtype::ALL)?;
+        let (dtype, embedding) = match config.embedding_dim {
+            0 => (TableDtype::F32, 0..0),
+            dim => table(EMBEDDING, dim, &TableDtype::ALL)?,
+        };
         let linear = match config.linear {
             true => Some(table(LINEAR, 1, &[TableDtype::F32])?.1),
             false => None,
@@ -321,11 +302,7 @@ fn check_format(path: &Path) -> Result<(), BundleError> {
     }
     let manifest = path.join(MANIFEST);
     let text = fs::read_to_string(&manifest).map_err(BundleError::io(&manifest))?;
-    let format = text
-        .parse::<toml::Table>()
-        .ok()
-        .and_then(|table| table.get("format").and_then(toml::Value::as_integer));
-    match format {
+    match Manifest::format_of(&text) {
         Some(got) if got > FORMAT => Err(BundleError::Newer {
             path: path.to_owned(),
             got,

@@ -2,4 +2,5 @@
 
 pub(crate) mod directory;
 pub(crate) mod logit_map;
+pub(crate) mod manifest;
 pub(crate) mod staging;

@@ -70,7 +70,10 @@ mod tests {
                 embedding_dim: 3,
                 padding,
             };
-            let gathered = view.field_inputs(rows, &device).embeddings.into_data();
+            let gathered = view
+                .field_inputs(rows, &device)
+                .take_embeddings()
+                .into_data();
             let looked_up = layer.forward(rows.field_ids(&device)).into_data();
             looked_up.assert_eq(&gathered, true);
         }

@@ -14,7 +14,7 @@ impl InputMemory {
     /// Takes the memory of inputs that nothing else holds any more; what something still holds is
     /// copied.
     pub fn take_back(&mut self, inputs: FieldInputs) {
-        self.embeddings = numbers(inputs.embeddings);
+        self.embeddings = inputs.embeddings.map(numbers).unwrap_or_default();
         self.linear = inputs.linear.map(numbers).unwrap_or_default();
         self.dense = inputs.dense.map(numbers).unwrap_or_default();
     }
@@ -44,7 +44,7 @@ mod tests {
         let tensor = Tensor::from_data(TensorData::new(vectors, [1, 3, 2]), &device);
         let inputs = FieldInputs::new(tensor);
         let used = inputs.clone();
-        drop(inputs.embeddings * 2.0);
+        drop(inputs.embeddings.expect("embeddings") * 2.0);
         let mut memory = InputMemory::default();
         memory.take_back(used);
         assert_eq!(memory.embeddings, [1.0; 6]);

@@ -87,7 +87,10 @@ fn write(path: &Path, tables: &TableView<'_>, behind: Option<&dyn RowsBehind>) -
     if let Some(weights) = tables.linear {
         write(TableSlice::F32(weights), 1, &linear)?;
     }
-    write(tables.embedding, dim, &embedding)
+    match dim {
+        0 => Ok(()),
+        dim => write(tables.embedding, dim, &embedding),
+    }
 }
 
 /// The length of the header, and the header, filled up with spaces so that numbers are aligned. The
@@ -104,8 +107,8 @@ fn header(num_rows: usize, dim: usize, dtype: TableDtype, linear: bool) -> Vec<u
         )
     };
     let linear = linear.then(|| entry(LINEAR, TableDtype::F32, 1));
-    let embedding = entry(EMBEDDING, dtype, dim);
-    let entries: Vec<String> = linear.into_iter().chain([embedding]).collect();
+    let embedding = (dim > 0).then(|| entry(EMBEDDING, dtype, dim));
+    let entries: Vec<String> = linear.into_iter().chain(embedding).collect();
     let text = format!("{{{}}}", entries.join(","));
     let len = text.len().next_multiple_of(8);
     let mut header = (len as u64).to_le_bytes().to_vec();

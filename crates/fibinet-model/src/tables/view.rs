@@ -21,7 +21,7 @@ pub struct TableView<'a> {
     pub linear: Option<&'a [f32]>,
     /// The fields' rows.
     pub sizes: &'a FieldSizes,
-    /// `K`.
+    /// `K`; 0 without an embedding table.
     pub embedding_dim: usize,
     /// Whether row 0 of each field is a padding row, which reads as zeros.
     pub padding: bool,
@@ -46,8 +46,11 @@ impl TableView<'_> {
     ) -> FieldInputs {
         let (batch, fields) = (rows.num_rows, self.sizes.num_fields());
         let dim = self.embedding_dim;
-        let embeddings = self.gather(self.embedding, dim, rows, take(&mut memory.embeddings));
-        let embeddings = TensorData::new(embeddings, [batch, fields, dim]);
+        let embeddings = (dim > 0).then(|| {
+            let memory = take(&mut memory.embeddings);
+            let vectors = self.gather(self.embedding, dim, rows, memory);
+            Tensor::from_data(TensorData::new(vectors, [batch, fields, dim]), device)
+        });
         let linear = self.linear.map(|linear| {
             let memory = take(&mut memory.linear);
             let terms = self.gather(TableSlice::F32(linear), 1, rows, memory);
@@ -60,9 +63,11 @@ impl TableView<'_> {
             let shape = [batch, dense.len() / batch.max(1)];
             Tensor::from_data(TensorData::new(numbers, shape), device)
         });
-        FieldInputs::new(Tensor::from_data(embeddings, device))
-            .with_linear(linear)
-            .with_dense(dense)
+        FieldInputs {
+            embeddings,
+            linear,
+            dense,
+        }
     }
 
     /// The rows of a table of `width` numbers a row, times their values, `[B, F, width]`.

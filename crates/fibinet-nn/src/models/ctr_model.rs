@@ -1,90 +1,111 @@
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require};
-use crate::field_ids::FieldIds;
-use crate::fields::FieldInputs;
-use crate::layers::feature_embedding::{FeatureEmbedding, FeatureEmbeddingConfig};
-use crate::layers::linear_logit::{LinearLogit, LinearLogitConfig};
-use crate::models::fibinet::{FiBiNet, FiBiNetConfig};
-use crate::models::head::Head;
+use crate::inputs::{CtrInputs, FieldInputs};
+use crate::layers::feature_embedding::FeatureEmbedding;
+use crate::layers::linear_logit::LinearLogit;
+use crate::models::head::{Head, HeadConfig};
+use crate::models::registry::AnyHeadConfig;
+use crate::tables_config::TablesConfig;
 
-/// Settings of a whole FiBiNET, [`CtrModel<FiBiNet>`](CtrModel).
+/// Settings of a whole model: its tables and its head.
 ///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `field_sizes` | – | rows of each field | as many as `fibinet.num_fields` |
-/// | `fibinet` | – | everything else | |
-#[derive(Config, Debug)]
-pub struct CtrModelConfig {
-    /// Rows of each field.
-    pub field_sizes: Vec<usize>,
-    /// Everything else.
-    pub fibinet: FiBiNetConfig,
+/// | name | default | purpose |
+/// |---|---|---|
+/// | `tables` | those that the head reads | what the embedding half is |
+/// | `head` | – | what the dense half is |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CtrModelConfig<C> {
+    /// The embedding half.
+    pub tables: TablesConfig,
+    /// The dense half.
+    pub head: C,
 }
 
 /// A CTR model as an ordinary Burn module: tables in front of a [`Head`].
 ///
 /// It trains in anybody's loop, with dense gradients over the tables. For large vocabularies
-/// `fibinet-train` takes the head alone and updates the rows that a batch meets.
+/// `fibinet-train` takes the head alone and updates the table rows that a batch touches.
 #[derive(Module, Debug)]
 pub struct CtrModel<H> {
-    /// The embedding table.
-    pub embedding: FeatureEmbedding,
-    /// The linear weights.
+    /// The embedding table; `None` if the tables have no embedding dimension.
+    pub embedding: Option<FeatureEmbedding>,
+    /// The linear weights; `None` without a linear part.
     pub linear: Option<LinearLogit>,
     /// The dense half.
     pub head: H,
 }
 
-impl CtrModelConfig {
-    /// The settings of the embedding table.
-    pub fn embedding(&self) -> FeatureEmbeddingConfig {
-        FeatureEmbeddingConfig::new(self.field_sizes.clone(), self.fibinet.embedding_dim)
-            .with_padding(self.fibinet.padding)
-            .with_initializer(self.fibinet.embedding_initializer.clone())
+impl<C: HeadConfig> CtrModelConfig<C> {
+    /// A head behind the tables that it reads.
+    pub fn new(head: C) -> Self {
+        let inputs = head.inputs();
+        let tables = TablesConfig::new(inputs.embedding_dim).with_linear(inputs.linear);
+        Self { tables, head }
     }
 
-    /// The settings of the linear weights; none without a linear part.
-    pub fn linear(&self) -> Option<LinearLogitConfig> {
-        self.fibinet.linear.then(|| {
-            LinearLogitConfig::new(self.field_sizes.clone())
-                .with_padding(self.fibinet.padding)
-                .with_initializer(self.fibinet.linear_initializer.clone())
-        })
-    }
-
-    /// The model on a device, or what is wrong with its settings.
+    /// Checks every setting, and that the tables have what the head reads.
     ///
     /// # Errors
     ///
     /// [`ConfigError::OutOfRange`] for the first setting outside its range.
-    pub fn try_init(&self, device: &Device) -> Result<CtrModel<FiBiNet>, ConfigError> {
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let inputs = self.head.inputs();
+        self.head.validate()?;
+        self.tables.validate()?;
+        let dim = self.tables.embedding_dim;
+        let fits = inputs.embedding_dim == 0 || inputs.embedding_dim == dim;
+        require(fits, "embedding_dim", "the head's in the tables too", dim)?;
+        let fits = self.tables.linear || !inputs.linear;
+        require(fits, "linear", "true for a head with a linear part", false)
+    }
+
+    /// The model on a device for fields of these sizes, or what is wrong with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate), and if the number of fields is not the head's.
+    pub fn try_init(
+        &self,
+        field_sizes: Vec<usize>,
+        device: &Device,
+    ) -> Result<CtrModel<C::Head>, ConfigError> {
+        self.validate()?;
         require(
-            self.field_sizes.len() == self.fibinet.num_fields,
+            field_sizes.len() == self.head.inputs().num_fields,
             "field_sizes",
             "as many as num_fields",
-            self.field_sizes.len(),
+            field_sizes.len(),
         )?;
+        let embedding = self.tables.embedding(&field_sizes);
+        let linear = self.tables.linear(&field_sizes);
         Ok(CtrModel {
-            embedding: self.embedding().try_init(device)?,
-            linear: match self.linear() {
-                Some(linear) => Some(linear.try_init(device)?),
-                None => None,
-            },
-            head: self.fibinet.try_init(device)?,
+            embedding: embedding.map(|table| table.try_init(device)).transpose()?,
+            linear: linear.map(|table| table.try_init(device)).transpose()?,
+            head: self.head.try_init(device)?,
         })
     }
 
-    /// The model on a device.
+    /// The model on a device for fields of these sizes.
     ///
     /// # Panics
     ///
     /// With the message of [`try_init`](Self::try_init).
-    pub fn init(&self, device: &Device) -> CtrModel<FiBiNet> {
-        self.try_init(device)
+    pub fn init(&self, field_sizes: Vec<usize>, device: &Device) -> CtrModel<C::Head> {
+        self.try_init(field_sizes, device)
             .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl<C: Into<AnyHeadConfig>> CtrModelConfig<C> {
+    /// The same settings, of a model of the registry: what a bundle has.
+    pub fn into_any(self) -> CtrModelConfig<AnyHeadConfig> {
+        CtrModelConfig {
+            tables: self.tables,
+            head: self.head.into(),
+        }
     }
 }
 
@@ -93,47 +114,66 @@ impl<H: Head> CtrModel<H> {
     ///
     /// # Shapes
     ///
-    /// - ids: `[B, F]` slots, each id below its field's number of table rows
-    /// - dense: `[B, N]`, raw numeric inputs, if the head reads them
+    /// - inputs: ids of `[B, F]` slots, each below its field's number of table rows, and raw numeric
+    ///   inputs `[B, N]`, if the head reads them
     /// - output: `[B]`
     ///
     /// # Panics
     ///
     /// If a shape does not fit the fields, or an input that the head reads is missing.
-    pub fn forward(&self, ids: FieldIds, dense: Option<Tensor<2>>) -> Tensor<1> {
-        let linear = self.linear.as_ref().map(|linear| linear.terms(ids.clone()));
-        let embeddings = self.embedding.forward(ids);
-        let inputs = FieldInputs::new(embeddings)
-            .with_linear(linear)
-            .with_dense(dense);
-        self.head.forward(inputs)
+    pub fn forward(&self, inputs: impl Into<CtrInputs>) -> Tensor<1> {
+        let CtrInputs { ids, dense } = inputs.into();
+        let linear = self.linear.as_ref().map(|table| table.terms(ids.clone()));
+        let embeddings = self.embedding.as_ref().map(|table| table.forward(ids));
+        self.head.forward(FieldInputs {
+            embeddings,
+            linear,
+            dense,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Preset;
     use crate::testing::cpu_devices;
+    use crate::{FiBiNetConfig, Preset};
 
     #[test]
     fn bars_at_criteo_x4_counts_the_published_parameters() {
         // BARS, FiBiNET on Criteo_x4_001: 910,708 features, K = 16, 2000 × 3: 71,104,747.
         let device = cpu_devices().remove(0);
-        let fibinet = Preset::Bars.config(39, 16);
         let mut field_sizes = vec![1; 38];
         field_sizes.push(910_708 - 38);
-        let model = CtrModelConfig::new(field_sizes, fibinet).init(&device);
+        let model = Preset::Bars.config(39, 16).init(field_sizes, &device);
         assert_eq!(model.num_params(), 71_104_747);
     }
 
     #[test]
     fn sizes_and_fields_must_agree() {
         let device = cpu_devices().remove(0);
-        let config = CtrModelConfig::new(vec![4, 5], FiBiNetConfig::new(3, 2));
+        let config = CtrModelConfig::new(FiBiNetConfig::new(3, 2));
+        let error = config.try_init(vec![4, 5], &device).unwrap_err();
         assert_eq!(
-            config.try_init(&device).unwrap_err().to_string(),
+            error.to_string(),
             "field_sizes must be as many as num_fields, but is 2"
+        );
+    }
+
+    #[test]
+    fn tables_must_have_what_the_head_reads() {
+        let message = |tables: TablesConfig| {
+            let head = FiBiNetConfig::new(3, 2);
+            let config = CtrModelConfig { tables, head };
+            config.validate().unwrap_err().to_string()
+        };
+        assert_eq!(
+            message(TablesConfig::new(4)),
+            "embedding_dim must be the head's in the tables too, but is 4"
+        );
+        assert_eq!(
+            message(TablesConfig::new(2).with_linear(false)),
+            "linear must be true for a head with a linear part, but is false"
         );
     }
 }

@@ -1,13 +1,19 @@
+use core::fmt::Debug;
+
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::fields::FieldInputs;
+use crate::error::ConfigError;
+use crate::inputs::{FieldInputs, InputShape};
 
-/// The dense half of a CTR model: from the fields' vectors to a logit a row.
+/// The dense half of a CTR model: from the fields' vectors to one logit per batch row.
 ///
 /// The other half, the embedding tables, is sparse: [`CtrModel`](crate::CtrModel) puts it in front
-/// as an ordinary Burn module, and `fibinet-train`'s `Trainer` trains it by rows; a model written as
-/// a `Head` gets both. (Bundles and the command know [`FiBiNet`](crate::FiBiNet) alone.)
+/// as an ordinary Burn module, and `fibinet-train`'s `Trainer` trains it row by row. A model written
+/// as a `Head` gets both. The [registry](crate::models) lists the heads that bundles and the command
+/// know.
 ///
 /// ```
 /// use burn::module::Module;
@@ -15,7 +21,7 @@ use crate::fields::FieldInputs;
 /// use burn::tensor::Tensor;
 /// use fibinet_nn::{FieldInputs, Head, PairProduct};
 ///
-/// /// A linear map over all plain products of pairs.
+/// /// A linear map over the plain products of all pairs.
 /// #[derive(Module, Debug)]
 /// struct ProductNet {
 ///     pairs: PairProduct,
@@ -23,8 +29,8 @@ use crate::fields::FieldInputs;
 /// }
 ///
 /// impl Head for ProductNet {
-///     fn forward(&self, inputs: FieldInputs) -> Tensor<1> {
-///         let pairs = self.pairs.forward(inputs.embeddings).flatten::<2>(1, 2); // [B, P K]
+///     fn forward(&self, mut inputs: FieldInputs) -> Tensor<1> {
+///         let pairs = self.pairs.forward(inputs.take_embeddings()).flatten::<2>(1, 2); // [B, P K]
 ///         self.output.forward(pairs).squeeze_dim(1)
 ///     }
 /// }
@@ -34,7 +40,51 @@ pub trait Head: Module {
     ///
     /// # Shapes
     ///
-    /// - inputs: embeddings `[B, F, K]`, linear terms `[B, F]`, raw values `[B, N]`
+    /// - inputs: embeddings `[B, F, K]`, linear terms `[B, F]`, raw numeric inputs `[B, N]`
     /// - output: `[B]`
     fn forward(&self, inputs: FieldInputs) -> Tensor<1>;
+}
+
+/// The settings of a [`Head`] for known fields.
+pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
+    /// What they are the settings of.
+    type Head: Head;
+
+    /// What the head reads of a batch.
+    fn inputs(&self) -> InputShape;
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that no head can be built with.
+    fn validate(&self) -> Result<(), ConfigError>;
+
+    /// The head on a device, or what is wrong with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    fn try_init(&self, device: &Device) -> Result<Self::Head, ConfigError>;
+
+    /// The settings that a person wants to see, as label and value.
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// The memory of the pairs of `num_rows` batch rows on `num_threads` threads; `None` for a head that
+    /// crosses no pairs.
+    fn pair_bytes(&self, _num_rows: usize, _num_threads: usize) -> Option<PairBytes> {
+        None
+    }
+}
+
+/// The memory of the pairs of some batch rows, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairBytes {
+    /// As one array; in training its gradient takes as much.
+    pub array: usize,
+    /// The most that exists at once where flex fuses them with the DNN's first map, in scoring and in
+    /// training; `None` for a head whose pairs it does not fuse.
+    pub fused: Option<[usize; 2]>,
 }

@@ -13,9 +13,9 @@ use fibinet_data::{
     Shuffle, mix_seed, prepare, prepare_cached,
 };
 use fibinet_model::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs, Scorer, Staging};
-use fibinet_nn::{FiBiNet, FiBiNetConfig};
+use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig};
 
-use crate::config::{Monitor, RunConfig, TrainConfig};
+use crate::config::{Monitor, RunConfig, RunSettings, TrainSettings};
 use crate::error::{NotFinite, TrainError};
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
@@ -86,7 +86,11 @@ pub fn train(
     options: &RunOptions<'_>,
     mut observe: impl FnMut(Event),
 ) -> Result<RunReport, TrainError> {
-    let spec = config.validate()?;
+    let RunSettings {
+        data: spec,
+        model,
+        train,
+    } = config.validate()?;
     let staging = Staging::create(options.out, options.force)?;
     let shards = staging.path().join(SHARDS);
     // All of it is read anyway, and what is damaged would be handed on.
@@ -98,14 +102,13 @@ pub fn train(
         None => prepare(&spec, base_encoder, &shards, progress)?,
     };
 
-    let model = config.resolve_model(&spec)?;
-    let plan = FieldPlan::new(&prepared.encoder.layout(), model.numerics)?;
-    let mut trainer = Trainer::new(&model, plan.sizes().clone(), &config.train, options.device)?;
+    let plan = FieldPlan::new(&prepared.encoder.layout(), model.tables.numerics)?;
+    let mut trainer = Trainer::new(&model, plan.sizes().clone(), &train, options.device)?;
     let warm_start = base
         .map(|base| warm_start(base, &mut trainer, &model, options.device))
         .transpose()?;
     let mut run = Run {
-        train: &config.train,
+        train: &train,
         spec: &spec,
         directory: staging.path(),
         device: options.device.clone().inner(),
@@ -148,11 +151,10 @@ pub fn train(
 fn warm_start(
     base: Bundle,
     trainer: &mut Trainer,
-    model: &FiBiNetConfig,
+    model: &CtrModelConfig<AnyHeadConfig>,
     device: &Device,
 ) -> Result<WarmStart, TrainError> {
-    // The settings have no equality; what is written of them has.
-    if base.config.to_string() != model.to_string() {
+    if base.model != *model {
         let reason = "[model] is not that of the run to go on from";
         return Err(TrainError::RunFile(reason.to_owned()));
     }
@@ -173,11 +175,11 @@ fn beside(out: &Path) -> PathBuf {
 }
 
 struct Run<'a> {
-    train: &'a TrainConfig,
+    train: &'a TrainSettings,
     spec: &'a DataSpec,
     directory: &'a Path,
     device: Device,
-    model: FiBiNetConfig,
+    model: CtrModelConfig<AnyHeadConfig>,
     plan: FieldPlan,
     prepared: Prepared,
     trainer: Trainer,
@@ -384,11 +386,11 @@ impl Run<'_> {
         Ok(predictions.metrics(self.spec.negative_rate))
     }
 
-    fn bundle_parts<'a>(&'a self, head: &'a FiBiNet, calibration: LogitMap) -> BundleParts<'a> {
+    fn bundle_parts<'a>(&'a self, head: &'a AnyHead, calibration: LogitMap) -> BundleParts<'a> {
         let negative_rate = self.spec.negative_rate;
         BundleParts {
             encoder: &self.prepared.encoder,
-            config: &self.model,
+            model: &self.model,
             head,
             tables: self.trainer.view(),
             behind: self.trainer.rows_behind(),

@@ -180,10 +180,10 @@ mod tests {
     use super::*;
     use crate::optim::rows::segments::RowsTaken;
     use fibinet_model::TableDtype;
-    use fibinet_nn::{FiBiNetConfig, FieldSizes};
+    use fibinet_nn::{FieldSizes, TablesConfig};
 
     fn tables(padding: bool) -> Tables {
-        let config = FiBiNetConfig::new(2, 2)
+        let config = TablesConfig::new(2)
             .with_padding(padding)
             .with_linear_initializer(burn::module::Initializer::Ones)
             .with_embedding_initializer(burn::module::Initializer::Ones);
@@ -285,7 +285,7 @@ mod tests {
     fn pooled_rows_get_the_gradients_of_their_pooling() {
         use burn::module::Initializer;
 
-        let config = FiBiNetConfig::new(2, 2).with_embedding_initializer(Initializer::Normal {
+        let config = TablesConfig::new(2).with_embedding_initializer(Initializer::Normal {
             mean: 0.0,
             std: 1.0,
         });
@@ -312,7 +312,12 @@ mod tests {
                 let inputs = tables
                     .view()
                     .field_inputs(&rows, &burn::tensor::Device::flex());
-                let pooled: Vec<f32> = inputs.embeddings.into_data().try_into_vec().unwrap();
+                let pooled: Vec<f32> = inputs
+                    .embeddings
+                    .unwrap()
+                    .into_data()
+                    .try_into_vec()
+                    .unwrap();
                 let terms = pooled.iter().zip(&leaf);
                 terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
             };

@@ -486,11 +486,11 @@ impl Rule {
 mod tests {
     use super::*;
     use burn::module::Initializer;
-    use fibinet_nn::{FiBiNetConfig, FieldSizes};
+    use fibinet_nn::{FieldSizes, TablesConfig};
 
     /// Fields of 2 and 3 rows, K = 1, all weights 1, no linear part.
     fn tables() -> Tables {
-        let config = FiBiNetConfig::new(2, 1)
+        let config = TablesConfig::new(1)
             .with_linear(false)
             .with_embedding_initializer(Initializer::Ones);
         Tables::new(
@@ -572,7 +572,7 @@ mod tests {
 
     #[test]
     fn linear_weights_that_no_head_reads_stay() {
-        let config = FiBiNetConfig::new(2, 1);
+        let config = TablesConfig::new(1);
         let mut tables = Tables::new(
             &config,
             FieldSizes::new(vec![2, 3]).unwrap(),
@@ -607,7 +607,7 @@ mod tests {
 
     #[test]
     fn rowwise_adagrad_keeps_one_sum_a_row() {
-        let config = FiBiNetConfig::new(2, 2)
+        let config = TablesConfig::new(2)
             .with_linear(false)
             .with_embedding_initializer(Initializer::Ones);
         let mut tables = Tables::new(
@@ -641,7 +641,7 @@ mod tests {
 
     #[test]
     fn many_rows_move_as_each_does_alone() {
-        let config = FiBiNetConfig::new(2, 3).with_embedding_initializer(Initializer::Ones);
+        let config = TablesConfig::new(3).with_embedding_initializer(Initializer::Ones);
         let sizes = FieldSizes::new(vec![700, 4000]).unwrap();
         let met: Vec<usize> = (0..4700).filter(|row| row % 3 != 1).collect();
         let number = |i: usize| (i % 17) as f32 - 8.0;
@@ -668,7 +668,7 @@ mod tests {
 
     #[test]
     fn sixteen_bits_move_in_the_mean_by_updates_far_below_their_precision() {
-        let config = FiBiNetConfig::new(2, 4)
+        let config = TablesConfig::new(4)
             .with_linear(false)
             .with_embedding_initializer(Initializer::Ones);
         const ROWS: usize = 2000;
@@ -699,7 +699,7 @@ mod tests {
 
     #[test]
     fn sixteen_bits_are_the_same_at_any_number_of_threads_and_others_by_another_seed() {
-        let config = FiBiNetConfig::new(2, 3);
+        let config = TablesConfig::new(3);
         let train = |dtype, threads, seed| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             pool.unwrap().install(|| {

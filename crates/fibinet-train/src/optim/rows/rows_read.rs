@@ -78,7 +78,7 @@ mod tests {
     use burn::tensor::Device;
     use fibinet_data::Pooling;
     use fibinet_model::{PlaceLists, TableDtype};
-    use fibinet_nn::FiBiNetConfig;
+    use fibinet_nn::TablesConfig;
 
     #[test]
     fn what_is_read_is_what_the_tables_have_once_up_to_date() {
@@ -86,7 +86,7 @@ mod tests {
             mean: 0.0,
             std: 1.0,
         };
-        let config = FiBiNetConfig::new(3, 2)
+        let config = TablesConfig::new(2)
             .with_padding(true)
             .with_linear_initializer(normal.clone())
             .with_embedding_initializer(normal);
@@ -118,7 +118,7 @@ mod tests {
             let inputs = |tables: &Tables, rows: &RowInputs| {
                 let inputs = tables.view().field_inputs(rows, &Device::flex());
                 let linear = inputs.linear.unwrap().into_data();
-                (inputs.embeddings.into_data(), linear)
+                (inputs.embeddings.unwrap().into_data(), linear)
             };
             let (read, moved) = rows_read(&tables, &optimizer, &rows);
             assert_eq!(read.sizes.sizes(), [4, 4, 1]);

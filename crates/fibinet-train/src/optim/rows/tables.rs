@@ -1,7 +1,7 @@
 use burn::module::Initializer;
 use fibinet_model::huge_pages::zeroed;
 use fibinet_model::{TableDtype, TableView};
-use fibinet_nn::{ConfigError, FiBiNetConfig, FieldSizes};
+use fibinet_nn::{ConfigError, FieldSizes, TablesConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
@@ -52,7 +52,7 @@ impl Tables {
     ///
     /// [`ConfigError::OutOfRange`] for an initializer that scales by fans or decomposes matrices.
     pub fn new(
-        config: &FiBiNetConfig,
+        config: &TablesConfig,
         sizes: FieldSizes,
         seed: u64,
         dtype: TableDtype,
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn draws_depend_on_seed_and_field_and_padding_rows_are_zero() {
-        let config = FiBiNetConfig::new(2, 4).with_padding(true);
+        let config = TablesConfig::new(4).with_padding(true);
         let tables = |sizes: &[usize], seed| {
             let sizes = FieldSizes::new(sizes.to_vec()).unwrap();
             Tables::new(&config, sizes, seed, TableDtype::F32).unwrap()
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn draws_of_a_large_field_are_the_same_at_any_number_of_threads() {
-        let config = FiBiNetConfig::new(2, 8);
+        let config = TablesConfig::new(8);
         let draw = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let sizes = FieldSizes::new(vec![20_000, 3]).unwrap();
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_initializer_without_meaning_for_tables_is_refused() {
-        let config = FiBiNetConfig::new(2, 4)
+        let config = TablesConfig::new(4)
             .with_embedding_initializer(Initializer::XavierNormal { gain: 1.0 });
         let sizes = FieldSizes::new(vec![3, 4]).unwrap();
         let error = Tables::new(&config, sizes, 1, TableDtype::F32)
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn sixteen_bits_are_the_draws_of_f32_to_their_precision_and_rows_go_from_type_to_type() {
-        let config = FiBiNetConfig::new(2, 4).with_padding(true);
+        let config = TablesConfig::new(4).with_padding(true);
         let tables = |sizes: &[usize], seed, dtype| {
             let sizes = FieldSizes::new(sizes.to_vec()).unwrap();
             Tables::new(&config, sizes, seed, dtype).unwrap()

@@ -1,12 +1,14 @@
+pub(crate) mod preset;
+pub(crate) mod spec;
+
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::error::{ConfigError, require};
-use crate::fields::FieldInputs;
+use crate::inputs::{FieldInputs, InputShape};
 use crate::kernels;
 use crate::layers::bilinear::{EachMatrices, Fans};
 use crate::layers::combination::{
@@ -15,20 +17,10 @@ use crate::layers::combination::{
 use crate::layers::dnn::{Dnn, DnnConfig, linear};
 use crate::layers::pair_product::PairProductKind;
 use crate::layers::senet::{Senet, SenetConfig, Squeeze};
-use crate::models::head::Head;
+use crate::models::head::{Head, HeadConfig, PairBytes};
 use crate::pairs::{BilinearKind, num_pairs};
 
-/// How a model reads a numeric field that is not cut into buckets.
-#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Numerics {
-    /// As a field: its value times a learned vector, which joins the pairs (FuxiCTR).
-    Embedded,
-    /// As a raw input of the DNN and of the linear part (DeepCTR).
-    Dense,
-}
-
-/// Settings of [`FiBiNet`], and of the tables in front of it.
+/// Settings of [`FiBiNet`].
 ///
 /// [`Preset`](crate::Preset) has the known forms. The defaults are FuxiCTR's form with one matrix
 /// a field, each matrix drawn by itself.
@@ -37,7 +29,6 @@ pub enum Numerics {
 /// |---|---|---|---|
 /// | `num_fields` | – | fields `F` | at least 2 |
 /// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
-/// | `numerics` | embedded | how a numeric field is read | |
 /// | `num_dense` | 0 | raw numeric values `N` of the DNN and the linear part | |
 /// | `linear` | true | linear part `Σ w_i x_i` | |
 /// | `bias` | false | global bias `w0` | |
@@ -57,21 +48,15 @@ pub enum Numerics {
 /// | `batch_norm` | false | in the DNN | |
 /// | `dropout` | 0 | in the DNN | `[0, 1)` |
 /// | `output_bias` | true | bias of the DNN's output | |
-/// | `padding` | false | row 0 of each field is zero and never trained | |
-/// | `embedding_initializer` | N(0, 0.05) | draws the embedding table | |
-/// | `linear_initializer` | zeros | draws the linear weights | |
 /// | `senet_initializer` | Xavier normal | | |
 /// | `bilinear_initializer`, `bilinear_fans` | Xavier normal a matrix | | |
 /// | `dnn_initializer`, `output_initializer` | Xavier normal | | |
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct FiBiNetConfig {
     /// Fields, `F`.
     pub num_fields: usize,
     /// Embedding dimension, `K`.
     pub embedding_dim: usize,
-    /// How a numeric field is read.
-    #[config(default = "Numerics::Embedded")]
-    pub numerics: Numerics,
     /// Raw numeric values a row, `N`.
     #[config(default = 0)]
     pub num_dense: usize,
@@ -129,15 +114,6 @@ pub struct FiBiNetConfig {
     /// Bias of the DNN's output.
     #[config(default = true)]
     pub output_bias: bool,
-    /// Row 0 of each field is zero and never trained.
-    #[config(default = false)]
-    pub padding: bool,
-    /// Draws the embedding table.
-    #[config(default = "Initializer::Normal { mean: 0.0, std: 0.05 }")]
-    pub embedding_initializer: Initializer,
-    /// Draws the linear weights.
-    #[config(default = "Initializer::Zeros")]
-    pub linear_initializer: Initializer,
     /// Draws SENET's weights.
     #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
     pub senet_initializer: Initializer,
@@ -190,37 +166,7 @@ pub struct FiBiNet {
     num_dense: usize,
 }
 
-/// The memory of the pairs of some rows, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PairBytes {
-    /// As one array, `[B, 2 P K]`; in training its gradient takes as much.
-    pub array: usize,
-    /// The most that exists at once where flex fuses them with the DNN's first map, in scoring and in
-    /// training; none for a model whose pairs it does not fuse.
-    pub fused: Option<[usize; 2]>,
-}
-
 impl FiBiNetConfig {
-    /// The memory of the pairs of `num_rows` rows, on `num_threads` threads.
-    ///
-    /// ```
-    /// let config = fibinet_nn::FiBiNetConfig::new(39, 10);
-    /// let bytes = config.pair_bytes(2048, 2);
-    /// assert_eq!(bytes.array, 2048 * 14_820 * 4);
-    /// assert_eq!(bytes.fused, Some([2 * 256 * 384 * 4, 2048 * 4 * 384 * 4]));
-    /// ```
-    pub fn pair_bytes(&self, num_rows: usize, num_threads: usize) -> PairBytes {
-        let columns = 2 * num_pairs(self.num_fields) * self.embedding_dim;
-        let has_no_inner = self.product == PairProductKind::Hadamard
-            || self.combination == CombinationKind::BothBilinear;
-        let is_fused = !self.hidden_units.is_empty() && has_no_inner;
-        let shape = [num_rows, self.num_fields, self.embedding_dim];
-        PairBytes {
-            array: num_rows * columns * size_of::<f32>(),
-            fused: is_fused.then(|| kernels::bytes_at_once(self.bilinear, shape, num_threads)),
-        }
-    }
-
     /// The settings of the SENET layer.
     pub fn senet(&self) -> SenetConfig {
         SenetConfig::new(self.num_fields)
@@ -262,13 +208,34 @@ impl FiBiNetConfig {
         Some(dnn)
     }
 
-    /// Checks every setting.
+    /// The head on a device.
     ///
+    /// # Panics
+    ///
+    /// With the message of [`try_init`](HeadConfig::try_init).
+    pub fn init(&self, device: &Device) -> FiBiNet {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl HeadConfig for FiBiNetConfig {
+    type Head = FiBiNet;
+
+    fn inputs(&self) -> InputShape {
+        InputShape {
+            num_fields: self.num_fields,
+            embedding_dim: self.embedding_dim,
+            linear: self.linear,
+            num_dense: self.num_dense,
+        }
+    }
+
     /// # Errors
     ///
     /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges, and for a
     /// dropout on a model without hidden units.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    fn validate(&self) -> Result<(), ConfigError> {
         self.combination().validate()?;
         self.senet().validate()?;
         match self.dnn() {
@@ -282,12 +249,7 @@ impl FiBiNetConfig {
         }
     }
 
-    /// The head on a device, or what is wrong with its settings.
-    ///
-    /// # Errors
-    ///
-    /// As [`validate`](Self::validate).
-    pub fn try_init(&self, device: &Device) -> Result<FiBiNet, ConfigError> {
+    fn try_init(&self, device: &Device) -> Result<FiBiNet, ConfigError> {
         self.validate()?;
         let dense_linear = (self.linear && self.num_dense > 0)
             .then(|| linear(self.num_dense, 1, false, &self.dnn_initializer, device));
@@ -305,39 +267,48 @@ impl FiBiNetConfig {
         })
     }
 
-    /// The head on a device.
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("bilinear", format!("{:?}", self.bilinear)),
+            ("hidden units", format!("{:?}", self.hidden_units)),
+        ]
+    }
+
+    /// ```
+    /// use fibinet_nn::{FiBiNetConfig, HeadConfig};
     ///
-    /// # Panics
-    ///
-    /// With the message of [`try_init`](Self::try_init).
-    pub fn init(&self, device: &Device) -> FiBiNet {
-        self.try_init(device)
-            .unwrap_or_else(|error| panic!("{error}"))
+    /// let config = FiBiNetConfig::new(39, 10);
+    /// let bytes = config.pair_bytes(2048, 2).expect("FiBiNET crosses pairs");
+    /// assert_eq!(bytes.array, 2048 * 14_820 * 4);
+    /// assert_eq!(bytes.fused, Some([2 * 256 * 384 * 4, 2048 * 4 * 384 * 4]));
+    /// ```
+    fn pair_bytes(&self, num_rows: usize, num_threads: usize) -> Option<PairBytes> {
+        let columns = 2 * num_pairs(self.num_fields) * self.embedding_dim;
+        let has_no_inner = self.product == PairProductKind::Hadamard
+            || self.combination == CombinationKind::BothBilinear;
+        let is_fused = !self.hidden_units.is_empty() && has_no_inner;
+        let shape = [num_rows, self.num_fields, self.embedding_dim];
+        Some(PairBytes {
+            array: num_rows * columns * size_of::<f32>(),
+            fused: is_fused.then(|| kernels::bytes_at_once(self.bilinear, shape, num_threads)),
+        })
     }
 }
 
 impl Head for FiBiNet {
     /// # Panics
     ///
-    /// If the linear terms or the raw values that the config asks for are missing or of another
-    /// shape.
-    fn forward(&self, inputs: FieldInputs) -> Tensor<1> {
-        let FieldInputs {
-            embeddings,
-            linear,
-            dense,
-        } = inputs;
-        let num_dense = dense.as_ref().map_or(0, |dense| dense.dims()[1]);
-        assert_eq!(num_dense, self.num_dense, "raw numeric values a row");
-
+    /// If an input that the config asks for is missing or has another shape.
+    fn forward(&self, mut inputs: FieldInputs) -> Tensor<1> {
+        let embeddings = inputs.take_embeddings();
+        let dense = inputs.take_dense(self.num_dense);
         let reweighted = self.senet.forward(embeddings.clone()); // [B, F, K]
         let mut logits = match &self.dnn {
             Some(dnn) => self.forward_deep(dnn, embeddings, reweighted, dense.as_ref()),
             None => self.combination.forward(embeddings, reweighted).sum_dim(1),
         }; // [B, 1]
         if self.linear {
-            let terms = linear.expect("linear terms, since the head has a linear part");
-            logits = logits + terms.sum_dim(1);
+            logits = logits + inputs.take_linear().sum_dim(1);
         }
         if let (Some(map), Some(dense)) = (&self.dense_linear, dense) {
             logits = logits + map.forward(dense);

@@ -7,8 +7,10 @@ use crate::activation::Activation;
 use crate::error::ConfigError;
 use crate::layers::bilinear::{EachMatrices, Fans};
 use crate::layers::combination::{CombinationKind, CombinationOrder};
-use crate::models::fibinet::{FiBiNetConfig, Numerics};
+use crate::models::ctr_model::CtrModelConfig;
+use crate::models::fibinet::FiBiNetConfig;
 use crate::pairs::BilinearKind;
+use crate::tables_config::{Numerics, TablesConfig};
 
 /// The known forms of FiBiNET.
 ///
@@ -76,12 +78,13 @@ impl Preset {
     /// use fibinet_nn::{BilinearKind, Preset};
     ///
     /// let bars = Preset::Bars.config(39, 16);
-    /// assert_eq!((bars.bilinear, bars.shared), (BilinearKind::FieldInteraction, true));
+    /// assert_eq!((bars.head.bilinear, bars.head.shared), (BilinearKind::FieldInteraction, true));
+    /// assert!(bars.tables.padding);
     /// ```
-    pub fn config(self, num_fields: usize, embedding_dim: usize) -> FiBiNetConfig {
+    pub fn config(self, num_fields: usize, embedding_dim: usize) -> CtrModelConfig<FiBiNetConfig> {
         let base = FiBiNetConfig::new(num_fields, embedding_dim)
             .with_bilinear(BilinearKind::FieldInteraction);
-        match self {
+        let head = match self {
             Self::PaperDeep => paper_deep(base),
             Self::PaperShallow => paper_deep(base)
                 .with_combination(CombinationKind::BothBilinear)
@@ -91,19 +94,41 @@ impl Preset {
                 .with_combination(CombinationKind::BothBilinear)
                 .with_senet_bias(true)
                 .with_senet_activation(Activation::Sigmoid),
-            Self::FuxiCtr => fuxictr(base),
-            Self::Bars => fuxictr(base)
+            Self::FuxiCtr => base.with_bilinear_fans(Fans::WholeTensor),
+            Self::Bars => base
+                .with_bilinear_fans(Fans::WholeTensor)
                 .with_shared(true)
                 .with_hidden_units(vec![2000; 3]),
-            Self::DeepCtr => deepctr(base)
-                .with_each_matrices(EachMatrices::LeftFields)
-                .with_linear_initializer(Initializer::Zeros),
+            Self::DeepCtr => deepctr(base).with_each_matrices(EachMatrices::LeftFields),
             Self::DeepCtrTorch => deepctr(base)
                 .with_shared(true)
                 .with_senet_initializer(torch_linear())
                 .with_bilinear_initializer(torch_linear())
                 .with_dnn_initializer(normal(1e-4))
                 .with_output_initializer(Some(torch_linear())),
+        };
+        CtrModelConfig {
+            tables: self.tables(embedding_dim),
+            head,
+        }
+    }
+
+    /// What the form asks of its tables.
+    fn tables(self, embedding_dim: usize) -> TablesConfig {
+        let tables = TablesConfig::new(embedding_dim);
+        match self {
+            Self::PaperDeep | Self::PaperShallow | Self::ArticleKeras => tables,
+            Self::FuxiCtr | Self::Bars => tables
+                .with_padding(true)
+                .with_embedding_initializer(normal(1e-4))
+                .with_linear_initializer(normal(1e-4)),
+            Self::DeepCtr => tables
+                .with_numerics(Numerics::Dense)
+                .with_embedding_initializer(normal(1e-4)),
+            Self::DeepCtrTorch => tables
+                .with_numerics(Numerics::Dense)
+                .with_embedding_initializer(normal(1e-4))
+                .with_linear_initializer(normal(1e-4)),
         }
     }
 }
@@ -115,21 +140,11 @@ fn paper_deep(base: FiBiNetConfig) -> FiBiNetConfig {
         .with_dropout(0.5)
 }
 
-fn fuxictr(base: FiBiNetConfig) -> FiBiNetConfig {
-    base.with_padding(true)
-        .with_embedding_initializer(normal(1e-4))
-        .with_linear_initializer(normal(1e-4))
-        .with_bilinear_fans(Fans::WholeTensor)
-}
-
 fn deepctr(base: FiBiNetConfig) -> FiBiNetConfig {
     base.with_order(CombinationOrder::SenetFirst)
-        .with_numerics(Numerics::Dense)
         .with_bias(true)
         .with_output_bias(false)
         .with_hidden_units(vec![128; 2])
-        .with_embedding_initializer(normal(1e-4))
-        .with_linear_initializer(normal(1e-4))
 }
 
 fn normal(std: f64) -> Initializer {
@@ -170,7 +185,7 @@ impl FromStr for Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CtrModelConfig;
+    use crate::CtrInputs;
     use crate::testing::cpu_devices;
     use burn::module::Module;
     use burn::tensor::{Int, Tensor};
@@ -179,12 +194,15 @@ mod tests {
     fn every_preset_scores_a_batch() {
         for device in cpu_devices() {
             for preset in Preset::ALL {
-                let fibinet = preset.config(3, 4).with_num_dense(2);
-                let model = CtrModelConfig::new(vec![4, 5, 6], fibinet).init(&device);
+                let mut config = preset.config(3, 4);
+                config.head.num_dense = 2;
+                let model = config.init(vec![4, 5, 6], &device);
                 let ids = Tensor::<2, Int>::from_data([[1, 2, 3], [3, 0, 5]], &device);
                 let dense = Tensor::<2>::ones([2, 2], &device);
                 assert_eq!(
-                    model.forward(ids.into(), Some(dense)).dims(),
+                    model
+                        .forward(CtrInputs::new(ids.into()).with_dense(Some(dense)))
+                        .dims(),
                     [2],
                     "{preset}"
                 );
@@ -198,6 +216,7 @@ mod tests {
         let count = |preset: Preset, kind| {
             let config = preset
                 .config(4, 5)
+                .head
                 .with_bilinear(kind)
                 .with_hidden_units(vec![8]);
             config.init(&device).num_params()
@@ -223,7 +242,8 @@ mod tests {
         assert_eq!(count(Preset::DeepCtr, each), senet + 2 * 3 * 25 + dnn + 1);
         assert_eq!(count(Preset::DeepCtrTorch, each), senet + 4 * 25 + dnn + 1);
         // The shallow model: SENET, matrices of both sides, w0.
-        let shallow = Preset::PaperShallow.config(4, 5).init(&device).num_params();
+        let shallow = Preset::PaperShallow.config(4, 5).head;
+        let shallow = shallow.init(&device).num_params();
         assert_eq!(shallow, senet + 2 * 6 * 25 + 1);
     }
 

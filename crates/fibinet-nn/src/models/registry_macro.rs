@@ -1,0 +1,196 @@
+//! What makes one line per model of the registry: an enum of the specs, one of the head configs and one
+//! of the heads, each of which hands every call to the model it holds.
+
+macro_rules! registry {
+    ($($name:literal: $Model:ident($Spec:ty, $Config:ty, $Head:ty)),+ $(,)?) => {
+        /// The `[model]` section of a run file, of any model in the registry.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name")]
+        #[expect(missing_docs, reason = "each variant is the model of its name")]
+        pub enum AnySpec {
+            $(#[serde(rename = $name)] $Model($Spec),)+
+        }
+
+        /// The settings of a head, of any model in the registry.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name")]
+        #[expect(missing_docs, reason = "each variant is the model of its name")]
+        pub enum AnyHeadConfig {
+            $(#[serde(rename = $name)] $Model($Config),)+
+        }
+
+        /// A head of any model in the registry.
+        #[derive(Debug, Clone)]
+        #[expect(missing_docs, reason = "each variant is the model of its name")]
+        #[expect(clippy::large_enum_variant, reason = "a process has a head or two, no list of them")]
+        pub enum AnyHead {
+            $($Model($Head),)+
+        }
+
+        $(
+            impl From<$Spec> for AnySpec {
+                fn from(spec: $Spec) -> Self {
+                    Self::$Model(spec)
+                }
+            }
+
+            impl From<$Config> for AnyHeadConfig {
+                fn from(config: $Config) -> Self {
+                    Self::$Model(config)
+                }
+            }
+
+            impl From<$Head> for AnyHead {
+                fn from(head: $Head) -> Self {
+                    Self::$Model(head)
+                }
+            }
+        )+
+
+        impl AnySpec {
+            /// The names of all models.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// The model's name.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$Model(_) => $name,)+
+                }
+            }
+
+            /// The settings of the model for a log's fields.
+            ///
+            /// # Errors
+            ///
+            /// As [`ModelSpec::resolve`].
+            pub fn resolve(
+                &self,
+                fields: FieldCounts,
+            ) -> Result<CtrModelConfig<AnyHeadConfig>, ConfigError> {
+                match self {
+                    $(Self::$Model(spec) => Ok(spec.resolve(fields)?.into_any()),)+
+                }
+            }
+
+            /// Visits the spec of the model of a name.
+            ///
+            /// # Errors
+            ///
+            /// [`ConfigError::UnknownName`] if no model has the name.
+            pub fn visit<V: SpecVisitor>(name: &str, visitor: V) -> Result<V::Output, ConfigError> {
+                match name {
+                    $($name => Ok(visitor.visit::<$Spec>()),)+
+                    other => Err(ConfigError::UnknownName {
+                        setting: "model",
+                        got: other.to_owned(),
+                        suggestion: crate::nearest(other, Self::NAMES.iter().copied()),
+                        known: Self::NAMES.join(", "),
+                    }),
+                }
+            }
+        }
+
+        impl AnyHeadConfig {
+            /// The model's name.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$Model(_) => $name,)+
+                }
+            }
+        }
+
+        impl HeadConfig for AnyHeadConfig {
+            type Head = AnyHead;
+
+            fn inputs(&self) -> InputShape {
+                match self {
+                    $(Self::$Model(config) => config.inputs(),)+
+                }
+            }
+
+            fn validate(&self) -> Result<(), ConfigError> {
+                match self {
+                    $(Self::$Model(config) => HeadConfig::validate(config),)+
+                }
+            }
+
+            fn try_init(&self, device: &Device) -> Result<AnyHead, ConfigError> {
+                match self {
+                    $(Self::$Model(config) => HeadConfig::try_init(config, device).map(AnyHead::$Model),)+
+                }
+            }
+
+            fn describe(&self) -> Vec<(&'static str, String)> {
+                match self {
+                    $(Self::$Model(config) => config.describe(),)+
+                }
+            }
+
+            fn pair_bytes(&self, num_rows: usize, num_threads: usize) -> Option<PairBytes> {
+                match self {
+                    $(Self::$Model(config) => HeadConfig::pair_bytes(config, num_rows, num_threads),)+
+                }
+            }
+        }
+
+        impl Head for AnyHead {
+            fn forward(&self, inputs: FieldInputs) -> Tensor<1> {
+                match self {
+                    $(Self::$Model(head) => head.forward(inputs),)+
+                }
+            }
+        }
+
+        /// Not derived: Burn's derive enters an enum's variant by its name, and the weights' paths in
+        /// bundles have none.
+        impl Module for AnyHead {
+            fn collect_devices(&self, devices: Devices) -> Devices {
+                match self {
+                    $(Self::$Model(head) => head.collect_devices(devices),)+
+                }
+            }
+
+            fn fork(self, device: &Device) -> Self {
+                match self {
+                    $(Self::$Model(head) => Self::$Model(head.fork(device)),)+
+                }
+            }
+
+            fn to_device(self, device: &Device) -> Self {
+                match self {
+                    $(Self::$Model(head) => Self::$Model(head.to_device(device)),)+
+                }
+            }
+
+            fn train(self) -> Self {
+                match self {
+                    $(Self::$Model(head) => Self::$Model(head.train()),)+
+                }
+            }
+
+            fn valid(&self) -> Self {
+                match self {
+                    $(Self::$Model(head) => Self::$Model(head.valid()),)+
+                }
+            }
+
+            fn materialize(self) -> Self {
+                match self {
+                    $(Self::$Model(head) => Self::$Model(head.materialize()),)+
+                }
+            }
+
+            fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+                match self {
+                    $(Self::$Model(head) => head.visit(visitor),)+
+                }
+            }
+
+            fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+                match self {
+                    $(Self::$Model(head) => Self::$Model(head.map(mapper)),)+
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,59 @@
+use core::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::ConfigError;
+use crate::models::ctr_model::CtrModelConfig;
+use crate::models::head::HeadConfig;
+use crate::models::registry::{AnyHeadConfig, AnySpec};
+use crate::tables_config::Numerics;
+
+/// The fields of a log, as a model's settings need them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldCounts {
+    /// Fields of ids.
+    pub with_ids: usize,
+    /// Numeric fields that are not cut into buckets.
+    pub numeric: usize,
+}
+
+impl FieldCounts {
+    /// The fields `F` and the raw numeric inputs `N` of a model that reads numeric fields so.
+    pub fn read_as(self, numerics: Numerics) -> (usize, usize) {
+        match numerics {
+            Numerics::Embedded => (self.with_ids + self.numeric, 0),
+            Numerics::Dense => (self.with_ids, self.numeric),
+        }
+    }
+}
+
+/// A model as a run file writes it: the keys of its `[model]` section, all optional.
+///
+/// Serde refuses unknown keys. [`resolve`](Self::resolve) fills in the defaults for a log's fields.
+pub trait ModelSpec:
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Into<AnySpec>
+{
+    /// The settings of the model's head.
+    type Config: HeadConfig + Into<AnyHeadConfig>;
+
+    /// What `fibinet init --model NAME` writes below `name = …`.
+    const TEMPLATE: &'static str;
+
+    /// The settings of the model for a log's fields.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a name or value that cannot be resolved; ranges are checked by
+    /// [`CtrModelConfig::validate`].
+    fn resolve(&self, fields: FieldCounts) -> Result<CtrModelConfig<Self::Config>, ConfigError>;
+}
+
+/// What to do with the spec of a model that is known by its name; see [`AnySpec::visit`].
+pub trait SpecVisitor {
+    /// What it comes to.
+    type Output;
+
+    /// Does it.
+    fn visit<M: ModelSpec>(self) -> Self::Output;
+}

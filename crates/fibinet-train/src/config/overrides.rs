@@ -1,0 +1,38 @@
+use fibinet_nn::nearest;
+use toml::{Table, Value};
+
+/// Adds the nearest of the names that serde lists in "unknown field `x`, expected one of `y`, `z`".
+pub(super) fn with_nearest(message: String) -> String {
+    let Some((_, names)) = message.split_once("unknown ") else {
+        return message;
+    };
+    // Every second piece stands between backticks.
+    let mut names = names.split('`').skip(1).step_by(2);
+    let got = names.next().unwrap_or_default();
+    let suggestion = nearest(got, names);
+    format!("{}{suggestion}", message.trim_end())
+}
+
+pub(super) fn set(table: &mut Table, text: &str) -> Result<(), String> {
+    let rule = "--set takes section.key=value";
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{rule}, but got `{text}`"))?;
+    let (section, key) = key
+        .trim()
+        .split_once('.')
+        .ok_or_else(|| format!("{rule}, but got `{text}`"))?;
+    let value = value.trim();
+    let value = format!("value = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    let section_table = table
+        .entry(section)
+        .or_insert_with(|| Value::Table(Table::new()))
+        .as_table_mut()
+        .ok_or_else(|| format!("{rule}, but `{section}` is no section"))?;
+    section_table.insert(key.to_owned(), value);
+    Ok(())
+}

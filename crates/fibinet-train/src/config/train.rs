@@ -1,0 +1,265 @@
+use std::ops::Deref;
+
+use fibinet_model::TableDtype;
+use fibinet_nn::ConfigError;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::calibration::CalibrationKind;
+use crate::optim::rows::optimizer::RowRule;
+use crate::optim::rows::segments::RowsTaken;
+
+/// What the optimizer of the dense parameters is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DenseOptimizer {
+    /// Adam, with PyTorch's ε of 1e-8.
+    Adam,
+    /// Adam with decoupled weight decay, `weight_decay`.
+    Adamw,
+    /// Adagrad, with PyTorch's ε of 1e-10.
+    Adagrad,
+    /// Gradient descent, with `momentum`.
+    Sgd,
+}
+
+/// Which rows of the tables an optimizer step moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowUpdate {
+    /// Those the batch met; a step's cost does not grow with the vocabulary.
+    Met,
+    /// All, as dense training in PyTorch does, with L2 on all of them: for small vocabularies.
+    All,
+    /// All where the tables have at most 65,536 rows, else those met.
+    Auto,
+}
+
+impl RowUpdate {
+    /// Up to here a step over all rows costs less than the rest of the step.
+    const MAX_ROWS: usize = 1 << 16;
+
+    /// The rows that a step moves, of tables of `num_rows`.
+    pub(crate) fn taken(self, num_rows: usize) -> RowsTaken {
+        match self {
+            Self::All => RowsTaken::All,
+            Self::Auto if num_rows <= Self::MAX_ROWS => RowsTaken::All,
+            Self::Met | Self::Auto => RowsTaken::Met,
+        }
+    }
+}
+
+/// What is done to the best weights' logits on the validation rows, and kept where it lowers their
+/// log loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Calibration {
+    /// Nothing.
+    None,
+    /// [`CalibrationKind::Temperature`]
+    Temperature,
+    /// [`CalibrationKind::Platt`]
+    Platt,
+}
+
+impl Calibration {
+    pub(crate) fn kind(self) -> Option<CalibrationKind> {
+        match self {
+            Self::None => None,
+            Self::Temperature => Some(CalibrationKind::Temperature),
+            Self::Platt => Some(CalibrationKind::Platt),
+        }
+    }
+}
+
+/// What early stopping watches on the validation rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The area under the ROC curve, to rise.
+    Auc,
+    /// The logistic loss, to fall.
+    Logloss,
+    /// AUC less log loss, to rise.
+    AucMinusLogloss,
+}
+
+/// The `[train]` section.
+///
+/// | key | default | purpose | range |
+/// |---|---|---|---|
+/// | `epochs` | 20 | passes over the training rows at most | at least 1 |
+/// | `batch_size` | 1024 | rows a step | at least 1 |
+/// | `learning_rate` | 0.001 | | above 0 |
+/// | `optimizer` | adam | of the dense parameters: adam, adamw, adagrad, sgd | |
+/// | `momentum` | 0 | of `sgd` | `[0, 1)` |
+/// | `weight_decay` | 0.01 | of `adamw` | at least 0 |
+/// | `row_optimizer` | exact_adam | of the tables: exact_adam, lazy_adam, adagrad, rowwise_adagrad, sgd | |
+/// | `table_dtype` | f32 | what the embedding table is stored as: f32, bf16, f16; [`Tables`](crate::Tables) has the bytes a row | |
+/// | `row_update` | met | rows of the tables that a step moves: met, all, auto | |
+/// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the tables' rows that a step moves | at least 0 |
+/// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
+/// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: none | at least 0 |
+/// | `monitor` | auc | what early stopping watches: auc, logloss, auc_minus_logloss | |
+/// | `evaluate_every` | 0 | steps between evaluations inside an epoch; 0: at its end alone | |
+/// | `patience` | 2 | evaluations without a better value before it stops | at least 1 |
+/// | `plateau_factor` | 1 | what the learning rate is multiplied by on a plateau; 1: none | `(0, 1]` |
+/// | `plateau_patience` | 1 | evaluations without a better value that make a plateau | at least 1 |
+/// | `min_learning_rate` | 1e-6 | where a plateau stops cutting | at least 0 |
+/// | `calibration` | platt | of the logits by the validation rows: none, temperature, platt | |
+/// | `seed` | 2019 | of draws and of the rows' order (`--seed`) | |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training rows at most.
+    pub epochs: usize,
+    /// Rows a step.
+    pub batch_size: usize,
+    /// Of both optimizers.
+    pub learning_rate: f64,
+    /// Of the dense parameters.
+    pub optimizer: DenseOptimizer,
+    /// Of `sgd`.
+    pub momentum: f64,
+    /// Of `adamw`.
+    pub weight_decay: f64,
+    /// Of the tables.
+    pub row_optimizer: RowRule,
+    /// What the embedding table's numbers are stored as; the linear weights and all that optimizers keep
+    /// are f32. Each step of each rule, over the rows met or all, is computed in f32 and rounded
+    /// stochastically ([`RowOptimizer`](crate::RowOptimizer)).
+    pub table_dtype: TableDtype,
+    /// Rows of the tables that a step moves.
+    pub row_update: RowUpdate,
+    /// λ of `λ/2 ‖w‖²` over the tables' rows that a step moves.
+    pub embedding_l2: f64,
+    /// λ of `λ/2 ‖W‖²` over the dense weights.
+    pub net_l2: f64,
+    /// Bound on the global norm of all gradients; 0: none.
+    pub max_gradient_norm: f64,
+    /// What early stopping watches.
+    pub monitor: Monitor,
+    /// Steps between evaluations inside an epoch; 0: at its end alone.
+    pub evaluate_every: usize,
+    /// Evaluations without a better value before it stops.
+    pub patience: usize,
+    /// What the learning rate is multiplied by on a plateau.
+    pub plateau_factor: f64,
+    /// Evaluations without a better value that make a plateau.
+    pub plateau_patience: usize,
+    /// Where a plateau stops cutting.
+    pub min_learning_rate: f64,
+    /// Of the logits by the validation rows.
+    pub calibration: Calibration,
+    /// Of draws and of the rows' order.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch_size: 1024,
+            learning_rate: 1e-3,
+            optimizer: DenseOptimizer::Adam,
+            momentum: 0.0,
+            weight_decay: 0.01,
+            row_optimizer: RowRule::ExactAdam,
+            table_dtype: TableDtype::F32,
+            row_update: RowUpdate::Met,
+            embedding_l2: 0.0,
+            net_l2: 0.0,
+            max_gradient_norm: 10.0,
+            monitor: Monitor::Auc,
+            evaluate_every: 0,
+            patience: 2,
+            plateau_factor: 1.0,
+            plateau_patience: 1,
+            min_learning_rate: 1e-6,
+            calibration: Calibration::Platt,
+            seed: 2019,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::OutOfRange`] for the first setting outside the table's ranges.
+    pub fn validate(&self) -> Result<TrainSettings, ConfigError> {
+        at_least_one("epochs", self.epochs)?;
+        at_least_one("batch_size", self.batch_size)?;
+        at_least_one("patience", self.patience)?;
+        at_least_one("plateau_patience", self.plateau_patience)?;
+        let factor = self.plateau_factor;
+        let holds = factor > 0.0 && factor <= 1.0;
+        require(holds, "plateau_factor", "in (0, 1]", factor)?;
+        let holds = (0.0..1.0).contains(&self.momentum);
+        require(holds, "momentum", "in [0, 1)", self.momentum)?;
+        not_negative("min_learning_rate", self.min_learning_rate)?;
+        not_negative("weight_decay", self.weight_decay)?;
+        let rate = self.learning_rate;
+        let holds = rate > 0.0 && rate.is_finite();
+        require(holds, "learning_rate", "above 0", rate)?;
+        not_negative("embedding_l2", self.embedding_l2)?;
+        not_negative("net_l2", self.net_l2)?;
+        not_negative("max_gradient_norm", self.max_gradient_norm)?;
+        Ok(TrainSettings(self.clone()))
+    }
+}
+
+/// A [`TrainConfig`] whose settings are all in range: what a [`Trainer`](crate::Trainer) takes.
+///
+/// ```
+/// use fibinet_train::TrainConfig;
+///
+/// let settings = TrainConfig::default().validate()?;
+/// assert_eq!(settings.epochs, 20);
+/// let config = TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() };
+/// let message = config.validate().unwrap_err().to_string();
+/// assert_eq!(message, "learning_rate must be above 0, but is NaN");
+/// # Ok::<(), fibinet_nn::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainSettings(TrainConfig);
+
+impl TrainSettings {
+    /// Replaces the learning rate, which is above 0 already.
+    pub(crate) fn set_learning_rate(&mut self, rate: f64) {
+        self.0.learning_rate = rate;
+    }
+}
+
+impl Deref for TrainSettings {
+    type Target = TrainConfig;
+
+    fn deref(&self) -> &TrainConfig {
+        &self.0
+    }
+}
+
+fn require(
+    holds: bool,
+    setting: &'static str,
+    rule: &'static str,
+    got: impl ToString,
+) -> Result<(), ConfigError> {
+    match holds {
+        true => Ok(()),
+        false => Err(ConfigError::OutOfRange {
+            setting,
+            rule,
+            got: got.to_string(),
+        }),
+    }
+}
+
+fn at_least_one(setting: &'static str, value: usize) -> Result<(), ConfigError> {
+    require(value >= 1, setting, "at least 1", value)
+}
+
+fn not_negative(setting: &'static str, value: f64) -> Result<(), ConfigError> {
+    let holds = value >= 0.0 && value.is_finite();
+    require(holds, setting, "at least 0", value)
+}
