@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet::data::Pooling;
-use fibinet::model::{PlaceLists, RowInputs};
+use fibinet::model::{RowInputs, SlotLists};
 use fibinet::nn::{
     BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction, TablesConfig,
 };
@@ -124,7 +124,7 @@ fn lists(step: usize) -> RowInputs {
     ];
     RowInputs {
         ids,
-        lists: Some(PlaceLists {
+        lists: Some(SlotLists {
             ends,
             pooling: pooling.into(),
         }),

@@ -10,10 +10,10 @@ use fibinet_nn::AnyHead;
 use crate::batch_reader::BatchReader;
 use crate::bundle::directory::Bundle;
 use crate::error::BundleError;
-use crate::inputs::input_memory::{InputMemory, gives_memory_back};
+use crate::inputs::buffers::{InputBuffers, gives_memory_back};
 use crate::inputs::plan::RowInputs;
 use crate::tables::huge_pages;
-use crate::tables::view::{score, score_in};
+use crate::tables::table_rows::{score, score_in};
 
 /// Raw rows to probabilities: a bundle on a device.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Scorer {
 #[derive(Debug, Default)]
 struct BatchMemory {
     rows: RowInputs,
-    inputs: InputMemory,
+    inputs: InputBuffers,
 }
 
 impl Scorer {

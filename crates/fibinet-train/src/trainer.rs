@@ -2,7 +2,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
-use fibinet_model::{RowInputs, RowsBehind, TableView, score};
+use fibinet_model::{RowInputs, RowsBehind, TableRows, TableView, score};
 use fibinet_nn::{
     AnyHead, BceLoss, ConfigError, CtrModelConfig, FieldInputs, FieldSizes, Head, HeadConfig,
     Reduction,
@@ -119,10 +119,10 @@ impl<H: Head> Trainer<H> {
     /// If the batch is of other fields.
     pub fn score(&self, head: &H, rows: &RowInputs) -> Vec<f32> {
         if !self.rows.leaves_rows_behind() || rows.num_rows == 0 {
-            return score(head, &self.tables.view(), rows, &self.device);
+            return score(head, &self.tables, rows, &self.device);
         }
         let (tables, rows) = rows_read(&self.tables, &self.rows, rows);
-        score(head, &tables.view(), &rows, &self.device)
+        score(head, &tables, &rows, &self.device)
     }
 
     /// The fields' rows.
@@ -182,7 +182,7 @@ impl<H: Head> Trainer<H> {
             row_optimizer: laps.lap(),
             ..StepTimes::default()
         };
-        let inputs = self.tables.view().field_inputs(rows, &self.device);
+        let inputs = self.tables.field_inputs(rows, &self.device);
         self.times.gather = laps.lap();
         let embeddings = inputs
             .embeddings

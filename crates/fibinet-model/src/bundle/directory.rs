@@ -1,21 +1,19 @@
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
-use fibinet_data::{Encoder, MappedFile};
-use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig, FieldSizes, HeadConfig, TablesConfig};
-use safetensors::SafeTensors;
+use fibinet_data::Encoder;
+use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig};
 
 use crate::bundle::logit_map::LogitMap;
 use crate::bundle::manifest::{FORMAT, Manifest};
 use crate::bundle::staging::{CHECKSUMS, verify};
 use crate::error::BundleError;
 use crate::inputs::plan::FieldPlan;
-use crate::tables::table_file::{EMBEDDING, LINEAR, RowsBehind, write_tables};
-use crate::tables::table_slice::{TableDtype, TableSlice};
+use crate::tables::mapped::MappedTables;
+use crate::tables::table_file::{RowsBehind, write_tables};
 use crate::tables::view::TableView;
 
 const MANIFEST: &str = "bundle.toml";
@@ -68,14 +66,6 @@ pub struct BundleParts<'a> {
     pub output: LogitMap,
     /// The share of the negatives that the training log kept.
     pub negative_rate: f64,
-}
-
-#[derive(Debug)]
-struct MappedTables {
-    file: MappedFile,
-    dtype: TableDtype,
-    embedding: Range<usize>,
-    linear: Option<Range<usize>>,
 }
 
 impl BundleParts<'_> {
@@ -197,24 +187,9 @@ impl Bundle {
         })
     }
 
-    /// The tables, as they lie in their file.
+    /// The tables, mapped.
     pub fn tables(&self) -> TableView<'_> {
-        let MappedTables {
-            file,
-            dtype,
-            embedding,
-            linear,
-        } = &self.tables;
-        let embedding = TableSlice::from_bytes(*dtype, &file[embedding.clone()]);
-        TableView {
-            embedding: embedding.expect("alignment is checked when a bundle is opened"),
-            linear: linear
-                .as_ref()
-                .map(|range| bytemuck::cast_slice(&file[range.clone()])),
-            sizes: self.plan.sizes(),
-            embedding_dim: self.model.tables.embedding_dim,
-            padding: self.model.tables.padding,
-        }
+        self.tables.view()
     }
 
     /// The head, on a device.
@@ -235,57 +210,6 @@ impl Bundle {
     /// Trained numbers: the head's and the tables'.
     pub fn num_params(head: &AnyHead, tables: &TableView<'_>) -> usize {
         head.num_params() + tables.num_params()
-    }
-}
-
-impl MappedTables {
-    fn open(path: &Path, sizes: &FieldSizes, config: &TablesConfig) -> Result<Self, BundleError> {
-        // SAFETY: a bundle's files are renamed into place and never written to.
-        #[expect(unsafe_code, reason = "see `MappedFile::open`")]
-        let file = unsafe { MappedFile::open(path) }.map_err(BundleError::io(path))?;
-        let (header, metadata) =
-            SafeTensors::read_metadata(&file).map_err(|error| BundleError::damaged(path, error))?;
-        let table = |name: &str, width: usize, known: &[TableDtype]| {
-            let info = metadata
-                .info(name)
-                .ok_or_else(|| BundleError::damaged(path, format!("no table `{name}`")))?;
-            let shape = [sizes.num_rows(), width];
-            let dtype = TableDtype::from_safetensors(info.dtype)
-                .filter(|dtype| known.contains(dtype) && info.shape == shape)
-                .ok_or_else(|| {
-                    let names: Vec<String> = known
-                        .iter()
-                        .map(|dtype| dtype.in_safetensors().to_string())
-                        .collect();
-                    let reason = format!(
-                        "`{name}` is {:?} of {}, expected {shape:?} of {}",
-                        info.shape,
-                        info.dtype,
-                        names.join(", ")
-                    );
-                    BundleError::damaged(path, reason)
-                })?;
-            // Eight bytes of header length before the header.
-            let (start, end) = info.data_offsets;
-            let range = 8 + header + start..8 + header + end;
-            TableSlice::from_bytes(dtype, &file[range.clone()])
-                .map_err(|error| BundleError::damaged(path, error))?;
-            Ok::<_, BundleError>((dtype, range))
-        };
-        let (dtype, embedding) = match config.embedding_dim {
-            0 => (TableDtype::F32, 0..0),
-            dim => table(EMBEDDING, dim, &TableDtype::ALL)?,
-        };
-        let linear = match config.linear {
-            true => Some(table(LINEAR, 1, &[TableDtype::F32])?.1),
-            false => None,
-        };
-        Ok(Self {
-            file,
-            dtype,
-            embedding,
-            linear,
-        })
     }
 }
 

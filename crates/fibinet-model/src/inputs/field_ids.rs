@@ -50,7 +50,8 @@ mod tests {
     use fibinet_nn::{FeatureEmbeddingConfig, FieldSizes};
 
     use super::*;
-    use crate::inputs::plan::PlaceLists;
+    use crate::inputs::plan::SlotLists;
+    use crate::tables::table_rows::TableRows;
     use crate::tables::table_slice::TableSlice;
     use crate::tables::view::TableView;
 
@@ -93,7 +94,7 @@ mod tests {
     fn lists_are_looked_up_as_they_are_gathered() {
         let lists = |first, last| RowInputs {
             ids: vec![3, 1, 3, 0, 4, 0, 2, 0, 1, 2, 3],
-            lists: Some(PlaceLists {
+            lists: Some(SlotLists {
                 ends: vec![3, 4, 5, 7, 8, 11],
                 pooling: vec![Some(first), None, Some(last)].into(),
             }),

@@ -1,5 +1,5 @@
 //! From a data batch to what a model reads.
 
+pub(crate) mod buffers;
 mod field_ids;
-pub(crate) mod input_memory;
 pub(crate) mod plan;

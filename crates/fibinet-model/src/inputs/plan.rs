@@ -5,10 +5,10 @@ use fibinet_data::{Batch, FieldLayout, FieldShape, Pooling};
 use fibinet_nn::{ConfigError, FieldSizes, Numerics};
 
 /// How a data batch becomes a model's inputs: which of its columns are fields, and which are raw
-/// numbers.
+/// numeric inputs.
 ///
-/// With [`Numerics::Embedded`] every column is a field, in the schema's order, a numeric one with a
-/// single row that its value multiplies. With [`Numerics::Dense`] the numeric columns go to the
+/// With [`Numerics::Embedded`] every column is a field, in the schema's order. A numeric field has a
+/// single table row, which its value multiplies. With [`Numerics::Dense`] the numeric columns go to the
 /// head as they are.
 #[derive(Debug, Clone)]
 pub struct FieldPlan {
@@ -17,7 +17,7 @@ pub struct FieldPlan {
     num_ids: usize,
     num_numerics: usize,
     numerics: Numerics,
-    /// The fields' poolings, where a field has one.
+    /// How each field pools its ids; `None` if no field has several per slot.
     pooling: Option<Arc<[Option<Pooling>]>>,
 }
 
@@ -31,43 +31,43 @@ enum Column {
 /// A batch as a model reads it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowInputs {
-    /// Ids, `[B, F]`, row-major, each below its field's rows; with `lists`, those of all places one
-    /// after the other.
+    /// Ids, `[B, F]`, row-major, each below its field's number of table rows. With `lists`, the ids of
+    /// all slots, one slot after the other.
     pub ids: Vec<u32>,
-    /// Where a place `[B, F]` may have several ids: how many, and what becomes of them.
-    pub lists: Option<PlaceLists>,
-    /// What each field's vector is multiplied by, `[B, F]`; none is 1 everywhere.
+    /// How many ids each slot has, and how they are pooled; `None` if every slot has one.
+    pub lists: Option<SlotLists>,
+    /// What each slot's vector is multiplied by, `[B, F]`; `None` is 1 everywhere.
     pub values: Option<Vec<f32>>,
-    /// Raw numbers of the head, `[B, N]`.
+    /// Raw numeric inputs of the head, `[B, N]`.
     pub dense: Option<Vec<f32>>,
-    /// Labels, `[B]`, or empty.
+    /// Labels, `[B]`; empty if the batch has none.
     pub labels: Vec<f32>,
-    /// Rows, `B`.
+    /// Batch rows, `B`.
     pub num_rows: usize,
 }
 
-/// Places of several ids.
+/// The lists of ids of a batch's slots. A *slot* is one field of one batch row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaceLists {
-    /// Where the ids of each place end, `[B, F]`.
+pub struct SlotLists {
+    /// Where the ids of each slot end, `[B, F]`.
     pub ends: Vec<u32>,
-    /// How the vectors of a field become one, `[F]`; none has one id a place.
+    /// How each field pools its ids, `[F]`; `None` for a field of one id per slot.
     pub pooling: Arc<[Option<Pooling>]>,
 }
 
 impl RowInputs {
-    /// Which of the ids a place `row * F + field` has.
-    pub fn place(&self, place: usize) -> Range<usize> {
+    /// The range in `ids` of the slot `row * F + field`.
+    pub fn slot(&self, slot: usize) -> Range<usize> {
         match &self.lists {
-            None => place..place + 1,
+            None => slot..slot + 1,
             Some(lists) => {
-                let start = place.checked_sub(1).map_or(0, |before| lists.ends[before]);
-                start as usize..lists.ends[place] as usize
+                let start = slot.checked_sub(1).map_or(0, |before| lists.ends[before]);
+                start as usize..lists.ends[slot] as usize
             }
         }
     }
 
-    /// How the vectors of a field become one, where a place may have several.
+    /// How a field pools its ids; `None` for a field of one id per slot.
     pub fn pooling(&self, field: usize) -> Option<Pooling> {
         self.lists.as_ref()?.pooling[field]
     }
@@ -78,7 +78,7 @@ impl FieldPlan {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::OutOfRange`] where no field is left.
+    /// [`ConfigError::OutOfRange`] if no field is left.
     pub fn new(layout: &[FieldLayout], numerics: Numerics) -> Result<Self, ConfigError> {
         let (mut num_ids, mut num_lists, mut num_numerics) = (0, 0, 0);
         let (mut sizes, mut fields, mut pooling) = (Vec::new(), Vec::new(), Vec::new());
@@ -119,12 +119,12 @@ impl FieldPlan {
         })
     }
 
-    /// The fields' rows in the tables.
+    /// The number of table rows of each field.
     pub fn sizes(&self) -> &FieldSizes {
         &self.sizes
     }
 
-    /// Raw numbers a row, `N`.
+    /// Raw numeric inputs per batch row, `N`.
     pub fn num_dense(&self) -> usize {
         match self.numerics {
             Numerics::Embedded => 0,
@@ -136,15 +136,14 @@ impl FieldPlan {
     ///
     /// # Panics
     ///
-    /// If the batch is of other fields, or an id is out of range: encoders and shards give none
-    /// that is.
+    /// If the batch has other fields, or an id is out of range, which encoders and shards rule out.
     pub fn inputs(&self, batch: &Batch) -> RowInputs {
         let mut inputs = RowInputs::default();
         self.inputs_into(batch, &mut inputs);
         inputs
     }
 
-    /// [`inputs`](Self::inputs) in the place of those of another batch, and in their memory.
+    /// [`inputs`](Self::inputs), written over those of another batch to reuse their memory.
     ///
     /// # Panics
     ///
@@ -176,7 +175,7 @@ impl FieldPlan {
         self.check_ids(inputs);
     }
 
-    /// Fields in the schema's order.
+    /// Writes ids, lists and values with the fields in the schema's order.
     fn interleave(&self, batch: &Batch, has_values: bool, inputs: &mut RowInputs) {
         let len = batch.num_rows * self.fields.len();
         let mut values = emptied(inputs.values.take());
@@ -209,7 +208,7 @@ impl FieldPlan {
         inputs.lists = self
             .pooling
             .clone()
-            .map(|pooling| PlaceLists { ends, pooling });
+            .map(|pooling| SlotLists { ends, pooling });
     }
 
     fn check_ids(&self, inputs: &RowInputs) {
@@ -220,20 +219,20 @@ impl FieldPlan {
             return;
         }
         let fields = self.sizes.num_fields();
-        for place in 0..inputs.num_rows * fields {
-            let (field, ids) = (place % fields, &inputs.ids[inputs.place(place)]);
+        for slot in 0..inputs.num_rows * fields {
+            let (field, ids) = (slot % fields, &inputs.ids[inputs.slot(slot)]);
             let size = self.sizes.size(field);
             let fit = !ids.is_empty() && ids.iter().all(|id| (*id as usize) < size);
             assert!(
                 fit,
-                "row {}, field {field}: ids {ids:?} of {size} rows",
-                place / fields
+                "row {}, field {field}: expected ids below {size}, at least one, got {ids:?}",
+                slot / fields
             );
         }
     }
 }
 
-/// A vector whose numbers nobody needs any more, without them.
+/// An empty vector with the memory of one that is not needed any more.
 fn emptied<T>(used: Option<Vec<T>>) -> Vec<T> {
     let mut vector = used.unwrap_or_default();
     vector.clear();
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn embedded_numbers_stand_among_the_fields_in_the_schemas_order() {
+    fn embedded_numbers_are_fields_in_the_schemas_order() {
         let plan = FieldPlan::new(&layout(), Numerics::Embedded).unwrap();
         assert_eq!(plan.sizes().sizes(), [5, 1, 4, 1]);
         assert_eq!(plan.num_dense(), 0);
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn dense_numbers_stand_apart() {
+    fn dense_numbers_are_no_fields() {
         let plan = FieldPlan::new(&layout(), Numerics::Dense).unwrap();
         assert_eq!(plan.sizes().sizes(), [5, 4]);
         assert_eq!(plan.num_dense(), 2);
@@ -298,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_ids_stand_in_their_fields_place() {
+    fn lists_of_ids_keep_their_fields_order() {
         let mut layout = layout();
         layout[2].shape = SUMMED;
         let mut batch = batch();
@@ -310,8 +309,8 @@ mod tests {
         let plan = FieldPlan::new(&layout, Numerics::Embedded).unwrap();
         let inputs = plan.inputs(&batch);
         assert_eq!(inputs.ids, [1, 0, 2, 1, 0, 3, 0, 0, 0]);
-        let places: Vec<_> = (0..8).map(|place| inputs.place(place)).collect();
-        assert_eq!(places, [0..1, 1..2, 2..4, 4..5, 5..6, 6..7, 7..8, 8..9]);
+        let slots: Vec<_> = (0..8).map(|slot| inputs.slot(slot)).collect();
+        assert_eq!(slots, [0..1, 1..2, 2..4, 4..5, 5..6, 6..7, 7..8, 8..9]);
         assert_eq!(inputs.pooling(2), Some(Pooling::Sum));
         assert_eq!(inputs.pooling(0), None);
         let plan = FieldPlan::new(&layout, Numerics::Dense).unwrap();
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_in_the_place_of_others_are_as_those_made_anew() {
+    fn reused_inputs_equal_new_ones() {
         let (single, mut listed) = (layout(), layout());
         listed[2].shape = SUMMED;
         let plan = |layout: &[FieldLayout], numerics| FieldPlan::new(layout, numerics).unwrap();

@@ -2,24 +2,25 @@ use std::mem::take;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::Pooling;
-use fibinet_nn::{FieldInputs, FieldSizes, Head};
+use fibinet_nn::{FieldInputs, FieldSizes};
 use rayon::prelude::*;
 
-use crate::inputs::input_memory::InputMemory;
+use crate::inputs::buffers::InputBuffers;
 use crate::inputs::plan::RowInputs;
+use crate::tables::table_rows::TableRows;
 use crate::tables::table_slice::TableSlice;
 
-/// Rows that one task gathers.
+/// Batch rows that one task gathers.
 const CHUNK_ROWS: usize = 256;
 
-/// The tables of a model, wherever they lie: in the trainer's memory or in a mapped file.
+/// The tables of a model in this process's address space: in the trainer's memory or in a mapped file.
 #[derive(Debug, Clone, Copy)]
 pub struct TableView<'a> {
     /// The embedding table, `[V, K]`.
     pub embedding: TableSlice<'a>,
     /// The linear weights, `[V]`.
     pub linear: Option<&'a [f32]>,
-    /// The fields' rows.
+    /// The number of table rows of each field.
     pub sizes: &'a FieldSizes,
     /// `K`; 0 without an embedding table.
     pub embedding_dim: usize,
@@ -27,37 +28,27 @@ pub struct TableView<'a> {
     pub padding: bool,
 }
 
-impl TableView<'_> {
-    /// What a head reads of a batch, on a device: the rows' vectors and weights, times their values.
-    ///
-    /// # Panics
-    ///
-    /// If the inputs are of other fields.
-    pub fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
-        self.field_inputs_in(&mut InputMemory::default(), rows, device)
-    }
-
-    /// As [`field_inputs`](Self::field_inputs), in the memory of another batch's.
-    pub(crate) fn field_inputs_in(
+impl TableRows for TableView<'_> {
+    fn field_inputs_in(
         &self,
-        memory: &mut InputMemory,
+        buffers: &mut InputBuffers,
         rows: &RowInputs,
         device: &Device,
     ) -> FieldInputs {
         let (batch, fields) = (rows.num_rows, self.sizes.num_fields());
         let dim = self.embedding_dim;
         let embeddings = (dim > 0).then(|| {
-            let memory = take(&mut memory.embeddings);
-            let vectors = self.gather(self.embedding, dim, rows, memory);
+            let buffer = take(&mut buffers.embeddings);
+            let vectors = self.gather(self.embedding, dim, rows, buffer);
             Tensor::from_data(TensorData::new(vectors, [batch, fields, dim]), device)
         });
         let linear = self.linear.map(|linear| {
-            let memory = take(&mut memory.linear);
-            let terms = self.gather(TableSlice::F32(linear), 1, rows, memory);
+            let buffer = take(&mut buffers.linear);
+            let terms = self.gather(TableSlice::F32(linear), 1, rows, buffer);
             Tensor::from_data(TensorData::new(terms, [batch, fields]), device)
         });
         let dense = rows.dense.as_ref().map(|dense| {
-            let mut numbers = take(&mut memory.dense);
+            let mut numbers = take(&mut buffers.dense);
             numbers.clear();
             numbers.extend_from_slice(dense);
             let shape = [batch, dense.len() / batch.max(1)];
@@ -69,8 +60,10 @@ impl TableView<'_> {
             dense,
         }
     }
+}
 
-    /// The rows of a table of `width` numbers a row, times their values, `[B, F, width]`.
+impl TableView<'_> {
+    /// The rows of a table with `width` numbers per row, pooled and times their values, `[B, F, width]`.
     fn gather(
         &self,
         table: TableSlice<'_>,
@@ -79,32 +72,32 @@ impl TableView<'_> {
         mut gathered: Vec<f32>,
     ) -> Vec<f32> {
         let fields = self.sizes.num_fields();
-        let places = rows.num_rows * fields;
+        let slots = rows.num_rows * fields;
         let given = rows
             .lists
             .as_ref()
             .map_or(rows.ids.len(), |lists| lists.ends.len());
-        assert_eq!(given, places, "places of the batch");
+        assert_eq!(given, slots, "slots of the batch");
         gathered.clear();
-        gathered.resize(places * width, 0.0);
+        gathered.resize(slots * width, 0.0);
         let chunk = CHUNK_ROWS * fields;
         gathered
             .par_chunks_mut(chunk * width)
             .enumerate()
             .for_each(|(i, gathered)| {
                 let mut buffer = vec![0.0; width];
-                for (place, at) in gathered.chunks_exact_mut(width).zip(i * chunk..) {
-                    let (field, ids) = (at % fields, &rows.ids[rows.place(at)]);
-                    self.pool(table, field, ids, rows.pooling(field), &mut buffer, place);
+                for (pooled, slot) in gathered.chunks_exact_mut(width).zip(i * chunk..) {
+                    let (field, ids) = (slot % fields, &rows.ids[rows.slot(slot)]);
+                    self.pool(table, field, ids, rows.pooling(field), &mut buffer, pooled);
                     if let Some(values) = &rows.values {
-                        place.iter_mut().for_each(|number| *number *= values[at]);
+                        pooled.iter_mut().for_each(|number| *number *= values[slot]);
                     }
                 }
             });
         gathered
     }
 
-    /// The vectors of a place's ids as one, into `place`, which is zero.
+    /// Pools the vectors of a slot's ids into `pooled`, which is zero.
     fn pool(
         &self,
         table: TableSlice<'_>,
@@ -112,23 +105,23 @@ impl TableView<'_> {
         ids: &[u32],
         pooling: Option<Pooling>,
         buffer: &mut [f32],
-        place: &mut [f32],
+        pooled: &mut [f32],
     ) {
         match pooling {
             None => {
-                // Not by way of the buffer: to read what was just written there would wait for the row,
-                // and each row for the one before.
+                // Not through the buffer: reading back what was just written there would wait for this
+                // row's memory, and so each row would wait for the one before.
                 if !self.is_padding(field, ids[0]) {
                     let row = self.sizes.offset(field) + ids[0] as usize;
-                    table.copy(row * place.len(), place);
+                    table.copy(row * pooled.len(), pooled);
                 }
             }
             Some(Pooling::Max) => {
-                place.fill(f32::NEG_INFINITY);
+                pooled.fill(f32::NEG_INFINITY);
                 for &id in ids {
                     let vector = self.vector(table, field, id, buffer).unwrap_or_default();
                     let numbers = vector.iter().chain(std::iter::repeat(&0.0));
-                    for (largest, number) in place.iter_mut().zip(numbers) {
+                    for (largest, number) in pooled.iter_mut().zip(numbers) {
                         *largest = largest.max(*number);
                     }
                 }
@@ -136,24 +129,24 @@ impl TableView<'_> {
             Some(Pooling::Mean | Pooling::Sum) => {
                 for &id in ids {
                     let vector = self.vector(table, field, id, buffer).unwrap_or_default();
-                    for (sum, number) in place.iter_mut().zip(vector) {
+                    for (sum, number) in pooled.iter_mut().zip(vector) {
                         *sum += number;
                     }
                 }
                 if pooling == Some(Pooling::Mean) {
                     let share = 1.0 / ids.len() as f32;
-                    place.iter_mut().for_each(|sum| *sum *= share);
+                    pooled.iter_mut().for_each(|sum| *sum *= share);
                 }
             }
         }
     }
 
-    /// The numbers that a table has for an id of a field, where they lie or in `buffer`, which is as
-    /// long as a row of the table; none for the field's padding, which reads as zeros.
+    /// The table row of an id of a field: in place, or widened into `buffer`, which is as long as a table
+    /// row. `None` for the field's padding row, which reads as zeros.
     ///
     /// # Panics
     ///
-    /// If the field has no such id.
+    /// If the id is not below the field's number of table rows.
     pub fn vector<'a>(
         &self,
         table: TableSlice<'a>,
@@ -165,61 +158,20 @@ impl TableView<'_> {
         (!self.is_padding(field, id)).then(|| table.read(row * width..(row + 1) * width, buffer))
     }
 
-    /// The tables' numbers.
+    /// The number of weights in the tables.
     pub fn num_params(&self) -> usize {
         self.embedding.len() + self.linear.map_or(0, <[f32]>::len)
     }
 
-    /// The bytes that they take.
+    /// The bytes that the tables take.
     pub fn num_bytes(&self) -> usize {
         self.embedding.bytes().len() + self.linear.map_or(0, size_of_val)
     }
 
-    /// Whether an id of a field is its padding row.
+    /// Whether an id of a field names its padding row.
     pub fn is_padding(&self, field: usize, id: u32) -> bool {
         self.padding && id == 0 && self.sizes.has_padding_row(field)
     }
-}
-
-/// The logits of a batch, `[B]`.
-///
-/// # Panics
-///
-/// If the inputs are of other fields than the tables or the head, or the device fails.
-pub fn score(
-    head: &impl Head,
-    tables: &TableView<'_>,
-    rows: &RowInputs,
-    device: &Device,
-) -> Vec<f32> {
-    match rows.num_rows {
-        0 => Vec::new(),
-        _ => logits(head, tables.field_inputs(rows, device)),
-    }
-}
-
-/// As [`score`], with inputs in the memory of another batch's, which is there again afterwards. For
-/// devices that give memory back; from others it would be copied.
-pub(crate) fn score_in(
-    memory: &mut InputMemory,
-    head: &impl Head,
-    tables: &TableView<'_>,
-    rows: &RowInputs,
-    device: &Device,
-) -> Vec<f32> {
-    if rows.num_rows == 0 {
-        return Vec::new();
-    }
-    let inputs = tables.field_inputs_in(memory, rows, device);
-    let used = inputs.clone();
-    let logits = logits(head, inputs);
-    memory.take_back(used);
-    logits
-}
-
-fn logits(head: &impl Head, inputs: FieldInputs) -> Vec<f32> {
-    let logits = head.forward(inputs).into_data();
-    logits.try_into_vec().expect("logits are f32")
 }
 
 #[cfg(test)]
@@ -297,7 +249,7 @@ mod tests {
         let gather = |view: TableView<'_>, pooling| {
             let rows = RowInputs {
                 ids: vec![1, 2, 1, 2, 0, 1],
-                lists: Some(crate::inputs::plan::PlaceLists {
+                lists: Some(crate::inputs::plan::SlotLists {
                     ends: vec![2, 3, 5, 6],
                     pooling: vec![Some(pooling), None].into(),
                 }),

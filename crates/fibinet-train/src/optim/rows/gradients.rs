@@ -134,7 +134,7 @@ impl Leaf<'_> {
                     self.add_largest(place, field, id, value, gradient, sum);
                     continue;
                 }
-                Some(Pooling::Mean) => value /= self.rows.place(place).len() as f32,
+                Some(Pooling::Mean) => value /= self.rows.slot(place).len() as f32,
                 Some(Pooling::Sum) | None => {}
             }
             for (sum, gradient) in sum.iter_mut().zip(gradient) {
@@ -154,7 +154,7 @@ impl Leaf<'_> {
         sum: &mut [f32],
     ) {
         let view = self.tables.view();
-        let ids = &self.rows.ids[self.rows.place(place)];
+        let ids = &self.rows.ids[self.rows.slot(place)];
         for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
             let number = |id: u32| {
                 let at = (view.sizes.offset(field) + id as usize) * self.width + k;
@@ -284,6 +284,7 @@ mod tests {
     #[test]
     fn pooled_rows_get_the_gradients_of_their_pooling() {
         use burn::module::Initializer;
+        use fibinet_model::TableRows;
 
         let config = TablesConfig::new(2).with_embedding_initializer(Initializer::Normal {
             mean: 0.0,
@@ -300,7 +301,7 @@ mod tests {
         for pooling in [Pooling::Mean, Pooling::Sum, Pooling::Max] {
             let rows = RowInputs {
                 ids: vec![1, 2, 3, 1, 2, 2, 0],
-                lists: Some(fibinet_model::PlaceLists {
+                lists: Some(fibinet_model::SlotLists {
                     ends: vec![3, 4, 6, 7],
                     pooling: vec![Some(pooling), None].into(),
                 }),
@@ -309,9 +310,7 @@ mod tests {
                 ..RowInputs::default()
             };
             let loss = |tables: &Tables| -> f64 {
-                let inputs = tables
-                    .view()
-                    .field_inputs(&rows, &burn::tensor::Device::flex());
+                let inputs = tables.field_inputs(&rows, &burn::tensor::Device::flex());
                 let pooled: Vec<f32> = inputs
                     .embeddings
                     .unwrap()

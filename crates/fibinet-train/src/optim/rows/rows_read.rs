@@ -46,7 +46,7 @@ pub(crate) fn rows_read(
         }
         sizes.push(padding + of_field.len());
         for place in (field..rows.num_rows * fields).step_by(fields) {
-            for id in &mut ids[rows.place(place)] {
+            for id in &mut ids[rows.slot(place)] {
                 if is_padded && *id == 0 {
                     continue;
                 }
@@ -77,7 +77,7 @@ mod tests {
     use burn::module::Initializer;
     use burn::tensor::Device;
     use fibinet_data::Pooling;
-    use fibinet_model::{PlaceLists, TableDtype};
+    use fibinet_model::{SlotLists, TableDtype, TableRows};
     use fibinet_nn::TablesConfig;
 
     #[test]
@@ -105,7 +105,7 @@ mod tests {
             optimizer.step(&mut tables, &nothing, 0.2, 1.0);
             let rows = RowInputs {
                 ids: vec![4, 0, 8, 4, 2, 0, 0, 1, 1, 0],
-                lists: Some(PlaceLists {
+                lists: Some(SlotLists {
                     ends: vec![3, 5, 6, 8, 9, 10],
                     pooling: vec![Some(Pooling::Mean), Some(Pooling::Sum), None].into(),
                 }),
@@ -116,7 +116,7 @@ mod tests {
             let current = optimizer.current(&tables);
             assert_ne!(current.embedding, tables.embedding);
             let inputs = |tables: &Tables, rows: &RowInputs| {
-                let inputs = tables.view().field_inputs(rows, &Device::flex());
+                let inputs = tables.field_inputs(rows, &Device::flex());
                 let linear = inputs.linear.unwrap().into_data();
                 (inputs.embeddings.unwrap().into_data(), linear)
             };

@@ -96,7 +96,7 @@ fn occurrences(tables: &Tables, rows: &RowInputs, field: usize, met: &mut Vec<u6
     met.clear();
     for batch_row in 0..rows.num_rows {
         let place = batch_row * fields + field;
-        for row in &rows.ids[rows.place(place)] {
+        for row in &rows.ids[rows.slot(place)] {
             if !view.is_padding(field, *row) {
                 met.push(u64::from(*row) << 32 | place as u64);
             }

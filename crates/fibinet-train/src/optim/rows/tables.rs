@@ -1,7 +1,8 @@
 use burn::module::Initializer;
+use burn::tensor::Device;
 use fibinet_model::huge_pages::zeroed;
-use fibinet_model::{TableDtype, TableView};
-use fibinet_nn::{ConfigError, FieldSizes, TablesConfig};
+use fibinet_model::{InputBuffers, RowInputs, TableDtype, TableRows, TableView};
+use fibinet_nn::{ConfigError, FieldInputs, FieldSizes, TablesConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
@@ -116,6 +117,17 @@ impl Tables {
             embedding_dim: self.embedding_dim,
             padding: self.padding,
         }
+    }
+}
+
+impl TableRows for Tables {
+    fn field_inputs_in(
+        &self,
+        buffers: &mut InputBuffers,
+        rows: &RowInputs,
+        device: &Device,
+    ) -> FieldInputs {
+        self.view().field_inputs_in(buffers, rows, device)
     }
 }
 
