@@ -8,9 +8,8 @@
 //! ```
 //!
 //! [`prepare`] does the first three steps. Every step streams: memory grows with the vocabularies, and by
-//! .2 MB a million rows of 39 fields, for what the footers of shard files will say of row groups. Of the
-//! rows that are not yet enough for a row group 32,768 wait in memory, the others behind the row groups of
-//! their files: 4 million rows took 34 MiB, 16 million 36. Nothing here knows of Burn or of models.
+//! 0.2 MB per million rows of 39 fields for the footers of the shards. [`ShardWriter`] says what else it
+//! holds: 4 million rows took 34 MiB, 16 million 36. Nothing here knows of Burn or of models.
 
 mod config;
 mod encode;
@@ -32,9 +31,11 @@ pub use encode::encoder::{Encoder, RowEncoder};
 pub use encode::guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
 pub use encode::vocabulary::Vocabulary;
 pub use error::{DataError, DataErrorKind, ErrorClass};
-pub use formats::parquet_rows::ParquetReader;
-pub use formats::parquet_text::ParquetTable;
-pub use formats::reader::{DelimitedReader, Label, RowReader, open_rows};
+pub use formats::delimited::DelimitedReader;
+pub use formats::parquet_reader::ParquetReader;
+pub use formats::parquet_table::ParquetTable;
+pub use formats::parts::open_rows;
+pub use formats::reader::{Label, RowReader};
 pub use mapped::MappedFile;
 pub use mix::mix as mix_seed;
 pub use position::{Location, Position};

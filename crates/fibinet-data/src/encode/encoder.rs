@@ -647,7 +647,8 @@ mod tests {
     use crate::config::schema::{Scaling, TimePart};
     use crate::encode::fit::EncoderFit;
     use crate::formats::blocks::Blocks;
-    use crate::formats::reader::{Label, open_rows};
+    use crate::formats::parts::open_rows;
+    use crate::formats::reader::Label;
     use crate::prepare::split::SplitKind;
     use crate::shards::layout::Pooling;
 

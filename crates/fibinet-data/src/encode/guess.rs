@@ -8,9 +8,9 @@ use crate::config::schema::{FieldEncoding, FieldSpec, RowFormat, TimePart};
 use crate::encode::encoder::parse_label;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::time::{TimeFormat, guess_format};
-use crate::formats::bytes::{self, FileKind};
-use crate::formats::parts;
-use crate::formats::reader::{Label, column_index, open_rows};
+use crate::formats::parts::{self, open_rows};
+use crate::formats::reader::{Label, column_index};
+use crate::formats::registry::open_text;
 use crate::shards::layout::Pooling;
 
 /// Rows that a guess looks at.
@@ -72,11 +72,9 @@ pub struct Known {
 pub fn guess_delimiter(path: &Path) -> Result<char, DataError> {
     let files = parts::files(path)?;
     let path = &files[0];
-    let (kind, file) = bytes::open(path)?;
-    if kind == FileKind::Parquet {
+    let Some(text) = open_text(path)? else {
         return Ok(',');
-    }
-    let text = bytes::text(kind, file).map_err(DataError::io(path))?;
+    };
     // No longer header is looked at.
     let mut text = BufReader::new(text.take(1 << 20));
     let mut line = Vec::new();

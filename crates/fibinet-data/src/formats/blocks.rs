@@ -4,23 +4,23 @@ use crate::error::DataError;
 use crate::formats::reader::RowReader;
 use crate::position::Position;
 
-/// Rows that are read together, so that threads have something to share.
+/// Number of rows that are read together, so that threads can share them.
 const BLOCK_ROWS: usize = 4096;
-/// Bytes of cells from which on a block gets no more rows.
+/// Number of bytes of cells that completes a block.
 const BLOCK_BYTES: usize = 1 << 25;
 
 /// Consecutive rows of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
-    /// The rows' numbers in the file, from 0; bad rows are numbered too.
+    /// The numbers of the rows in the file, from 0. Malformed rows are counted too.
     numbers: Vec<u64>,
     positions: Vec<Position>,
     /// The cells of all rows, one row after the other.
     text: Vec<u8>,
-    /// Where the cells of a column begin, one column after the other, as fields are read; the last
-    /// ones are the rows' ends.
+    /// Where the cells begin in `text`, one column after the other, as fields are read. The last column
+    /// holds the ends of the rows.
     bounds: Vec<u32>,
-    /// The numbers of rows that could not be read, and why.
+    /// The numbers of the malformed rows, and what is wrong with them.
     pub(crate) bad: Vec<(u64, DataError)>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Row<'a> {
 impl Block {
     /// # Errors
     ///
-    /// Where the row is too long for the bounds: a block that is long gets no more rows.
+    /// If the row is too long for the bounds.
     fn push(
         &mut self,
         number: u64,
@@ -48,7 +48,7 @@ impl Block {
             return Err(DataError::corrupt(&position.path, reason));
         }
         self.bounds.resize((cells.len() + 1) * BLOCK_ROWS, 0);
-        // What these are below was seen above.
+        // The check above covers these casts: a complete block gets no more rows.
         let mut end = start as u32;
         let mut bounds = self.bounds[row..].iter_mut().step_by(BLOCK_ROWS);
         for (bound, cell) in bounds.by_ref().zip(cells) {
@@ -66,7 +66,7 @@ impl Block {
         self.numbers.len()
     }
 
-    /// A row by its place among these.
+    /// A row, by its index in the block.
     pub(crate) fn row(&self, at: usize) -> Row<'_> {
         Row { block: self, at }
     }
@@ -87,12 +87,12 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The rows of a reader, block by block. An error that is not of one row is the last item.
+/// Reads the rows of a reader block by block. An error that is not about one row is the last item.
 pub(crate) struct Blocks {
     reader: Box<dyn RowReader>,
     number: u64,
     cells: ByteRecord,
-    /// What ends the rows: comes after the rows before it.
+    /// The error that ends the rows, given after the rows before it.
     failed: Option<DataError>,
     more: bool,
 }

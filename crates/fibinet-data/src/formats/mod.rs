@@ -1,9 +1,15 @@
-//! Raw rows: CSV, TSV, compressed or not, and Parquet.
+//! Raw rows: CSV and TSV, compressed or not, and Parquet.
+//!
+//! To add an input format, write a file here that has an
+//! [`InputFormat`](input_format::InputFormat), and list it in [`registry`].
 
 pub(crate) mod blocks;
-pub(crate) mod bytes;
-pub(crate) mod parquet_rows;
-pub(crate) mod parquet_text;
-pub(crate) mod parquet_value;
+mod compressed;
+pub(crate) mod delimited;
+mod input_format;
+pub(crate) mod parquet_reader;
+pub(crate) mod parquet_table;
+mod parquet_value;
 pub(crate) mod parts;
 pub(crate) mod reader;
+pub(crate) mod registry;

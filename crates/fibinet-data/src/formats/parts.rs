@@ -5,16 +5,38 @@ use csv::ByteRecord;
 
 use crate::config::schema::RowFormat;
 use crate::error::{DataError, DataErrorKind};
-use crate::formats::reader::{Label, RowReader, open_file};
+use crate::formats::reader::{Label, RowReader};
+use crate::formats::registry::open_file;
 use crate::position::Position;
 
-/// The files that a source of rows consists of: itself, or those of a directory in the order of their
-/// names' bytes, as Spark, Polars and DuckDB write a table in parts. Names that begin with `_` or `.` are no rows' (Spark's
-/// `_SUCCESS`, checksums), and neither is an empty file.
+/// Opens rows: a file, or a directory whose files hold the parts of one table.
+///
+/// A file is text, as it is or compressed by gzip or Zstandard, or Parquet, which its first bytes tell. The
+/// files of a directory follow each other by name. `format` says how text is written. If it names the columns
+/// and `label` is optional, a file may lack the label's column, as Criteo's test files do: its rows are
+/// then one cell narrower.
 ///
 /// # Errors
 ///
-/// Where the directory cannot be read, or has no such file.
+/// If a file cannot be opened, has no rows or has a malformed header.
+pub fn open_rows(
+    path: &Path,
+    format: &RowFormat,
+    label: Label,
+) -> Result<Box<dyn RowReader>, DataError> {
+    if path.is_dir() {
+        return Ok(Box::new(PartsReader::open(files(path)?, format, label)?));
+    }
+    open_file(path, format, label)
+}
+
+/// The files of a source of rows: itself, or those of a directory in the byte order of their names, as Spark,
+/// Polars and DuckDB write a table in parts. Empty files are skipped, and files whose names begin with `_`
+/// or `.`, such as Spark's `_SUCCESS` and checksums.
+///
+/// # Errors
+///
+/// If the directory cannot be read or has no such file.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -26,7 +48,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b"_")
             || entry.file_name().as_encoded_bytes().starts_with(b".");
         let metadata = fs::metadata(&file).map_err(DataError::io(&file))?;
-        // A directory among them is an error where it is opened.
+        // A directory among them is kept, so that opening it fails.
         if !hidden && (metadata.len() > 0 || metadata.is_dir()) {
             files.push(file);
         }
@@ -41,13 +63,13 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-/// The rows of several files of the same columns, one file after the other.
+/// Reads the rows of several files with the same columns, one file after the other.
 pub(crate) struct PartsReader {
     files: std::vec::IntoIter<PathBuf>,
     format: RowFormat,
     label: Label,
     columns: Vec<String>,
-    /// Of the first file; the others' must be the same.
+    /// Why columns of the first file have no cells. The other files must agree.
     unreadable: Vec<Option<String>>,
     part: Box<dyn RowReader>,
 }
@@ -61,12 +83,8 @@ impl PartsReader {
     ///
     /// # Panics
     ///
-    /// If there is none.
-    pub(crate) fn open(
-        files: Vec<PathBuf>,
-        format: &RowFormat,
-        label: Label,
-    ) -> Result<Self, DataError> {
+    /// If there is no file.
+    fn open(files: Vec<PathBuf>, format: &RowFormat, label: Label) -> Result<Self, DataError> {
         let mut files = files.into_iter();
         let part = loop {
             let path = files.next().expect("a file");
@@ -138,7 +156,6 @@ fn unreadable(reader: &dyn RowReader) -> Vec<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::reader::open_rows;
 
     fn format() -> RowFormat {
         RowFormat {

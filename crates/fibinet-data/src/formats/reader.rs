@@ -1,285 +1,45 @@
-use std::collections::HashSet;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use csv::ByteRecord;
 
-use crate::config::schema::{RowFormat, nearest};
+use crate::config::schema::nearest;
 use crate::error::{DataError, DataErrorKind};
-use crate::formats::bytes::{self, FileKind};
-use crate::formats::parquet_rows::ParquetReader;
-use crate::formats::parts::{self, PartsReader};
-use crate::position::{Location, Position};
+use crate::position::Position;
 
-/// A source of raw rows, one after the other.
+/// Reads raw rows one after the other.
 pub trait RowReader: Send {
-    /// The columns' names, in the rows' order.
+    /// The names of the columns, in the order of the cells.
     fn columns(&self) -> &[String];
 
     /// Reads the next row into `row`; false at the end.
     ///
     /// # Errors
     ///
-    /// Where the source cannot be read, or the row has another number of cells than there are
-    /// columns.
+    /// If the source cannot be read, or the row does not have one cell per column.
     fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError>;
 
     /// Where the row that was read last is written.
     fn position(&self) -> Position;
 
-    /// Why a column has no cells, where it has none.
+    /// Why a column has no cells; `None` if it has.
     fn unreadable(&self, column: usize) -> Option<&str> {
         let _ = column;
         None
     }
 }
 
-/// Opens a file of rows written as `format` says: text as it is or compressed by gzip or Zstandard,
-/// or Parquet, which is told by the file's first bytes. A directory is the rows of its files by name.
-///
-/// With named columns and rows to score, a file may lack the label's column, as Criteo's test files
-/// do: its rows are then one cell narrower.
-///
-/// # Errors
-///
-/// Where the file cannot be opened, has no rows or no proper header.
-pub fn open_rows(
-    path: &Path,
-    format: &RowFormat,
-    label: Label,
-) -> Result<Box<dyn RowReader>, DataError> {
-    if path.is_dir() {
-        let files = parts::files(path)?;
-        return Ok(Box::new(PartsReader::open(files, format, label)?));
-    }
-    open_file(path, format, label)
-}
-
-/// [`open_rows`] of one file.
-///
-/// # Errors
-///
-/// As [`open_rows`].
-pub(crate) fn open_file(
-    path: &Path,
-    format: &RowFormat,
-    label: Label,
-) -> Result<Box<dyn RowReader>, DataError> {
-    Ok(match bytes::open(path)? {
-        (FileKind::Parquet, _) => Box::new(ParquetReader::open(path)?),
-        (kind, file) => {
-            let text = bytes::text(kind, file).map_err(DataError::io(path))?;
-            Box::new(DelimitedReader::new(path, text, format, label)?)
-        }
-    })
-}
-
-/// Whether rows are labelled.
+/// Whether rows need a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
-    /// They must be: to train and to judge.
+    /// They do: to train and to evaluate.
     Required,
-    /// They need not be: to score.
+    /// They may lack it: to score.
     Optional,
 }
 
-const BUFFER: usize = 1 << 18;
-/// Bytes of a row at most, with what is read ahead of it: a quote that is not closed would otherwise
-/// take the rest of the file for one cell.
-const MAX_ROW: u64 = 1 << 22;
-
-/// Text that ends with an error where a row gets too long.
-struct Bounded {
-    text: Box<dyn Read + Send>,
-    delivered: u64,
-    allowed: Arc<AtomicU64>,
-    /// A copy of the bytes delivered last, which the CSV reader works on.
-    chunk: Vec<u8>,
-}
-
-impl Bounded {
-    /// The byte at this offset, if it was among those delivered last.
-    fn byte(&self, offset: u64) -> Option<u8> {
-        let start = self.delivered - self.chunk.len() as u64;
-        let index = usize::try_from(offset.checked_sub(start)?).ok()?;
-        self.chunk.get(index).copied()
-    }
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.delivered > self.allowed.load(Ordering::Relaxed) {
-            let reason = "a row of more than 4 MiB: is there a quote that is not closed?";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-        }
-        let read = self.text.read(buffer)?;
-        if read > 0 {
-            self.delivered += read as u64;
-            self.chunk.clear();
-            self.chunk.extend_from_slice(&buffer[..read]);
-        }
-        Ok(read)
-    }
-}
-
-/// Counts lines, which end with `\n`, `\r\n` or `\r`.
+/// The index of a column.
 ///
-/// The CSV reader counts each `\n`, and tells the count where a row begins to be read: before blank lines,
-/// and before the `\n` of a `\r\n` that ended the row before.
-#[derive(Debug, Default)]
-struct Lines {
-    /// The line that the last row begins on.
-    start: u64,
-    /// The CSV reader's count after the last row.
-    counted: u64,
-    /// Lines that ended with `\r` alone.
-    returns: u64,
-    /// Whether the last row ended with `\r`.
-    after_return: bool,
-}
-
-impl Lines {
-    /// Counts the lines of the row that was read last.
-    fn count(&mut self, reader: &csv::Reader<Bounded>, row: &ByteRecord) {
-        let end = reader.position();
-        let last = end.byte().checked_sub(1);
-        let last = last.and_then(|offset| reader.get_ref().byte(offset));
-        let own = u64::from(last == Some(b'\n'));
-        let passed = end.line() - self.counted.max(1) - own;
-        let within = match passed {
-            0 => 0,
-            _ => row.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64,
-        };
-        if self.after_return && passed == within {
-            self.returns += 1;
-        }
-        self.start = end.line() - own - within + self.returns;
-        self.counted = end.line();
-        self.after_return = last == Some(b'\r');
-    }
-}
-
-/// CSV, TSV and their kin.
-pub struct DelimitedReader {
-    reader: csv::Reader<Bounded>,
-    columns: Vec<String>,
-    path: Arc<PathBuf>,
-    lines: Lines,
-    /// Bytes that may be read before the next row is complete.
-    allowed: Arc<AtomicU64>,
-    /// The first row, where it had to be read to learn the width.
-    first: Option<ByteRecord>,
-}
-
-impl DelimitedReader {
-    /// Reads text; `path` is what errors name.
-    ///
-    /// # Errors
-    ///
-    /// As [`open_rows`].
-    pub fn new(
-        path: &Path,
-        text: Box<dyn Read + Send>,
-        format: &RowFormat,
-        label: Label,
-    ) -> Result<Self, DataError> {
-        let delimiter = format.delimiter as u8;
-        let allowed = Arc::new(AtomicU64::new(MAX_ROW));
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            // TSV, as logs are written, has no quoting: a quote is an ordinary character.
-            .quoting(delimiter != b'\t')
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(BUFFER)
-            .from_reader(Bounded {
-                text,
-                delivered: 0,
-                allowed: Arc::clone(&allowed),
-                chunk: Vec::new(),
-            });
-        let path = Arc::new(path.to_owned());
-        let mut first = ByteRecord::new();
-        if !reader
-            .read_byte_record(&mut first)
-            .map_err(|error| csv_error(&path, error))?
-        {
-            return Err(DataErrorKind::Empty {
-                path: path.to_path_buf(),
-            }
-            .into());
-        }
-        let mut lines = Lines::default();
-        lines.count(&reader, &first);
-        let (columns, first) = match &format.columns {
-            Some(names) => {
-                let lacks_label = label == Label::Optional && first.len() + 1 == names.len();
-                let present = |name: &&String| !(lacks_label && **name == format.label);
-                (names.iter().filter(present).cloned().collect(), Some(first))
-            }
-            None => (header(&path, &first)?, None),
-        };
-        Ok(Self {
-            reader,
-            columns,
-            path,
-            lines,
-            allowed,
-            first,
-        })
-    }
-}
-
-impl RowReader for DelimitedReader {
-    fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
-        match self.first.take() {
-            Some(first) => *row = first,
-            None => {
-                let allowed = self.reader.position().byte() + MAX_ROW;
-                self.allowed.store(allowed, Ordering::Relaxed);
-                let read = self.reader.read_byte_record(row);
-                if !read.map_err(|error| csv_error(&self.path, error))? {
-                    return Ok(false);
-                }
-                self.lines.count(&self.reader, row);
-            }
-        }
-        if row.len() != self.columns.len() {
-            let (position, expected, got) = (self.position(), self.columns.len(), row.len());
-            return Err(match row.as_slice().contains(&b'\n') {
-                true => DataErrorKind::Quote {
-                    position,
-                    expected,
-                    got,
-                }
-                .into(),
-                false => DataErrorKind::Width {
-                    position,
-                    expected,
-                    got,
-                }
-                .into(),
-            });
-        }
-        check_utf8(row, self)?;
-        Ok(true)
-    }
-
-    fn position(&self) -> Position {
-        Position {
-            path: Arc::clone(&self.path),
-            location: Location::Line(self.lines.start),
-        }
-    }
-}
-
-/// The index of a column, or the error that names the nearest one.
+/// # Errors
+///
+/// If there is no such column (the message names the nearest one), or it cannot be read.
 pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, DataError> {
     let columns = reader.columns();
     let path = || reader.position().path.to_path_buf();
@@ -300,166 +60,5 @@ pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, 
             got: got.to_owned(),
         }
         .into()),
-    }
-}
-
-/// Tokens are text: a cell of another encoding would be a token of its own without a word.
-fn check_utf8(row: &ByteRecord, reader: &DelimitedReader) -> Result<(), DataError> {
-    if row.as_slice().is_ascii() {
-        return Ok(());
-    }
-    match row
-        .iter()
-        .position(|cell| std::str::from_utf8(cell).is_err())
-    {
-        None => Ok(()),
-        Some(column) => Err(DataErrorKind::Utf8 {
-            position: reader.position(),
-            column: reader.columns[column].clone(),
-            got: String::from_utf8_lossy(&row[column]).into_owned(),
-        }
-        .into()),
-    }
-}
-
-fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
-    let mut seen = HashSet::new();
-    let mut columns = Vec::with_capacity(record.len());
-    for name in record {
-        let name = std::str::from_utf8(name)
-            .map_err(|_| DataError::corrupt(path, "the header is not UTF-8"))?
-            .to_owned();
-        if !seen.insert(name.clone()) {
-            return Err(DataErrorKind::DuplicateColumn {
-                path: path.to_owned(),
-                column: name,
-            }
-            .into());
-        }
-        columns.push(name);
-    }
-    Ok(columns)
-}
-
-fn csv_error(path: &Path, error: csv::Error) -> DataError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => DataError::io(path)(source),
-        other => DataError::corrupt(path, format!("{other:?}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn format(columns: Option<&[&str]>, delimiter: char) -> RowFormat {
-        RowFormat {
-            label: "y".to_owned(),
-            positive: None,
-            group: None,
-            delimiter,
-            columns: columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
-            missing: Vec::new(),
-        }
-    }
-
-    fn rows(text: &[u8], format: &RowFormat) -> Result<(Vec<String>, Vec<Vec<String>>), String> {
-        let directory = tempfile::tempdir().unwrap();
-        read(directory.path(), text, format).map_err(|error| error.to_string())
-    }
-
-    fn read(
-        directory: &Path,
-        text: &[u8],
-        format: &RowFormat,
-    ) -> Result<(Vec<String>, Vec<Vec<String>>), DataError> {
-        let path = directory.join("rows.csv");
-        fs::write(&path, text).unwrap();
-        let mut reader = open_rows(&path, format, Label::Optional)?;
-        let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
-        while reader.read_row(&mut row)? {
-            let cells = row
-                .iter()
-                .map(|cell| String::from_utf8_lossy(cell).into_owned());
-            rows.push(cells.collect());
-        }
-        Ok((reader.columns().to_vec(), rows))
-    }
-
-    #[test]
-    fn a_header_names_the_columns_past_a_byte_order_mark() {
-        let (columns, rows) = rows(
-            b"\xef\xbb\xbfy,a\r\n1,\"x,z\"\r\n0,\r\n",
-            &format(None, ','),
-        )
-        .unwrap();
-        assert_eq!(columns, ["y", "a"]);
-        assert_eq!(rows, [["1", "x,z"], ["0", ""]]);
-    }
-
-    #[test]
-    fn named_columns_take_the_first_line_as_a_row_and_may_lack_the_label() {
-        let format = format(Some(&["y", "a", "b"]), '\t');
-        let (columns, with_label) = rows(b"1\t\"p\t\n", &format).unwrap();
-        assert_eq!(columns, ["y", "a", "b"]);
-        assert_eq!(with_label, [["1", "\"p", ""]]);
-        let (columns, without) = rows(b"p\tq\nr\ts\n", &format).unwrap();
-        assert_eq!(columns, ["a", "b"]);
-        assert_eq!(without, [["p", "q"], ["r", "s"]]);
-    }
-
-    #[test]
-    fn lines_are_counted_past_blank_ones_and_cells_of_several() {
-        let line = |text: &[u8]| {
-            let directory = tempfile::tempdir().unwrap();
-            let error = read(directory.path(), text, &format(None, ',')).unwrap_err();
-            error.position().unwrap().location
-        };
-        for (text, expected) in [
-            ("y,a\n1,x\n\n\n0,z,\n", 5),
-            ("\n\ny,a\n1,x\n0,z,\n", 5),
-            ("y,a\n1,\"x\nx\"\n0,z,\n", 4),
-            ("y,a\n1,x\n0,z,", 3),
-            ("y,a\r\n1,x\r\n0,z,\r\n", 3),
-            ("y,a\r\n1,x\r\n\r\n0,z,", 4),
-            ("y,a\r\n\r\n1,\"x\r\nx\"\r\n0,z,\r\n", 5),
-            ("y,a\r1,x\r0,z,\r", 3),
-            ("\u{feff}y,a\n1,x\n0,z,\n", 3),
-        ] {
-            assert_eq!(line(text.as_bytes()), Location::Line(expected), "{text:?}");
-            // The row is past the first chunk that the reader fills.
-            let rows = BUFFER / 4 + 1;
-            let ends = ["\r\n", "\n", "\r"];
-            let end = ends.into_iter().find(|end| text.contains(end)).unwrap();
-            let (header, rest) = text.split_at(text.find("1,").unwrap());
-            let long = [header, &format!("1,x{end}").repeat(rows), rest].concat();
-            let expected = Location::Line(expected + rows as u64);
-            assert_eq!(line(long.as_bytes()), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn errors_tell_the_line() {
-        let message = |text: &[u8]| rows(text, &format(None, ',')).unwrap_err();
-        let latin1 = message(b"y,a\n1,caf\xc3\xa9\n0,caf\xe9\n");
-        assert!(
-            latin1.contains("rows.csv:3, column `a`: the cell is not UTF-8"),
-            "{latin1}"
-        );
-        let wrong = message(b"y,a\n1,x\n\n0,z,\n");
-        assert!(
-            wrong.ends_with("rows.csv:4: 3 columns, expected 2"),
-            "{wrong}"
-        );
-        assert!(message(b"").ends_with("the file has no rows"));
-        let open = message(b"y,a\n1,x\n0,\"z\n1,x\n1,x\n1,\"u,v\"\n");
-        assert!(
-            open.contains("rows.csv:3: 3 columns of several lines, expected 2"),
-            "{open}"
-        );
-        let long = message(&[b"y,a\n0,\"", vec![b'x'; 6 << 20].as_slice()].concat());
-        assert!(long.contains("a row of more than 4 MiB"), "{long}");
-        assert!(message(b"y,a,y\n1,2,3\n").contains("the header names column `y` twice"));
     }
 }

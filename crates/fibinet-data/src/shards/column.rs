@@ -2,10 +2,11 @@ use parquet::basic::{ConvertedType, Type as PhysicalType};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{BoolType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::RowGroupReader;
 use parquet::schema::types::ColumnDescriptor;
 
-/// A row group's values of a column, in the file's own type.
+/// The values of a column in a row group, in the type that the file has.
 pub(crate) enum Values {
     Bool(Vec<bool>),
     Int32(Vec<i32>),
@@ -15,23 +16,23 @@ pub(crate) enum Values {
     Double(Vec<f64>),
 }
 
-/// Several values a row.
+/// Several values per row.
 pub(crate) struct Lists {
     pub(crate) values: Values,
-    /// Where each row's values end.
+    /// Where the values of each row end.
     pub(crate) ends: Vec<usize>,
 }
 
-/// Values that are no ids.
+/// Why values are not ids.
 pub(crate) enum WrongIds {
-    /// An integer that is not below the limit.
+    /// An integer is not below the limit.
     OutOfRange(i64),
-    /// The type that is not integers.
-    NoIntegers(&'static str),
+    /// The values are not integers but of this type.
+    NotIntegers(&'static str),
 }
 
 impl Values {
-    /// Whether columns of a type can be read.
+    /// Whether columns of this type can be read.
     pub(crate) fn readable(physical: PhysicalType) -> bool {
         use PhysicalType as P;
         matches!(
@@ -40,11 +41,11 @@ impl Values {
         )
     }
 
-    /// Reads a column of one value a row.
+    /// Reads a column of one value per row.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, or a value is null.
+    /// If the file cannot be read, or a value is null.
     pub(crate) fn read(
         group: &dyn RowGroupReader,
         column: usize,
@@ -53,7 +54,7 @@ impl Values {
         Ok(read(group, column, rows)?.0)
     }
 
-    /// As ids below `limit`.
+    /// The values as ids below `limit`.
     pub(crate) fn into_ids(self, limit: usize) -> Result<Vec<u32>, WrongIds> {
         fn below<T: Copy + Into<i64>>(values: Vec<T>, limit: usize) -> Result<Vec<u32>, WrongIds> {
             let id = |value: T| {
@@ -71,11 +72,11 @@ impl Values {
                 below(values.into_iter().map(i32::cast_unsigned).collect(), limit)
             }
             Self::Int64(values) => below(values, limit),
-            other => Err(WrongIds::NoIntegers(other.name())),
+            other => Err(WrongIds::NotIntegers(other.name())),
         }
     }
 
-    /// As integers, or the name of what it has instead.
+    /// The values as integers, or the name of what the column has instead.
     pub(crate) fn into_integers(self) -> Result<Vec<i64>, &'static str> {
         match self {
             Self::Int32(values) => Ok(values.into_iter().map(i64::from).collect()),
@@ -88,7 +89,7 @@ impl Values {
         }
     }
 
-    /// As numbers.
+    /// The values as numbers.
     pub(crate) fn into_floats(self) -> Vec<f32> {
         match self {
             Self::Float(values) => values,
@@ -120,7 +121,7 @@ impl Lists {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, or a list is empty or has a null.
+    /// If the file cannot be read, or a list is empty or has a null.
     pub(crate) fn read(
         group: &dyn RowGroupReader,
         column: usize,
@@ -128,7 +129,7 @@ impl Lists {
     ) -> Result<Self, ParquetError> {
         let (values, repetitions) = read(group, column, rows)?;
         let starts = (1..repetitions.len()).filter(|i| repetitions[*i] == 0);
-        // A row ends where the next one begins; a row group of no rows has no end.
+        // A row ends where the next one begins.
         let last = (rows > 0).then_some(repetitions.len());
         let ends: Vec<usize> = starts.chain(last).collect();
         if ends.len() != rows {
@@ -139,13 +140,13 @@ impl Lists {
     }
 }
 
-/// Refuses a row group whose column chunks lie nowhere: parquet asserts that they do not.
+/// Refuses a row group with a negative offset or size, on which the parquet crate would panic.
 ///
 /// # Errors
 ///
-/// For the first column with a negative offset or size.
-pub(crate) fn check_offsets(group: &dyn RowGroupReader) -> Result<(), ParquetError> {
-    for chunk in group.metadata().columns() {
+/// For the first column with one.
+pub(crate) fn check_offsets(group: &RowGroupMetaData) -> Result<(), ParquetError> {
+    for chunk in group.columns() {
         let start = chunk.dictionary_page_offset();
         if start.unwrap_or(chunk.data_page_offset()) < 0 || chunk.compressed_size() < 0 {
             let column = chunk.column_path();
@@ -156,7 +157,7 @@ pub(crate) fn check_offsets(group: &dyn RowGroupReader) -> Result<(), ParquetErr
     Ok(())
 }
 
-/// A column's values and their repetition levels, which a column of one value a row has none of.
+/// The values of a column and their repetition levels. A column of one value per row has no levels.
 fn read(
     group: &dyn RowGroupReader,
     column: usize,
@@ -170,9 +171,10 @@ fn read(
         }
         PhysicalType::INT32 => {
             let (values, repetitions) = read_typed::<Int32Type>(group, column, rows)?;
-            let values = match is_unsigned(&descriptor) {
-                true => Values::Uint32(values),
-                false => Values::Int32(values),
+            let values = if is_unsigned(&descriptor) {
+                Values::Uint32(values)
+            } else {
+                Values::Int32(values)
             };
             (values, repetitions)
         }
@@ -189,13 +191,13 @@ fn read(
             (Values::Double(values), repetitions)
         }
         other => {
-            let reason = format!("column {column} is {other:?}, which is no number");
+            let reason = format!("column {column} is {other:?}, which is not a number");
             return Err(ParquetError::General(reason));
         }
     })
 }
 
-/// Whether small integers are unsigned; who writes the newer mark writes the older one too.
+/// Whether 32-bit integers are unsigned. Writers of the newer annotation write the older one too.
 fn is_unsigned(column: &ColumnDescriptor) -> bool {
     use ConvertedType as C;
     matches!(column.converted_type(), C::UINT_8 | C::UINT_16 | C::UINT_32)
@@ -209,7 +211,7 @@ fn read_typed<T: DataType>(
     let descriptor = group.metadata().column(column).column_descr_ptr();
     let (defined, is_list) = (descriptor.max_def_level(), descriptor.max_rep_level() > 0);
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column)?);
-    // The file says how many rows there are, and may lie.
+    // A damaged file may claim any number of rows.
     let (mut values, mut definitions, mut repetitions) = (
         Vec::with_capacity(rows.min(1 << 16)),
         Vec::new(),

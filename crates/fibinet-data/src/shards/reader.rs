@@ -1,7 +1,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::DataError;
 use crate::shards::batch::Batch;
@@ -10,13 +11,19 @@ use crate::shards::layout::{FieldShape, GROUP, ShardLayout, widths};
 
 /// Encoded rows in Parquet files.
 ///
-/// Written are, all required: a `FLOAT` column of labels, 0 or 1, under the label's name; a `UINT_64`
-/// column [`GROUP`](Self::GROUP) where rows have groups; and one column a field under the field's name,
-/// `UINT_32` for ids, a `LIST` of them (at least one) for fields of several, `FLOAT` for numbers.
+/// [`ShardWriter`](crate::ShardWriter) writes these columns, all of them required:
 ///
-/// Read are columns by their names, in any order and among others, of any of Parquet's integer types
-/// (ids, groups), or of those, `FLOAT`, `DOUBLE` and `BOOLEAN` (labels, numbers), required or optional
-/// without a null: what Spark, Polars or pandas make of such rows.
+/// | column | type |
+/// |---|---|
+/// | the label, under its own name | `FLOAT`, 0 or 1 |
+/// | [`GROUP`](Self::GROUP), if rows have groups | `UINT_64` |
+/// | a field of numbers, under its name | `FLOAT` |
+/// | a field of one id | `UINT_32` |
+/// | a field of several ids | `LIST` of at least one `UINT_32` |
+///
+/// What Spark, Polars or pandas make of such rows can be read too: columns are found by name, in any order
+/// and among others. Ids and groups may have any of Parquet's integer types, labels and numbers also `FLOAT`,
+/// `DOUBLE` and `BOOLEAN`. Columns may be optional if they have no null.
 #[derive(Debug)]
 pub struct Shards {
     layout: ShardLayout,
@@ -33,14 +40,14 @@ struct RowGroup {
 }
 
 impl Shards {
-    /// The name of the groups' column.
+    /// The name of the column of groups.
     pub const GROUP: &str = GROUP;
 
     /// Opens files of encoded rows.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read, or its columns are not the fields'.
+    /// If a file cannot be read or lacks a column of the layout.
     pub fn open(files: Vec<PathBuf>, layout: ShardLayout) -> Result<Self, DataError> {
         let mut shards = Self {
             layout,
@@ -48,12 +55,12 @@ impl Shards {
             groups: Vec::new(),
             num_rows: 0,
         };
-        for file in 0..shards.files.len() {
-            let reader = shards.reader(file)?;
-            shards.columns(file, &reader)?;
+        for (file, path) in shards.files.iter().enumerate() {
+            let reader = open(path)?;
+            LeafColumns::find(&shards.layout, schema(&reader), path)?;
             for (index, group) in reader.metadata().row_groups().iter().enumerate() {
                 let rows = usize::try_from(group.num_rows())
-                    .map_err(|_| DataError::corrupt(&shards.files[file], "negative row count"))?;
+                    .map_err(|_| DataError::corrupt(path, "negative row count"))?;
                 shards.groups.push(RowGroup { file, index, rows });
                 shards.num_rows += rows;
             }
@@ -71,8 +78,8 @@ impl Shards {
         &self.files
     }
 
-    /// The row groups in pieces of about `rows` rows, each a fair sample of its file: where a file is
-    /// larger, a piece is of every so manieth row group.
+    /// The row groups in pieces of about `rows` rows. Each piece is a fair sample of its file: the pieces of a
+    /// larger file take every n-th of its row groups.
     pub(crate) fn pieces(&self, rows: usize) -> Vec<Vec<usize>> {
         let mut pieces = Vec::new();
         let mut start = 0;
@@ -86,16 +93,16 @@ impl Shards {
         pieces
     }
 
-    /// The number of row groups, the pieces that [`read_row_group`](Self::read_row_group) reads.
+    /// The number of row groups, which [`read_row_group`](Self::read_row_group) reads.
     pub fn num_row_groups(&self) -> usize {
         self.groups.len()
     }
 
-    /// Appends a row group's rows to a batch.
+    /// Appends the rows of a row group to a batch.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, or an id is not below its field's number of ids.
+    /// If the file cannot be read, or an id is not below its field's number of ids.
     ///
     /// # Panics
     ///
@@ -103,152 +110,195 @@ impl Shards {
     pub fn read_row_group(&self, group: usize, batch: &mut Batch) -> Result<(), DataError> {
         let RowGroup { file, index, rows } = self.groups[group];
         let path = &self.files[file];
-        let reader = self.reader(file)?;
-        let group = reader
-            .get_row_group(index)
-            .map_err(DataError::parquet(path))?;
-        check_offsets(group.as_ref()).map_err(DataError::parquet(path))?;
+        let reader = open(path)?;
+        let columns = LeafColumns::find(&self.layout, schema(&reader), path)?;
+        let group = OpenGroup::open(&reader, index, rows, path)?;
 
-        let columns = self.columns(file, &reader)?;
-        let values = |column: usize| {
-            Values::read(group.as_ref(), column, rows).map_err(DataError::parquet(path))
-        };
-        let labels = values(columns.label)?.into_floats();
-        if let Some(label) = labels.iter().find(|label| **label != 0.0 && **label != 1.0) {
-            let reason = format!(
-                "column `{}`: a label must be 0 or 1, but is {label}",
-                self.layout.label
-            );
-            return Err(DataError::corrupt(path, reason));
-        }
-        batch.labels.extend_from_slice(&labels);
+        batch
+            .labels
+            .extend_from_slice(&group.labels(columns.label, &self.layout.label)?);
         if let Some(column) = columns.group {
-            let groups = values(column)?.into_integers();
-            let groups = groups.map_err(|got| not_integers(path, Self::GROUP, got))?;
-            batch
-                .groups
-                .extend(groups.into_iter().map(i64::cast_unsigned));
+            batch.groups.extend(group.groups(column)?);
         }
         let [num_ids, num_numerics] = widths(&self.layout.fields);
-        let mut list = 0;
         let (ids_start, numerics_start) = (batch.ids.len(), batch.numerics.len());
         batch.ids.resize(ids_start + rows * num_ids, 0);
         batch
             .numerics
             .resize(numerics_start + rows * num_numerics, 0.0);
-        let (mut id_column, mut numeric_column) = (ids_start, numerics_start);
+        let (mut id_slot, mut numeric_slot, mut list) = (ids_start, numerics_start, 0);
         for (field, &column) in self.layout.fields.iter().zip(&columns.fields) {
-            let ids = |values: Values| {
-                let limit = field.shape.num_ids().unwrap_or(0);
-                values.into_ids(limit).map_err(|wrong| match wrong {
-                    WrongIds::OutOfRange(id) => {
-                        let reason =
-                            format!("column `{}`: id {id} is not below {limit}", field.name);
-                        DataError::corrupt(path, reason)
-                    }
-                    WrongIds::NoIntegers(got) => not_integers(path, &field.name, got),
-                })
-            };
             match field.shape {
-                FieldShape::Ids { .. } => {
-                    let lists = Lists::read(group.as_ref(), column, rows);
-                    let lists = lists.map_err(DataError::parquet(path))?;
-                    batch
-                        .list_mut(list)
-                        .extend(&ids(lists.values)?, &lists.ends);
-                    list += 1;
-                }
-                FieldShape::Id { .. } => {
-                    for (row, id) in ids(values(column)?)?.into_iter().enumerate() {
-                        batch.ids[id_column + row * num_ids] = id;
-                    }
-                    id_column += 1;
-                }
                 FieldShape::Number => {
-                    let numbers = values(column)?.into_floats();
-                    if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
-                        let reason = format!("column `{}`: {number} is no number", field.name);
-                        return Err(DataError::corrupt(path, reason));
+                    for (row, number) in group.numbers(column, &field.name)?.iter().enumerate() {
+                        batch.numerics[numeric_slot + row * num_numerics] = *number;
                     }
-                    for (row, number) in numbers.into_iter().enumerate() {
-                        batch.numerics[numeric_column + row * num_numerics] = number;
+                    numeric_slot += 1;
+                }
+                FieldShape::Id { num_ids: limit } => {
+                    let ids = group.ids(column, &field.name, limit)?;
+                    for (row, id) in ids.into_iter().enumerate() {
+                        batch.ids[id_slot + row * num_ids] = id;
                     }
-                    numeric_column += 1;
+                    id_slot += 1;
+                }
+                FieldShape::Ids { num_ids: limit, .. } => {
+                    let (ids, ends) = group.lists(column, &field.name, limit)?;
+                    batch.list_mut(list).extend(&ids, &ends);
+                    list += 1;
                 }
             }
         }
         batch.num_rows += rows;
         Ok(())
     }
-
-    fn reader(&self, file: usize) -> Result<SerializedFileReader<File>, DataError> {
-        let path = &self.files[file];
-        let file = File::open(path).map_err(DataError::io(path))?;
-        SerializedFileReader::new(file).map_err(DataError::parquet(path))
-    }
-
-    /// Where a file has its columns.
-    fn columns(
-        &self,
-        file: usize,
-        reader: &SerializedFileReader<File>,
-    ) -> Result<ColumnPlaces, DataError> {
-        let schema = reader.metadata().file_metadata().schema_descr();
-        let ShardLayout {
-            label,
-            grouped,
-            fields,
-        } = &self.layout;
-        let column = |name: &str, is_list: bool| {
-            let found = schema.columns().iter().position(|column| {
-                let parts = column.path().parts();
-                parts.first().is_some_and(|part| part == name)
-            });
-            let wrong = |reason: &str| {
-                let reason = format!("column `{name}`: {reason}");
-                Err(DataError::corrupt(&self.files[file], reason))
-            };
-            let Some(index) = found else {
-                let names = schema.root_schema().get_fields().iter();
-                let names: Vec<_> = names.map(|field| field.name()).collect();
-                return wrong(&format!("there is none; the file has {names:?}"));
-            };
-            let column = schema.column(index);
-            match (is_list, column.max_rep_level()) {
-                (true, 0) => wrong("a list was expected, but it has one value a row"),
-                (false, 1..) => wrong("one value a row was expected, but it is a list"),
-                (true, 2..) => wrong("a list was expected, but it is a list of lists"),
-                _ if Values::readable(column.physical_type()) => Ok(index),
-                _ => wrong(&format!("{:?} is no number", column.physical_type())),
-            }
-        };
-        Ok(ColumnPlaces {
-            label: column(label, false)?,
-            group: match grouped {
-                true => Some(column(Self::GROUP, false)?),
-                false => None,
-            },
-            fields: fields
-                .iter()
-                .map(|field| {
-                    let is_list = matches!(field.shape, FieldShape::Ids { .. });
-                    column(&field.name, is_list)
-                })
-                .collect::<Result<_, _>>()?,
-        })
-    }
 }
 
-/// The leaf columns of a file.
-struct ColumnPlaces {
+fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
+    let file = File::open(path).map_err(DataError::io(path))?;
+    SerializedFileReader::new(file).map_err(DataError::parquet(path))
+}
+
+fn schema(reader: &SerializedFileReader<File>) -> &SchemaDescriptor {
+    reader.metadata().file_metadata().schema_descr()
+}
+
+/// The indices of the leaf columns of a file that a layout asks for.
+struct LeafColumns {
     label: usize,
     group: Option<usize>,
     fields: Vec<usize>,
 }
 
-fn not_integers(path: &Path, column: &str, got: &str) -> DataError {
-    let reason = format!("column `{column}`: integers were expected, but it has {got}");
-    DataError::corrupt(path, reason)
+impl LeafColumns {
+    /// # Errors
+    ///
+    /// If a column is missing or has the wrong type.
+    fn find(
+        layout: &ShardLayout,
+        schema: &SchemaDescriptor,
+        path: &Path,
+    ) -> Result<Self, DataError> {
+        let column = |name: &str, is_list: bool| {
+            let wrong =
+                |reason: &str| DataError::corrupt(path, format!("column `{name}`: {reason}"));
+            let is_named = |leaf: &usize| {
+                let column = schema.column(*leaf);
+                column
+                    .path()
+                    .parts()
+                    .first()
+                    .is_some_and(|part| part == name)
+            };
+            let leaf = (0..schema.num_columns()).find(is_named).ok_or_else(|| {
+                let names = schema.root_schema().get_fields().iter();
+                let names: Vec<_> = names.map(|field| field.name()).collect();
+                wrong(&format!("there is none; the file has {names:?}"))
+            })?;
+            let column = schema.column(leaf);
+            match (is_list, column.max_rep_level()) {
+                (true, 0) => Err(wrong("a list was expected, but it has one value per row")),
+                (false, 1..) => Err(wrong("one value per row was expected, but it is a list")),
+                (true, 2..) => Err(wrong("a list was expected, but it is a list of lists")),
+                _ if Values::readable(column.physical_type()) => Ok(leaf),
+                _ => {
+                    let reason = format!("{:?} is not a number", column.physical_type());
+                    Err(wrong(&reason))
+                }
+            }
+        };
+        let group = layout.grouped.then(|| column(GROUP, false));
+        let fields = layout.fields.iter().map(|field| {
+            let is_list = matches!(field.shape, FieldShape::Ids { .. });
+            column(&field.name, is_list)
+        });
+        Ok(Self {
+            label: column(&layout.label, false)?,
+            group: group.transpose()?,
+            fields: fields.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// A row group whose columns are being read.
+struct OpenGroup<'a> {
+    group: Box<dyn RowGroupReader + 'a>,
+    rows: usize,
+    path: &'a Path,
+}
+
+impl<'a> OpenGroup<'a> {
+    fn open(
+        reader: &'a SerializedFileReader<File>,
+        index: usize,
+        rows: usize,
+        path: &'a Path,
+    ) -> Result<Self, DataError> {
+        let group = reader.get_row_group(index);
+        let group = group.map_err(DataError::parquet(path))?;
+        check_offsets(group.metadata()).map_err(DataError::parquet(path))?;
+        Ok(Self { group, rows, path })
+    }
+
+    fn values(&self, column: usize) -> Result<Values, DataError> {
+        let values = Values::read(self.group.as_ref(), column, self.rows);
+        values.map_err(DataError::parquet(self.path))
+    }
+
+    fn labels(&self, column: usize, name: &str) -> Result<Vec<f32>, DataError> {
+        let labels = self.values(column)?.into_floats();
+        match labels.iter().find(|label| **label != 0.0 && **label != 1.0) {
+            Some(label) => {
+                Err(self.wrong(name, &format!("a label must be 0 or 1, but is {label}")))
+            }
+            None => Ok(labels),
+        }
+    }
+
+    fn groups(&self, column: usize) -> Result<impl Iterator<Item = u64> + use<>, DataError> {
+        let groups = self.values(column)?.into_integers();
+        let groups = groups.map_err(|got| self.not_integers(GROUP, got))?;
+        Ok(groups.into_iter().map(i64::cast_unsigned))
+    }
+
+    fn numbers(&self, column: usize, name: &str) -> Result<Vec<f32>, DataError> {
+        let numbers = self.values(column)?.into_floats();
+        match numbers.iter().find(|number| !number.is_finite()) {
+            Some(number) => Err(self.wrong(name, &format!("{number} is not a finite number"))),
+            None => Ok(numbers),
+        }
+    }
+
+    fn ids(&self, column: usize, name: &str, limit: usize) -> Result<Vec<u32>, DataError> {
+        self.below(self.values(column)?, name, limit)
+    }
+
+    /// The ids of all rows, and where those of each row end.
+    fn lists(
+        &self,
+        column: usize,
+        name: &str,
+        limit: usize,
+    ) -> Result<(Vec<u32>, Vec<usize>), DataError> {
+        let lists = Lists::read(self.group.as_ref(), column, self.rows);
+        let lists = lists.map_err(DataError::parquet(self.path))?;
+        Ok((self.below(lists.values, name, limit)?, lists.ends))
+    }
+
+    fn below(&self, values: Values, name: &str, limit: usize) -> Result<Vec<u32>, DataError> {
+        values.into_ids(limit).map_err(|wrong| match wrong {
+            WrongIds::OutOfRange(id) => self.wrong(name, &format!("id {id} is not below {limit}")),
+            WrongIds::NotIntegers(got) => self.not_integers(name, got),
+        })
+    }
+
+    fn not_integers(&self, name: &str, got: &str) -> DataError {
+        self.wrong(name, &format!("integers were expected, but it has {got}"))
+    }
+
+    fn wrong(&self, name: &str, reason: &str) -> DataError {
+        DataError::corrupt(self.path, format!("column `{name}`: {reason}"))
+    }
 }
 
 #[cfg(test)]
@@ -306,7 +356,8 @@ mod tests {
         let mut other = layout();
         other.fields[2].shape = FieldShape::Id { num_ids: 9 };
         assert!(
-            open(other).ends_with("column `tags`: one value a row was expected, but it is a list")
+            open(other)
+                .ends_with("column `tags`: one value per row was expected, but it is a list")
         );
         let mut other = layout();
         other.fields[1].shape = FieldShape::Id { num_ids: 9 };

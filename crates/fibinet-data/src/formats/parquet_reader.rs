@@ -12,11 +12,16 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, Type};
 
 use crate::error::{DataError, DataErrorKind};
-use crate::formats::bytes;
+use crate::formats::input_format::{Contents, InputFormat, open};
 use crate::formats::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
 use crate::formats::reader::RowReader;
 use crate::position::{Location, Position};
 use crate::shards::column::check_offsets;
+
+pub(crate) const PARQUET: InputFormat = InputFormat {
+    recognizes: |start| start.starts_with(b"PAR1"),
+    contents: Contents::Rows(|path, file| Ok(Box::new(ParquetReader::new(path, file)?))),
+};
 
 /// Rows that are decoded at a time, all columns of them: what bounds the memory, whatever a row
 /// group holds.
@@ -95,9 +100,11 @@ impl ParquetReader {
     ///
     /// Where the file cannot be read, is no Parquet or has two columns of one name.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let (_, file) = bytes::open(path)?;
-        let file =
-            SerializedFileReader::new(file.into_inner()).map_err(DataError::parquet(path))?;
+        Self::new(path, open(path)?.into_inner())
+    }
+
+    fn new(path: &Path, file: File) -> Result<Self, DataError> {
+        let file = SerializedFileReader::new(file).map_err(DataError::parquet(path))?;
         let schema = file.metadata().file_metadata().schema_descr();
         let fields = schema.root_schema().get_fields();
         let (mut names, mut columns) = (Vec::new(), Vec::new());
@@ -166,7 +173,7 @@ impl ParquetReader {
 
     fn open_group(&mut self) -> Result<(), ParquetError> {
         let group = self.file.get_row_group(self.next_group)?;
-        check_offsets(group.as_ref())?;
+        check_offsets(group.metadata())?;
         for column in &mut self.columns {
             if let Ok(leaf) = column.source {
                 column.reader = Some(group.get_column_reader(leaf.index)?);

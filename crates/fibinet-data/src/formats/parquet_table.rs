@@ -13,23 +13,23 @@ use parquet::schema::types::Type;
 
 use crate::error::{DataError, DataErrorKind};
 
-/// Rows a row group: what is held in memory.
+/// Number of rows per row group, all of which are held in memory.
 const GROUP_ROWS: usize = 8192;
 
-/// Writes a Parquet file of columns of text and a last column of numbers.
+/// Writes a Parquet file with columns of text and a last column of numbers.
 ///
-/// All are required: text is `STRING`, numbers are `FLOAT`.
+/// The columns are required, of the types `STRING` and `FLOAT`.
 pub struct ParquetTable<W: Write + Send> {
     writer: SerializedFileWriter<W>,
     path: PathBuf,
     names: Vec<String>,
     texts: Vec<Texts>,
     numbers: Vec<f32>,
-    /// Rows that were added.
+    /// Number of rows appended.
     rows: u64,
 }
 
-/// The cells of a column, one after the other.
+/// The cells of a column, concatenated.
 #[derive(Default)]
 struct Texts {
     text: Vec<u8>,
@@ -37,11 +37,11 @@ struct Texts {
 }
 
 impl<W: Write + Send> ParquetTable<W> {
-    /// Begins a file; errors name it as `path`.
+    /// Begins a file. Errors name it `path`.
     ///
     /// # Errors
     ///
-    /// Where two columns have one name, or the file cannot be written.
+    /// If two columns have the same name, or the file cannot be written.
     pub fn create(
         file: W,
         path: &Path,
@@ -56,7 +56,7 @@ impl<W: Write + Send> ParquetTable<W> {
             }
             .into());
         }
-        // Snappy is what every reader has.
+        // Every reader has Snappy.
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .build();
@@ -73,17 +73,21 @@ impl<W: Write + Send> ParquetTable<W> {
         })
     }
 
-    /// Adds a row.
+    /// Appends a row.
     ///
     /// # Errors
     ///
-    /// Where a text is not UTF-8, or the file cannot be written.
+    /// If a text is not UTF-8, or the file cannot be written.
     ///
     /// # Panics
     ///
-    /// If there are not as many texts as columns of them.
+    /// If there is not one text per text column.
     pub fn push(&mut self, texts: &[&[u8]], number: f32) -> Result<(), DataError> {
-        assert_eq!(texts.len(), self.texts.len(), "texts and their columns");
+        assert_eq!(
+            texts.len(),
+            self.texts.len(),
+            "expected one text per text column"
+        );
         self.rows += 1;
         for (name, text) in self.names.iter().zip(texts) {
             if std::str::from_utf8(text).is_err() {
@@ -106,11 +110,11 @@ impl<W: Write + Send> ParquetTable<W> {
         Ok(())
     }
 
-    /// Writes what is left and the footer, and gives the file back.
+    /// Writes the remaining rows and the footer, and returns the file.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn finish(mut self) -> Result<W, DataError> {
         if !self.numbers.is_empty() {
             self.write_group()?;
@@ -135,7 +139,7 @@ impl<W: Write + Send> ParquetTable<W> {
 }
 
 impl Texts {
-    /// The cells, which all share one allocation, and an empty column again.
+    /// Takes the cells, which share one allocation.
     fn take(&mut self) -> Vec<ByteArray> {
         let text = ByteArray::from(mem::take(&mut self.text));
         let mut start = 0;
@@ -166,7 +170,7 @@ fn schema(text_columns: &[String], number_column: &str) -> Result<Arc<Type>, Par
         .map(Arc::new)
 }
 
-/// Writes the next column of a row group: required numbers or bytes.
+/// Writes the next column of a row group, whose values are required.
 fn write_column<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
     values: &[T::T],
@@ -184,7 +188,7 @@ mod tests {
 
     use csv::ByteRecord;
 
-    use crate::formats::parquet_rows::ParquetReader;
+    use crate::formats::parquet_reader::ParquetReader;
     use crate::formats::reader::RowReader;
 
     #[test]
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_and_a_name_twice_are_refused() {
+    fn text_that_is_not_utf8_and_a_name_twice_are_refused() {
         let path = Path::new("scores.parquet");
         let id = "id".to_owned();
         let mut table =
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_with_the_path() {
+    fn the_error_of_a_full_disk_has_the_path() {
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -270,7 +274,7 @@ mod tests {
             .map(drop)
             .unwrap_err()
             .to_string();
-        let told = error.starts_with("scores.parquet: ") && error.contains("no storage space");
-        assert!(told, "{error}");
+        let expected = error.starts_with("scores.parquet: ") && error.contains("no storage space");
+        assert!(expected, "{error}");
     }
 }

@@ -1,59 +1,26 @@
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, Read};
 
-use crate::error::DataError;
+use crate::formats::input_format::{Contents, InputFormat};
 
-const BUFFER: usize = 1 << 18;
+/// Text compressed by gzip, in one member or several.
+pub(crate) const GZIP: InputFormat = InputFormat {
+    recognizes: |start| start.starts_with(&[0x1f, 0x8b]),
+    contents: Contents::Text(|file| {
+        let decoder = flate2::bufread::MultiGzDecoder::new(file);
+        Ok(Box::new(Compressed(decoder)))
+    }),
+};
 
-/// What a file of rows is, told by its first bytes, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    /// Text as it is.
-    Text,
-    /// Text, compressed by gzip, in one member or several.
-    Gzip,
-    /// Text, compressed by Zstandard, in one frame or several.
-    Zstd,
-    /// Parquet.
-    Parquet,
-}
+/// Text compressed by Zstandard, in one frame or several.
+pub(crate) const ZSTD: InputFormat = InputFormat {
+    recognizes: |start| start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]),
+    contents: Contents::Text(|file| {
+        let decoder = zstd::Decoder::with_buffer(file)?;
+        Ok(Box::new(Compressed(decoder)))
+    }),
+};
 
-/// Opens a file and looks at its first bytes.
-///
-/// # Errors
-///
-/// Where it cannot be opened or read, or is a directory.
-pub(crate) fn open(path: &Path) -> Result<(FileKind, BufReader<File>), DataError> {
-    let file = File::open(path).map_err(DataError::io(path))?;
-    if file.metadata().map_err(DataError::io(path))?.is_dir() {
-        return Err(DataError::io(path)(io::ErrorKind::IsADirectory.into()));
-    }
-    let mut reader = BufReader::with_capacity(BUFFER, file);
-    let start = reader.fill_buf().map_err(DataError::io(path))?;
-    let kind = match start {
-        [0x1f, 0x8b, ..] => FileKind::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => FileKind::Zstd,
-        [b'P', b'A', b'R', b'1', ..] => FileKind::Parquet,
-        _ => FileKind::Text,
-    };
-    Ok((kind, reader))
-}
-
-/// The text of a file that is not Parquet, decompressed as it is read.
-///
-/// # Errors
-///
-/// Where the decompressor cannot be set up.
-pub(crate) fn text(kind: FileKind, reader: BufReader<File>) -> io::Result<Box<dyn Read + Send>> {
-    Ok(match kind {
-        FileKind::Text | FileKind::Parquet => Box::new(reader),
-        FileKind::Gzip => Box::new(Compressed(flate2::bufread::MultiGzDecoder::new(reader))),
-        FileKind::Zstd => Box::new(Compressed(zstd::Decoder::with_buffer(reader)?)),
-    })
-}
-
-/// A decompressor whose early end says so.
+/// A decompressor that names the fault where its data ends early.
 struct Compressed<R>(R);
 
 impl<R: Read> Read for Compressed<R> {
@@ -72,13 +39,15 @@ mod tests {
     use super::*;
     use std::io::Write;
 
+    use crate::formats::registry::open_text;
+
     fn read(bytes: &[u8]) -> io::Result<String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rows");
         std::fs::write(&path, bytes).unwrap();
-        let (kind, reader) = open(&path).unwrap();
         let mut read = String::new();
-        text(kind, reader)?.read_to_string(&mut read)?;
+        let text = open_text(&path).unwrap();
+        text.unwrap().read_to_string(&mut read)?;
         Ok(read)
     }
 

@@ -1,0 +1,38 @@
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use crate::error::DataError;
+use crate::formats::reader::RowReader;
+
+const BUFFER: usize = 1 << 18;
+
+/// A format that rows are read from.
+pub(crate) struct InputFormat {
+    /// Tells a file of this format by its first bytes, whatever its name.
+    pub(crate) recognizes: fn(&[u8]) -> bool,
+    pub(crate) contents: Contents,
+}
+
+/// What a file of an [`InputFormat`] holds.
+pub(crate) enum Contents {
+    /// Delimited text: gives it as it is, or decompressed as it is read.
+    Text(fn(BufReader<File>) -> io::Result<Box<dyn Read + Send>>),
+    /// Rows with named columns.
+    Rows(OpenRows),
+}
+
+type OpenRows = fn(&Path, File) -> Result<Box<dyn RowReader>, DataError>;
+
+/// Opens a file for reading.
+///
+/// # Errors
+///
+/// If it cannot be opened or is a directory.
+pub(crate) fn open(path: &Path) -> Result<BufReader<File>, DataError> {
+    let file = File::open(path).map_err(DataError::io(path))?;
+    if file.metadata().map_err(DataError::io(path))?.is_dir() {
+        return Err(DataError::io(path)(io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(BufReader::with_capacity(BUFFER, file))
+}
