@@ -9,38 +9,37 @@ use crate::prepare::split::SplitKind;
 use crate::shards::columns::Columns;
 use crate::shards::packed::{pack, pack_column, unpack, unpack_column};
 
-/// Rows that were read while the encoder was being fitted, and wait for it.
+/// Rows that were read while the encoder was being fitted, and wait to be encoded.
 ///
-/// The tokens of [`columns`](Self::columns) are there by their places, the numbers as they are
-/// written, NaN where there is none.
+/// In [`columns`](Self::columns) a token is its slot in the field's token table, a number is as the file
+/// has it, and a missing number is NaN.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct WaitingRows {
-    /// Their numbers in their file.
+    /// The numbers of the rows in their file.
     pub(crate) numbers: Vec<u64>,
     pub(crate) kinds: Vec<SplitKind>,
     pub(crate) columns: Columns,
 }
 
-/// Blocks of [`WaitingRows`] in a file without a name: nothing is left of it when its process ends,
-/// however it does.
+/// Blocks of [`WaitingRows`] in a file without a name. However the process ends, nothing is left of it.
 ///
-/// A block is its length and its values one kind after the other, each kind in as few bytes a value as
-/// its largest one of the block needs.
+/// A block is its length, followed by its values kind by kind, each kind in as few bytes per value as its
+/// largest value in the block needs.
 #[derive(Debug)]
 pub(crate) struct Spill {
     file: File,
     blocks: u64,
-    /// Where the file is: errors name it.
+    /// The directory of the file, for errors.
     directory: PathBuf,
     block: Vec<u8>,
 }
 
 impl Spill {
-    /// An empty file on the disk of a directory.
+    /// Creates an empty file in a directory.
     ///
     /// # Errors
     ///
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub(crate) fn create(directory: &Path) -> Result<Self, DataError> {
         Ok(Self {
             file: tempfile::tempfile_in(directory).map_err(DataError::spill(directory))?,
@@ -50,11 +49,11 @@ impl Spill {
         })
     }
 
-    /// Adds a block.
+    /// Appends a block.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub(crate) fn write(&mut self, rows: &WaitingRows) -> Result<(), DataError> {
         let WaitingRows {
             numbers,
@@ -89,11 +88,11 @@ impl Spill {
             .map_err(DataError::spill(&self.directory))
     }
 
-    /// The blocks in the order in which they came.
+    /// The blocks, in the order in which they were written.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read from its start.
+    /// If the file cannot be read from its start.
     pub(crate) fn into_blocks(mut self) -> Result<SpilledBlocks, DataError> {
         let rewound = self.file.rewind();
         rewound.map_err(DataError::spill(&self.directory))?;
@@ -101,7 +100,7 @@ impl Spill {
     }
 }
 
-/// What was written to a [`Spill`].
+/// Reads the blocks of a [`Spill`].
 pub(crate) struct SpilledBlocks(Spill);
 
 impl Iterator for SpilledBlocks {
@@ -227,7 +226,7 @@ mod tests {
             directory: directory.path().to_owned(),
             block: Vec::new(),
         };
-        // Open to be read alone.
+        // Open for reading only.
         let error = spill(File::open(&path).unwrap()).write(&rows(&[1], 0));
         assert!(is_spill(&error), "{error:?}");
         let mut short = Spill::create(directory.path()).unwrap();

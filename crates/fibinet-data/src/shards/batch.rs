@@ -3,26 +3,26 @@ use std::ops::Range;
 /// Encoded rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
-    /// Ids of the fields that have one id a row, `[rows, fields]`, row-major.
+    /// The ids of the fields that have one id per row, `[rows, fields]`, row-major.
     pub ids: Vec<u32>,
-    /// Ids of the fields that have several, a list a field; empty where no row was ever added.
+    /// The ids of the fields that have several per row, field by field; empty before the first row is added.
     pub lists: Vec<IdLists>,
-    /// Values of the numeric fields that have no ids, `[rows, values]`, row-major.
+    /// The numbers of the fields that have no ids, `[rows, fields]`, row-major.
     pub numerics: Vec<f32>,
-    /// 0 or 1 a row; empty where rows are scored without labels.
+    /// 0 or 1 per row; empty if rows are scored without labels.
     pub labels: Vec<f32>,
-    /// What tells the group of each row, such as a hash of its user; empty where rows have none.
+    /// The group of each row, such as a hash of its user; empty if rows have no groups.
     pub groups: Vec<u64>,
     /// The number of rows.
     pub num_rows: usize,
 }
 
-/// Several ids a row, at least one.
+/// The ids of rows that have one or more each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdLists {
     /// The ids of all rows, one row after the other.
     pub ids: Vec<u32>,
-    /// Where each row's ids end.
+    /// Where the ids of each row end.
     pub ends: Vec<usize>,
 }
 
@@ -36,20 +36,20 @@ impl IdLists {
         &self.ids[self.range(row)]
     }
 
-    /// Where the ids of a row are.
+    /// The range of the ids of a row.
     pub(crate) fn range(&self, row: usize) -> Range<usize> {
         let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
         start..self.ends[row]
     }
 
-    /// Adds rows whose ids end where `ends` says.
+    /// Appends rows whose ids end at `ends`.
     pub(crate) fn extend(&mut self, ids: &[u32], ends: &[usize]) {
         let start = self.ids.len();
         self.ids.extend_from_slice(ids);
         self.ends.extend(ends.iter().map(|end| start + end));
     }
 
-    /// Adds a row.
+    /// Appends a row.
     pub(crate) fn push(&mut self, ids: &[u32]) {
         self.extend(ids, &[ids.len()]);
     }
@@ -61,7 +61,7 @@ impl IdLists {
 }
 
 impl Batch {
-    /// Forgets the rows and keeps the memory.
+    /// Removes the rows and keeps the memory.
     pub fn clear(&mut self) {
         self.ids.clear();
         self.lists.iter_mut().for_each(|lists| lists.truncate(0));
@@ -71,7 +71,7 @@ impl Batch {
         self.num_rows = 0;
     }
 
-    /// Adds a row of another batch of the same fields.
+    /// Appends a row of another batch with the same fields.
     ///
     /// # Panics
     ///
@@ -93,7 +93,7 @@ impl Batch {
         self.num_rows += 1;
     }
 
-    /// The lists of a field of several ids, by its place among those fields.
+    /// The lists of a field of several ids, by its index among those fields.
     pub(crate) fn list_mut(&mut self, list: usize) -> &mut IdLists {
         if self.lists.len() <= list {
             self.lists.resize(list + 1, IdLists::default());

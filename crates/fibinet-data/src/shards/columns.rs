@@ -1,16 +1,16 @@
 use crate::shards::batch::{Batch, IdLists};
 use crate::shards::layout::{FieldLayout, FieldShape};
 
-/// Rows column by column: what a [`Batch`] has row by row.
+/// Encoded rows, column by column. A [`Batch`] has them row by row.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Columns {
     pub(crate) labels: Vec<f32>,
-    /// Empty where rows have no groups.
+    /// Empty if rows have no groups.
     pub(crate) groups: Vec<u64>,
     pub(crate) fields: Vec<Column>,
 }
 
-/// A field's values.
+/// The values of a field.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Column {
     Ids(Vec<u32>),
@@ -19,7 +19,7 @@ pub(crate) enum Column {
 }
 
 impl Columns {
-    /// No rows of these fields.
+    /// Columns of these fields, without rows.
     pub(crate) fn new(fields: &[FieldLayout]) -> Self {
         let column = |field: &FieldLayout| match field.shape {
             FieldShape::Number => Column::Numbers(Vec::new()),
@@ -36,7 +36,7 @@ impl Columns {
         self.labels.len()
     }
 
-    /// Adds a row of a batch of the same fields.
+    /// Appends a row of a batch with the same fields.
     pub(crate) fn push_row(&mut self, batch: &Batch, row: usize) {
         let (num_ids, num_numerics) = (
             batch.ids.len() / batch.num_rows,
@@ -60,7 +60,7 @@ impl Columns {
         self.groups.extend(batch.groups.get(row));
     }
 
-    /// Adds rows of columns of the same fields.
+    /// Appends some rows of columns of the same fields.
     pub(crate) fn extend(&mut self, from: &Self, rows: &[u32]) {
         fn pick<T: Copy>(values: &mut Vec<T>, from: &[T], rows: &[u32]) {
             values.extend(rows.iter().map(|row| from[*row as usize]));
@@ -82,7 +82,7 @@ impl Columns {
         }
     }
 
-    /// Adds all rows of columns of the same fields.
+    /// Appends all rows of columns of the same fields.
     pub(crate) fn append(&mut self, from: &Self) {
         for fields in self.fields.iter_mut().zip(&from.fields) {
             match fields {
@@ -98,7 +98,7 @@ impl Columns {
         self.groups.extend_from_slice(&from.groups);
     }
 
-    /// Forgets the rows and keeps the memory.
+    /// Removes the rows and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.labels.clear();
         self.groups.clear();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_added_and_left_out_whole() {
+    fn rows_are_appended_and_removed_whole() {
         let mut some = columns(&[7, 4]);
         some.extend(&columns(&[5, 6, 3, 8]), &[3, 0, 2]);
         assert_eq!(some, columns(&[7, 4, 8, 5, 3]));

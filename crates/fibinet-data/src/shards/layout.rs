@@ -4,13 +4,13 @@ use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
 use parquet::schema::types::Type;
 use serde::{Deserialize, Serialize};
 
-/// The name of the groups' column.
+/// The name of the column of groups.
 pub(crate) const GROUP: &str = "__group";
 
 /// The columns of [`Shards`](crate::Shards).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardLayout {
-    /// The name of the labels' column.
+    /// The name of the column of labels.
     pub label: String,
     /// Whether rows have groups.
     pub grouped: bool,
@@ -69,7 +69,7 @@ pub enum Pooling {
     Max,
 }
 
-/// How many fields have one id a row, and how many have a number.
+/// The number of fields with one id per row, and the number of fields with a number.
 pub(crate) fn widths(fields: &[FieldLayout]) -> [usize; 2] {
     let count = |is: fn(&FieldLayout) -> bool| fields.iter().filter(|field| is(field)).count();
     [

@@ -1,11 +1,11 @@
-//! Values in as few bytes each as the largest of them needs.
+//! Values packed into as few bytes each as the largest of them needs.
 
 use std::io::{self, Read};
 
 use crate::shards::batch::IdLists;
 use crate::shards::columns::{Column, Columns};
 
-/// What begins a column.
+/// The byte that begins a column: its kind.
 const IDS: u8 = 0;
 const NUMBERS: u8 = 1;
 const LISTS: u8 = 2;
@@ -30,7 +30,7 @@ pub(crate) fn pack_column(column: &Column, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Takes what [`pack_column`] appended off the bytes' start.
+/// Splits what [`pack_column`] appended off the start of the bytes.
 pub(crate) fn unpack_column(bytes: &mut &[u8]) -> io::Result<Column> {
     let mut kind = [0];
     bytes.read_exact(&mut kind)?;
@@ -54,7 +54,7 @@ pub(crate) fn pack_columns(columns: &Columns, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Takes rows of so many fields that [`pack_columns`] appended off the bytes' start.
+/// Splits rows of `num_fields` fields, which [`pack_columns`] appended, off the start of the bytes.
 pub(crate) fn unpack_columns(bytes: &mut &[u8], num_fields: usize) -> io::Result<Columns> {
     Ok(Columns {
         labels: unpack_numbers(bytes)?,
@@ -74,15 +74,15 @@ fn unpack_numbers(bytes: &mut &[u8]) -> io::Result<Vec<f32>> {
     unpack(bytes, |bits| f32::from_bits(bits as u32))
 }
 
-/// Appends the number of bytes a value, the number of values, and the values.
+/// Appends the number of bytes per value, the number of values, and the values.
 pub(crate) fn pack<T: Copy + Into<u64>>(values: &[T], bytes: &mut Vec<u8>) {
     fn put<T: Copy + Into<u64>, const N: usize>(values: &[T], bytes: &mut Vec<u8>) {
         bytes.push(N as u8);
         bytes.extend_from_slice(&(values.len() as u64).to_le_bytes());
         let start = bytes.len();
         bytes.resize(start + N * values.len(), 0);
-        for (place, value) in bytes[start..].chunks_exact_mut(N).zip(values) {
-            place.copy_from_slice(&(*value).into().to_le_bytes()[..N]);
+        for (slot, value) in bytes[start..].chunks_exact_mut(N).zip(values) {
+            slot.copy_from_slice(&(*value).into().to_le_bytes()[..N]);
         }
     }
     match values
@@ -99,7 +99,7 @@ pub(crate) fn pack<T: Copy + Into<u64>>(values: &[T], bytes: &mut Vec<u8>) {
     }
 }
 
-/// Takes what [`pack`] appended off the bytes' start.
+/// Splits what [`pack`] appended off the start of the bytes.
 pub(crate) fn unpack<T>(bytes: &mut &[u8], value: impl Fn(u64) -> T) -> io::Result<Vec<T>> {
     fn get<T, const N: usize>(bytes: &[u8], value: impl Fn(u64) -> T) -> Vec<T> {
         let values = bytes.chunks_exact(N).map(|bytes| {
@@ -137,14 +137,14 @@ mod tests {
         pack_column(&Column::Ids(vec![7, 300]), &mut bytes);
         let unpacked = |bytes: &[u8]| unpack_column(&mut &*bytes).map_err(|error| error.kind());
         assert_eq!(unpacked(&bytes), Ok(Column::Ids(vec![7, 300])));
-        let with = |place: usize, byte| {
+        let with = |index: usize, byte| {
             let mut bytes = bytes.clone();
-            bytes[place] = byte;
+            bytes[index] = byte;
             unpacked(&bytes)
         };
-        assert_eq!(with(0, 3), Err(io::ErrorKind::InvalidData)); // no kind
+        assert_eq!(with(0, 3), Err(io::ErrorKind::InvalidData)); // an unknown kind
         assert_eq!(with(1, 5), Err(io::ErrorKind::UnexpectedEof)); // 10 bytes of values
-        assert_eq!(with(1, 0), Err(io::ErrorKind::InvalidData)); // no width
+        assert_eq!(with(1, 0), Err(io::ErrorKind::InvalidData)); // an unknown width
         assert_eq!(with(2, 3), Err(io::ErrorKind::UnexpectedEof)); // 3 values
         assert_eq!(unpacked(&bytes[..5]), Err(io::ErrorKind::UnexpectedEof));
     }

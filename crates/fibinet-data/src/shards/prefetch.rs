@@ -3,23 +3,23 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Items of an iterator that a thread of its own makes ahead of their use, in order.
+/// Computes the items of an iterator on a thread of its own, ahead of their use and in order.
 ///
-/// Dropped before the end, it stops the thread after the item at hand.
+/// If it is dropped before the end, the thread stops after the current item.
 #[derive(Debug)]
 pub struct Prefetch<T> {
-    /// None once dropping has begun.
+    /// `None` once dropping has begun.
     items: Option<Receiver<T>>,
     thread: Option<JoinHandle<()>>,
     waited: Duration,
 }
 
 impl<T: Send + 'static> Prefetch<T> {
-    /// Makes up to `depth` items ahead.
+    /// Computes up to `depth` items ahead.
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// If the thread cannot be started.
     pub fn new(
         source: impl Iterator<Item = T> + Send + 'static,
         depth: usize,
@@ -27,7 +27,7 @@ impl<T: Send + 'static> Prefetch<T> {
         let (sender, items) = sync_channel(depth);
         let thread = Builder::new().name("prefetch".to_owned()).spawn(move || {
             for item in source {
-                // Nobody waits for it any more.
+                // The receiver is gone.
                 if sender.send(item).is_err() {
                     break;
                 }
@@ -47,7 +47,7 @@ impl<T> Prefetch<T> {
         self.waited
     }
 
-    /// Waits for the thread; its panic is ours.
+    /// Waits for the thread and passes its panic on.
     fn join(&mut self) {
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
             && !std::thread::panicking()
@@ -94,12 +94,13 @@ mod tests {
     #[test]
     fn items_are_made_while_one_is_in_use() {
         let (made, is_made) = channel();
-        let source = (0..9).inspect(move |item: &u32| made.send(*item).expect("it is heard"));
+        let source =
+            (0..9).inspect(move |item: &u32| made.send(*item).expect("the test is listening"));
         let mut items = Prefetch::new(source, 2).unwrap();
         assert_eq!(items.next(), Some(0));
-        // Nobody asks for more: two come to lie ready, and one is in the making.
+        // Without another call two more are made ready, and one is being made.
         for item in 0..4 {
-            // Made when it is asked for it would never be there; this long nothing takes.
+            // An item made on demand would never arrive. Nothing else takes this long.
             let ahead = is_made.recv_timeout(Duration::from_secs(60));
             assert_eq!(ahead, Ok(item), "made ahead");
         }
@@ -115,13 +116,13 @@ mod tests {
         let mut items = Prefetch::new(source, 2).unwrap();
         assert_eq!(items.next(), Some(0));
         drop(items);
-        // One was taken, two lay ready, and one was in the making.
+        // One was taken, two were ready, and one was being made.
         assert!(made.load(Ordering::Relaxed) <= 4);
     }
 
     #[test]
     #[should_panic(expected = "no more")]
-    fn a_panic_of_the_thread_is_the_readers() {
+    fn a_panic_of_the_thread_reaches_the_caller() {
         let source = (0..).map(|i| if i < 3 { i } else { panic!("no more") });
         Prefetch::new(source, 1).unwrap().for_each(drop);
     }

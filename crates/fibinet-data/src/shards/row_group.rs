@@ -15,7 +15,7 @@ use crate::shards::batch::IdLists;
 use crate::shards::columns::{Column, Columns};
 use crate::shards::layout::{ShardLayout, schema};
 
-/// What the footer will say of a row group: a twentieth of what `parquet` keeps of one.
+/// What the footer will say about a row group, in a twentieth of the memory that the parquet crate needs.
 pub(crate) struct WrittenGroup {
     pub(crate) start: i64,
     pub(crate) num_rows: i64,
@@ -25,12 +25,12 @@ pub(crate) struct WrittenGroup {
 pub(crate) struct WrittenChunk {
     pub(crate) len: i64,
     num_values: i64,
-    /// Bytes of the dictionary before the data, if there is one.
+    /// Length of the dictionary before the data in bytes; 0 if there is none.
     dictionary_len: i64,
     encodings: EncodingMask,
 }
 
-/// The metadata of a file of these row groups.
+/// The metadata of a file with these row groups.
 pub(crate) fn footer(
     layout: &ShardLayout,
     groups: &[WrittenGroup],
@@ -78,7 +78,7 @@ fn properties() -> WriterProperties {
         .build()
 }
 
-/// Encodes the columns of a row group, each on a thread.
+/// Encodes the columns of a row group, in parallel.
 pub(crate) fn encode_columns(
     layout: &ShardLayout,
     columns: &Columns,
@@ -94,7 +94,7 @@ pub(crate) fn encode_columns(
     }));
     let schema = SchemaDescriptor::new(schema(layout));
     let leaves = schema.columns();
-    assert_eq!(written.len(), leaves.len(), "a column a leaf");
+    assert_eq!(written.len(), leaves.len(), "one column per leaf");
     let properties = Arc::new(properties());
     written
         .into_par_iter()
@@ -103,7 +103,7 @@ pub(crate) fn encode_columns(
         .collect()
 }
 
-/// A column to be written.
+/// A column to write.
 enum Written<'a> {
     Floats(&'a [f32]),
     Hashes(&'a [u64]),
@@ -133,16 +133,16 @@ impl Written<'_> {
                 writer.write_batch(&signed(ids), None, None)?;
             }
             (ColumnWriter::Int32ColumnWriter(writer), Self::Lists(lists)) => {
-                // No list is empty: every id is defined, and a row's first one begins it.
+                // No list is empty: every id is defined, and the first id of a row begins its list.
                 let definitions = vec![1; lists.ids.len()];
                 let mut repetitions = definitions.clone();
                 (0..lists.ends.len()).for_each(|row| repetitions[lists.range(row).start] = 0);
                 writer.write_batch(&signed(&lists.ids), Some(&definitions), Some(&repetitions))?;
             }
-            _ => unreachable!("the schema is of these columns"),
+            _ => unreachable!("the schema describes these columns"),
         }
         let chunk = writer.close()?.metadata;
-        // The pages begin at 0. The footer says nothing of compression.
+        // The pages begin at offset 0. The footer gives one length: nothing is compressed.
         assert_eq!(chunk.compressed_size(), chunk.uncompressed_size());
         let chunk = WrittenChunk {
             len: chunk.compressed_size(),

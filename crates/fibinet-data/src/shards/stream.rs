@@ -5,30 +5,31 @@ use crate::mix::mix;
 use crate::shards::batch::Batch;
 use crate::shards::reader::Shards;
 
-/// How a stream mixes rows.
+/// How a stream shuffles rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shuffle {
-    /// Decides the order; another one for each epoch.
+    /// Decides the order. Use another one for each epoch.
     pub seed: u64,
-    /// Rows mixed with each other at least, and by a quarter more at most. Data of no more rows is
-    /// shuffled exactly; of larger data pieces of files come in random order, and as many as fill the
-    /// buffer are mixed: a shuffle of the whole, as far as a file is a fair sample of it.
+    /// Number of rows that are shuffled together, and up to a quarter more. Data with no more rows than this
+    /// is shuffled exactly. Of larger data, pieces of files come in random order, and those that fill the
+    /// buffer are shuffled together. As far as each file is a fair sample of the data, that is as good as
+    /// a shuffle of the whole.
     pub buffer_rows: usize,
 }
 
-/// Batches of a split, in the files' order or shuffled.
+/// The batches of a split, in the order of the files or shuffled.
 ///
-/// The order depends on the shards, the batch size and the seed alone. Only the last batch may be
-/// smaller. Memory is that of the buffer.
+/// The order depends only on the shards, the batch size and the seed. Only the last batch may be smaller.
+/// The memory is that of the buffer.
 #[derive(Debug)]
 pub struct BatchStream {
     shards: Arc<Shards>,
     batch_size: usize,
     shuffle: Option<Shuffle>,
-    /// Row groups that are read together.
+    /// The row groups still to be read. Those of a piece are read together.
     pieces: std::vec::IntoIter<Vec<usize>>,
     draws: Draws,
-    /// Rows that were read, and the order in which they go out.
+    /// The rows that were read, and the order in which they are sent.
     block: Batch,
     order: Vec<u32>,
     sent: usize,
@@ -78,7 +79,7 @@ impl BatchStream {
         Ok(Some(pick(&self.block, order)))
     }
 
-    /// Keeps the rows not sent yet and reads on until the buffer is full.
+    /// Keeps the rows not yet sent and reads until the buffer is full.
     fn refill(&mut self) -> Result<(), DataError> {
         if self.pieces.len() == 0 {
             return Ok(());
@@ -113,7 +114,7 @@ impl Iterator for BatchStream {
     }
 }
 
-/// The rows of a batch in another order.
+/// Some rows of a batch, in the order given.
 fn pick(batch: &Batch, order: &[u32]) -> Batch {
     let mut picked = Batch::default();
     let share = |len: usize| len / batch.num_rows.max(1) * order.len();
@@ -127,7 +128,7 @@ fn pick(batch: &Batch, order: &[u32]) -> Batch {
     picked
 }
 
-/// A stream of draws from a seed, whose place is a number that can be saved.
+/// A stream of random draws: a seed, and the index of the next draw.
 #[derive(Debug)]
 struct Draws {
     seed: u64,
@@ -139,7 +140,7 @@ impl Draws {
         Self { seed, index: 0 }
     }
 
-    /// Fisher and Yates. (The draws' bias is below 2⁻³² for 2³² items.)
+    /// Shuffles by Fisher and Yates. The bias of the draws is below 2⁻³² for 2³² items.
     fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             let draw = mix(self.seed, self.index);
@@ -156,7 +157,7 @@ mod tests {
     use crate::shards::writer::ShardWriter;
     use proptest::prelude::*;
 
-    /// Rows whose id, number and label all tell the row.
+    /// Rows whose id, number and label all name the row.
     fn shards(directory: &std::path::Path, rows: usize, num_files: usize) -> Arc<Shards> {
         let num_ids = rows.max(1);
         let fields = [("a", FieldShape::Id { num_ids }), ("x", FieldShape::Number)]
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn data_that_fits_the_buffer_is_mixed_from_end_to_end() {
+    fn data_that_fits_the_buffer_is_shuffled_from_end_to_end() {
         let directory = tempfile::tempdir().unwrap();
         let rows = 30_000;
         let shards = shards(directory.path(), rows, 1);
@@ -243,7 +244,7 @@ mod tests {
             buffer_rows: rows,
         };
         let first = &ids(&shards, 1000, Some(shuffle))[..3000];
-        // A tenth of the rows: from each tenth of the file about a tenth of them.
+        // They are a tenth of the rows. About a tenth of them comes from each tenth of the file.
         for tenth in 0..10 {
             let range = tenth * 3000..(tenth + 1) * 3000;
             let count = first.iter().filter(|id| range.contains(*id)).count();
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_buffer_mixes_rows_from_everywhere_when_they_lie_scattered() {
+    fn a_small_buffer_shuffles_scattered_rows_from_everywhere() {
         let directory = tempfile::tempdir().unwrap();
         let rows = 30_000;
         let shards = shards(directory.path(), rows, 30);

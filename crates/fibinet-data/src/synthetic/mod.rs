@@ -1,3 +1,6 @@
-//! Rows whose clicks follow a known law.
+//! Synthetic rows whose clicks follow a known law.
 
+mod cells;
 pub(crate) mod criteo;
+mod draws;
+mod law;
