@@ -1,0 +1,120 @@
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use fibinet_data::{Batch, BatchStream, LeftOut, Prefetch, Shards};
+use fibinet_model::{Bundle, LogitMap, Scorer};
+
+use crate::error::TrainError;
+use crate::metrics::calibration;
+use crate::metrics::logloss::weighted_logloss;
+use crate::metrics::{Metrics, Predictions};
+use crate::run::report::RunReport;
+use crate::run::training::Run;
+
+const REPORT: &str = "report.json";
+/// Rows that are scored at once.
+const EVALUATION_ROWS: usize = 4096;
+/// Batches that are read ahead.
+const PREFETCHED: usize = 4;
+
+impl Run<'_> {
+    /// The metrics of the model as it is, without calibration.
+    pub(super) fn evaluate(&self, shards: &Arc<Shards>) -> Result<Metrics, TrainError> {
+        let head = self.trainer.valid_head();
+        let output = LogitMap::of_sampled_negatives(self.data.negative_rate);
+        let predictions = predict(shards, |batch| {
+            let logits = self.trainer.score(&head, &self.plan.inputs(batch));
+            logits
+                .into_iter()
+                .map(|logit| output.apply(logit))
+                .collect()
+        })?;
+        Ok(predictions.metrics(self.data.negative_rate))
+    }
+
+    /// Calibrates and evaluates the best weights, read back from disk by the code that will serve them.
+    pub(super) fn finish(self) -> Result<RunReport, TrainError> {
+        let rate = self.data.negative_rate;
+        let open = || Scorer::new(Bundle::open_unchecked(self.directory)?, &self.device);
+        let mut scorer = open()?;
+        let mut valid = predict(&self.prepared.valid, |batch| scorer.logits(batch))?;
+        let uncalibrated = valid.metrics(rate).logloss;
+        let calibration = self.calibrate(&valid, uncalibrated);
+        if let Some(map) = calibration {
+            let head = self.trainer.valid_head();
+            self.bundle_parts(&head, map)
+                .write_settings(self.directory)?;
+            drop(head);
+            scorer = open()?;
+            valid = predict(&self.prepared.valid, |batch| scorer.logits(batch))?;
+        }
+        let test = match &self.prepared.test {
+            Some(test) => Some(predict(test, |batch| scorer.logits(batch))?.metrics(rate)),
+            None => None,
+        };
+        let seconds = self.training_time.as_secs_f64().max(f64::MIN_POSITIVE);
+        let report = RunReport {
+            valid: valid.metrics(rate),
+            valid_logloss_uncalibrated: uncalibrated,
+            calibration,
+            test,
+            best_epoch: self.stopping.best_epoch().unwrap_or(0),
+            epochs: self.progress.epoch,
+            num_parameters: scorer.num_params(),
+            train_rows: self.prepared.train.num_rows(),
+            warm_start: self.warm_start,
+            left_out: LeftOut::clone(&self.prepared.left_out),
+            rows_per_second: self.progress.total_rows as f64 / seconds,
+            data_wait: self.waited.as_secs_f64() / seconds,
+        };
+        let path = self.directory.join(REPORT);
+        let file = File::create(&path).map_err(TrainError::io(&path))?;
+        serde_json::to_writer_pretty(file, &report).map_err(|error| TrainError::Io {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        Ok(report)
+    }
+
+    /// The calibration, if it lowers the log loss of the validation rows.
+    fn calibrate(&self, valid: &Predictions, uncalibrated: f64) -> Option<LogitMap> {
+        let kind = self.train.calibration.kind()?;
+        let weight = 1.0 / self.data.negative_rate;
+        let fitted = calibration::fit(kind, &valid.logits, &valid.labels, weight)?;
+        let mapped: Vec<f32> = valid
+            .logits
+            .iter()
+            .map(|logit| fitted.apply(*logit))
+            .collect();
+        // These logits are corrected for sampled negatives already, and the bundle's map corrects again.
+        let correction = self.data.negative_rate.ln();
+        let map = LogitMap {
+            scale: fitted.scale,
+            shift: fitted.shift + (fitted.scale - 1.0) * correction,
+        };
+        (weighted_logloss(&mapped, &valid.labels, weight) < uncalibrated).then_some(map)
+    }
+}
+
+/// The predictions for a split's rows, whose batches are read ahead.
+fn predict(
+    shards: &Arc<Shards>,
+    logits: impl Fn(&Batch) -> Vec<f32>,
+) -> Result<Predictions, TrainError> {
+    let stream = BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None);
+    let mut predictions = Predictions::default();
+    for batch in prefetch(stream)? {
+        let mut batch = batch?;
+        let labels = std::mem::take(&mut batch.labels);
+        let groups = std::mem::take(&mut batch.groups);
+        predictions.extend(&logits(&batch), &labels, &groups);
+    }
+    Ok(predictions)
+}
+
+pub(super) fn prefetch<T: Send + 'static>(
+    source: impl Iterator<Item = T> + Send + 'static,
+) -> Result<Prefetch<T>, TrainError> {
+    Prefetch::new(source, PREFETCHED).map_err(TrainError::io(Path::new("a thread")))
+}

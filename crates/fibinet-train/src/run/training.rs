@@ -1,0 +1,240 @@
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use fibinet_data::{BatchStream, DataError, DataSpec, Prefetch, Prepared, Shuffle, mix_seed};
+use fibinet_model::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs};
+use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig};
+
+use crate::config::TrainSettings;
+use crate::error::{NotFinite, TrainError};
+use crate::metrics::Metrics;
+use crate::run::Event;
+use crate::run::evaluation::prefetch;
+use crate::run::report::{EvaluationReport, WarmStart};
+use crate::run::stopping::Stopping;
+use crate::trainer::Trainer;
+
+const HISTORY: &str = "history.jsonl";
+/// Keeps the rows' order apart from other draws of the same seed.
+const SHUFFLE: u64 = 0x5348_5546_464c_4531;
+
+/// A run between preparing its data and writing its report.
+pub(super) struct Run<'a> {
+    pub(super) train: &'a TrainSettings,
+    pub(super) data: &'a DataSpec,
+    /// The directory that becomes the bundle.
+    pub(super) directory: &'a Path,
+    pub(super) device: Device,
+    pub(super) model: CtrModelConfig<AnyHeadConfig>,
+    pub(super) plan: FieldPlan,
+    pub(super) prepared: Prepared,
+    pub(super) trainer: Trainer,
+    pub(super) warm_start: Option<WarmStart>,
+    pub(super) stopping: Stopping,
+    pub(super) progress: TrainingProgress,
+    /// The time spent training, evaluations apart.
+    pub(super) training_time: Duration,
+    /// The part of that time spent waiting for batches.
+    pub(super) waited: Duration,
+}
+
+/// How far training has come.
+#[derive(Debug, Default)]
+pub(super) struct TrainingProgress {
+    /// The last epoch begun, from 1.
+    pub(super) epoch: usize,
+    /// Steps so far.
+    step: u64,
+    /// Rows trained on up to the last evaluation.
+    pub(super) total_rows: u64,
+    /// Rows since the last evaluation.
+    rows: u64,
+    /// The sum of their losses.
+    loss: f64,
+}
+
+impl Run<'_> {
+    /// Trains until early stopping or the last epoch. The best weights are then in the directory.
+    pub(super) fn train(&mut self, observe: &mut impl FnMut(Event)) -> Result<(), TrainError> {
+        let head = self.trainer.valid_head();
+        let parts = self.bundle_parts(&head, LogitMap::IDENTITY);
+        parts.write_encoder(self.directory)?;
+        parts.write_settings(self.directory)?;
+        let num_parameters = Bundle::num_params(&head, &self.trainer.view());
+        // A live clone would make each step copy the weights instead of updating them in place.
+        drop(head);
+        let test = self.prepared.test.as_ref();
+        observe(Event::Training {
+            train_rows: self.prepared.train.num_rows(),
+            valid_rows: self.prepared.valid.num_rows(),
+            test_rows: test.map_or(0, |test| test.num_rows()),
+            num_parameters,
+        });
+        let path = self.directory.join(HISTORY);
+        let mut history = File::create(&path).map_err(TrainError::io(&path))?;
+        for epoch in 1..=self.train.epochs {
+            self.progress.epoch = epoch;
+            if self.epoch(&mut history, observe)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The batches of an epoch, shuffled and laid out ahead of their steps.
+    fn batches(&self) -> Result<Prefetch<Result<RowInputs, DataError>>, TrainError> {
+        let shuffle = Shuffle {
+            seed: mix_seed(self.train.seed ^ SHUFFLE, self.progress.epoch as u64),
+            buffer_rows: self.data.shuffle_rows,
+        };
+        let train = Arc::clone(&self.prepared.train);
+        let stream = BatchStream::new(train, self.train.batch_size, Some(shuffle));
+        let plan = self.plan.clone();
+        prefetch(stream.map(move |batch| batch.map(|batch| plan.inputs(&batch))))
+    }
+
+    /// Trains for an epoch, with its evaluations, and returns whether training is over.
+    fn epoch(
+        &mut self,
+        history: &mut File,
+        observe: &mut impl FnMut(Event),
+    ) -> Result<bool, TrainError> {
+        let epoch = self.progress.epoch;
+        let mut batches = self.batches()?;
+        let mut rows = 0;
+        let mut start = Instant::now();
+        while let Some(inputs) = batches.next() {
+            let inputs = inputs?;
+            let loss = self.step(&inputs)?;
+            rows += inputs.num_rows;
+            observe(Event::Step { epoch, rows, loss });
+            let every = self.train.evaluate_every as u64;
+            let at_the_end = rows == self.prepared.train.num_rows();
+            if every > 0 && self.progress.step.is_multiple_of(every) && !at_the_end {
+                self.training_time += start.elapsed();
+                if self.evaluation(history, observe)? {
+                    self.waited += batches.waited();
+                    return Ok(true);
+                }
+                start = Instant::now();
+            }
+        }
+        self.training_time += start.elapsed();
+        self.waited += batches.waited();
+        drop(batches);
+        self.evaluation(history, observe)
+    }
+
+    /// Trains on a batch and returns its loss.
+    fn step(&mut self, inputs: &RowInputs) -> Result<f32, TrainError> {
+        let loss = self.trainer.step(inputs);
+        let progress = &mut self.progress;
+        progress.step += 1;
+        let (step, epoch) = (progress.step, progress.epoch);
+        progress.rows += inputs.num_rows as u64;
+        progress.loss += f64::from(loss) * inputs.num_rows as f64;
+        self.require_finite(f64::from(loss), || {
+            format!("at step {step} (epoch {epoch})")
+        })?;
+        Ok(loss)
+    }
+
+    /// Evaluates the model on the validation rows, saves it if it is the best so far, and returns
+    /// whether training is over.
+    fn evaluation(
+        &mut self,
+        history: &mut File,
+        observe: &mut impl FnMut(Event),
+    ) -> Result<bool, TrainError> {
+        let TrainingProgress { epoch, step, .. } = self.progress;
+        let valid = self.evaluate(&self.prepared.valid)?;
+        self.require_finite(valid.logloss, || {
+            format!("on the validation rows after step {step} (epoch {epoch})")
+        })?;
+        let report = self.evaluation_report(valid);
+        self.append(history, &report)?;
+        let stop = match report.best {
+            true => {
+                let head = self.trainer.valid_head();
+                self.bundle_parts(&head, LogitMap::IDENTITY)
+                    .write_weights(self.directory)?;
+                self.stopping.set_best(epoch, valid);
+                // The setting is at least 1, so one best evaluation never stops training.
+                false
+            }
+            false => {
+                let rate = self.trainer.learning_rate();
+                let verdict = self.stopping.not_best(self.train, rate);
+                if let Some(rate) = verdict.learning_rate {
+                    self.trainer.set_learning_rate(rate);
+                }
+                verdict.stop
+            }
+        };
+        observe(Event::Evaluation(report));
+        Ok(stop)
+    }
+
+    /// The report of an evaluation, from which on losses and rows are counted anew.
+    fn evaluation_report(&mut self, valid: Metrics) -> EvaluationReport {
+        let best = self.stopping.is_best(&valid, self.train.monitor);
+        let progress = &mut self.progress;
+        let (rows, loss) = (progress.rows, progress.loss);
+        progress.total_rows += rows;
+        (progress.rows, progress.loss) = (0, 0.0);
+        EvaluationReport {
+            epoch: progress.epoch,
+            step: progress.step,
+            learning_rate: self.trainer.learning_rate(),
+            train_loss: loss / rows.max(1) as f64,
+            valid,
+            best,
+        }
+    }
+
+    /// Adds a line to the history.
+    fn append(&self, history: &mut File, report: &EvaluationReport) -> Result<(), TrainError> {
+        let path = self.directory.join(HISTORY);
+        let line = serde_json::to_string(report).map_err(|error| TrainError::Io {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        writeln!(history, "{line}").map_err(TrainError::io(&path))
+    }
+
+    fn require_finite(&self, loss: f64, place: impl Fn() -> String) -> Result<(), TrainError> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        Err(TrainError::NotFinite(Box::new(NotFinite {
+            loss,
+            place: place(),
+            learning_rate: self.trainer.learning_rate(),
+            kept: None,
+        })))
+    }
+
+    pub(super) fn bundle_parts<'a>(
+        &'a self,
+        head: &'a AnyHead,
+        calibration: LogitMap,
+    ) -> BundleParts<'a> {
+        let negative_rate = self.data.negative_rate;
+        BundleParts {
+            encoder: &self.prepared.encoder,
+            model: &self.model,
+            head,
+            tables: self.trainer.view(),
+            behind: self.trainer.rows_behind(),
+            output: LogitMap {
+                scale: calibration.scale,
+                shift: calibration.shift + negative_rate.ln(),
+            },
+            negative_rate,
+        }
+    }
+}
