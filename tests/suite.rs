@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod family;
 mod golden;
 mod learns;
 mod scores;

@@ -134,10 +134,10 @@ fn a_bundle_of_a_newer_program_is_refused_with_its_format() {
     let at = directory.path();
     let manifest = at.join("run/bundle.toml");
     let text = fs::read_to_string(&manifest).expect("a manifest");
-    let newer = text.replace("format = 2", "format = 4");
+    let newer = text.replace("format = 4", "format = 5");
     assert_ne!(newer, text);
     fs::write(&manifest, newer).expect("written");
-    let says = "has format 4, which is newer than this program reads (3)";
+    let says = "has format 5, which is newer than this program reads (4)";
     fail(at, &EVALUATE, 1, says);
 }
 

@@ -72,7 +72,7 @@ fn a_rate_of_negatives_of_zero_is_refused() {
 
 #[test]
 fn a_plateau_factor_above_one_is_refused() {
-    let says = "`plateau_factor` must be in (0, 1]";
+    let says = "plateau_factor must be in (0, 1]";
     settings_are_refused(&["--set", "train.plateau_factor=2"], says);
 }
 

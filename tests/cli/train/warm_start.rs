@@ -91,7 +91,7 @@ fn refused(from: &str, more: &[&str], code: i32, says: &str) {
 
 #[test]
 fn a_model_of_another_form_is_not_gone_on_from() {
-    let says = "[model] is not that of the run to go on from";
+    let says = "[model] differs from the bundle";
     refused("monday", &["--set", "model.embedding_dim=4"], 2, says);
 }
 
