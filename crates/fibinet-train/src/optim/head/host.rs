@@ -1,12 +1,9 @@
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::config::DenseOptimizer;
-use crate::optim::norm::squared_norm_with_l2;
+use crate::optim::head::parameters::{HostParameter, HostParameters};
 use crate::optim::rows::optimizer::ADAGRAD_EPSILON;
 use crate::optim::rules::adam::Adam;
 
@@ -174,155 +171,16 @@ impl Update {
     }
 }
 
-/// A module's parameters that have a gradient, in host memory, out of the module.
-#[derive(Debug, Default)]
-pub(crate) struct HostParameters {
-    taken: Vec<HostParameter>,
-}
-
-#[derive(Debug)]
-struct HostParameter {
-    path: String,
-    weights: TensorData,
-    gradient: TensorData,
-    /// Whether it is of rank 2 or more, as weights are, and biases and norms are not.
-    decays: bool,
-}
-
-impl HostParameter {
-    fn gradient(&self) -> &[f32] {
-        self.gradient.as_slice().expect("gradients are f32")
-    }
-
-    fn weights(&self) -> &[f32] {
-        self.weights.as_slice().expect("weights are f32")
-    }
-
-    fn slices(&mut self) -> (&mut [f32], &[f32]) {
-        let weights = self.weights.as_mut_slice().expect("weights are f32");
-        let gradient: &[f32] = self.gradient.as_slice().expect("gradients are f32");
-        assert_eq!(weights.len(), gradient.len(), "gradient of {}", self.path);
-        (weights, gradient)
-    }
-}
-
-impl HostParameters {
-    /// Takes the parameters that have a gradient out of a module, which [`put_back`](Self::put_back)
-    /// makes whole again.
-    ///
-    /// # Panics
-    ///
-    /// If two parameters have one path, as those of a module have that is written by hand and does not
-    /// say which of its parts it enters: they would share a state.
-    pub(crate) fn take<M: Module>(module: M, gradients: GradientsParams) -> (M, Self) {
-        let mut take = Take {
-            gradients,
-            path: Vec::new(),
-            taken: Vec::new(),
-        };
-        let module = module.map(&mut take);
-        (module, Self { taken: take.taken })
-    }
-
-    /// The sum of the squares of all gradients with their L2, in f64.
-    pub(crate) fn squared_norm(&self, l2: f64) -> f64 {
-        let squares = self.taken.iter().map(|parameter| {
-            let l2 = if parameter.decays { l2 as f32 } else { 0.0 };
-            squared_norm_with_l2(parameter.gradient(), parameter.weights(), l2)
-        });
-        squares.sum()
-    }
-
-    /// The module with its parameters.
-    ///
-    /// # Panics
-    ///
-    /// If the module has no place for one of them.
-    pub(crate) fn put_back<M: Module>(self, module: M) -> M {
-        let mut put = PutBack {
-            path: Vec::new(),
-            taken: self.taken.into_iter().peekable(),
-        };
-        let module = module.map(&mut put);
-        if let Some(left) = put.taken.next() {
-            panic!("the module has no parameter {} any more", left.path);
-        }
-        module
-    }
-}
-
-struct Take {
-    gradients: GradientsParams,
-    path: Vec<String>,
-    taken: Vec<HostParameter>,
-}
-
-impl ModuleMapper for Take {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else {
-            return param;
-        };
-        let path = self.path.join(".");
-        let is_new = self.taken.iter().all(|parameter| parameter.path != path);
-        assert!(is_new, "two parameters of the module are both `{path}`");
-        let (id, tensor, mapper) = param.consume();
-        let device = tensor.device();
-        let weights = tensor.inner();
-        let nothing = TensorData::new(Vec::<f32>::new(), [0; D]);
-        let empty = Tensor::from_data(nothing, &device);
-        self.taken.push(HostParameter {
-            path,
-            weights: weights.into_data(),
-            gradient: gradient.into_data(),
-            decays: D >= 2,
-        });
-        Param::from_mapped_value(id, empty, mapper)
-    }
-}
-
-struct PutBack {
-    path: Vec<String>,
-    taken: std::iter::Peekable<std::vec::IntoIter<HostParameter>>,
-}
-
-impl ModuleMapper for PutBack {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // A module is walked in one order, always.
-        let path = self.path.join(".");
-        let Some(parameter) = self.taken.next_if(|parameter| parameter.path == path) else {
-            return param;
-        };
-        let (id, empty, mapper) = param.consume();
-        let device = empty.device().inner();
-        let weights = Tensor::from_data(parameter.weights, &device);
-        let weights = Tensor::from_inner(weights).require_grad();
-        Param::from_mapped_value(id, weights, mapper)
-    }
-}
-
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
+    use burn::module::Param;
     use burn::nn::{Linear, LinearConfig};
     use burn::optim::momentum::MomentumConfig;
-    use burn::optim::{AdaGradConfig, AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
-    use burn::tensor::Device;
+    use burn::optim::{
+        AdaGradConfig, AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig,
+    };
+    use burn::tensor::{Device, Tensor, TensorData};
 
     const RATE: f64 = 0.01;
 
@@ -466,39 +324,5 @@ mod tests {
         paths.sort_unstable();
         assert_eq!(paths, ["bias", "weight"]);
         assert!(optimizer.states.values().all(|state| state.steps == 3));
-    }
-
-    #[test]
-    #[should_panic(expected = "no parameter bias any more")]
-    fn a_module_that_lost_a_parameter_is_not_taken_for_whole() {
-        let module = linear();
-        let gradients = gradients(&module, 0);
-        let (mut rest, parameters) = HostParameters::take(module, gradients);
-        rest.bias = None;
-        parameters.put_back(rest);
-    }
-
-    #[test]
-    #[should_panic(expected = "two parameters of the module are both `weight`")]
-    fn two_parameters_of_one_path_share_no_state() {
-        let [first, second] = [linear(), linear()];
-        let input = Tensor::<2>::ones([4, 150], &device());
-        let output = first.forward(input.clone()) * second.forward(input);
-        let mut all = output.mean().backward();
-        let mut of_both = GradientsParams::from_module(&mut all, &first);
-        let of_second = second
-            .weight
-            .val()
-            .grad_remove(&mut all)
-            .expect("its gradient");
-        of_both.register(second.weight.id, of_second);
-        // As a module does that is written by hand and enters nothing.
-        let mut take = Take {
-            gradients: of_both,
-            path: vec!["weight".to_owned()],
-            taken: Vec::new(),
-        };
-        take.map_float(first.weight);
-        take.map_float(second.weight);
     }
 }

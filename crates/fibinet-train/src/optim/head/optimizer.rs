@@ -7,8 +7,9 @@ use burn::tensor::Device;
 use fibinet_nn::Backend;
 
 use crate::config::{DenseOptimizer, TrainConfig};
-use crate::optim::head::host::{HostOptimizer, HostParameters};
+use crate::optim::head::host::HostOptimizer;
 use crate::optim::head::norms::{clip_factor, regularize, scale};
+use crate::optim::head::parameters::HostParameters;
 
 /// The optimizer of a head's parameters: ours where they lie in host memory, else Burn's.
 pub(crate) enum HeadOptimizer {
