@@ -1,7 +1,19 @@
-/// The exact area under the ROC curve: the share of (positive, negative) pairs in which the
-/// positive has the higher score, a tie counting half. None where there is no such pair.
+/// The exact area under the ROC curve: the share of (positive, negative) pairs in which the positive has the
+/// higher score. A tie counts half. `None` if there is no such pair.
 ///
-/// Scores may be logits or probabilities: only their order counts. A label above 0.5 is positive.
+/// ```text
+/// AUC = [#(z₊ > z₋) + ½ #(z₊ = z₋)] / (N₊ N₋)
+/// ```
+///
+/// This is the Mann-Whitney U statistic over `N₊ N₋` (Hanley and McNeil, "The Meaning and Use of the Area
+/// under a Receiver Operating Characteristic (ROC) Curve", Radiology 1982). Rows are sorted once and pairs
+/// counted in integers, so nothing is approximated.
+///
+/// # Shapes
+///
+/// - `scores`: `[N]`, logits or probabilities, because only their order matters
+/// - `labels`: `[N]`, where a label above 0.5 is positive
+/// - returns a number in `[0, 1]`
 ///
 /// ```
 /// use fibinet_train::auc;
@@ -12,24 +24,25 @@
 ///
 /// # Panics
 ///
-/// If there are not as many labels as scores.
+/// If the numbers of scores and labels differ.
 pub fn auc(scores: &[f32], labels: &[f32]) -> Option<f64> {
-    assert_eq!(scores.len(), labels.len(), "a label a score");
+    assert_eq!(labels.len(), scores.len(), "expected one label per score");
     let mut ranked: Vec<(f32, bool)> = scores
         .iter()
         .zip(labels)
-        // -0 and 0 are one score, though `total_cmp` tells them apart.
+        // -0 and 0 are the same score, although `total_cmp` distinguishes them.
         .map(|(&score, &label)| (score + 0.0, label > 0.5))
         .collect();
     ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     ranked_auc(&ranked, |&scored| scored)
 }
 
-/// The [`auc`] of rows in the order of their scores; `scored` gives a row's score and whether it is
-/// positive.
+/// The [`auc`] of rows that are sorted by score.
+///
+/// - `scored`: returns a row's score, and whether the row is positive
 pub(super) fn ranked_auc<T>(ranked: &[T], scored: impl Fn(&T) -> (f32, bool)) -> Option<f64> {
     let (mut positives, mut negatives) = (0_u128, 0_u128);
-    // Pairs won, counted twice, so that ties are whole.
+    // Twice the pairs won, so that ties are integers.
     let mut won = 0_u128;
     for tied in ranked.chunk_by(|a, b| scored(a).0.total_cmp(&scored(b).0).is_eq()) {
         let tied_positives = tied.iter().filter(|row| scored(row).1).count() as u128;
@@ -48,7 +61,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ties_count_half_and_one_class_has_none() {
+    fn ties_count_half_and_one_class_has_no_auc() {
         assert_eq!(auc(&[1.0; 4], &[1.0, 0.0, 1.0, 0.0]), Some(0.5));
         assert_eq!(auc(&[0.0, -0.0], &[1.0, 0.0]), Some(0.5));
         assert_eq!(auc(&[3.0, 2.0, 1.0], &[1.0, 0.0, 0.0]), Some(1.0));

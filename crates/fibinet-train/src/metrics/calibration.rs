@@ -1,41 +1,44 @@
 use fibinet_model::LogitMap;
 use serde::{Deserialize, Serialize};
 
-/// What a calibration may change.
+/// The family of maps that a calibration may choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationKind {
-    /// The scale alone: `σ(scale · z)` (Guo et al., "On Calibration of Modern Neural Networks", ICML
-    /// 2017, section 4.2, whose temperature is `1 / scale`). For logits that are too sure or not
-    /// sure enough.
+    /// Scale only: `σ(scale · z)` (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
+    /// section 4.2, where the temperature is `1 / scale`). For logits that are over- or underconfident.
     Temperature,
     /// Scale and shift: `σ(scale · z + shift)` (Platt, "Probabilistic Outputs for Support Vector
     /// Machines", 1999). Also for logits whose base rate is off.
     Platt,
 }
 
-/// Fits a map of logits by maximum likelihood, on rows that the model has not learned from.
+/// Fits a map of logits by maximum likelihood, on rows that the model was not trained on. `None` if the labels
+/// have only one class, if the fit does not converge (equal or non-finite logits), or if the best scale is not
+/// above 0, because such a map would reverse the ranking.
 ///
-/// It minimises, by Newton's method with backtracking,
+/// It minimizes, by Newton's method with backtracking,
 ///
 /// ```text
 /// L(scale, shift) = Σ_i w_i [softplus(x_i) - t_i x_i]      x_i = scale · z_i + shift
-/// t_i = (N₊ + 1) / (N₊ + 2) of positives,  1 / (N₋ + 2) of negatives
+/// t_i = (N₊ + 1) / (N₊ + 2) for positives,  1 / (N₋ + 2) for negatives
 /// ```
 ///
-/// The weight `w` is 1 for positives and `negative_weight` for negatives: a log that kept each
-/// negative with the rate `r` stands for the whole one at the weight `1 / r`. A label above 0.5 is
-/// positive. The targets `t` in place of 1 and 0 are Platt's (section 2.2), here for both kinds:
-/// they weigh about one row of each class, and hold the scale of logits that separate the classes
-/// finite. `N₊` and `N₋` are sums of weights, so that one row is added however negatives were kept.
+/// The weight `w` is 1 for positives and `negative_weight` for negatives: in a log that kept each negative
+/// with probability `r`, one negative stands for `1 / r`. A label above 0.5 is positive.
 ///
-/// None where labels are of one class, where the fit does not converge (equal or non-finite logits)
-/// and where the best scale is not above 0: the map would turn the ranking round.
+/// The targets `t`, which replace 1 and 0, are Platt's (section 2.2), for both kinds here. They have the weight
+/// of about one row of each class, and keep the scale finite if the logits separate the classes. `N₊` and `N₋`
+/// are sums of weights, so that one row is added at any rate of kept negatives.
+///
+/// # Shapes
+///
+/// - `logits`, `labels`: `[N]`
 ///
 /// ```
 /// use fibinet_train::{CalibrationKind, fit_calibration};
 ///
-/// // Three of four are clicks at either logit: σ(ln 3), whatever the model said.
+/// // Three of four rows are clicks: the probability becomes σ(ln 3), whatever the logit was.
 /// let (logits, labels) = ([5.0, 5.0, 5.0, 5.0], [1.0, 1.0, 1.0, 0.0]);
 /// let (logits, labels) = (logits.repeat(1000), labels.repeat(1000));
 /// let map = fit_calibration(CalibrationKind::Temperature, &logits, &labels, 1.0).unwrap();
@@ -44,63 +47,65 @@ pub enum CalibrationKind {
 ///
 /// # Panics
 ///
-/// If there are not as many labels as logits, or the weight is not finite and above 0.
+/// If the numbers of logits and labels differ, or `negative_weight` is not finite and above 0.
 pub fn fit(
     kind: CalibrationKind,
     logits: &[f32],
     labels: &[f32],
     negative_weight: f64,
 ) -> Option<LogitMap> {
-    assert_eq!(logits.len(), labels.len(), "a label a logit");
+    assert_eq!(labels.len(), logits.len(), "expected one label per logit");
     assert!(
         negative_weight.is_finite() && negative_weight > 0.0,
-        "a negative weighs something"
+        "expected a finite negative weight above 0, got {negative_weight}"
     );
     let objective = Objective::new(kind, logits, labels, negative_weight)?;
     let map = objective.map(objective.minimum()?);
     (map.scale > 0.0 && map.scale.is_finite() && map.shift.is_finite()).then_some(map)
 }
 
-/// Scale and shift of standardised logits.
+/// Scale and shift of standardized logits.
 type Point = [f64; 2];
 
-/// The mean loss as a function of scale and shift of the logits less `center`, over `spread`.
+/// The mean loss as a function of the scale and shift of standardized logits, `(z - center) / spread`.
 ///
-/// In these coordinates the Hessian is well-conditioned, and 0 is a start from which no row is in
-/// the flat part of the sigmoid.
+/// In these coordinates the Hessian is well-conditioned, and at the starting point 0 no row is in the flat part
+/// of the sigmoid.
 struct Objective<'a> {
     kind: CalibrationKind,
     logits: &'a [f32],
     labels: &'a [f32],
     center: f64,
     spread: f64,
-    /// Weight (of all rows together: 1) and target of negatives and of positives.
+    /// Negatives, then positives.
     classes: [Class; 2],
 }
 
+/// The rows with one label.
 #[derive(Clone, Copy)]
 struct Class {
+    /// The weight of one row. All rows together have weight 1.
     weight: f64,
     target: f64,
 }
 
-/// A loss and its derivatives.
+/// A loss and its first and second derivatives.
 struct Slopes {
     loss: f64,
     gradient: Point,
-    /// By scale twice, by both, by shift twice.
+    /// Second derivatives: by scale twice, by scale and shift, by shift twice.
     hessian: [f64; 3],
 }
 
-/// On standardised logits and a mean loss: a scale is then off by about as much.
+/// Largest slope of a minimum. With standardized logits and a mean loss, the scale is off by about as much.
 const GRADIENT_TOLERANCE: f64 = 1e-10;
 const MAX_STEPS: usize = 100;
 const MAX_HALVINGS: usize = 60;
-/// Armijo's constant: the share of the linear decrease that a step must bring.
+/// Armijo's constant: the share of the linear decrease that a step must reach.
 const SUFFICIENT_DECREASE: f64 = 1e-4;
 
 impl<'a> Objective<'a> {
-    /// None where a class or the logits' spread is missing.
+    /// `None` if there is only one class, or if all logits are equal.
     fn new(
         kind: CalibrationKind,
         logits: &'a [f32],
@@ -118,13 +123,13 @@ impl<'a> Objective<'a> {
 
         let rows = logits.len() as f64;
         let center = match kind {
-            // Without a shift there is nothing to undo the centre with.
+            // Without a shift, centering could not be undone.
             CalibrationKind::Temperature => 0.0,
             CalibrationKind::Platt => logits.iter().map(|&z| f64::from(z)).sum::<f64>() / rows,
         };
         let squares = logits.iter().map(|&z| (f64::from(z) - center).powi(2));
         let spread = (squares.sum::<f64>() / rows).sqrt();
-        // Equal logits leave a spread that is rounding alone.
+        // The spread of equal logits is only rounding.
         let resolution = f64::from(f32::EPSILON) * 1e-3 * center.abs();
         (spread.is_finite() && spread > resolution).then_some(Self {
             kind,
@@ -175,7 +180,7 @@ impl<'a> Objective<'a> {
             slopes.hessian[2] += curvature;
         }
         if self.kind == CalibrationKind::Temperature {
-            // The shift stays where it is.
+            // The shift is fixed.
             slopes.gradient[1] = 0.0;
             slopes.hessian[1] = 0.0;
             slopes.hessian[2] = 1.0;
@@ -195,11 +200,11 @@ impl<'a> Objective<'a> {
         None
     }
 
-    /// Newton's step, halved until the loss decreases enough.
+    /// A Newton step, halved until the loss decreases enough.
     fn step(&self, point: Point, slopes: &Slopes) -> Option<(Point, Slopes)> {
         let direction = slopes.newton_direction()?;
         let decrease = slopes.gradient[0] * direction[0] + slopes.gradient[1] * direction[1];
-        // Next to the minimum the decrease drowns in the rounding of the losses.
+        // Near the minimum the decrease is smaller than the rounding of the losses.
         let rounding = 8.0 * f64::EPSILON * (1.0 + slopes.loss.abs());
         let mut length = 1.0;
         for _ in 0..MAX_HALVINGS {
@@ -224,7 +229,7 @@ impl Slopes {
             .all(|slope| slope.abs() <= GRADIENT_TOLERANCE)
     }
 
-    /// `H⁻¹ g`; none where the Hessian is singular.
+    /// `H⁻¹ g`. `None` if the Hessian is singular.
     fn newton_direction(&self) -> Option<Point> {
         let [scale, both, shift] = self.hessian;
         let [by_scale, by_shift] = self.gradient;
@@ -258,7 +263,7 @@ mod tests {
         }
     }
 
-    /// True logits about -1 with a spread of about 1.4, and labels drawn by them.
+    /// True logits around -1 with a standard deviation of about 1.4, and labels drawn with their probabilities.
     fn simulated(rows: usize, seed: u64) -> (Vec<f64>, Vec<f32>) {
         let mut draws = Draws(seed);
         let row = |_| {
@@ -277,10 +282,10 @@ mod tests {
     fn assert_close(map: LogitMap, scale: f64, shift: f64, tolerance: f64) {
         let off = |got: f64, expected: f64| (got - expected).abs() > tolerance;
         let far = off(map.scale, scale) || off(map.shift, shift);
-        assert!(!far, "{map:?}, not {scale} and {shift}");
+        assert!(!far, "{map:?}, expected {scale} and {shift}");
     }
 
-    /// The objective's derivatives by scale and shift per unit of weight, from its definition.
+    /// The derivatives of the objective by scale and shift per unit of weight, computed from its definition.
     fn gradient(map: LogitMap, logits: &[f32], labels: &[f32], negative_weight: f64) -> (f64, f64) {
         let positives = f64::from(labels.iter().sum::<f32>());
         let negatives = (labels.len() as f64 - positives) * negative_weight;
@@ -318,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn calibrated_logits_stay() {
+    fn calibrated_logits_stay_as_they_are() {
         let (logits, labels) = simulated(20_000, 2);
         for kind in KINDS {
             let map = fit(kind, &distorted(&logits, 1.0, 0.0), &labels, 1.0).unwrap();
@@ -327,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_negatives_are_weighed_in_again() {
+    fn weights_make_up_for_dropped_negatives() {
         let (logits, labels) = simulated(100_000, 3);
         let mut draws = Draws(4);
         let (logits, labels): (Vec<f64>, Vec<f32>) = logits
@@ -343,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_keep_far_logits_and_large_offsets_exact() {
+    fn large_scales_and_offsets_lose_no_precision() {
         let (logits, labels) = simulated(20_000, 5);
         let reference = distorted(&logits, 1.0, 0.0);
         let reference = fit(CalibrationKind::Platt, &reference, &labels, 1.0).unwrap();
@@ -363,7 +368,7 @@ mod tests {
                 let logits = [-size, -2.0 * size, size, 3.0 * size];
                 let map = fit(kind, &logits, &[0.0, 0.0, 1.0, 1.0], 1.0).unwrap();
                 assert!(map.scale > 0.0 && map.scale.is_finite(), "{map:?}");
-                // Two of two clicked: about three in four, as Laplace would have it.
+                // Two of two rows are clicks: a probability of about three in four, by Laplace's rule.
                 assert!((0.2..4.0).contains(&map.apply(size)), "{map:?}");
             }
         }
@@ -379,12 +384,12 @@ mod tests {
     }
 
     #[test]
-    fn a_ranking_is_not_turned_round() {
+    fn a_map_that_would_reverse_the_ranking_is_refused() {
         let (logits, labels) = simulated(2000, 6);
-        // Centred, as a scale alone may also mend a base rate.
-        let turned = distorted(&logits, -1.0, -0.5);
+        // Centered, because a scale alone can also correct a base rate.
+        let reversed = distorted(&logits, -1.0, -0.5);
         for kind in KINDS {
-            assert_eq!(fit(kind, &turned, &labels, 1.0), None, "{kind:?}");
+            assert_eq!(fit(kind, &reversed, &labels, 1.0), None, "{kind:?}");
         }
     }
 

@@ -2,27 +2,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::auc::ranked_auc;
 
-/// [`group_auc`] and what it was taken over.
+/// The result of [`group_auc`], and the rows that it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GroupAuc {
-    /// The groups' mean AUC, weighted by rows.
+    /// The mean AUC of the groups, weighted by their numbers of rows.
     pub auc: f64,
-    /// Groups with both classes.
+    /// The number of groups that have both classes.
     pub groups: usize,
-    /// Rows of those groups.
+    /// The number of rows in those groups.
     pub rows: usize,
 }
 
-/// How well rows are ranked within their groups, such as the impressions of a user: the mean of the
-/// groups' exact [AUCs](crate::auc), each weighted by its number of rows.
+/// How well rows are ranked within their groups, for example within the impressions of one user: the mean of
+/// the groups' exact [AUCs](crate::auc), each weighted by its number of rows. `None` if no group has both
+/// classes.
 ///
 /// ```text
 /// GAUC = Σ_g n_g AUC_g / Σ_g n_g     over the groups g with both classes
 /// ```
 ///
-/// Zhu et al., "Optimized Cost per Click in Taobao Display Advertising", KDD 2017, weight by
-/// impressions or clicks; here by impressions. What only tells groups apart, such as how often a
-/// user clicks, raises the AUC and leaves this as it is. None where no group has both classes.
+/// Zhu et al., "Optimized Cost per Click in Taobao Display Advertising", KDD 2017, weight by impressions or by
+/// clicks. This function weights by impressions. Features that only distinguish groups, such as how often a
+/// user clicks, raise the AUC but not the group AUC.
+///
+/// # Shapes
+///
+/// - `scores`: `[N]`, logits or probabilities, because only their order matters
+/// - `labels`: `[N]`, where a label above 0.5 is positive
+/// - `groups`: `[N]`, any numbers that are equal for the rows of one group
 ///
 /// ```
 /// use fibinet_train::group_auc;
@@ -36,15 +43,15 @@ pub struct GroupAuc {
 ///
 /// # Panics
 ///
-/// If there are not as many labels and groups as scores.
+/// If the numbers of scores, labels and groups differ.
 pub fn group_auc(scores: &[f32], labels: &[f32], groups: &[u64]) -> Option<GroupAuc> {
-    assert_eq!(scores.len(), labels.len(), "a label a score");
-    assert_eq!(scores.len(), groups.len(), "a group a score");
+    assert_eq!(labels.len(), scores.len(), "expected one label per score");
+    assert_eq!(groups.len(), scores.len(), "expected one group per score");
     let mut ranked: Vec<(u64, f32, bool)> = groups
         .iter()
         .zip(scores)
         .zip(labels)
-        // -0 and 0 are one score, though `total_cmp` tells them apart.
+        // -0 and 0 are the same score, although `total_cmp` distinguishes them.
         .map(|((&group, &score), &label)| (group, score + 0.0, label > 0.5))
         .collect();
     ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -71,8 +78,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn groups_weigh_as_many_as_their_rows() {
-        // Group 7: 3 of 3 pairs; group 9: a tie; group 8 has no click, group 6 nothing else.
+    fn groups_are_weighted_by_their_rows() {
+        // Group 7 ranks 3 of 3 pairs right, group 9 has a tie, group 8 only negatives, group 6 only a click.
         let scores = [4.0, 1.0, 2.0, 3.0, 5.0, 5.0, 9.0, 9.0, 0.0];
         let labels = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
         let groups = [7, 7, 7, 7, 9, 9, 8, 8, 6];
@@ -85,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_group_of_both_classes_there_is_none() {
+    fn without_a_group_of_both_classes_there_is_no_group_auc() {
         assert_eq!(group_auc(&[], &[], &[]), None);
         assert_eq!(group_auc(&[1.0, 2.0], &[0.0, 1.0], &[1, 2]), None);
     }
@@ -98,13 +105,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_mean_of_the_groups_aucs(
+        fn group_auc_is_the_mean_of_the_groups_aucs(
             rows in proptest::collection::vec((0_u64..6, 0_u8..8, any::<bool>()), 0..80),
         ) {
             let groups: Vec<u64> = rows.iter().map(|row| row.0).collect();
             let scores: Vec<f32> = rows.iter().map(|row| f32::from(row.1) - 4.0).collect();
             let labels: Vec<f32> = rows.iter().map(|row| f32::from(u8::from(row.2))).collect();
-            let (mut sum, mut taken, mut weight) = (0.0, 0, 0);
+            let (mut sum, mut counted, mut weight) = (0.0, 0, 0);
             for group in groups.iter().copied().collect::<BTreeSet<u64>>() {
                 let of = |values: &[f32]| -> Vec<f32> {
                     let members = values.iter().zip(&groups).filter(|(_, of)| **of == group);
@@ -113,14 +120,14 @@ mod tests {
                 let (scores, labels) = (of(&scores), of(&labels));
                 if let Some(auc) = auc(&scores, &labels) {
                     sum += auc * scores.len() as f64;
-                    taken += 1;
+                    counted += 1;
                     weight += scores.len();
                 }
             }
             match group_auc(&scores, &labels, &groups) {
-                None => prop_assert_eq!(taken, 0),
+                None => prop_assert_eq!(counted, 0),
                 Some(ranked) => {
-                    prop_assert_eq!((ranked.groups, ranked.rows), (taken, weight));
+                    prop_assert_eq!((ranked.groups, ranked.rows), (counted, weight));
                     prop_assert!((ranked.auc - sum / weight as f64).abs() < 1e-12);
                 }
             }

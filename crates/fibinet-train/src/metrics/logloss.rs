@@ -1,6 +1,16 @@
-/// The mean logistic loss of logits, in nats: `-[y log σ(z) + (1 - y) log(1 - σ(z))]`.
+/// The mean logistic loss of logits, in nats.
 ///
-/// From logits, not probabilities: nothing is clipped, and a confident mistake costs what it costs.
+/// ```text
+/// loss = -1/N Σ_i [y_i ln σ(z_i) + (1 - y_i) ln(1 - σ(z_i))]
+/// ```
+///
+/// It is the negative log-likelihood of labels drawn with the predicted probabilities, per row; scikit-learn
+/// calls it `log_loss`. It is computed from logits and not from probabilities, so that nothing is clipped and
+/// a confident mistake has its full loss.
+///
+/// # Shapes
+///
+/// - `logits`, `labels`: `[N]`; without rows the loss is 0
 ///
 /// ```
 /// let loss = fibinet_train::logloss(&[0.0, 1000.0], &[1.0, 0.0]);
@@ -9,16 +19,23 @@
 ///
 /// # Panics
 ///
-/// If there are not as many labels as logits.
+/// If the numbers of logits and labels differ.
 pub fn logloss(logits: &[f32], labels: &[f32]) -> f64 {
     weighted_logloss(logits, labels, 1.0)
 }
 
-/// The weighted mean of the rows' logistic losses, `Σ w_i ℓ_i / Σ w_i`, in nats; see [`logloss`].
+/// The weighted mean of the rows' logistic losses ℓ, in nats. See [`logloss`] for ℓ.
 ///
-/// The weight `w` is 1 for positives and `negative_weight` for negatives: a log that kept each
-/// negative with the rate `r` stands for the whole one at the weight `1 / r`. A label above 0.5 is
-/// positive.
+/// ```text
+/// loss = Σ_i w_i ℓ_i / Σ_i w_i
+/// ```
+///
+/// The weight `w` is 1 for positives and `negative_weight` for negatives: in a log that kept each negative
+/// with probability `r`, one negative stands for `1 / r`. A label above 0.5 is positive.
+///
+/// # Shapes
+///
+/// - `logits`, `labels`: `[N]`; without rows the loss is 0
 ///
 /// ```
 /// // A click, and a negative that stands for three.
@@ -28,9 +45,9 @@ pub fn logloss(logits: &[f32], labels: &[f32]) -> f64 {
 ///
 /// # Panics
 ///
-/// If there are not as many labels as logits.
+/// If the numbers of logits and labels differ.
 pub fn weighted_logloss(logits: &[f32], labels: &[f32], negative_weight: f64) -> f64 {
-    assert_eq!(logits.len(), labels.len(), "a label a logit");
+    assert_eq!(labels.len(), logits.len(), "expected one label per logit");
     let (mut losses, mut weights) = (0.0, 0.0);
     for (&logit, &label) in logits.iter().zip(labels) {
         let (z, y) = (f64::from(logit), f64::from(label));
@@ -46,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_are_those_worked_by_hand() {
+    fn losses_match_cases_worked_by_hand() {
         let ln3 = 3_f32.ln();
         // σ(ln 3) = 3/4
         let loss = logloss(&[ln3, ln3, -ln3], &[1.0, 0.0, 0.0]);
@@ -59,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_repeats_the_negatives() {
+    fn a_weight_counts_like_repeated_negatives() {
         let (logits, labels) = ([0.3, -1.2, 2.0], [1.0, 0.0, 0.0]);
         let repeated = logloss(&[0.3, -1.2, -1.2, 2.0, 2.0], &[1.0, 0.0, 0.0, 0.0, 0.0]);
         let weighted = weighted_logloss(&logits, &labels, 2.0);

@@ -1,4 +1,4 @@
-//! How good predictions are, over a whole split, in f64.
+//! Metrics of predictions over a whole split, computed in f64.
 
 pub(crate) mod auc;
 pub(crate) mod calibration;
@@ -13,51 +13,60 @@ use crate::metrics::calibration_ratio::calibration_ratio;
 use crate::metrics::group_auc::{GroupAuc, group_auc};
 use crate::metrics::logloss::weighted_logloss;
 
-/// The logits and labels of a split.
+/// The logits, labels and groups of a split, gathered batch by batch.
 #[derive(Debug, Clone, Default)]
 pub struct Predictions {
-    /// A row's logit.
+    /// One logit per row.
     pub logits: Vec<f32>,
-    /// A row's label, 0 or 1.
+    /// One label per row, 0 or 1.
     pub labels: Vec<f32>,
-    /// A row's group; empty where rows have none.
+    /// One group per row, or empty if rows have no groups.
     pub groups: Vec<u64>,
 }
 
-/// What a split's predictions are worth.
+/// The metrics of a split's predictions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Area under the ROC curve; none where the split has one class.
+    /// Area under the ROC curve ([`auc`]). `None` if the split has only one class.
     pub auc: Option<f64>,
-    /// The same within groups of rows; none where rows have no groups, or none has both classes.
+    /// AUC within groups of rows ([`group_auc`]). `None` if rows have no groups, or no group has both classes.
     pub group_auc: Option<GroupAuc>,
-    /// Mean logistic loss, in nats.
+    /// Mean logistic loss, in nats ([`weighted_logloss`]).
     pub logloss: f64,
-    /// Clicks predicted over clicks observed; none where there is no click.
+    /// Predicted clicks divided by observed clicks ([`calibration_ratio`]). `None` if there is no click.
     pub calibration_ratio: Option<f64>,
-    /// The split's rows.
+    /// The number of rows.
     pub rows: usize,
 }
 
 impl Predictions {
-    /// Adds a batch; `groups` is empty where rows have none.
+    /// Adds a batch.
+    ///
+    /// # Shapes
+    ///
+    /// - `logits`, `labels`: `[B]`
+    /// - `groups`: `[B]`, or empty if rows have no groups
     ///
     /// # Panics
     ///
-    /// If there are not as many labels, or groups, as logits.
+    /// If the numbers of logits and labels, or of logits and groups, differ.
     pub fn extend(&mut self, logits: &[f32], labels: &[f32], groups: &[u64]) {
-        assert_eq!(logits.len(), labels.len(), "a label a logit");
+        assert_eq!(labels.len(), logits.len(), "expected one label per logit");
         assert!(
             groups.is_empty() || groups.len() == logits.len(),
-            "a group a logit"
+            "expected one group per logit or none, got {} groups and {} logits",
+            groups.len(),
+            logits.len()
         );
         self.groups.extend_from_slice(groups);
         self.logits.extend_from_slice(logits);
         self.labels.extend_from_slice(labels);
     }
 
-    /// The metrics of all rows added, of a log that kept each negative with the rate
-    /// `negative_rate`: one that it has stands for `1 / negative_rate`.
+    /// The metrics of all rows that were added.
+    ///
+    /// - `negative_rate`: the probability with which the log kept each negative, so that one negative stands
+    ///   for `1 / negative_rate`
     pub fn metrics(&self, negative_rate: f64) -> Metrics {
         let weight = 1.0 / negative_rate;
         Metrics {
