@@ -1,9 +1,9 @@
-//! Scoring speed at Criteo's shape, encoded rows to logits through a bundle's [`Scorer`], by rows at once,
-//! against what it cannot be faster than: reading the DNN's first matrix for one row, the DNN's matrix
-//! products by flex for many, measured in the same run.
+//! Scoring speed at Criteo's shape, from encoded rows to logits through a bundle's [`Scorer`], by batch size,
+//! and its lower bound measured in the same run: reading the first matrix of the DNN for one row, and the
+//! matrix products of the DNN by flex for many rows.
 //!
-//! `cargo bench --bench scoring [-- RUNS]`: RUNS of one row, of many rows fewer, but at least
-//! min(RUNS, 100); F = 39, K = 10, 400×3.
+//! `cargo bench --bench scoring [-- RUNS]` with F = 39, K = 10 and a DNN of 400×3. One row is scored RUNS
+//! times, larger batches fewer times, but at least min(RUNS, 100) times.
 
 use std::fs;
 use std::hint::black_box;
@@ -21,16 +21,16 @@ use fibinet::train::{TrainConfig, Trainer};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-#[expect(dead_code, reason = "each bench has its part of it")]
+#[expect(dead_code, reason = "each bench uses a part of it")]
 mod criteo;
 
 use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, middle, times};
 
-/// Turns that what is compared takes.
+/// How often the compared cases take turns.
 const TURNS: usize = 20;
-/// Runs from which a 99th percentile is shown.
+/// The least number of runs for which a 99th percentile is shown.
 const TAIL_RUNS: usize = 100;
-/// Ids of a field; its table has a few rows more.
+/// Ids per field. The table has a few rows more.
 const FIELD_IDS: usize = FIELD_ROWS - Encoder::FIRST_TOKEN as usize;
 
 fn rows(seed: usize, num_rows: usize) -> Batch {
@@ -44,7 +44,7 @@ fn rows(seed: usize, num_rows: usize) -> Batch {
     }
 }
 
-/// An encoder whose fields are ids as they are.
+/// An encoder whose fields are ids that need no vocabulary.
 fn encoder(directory: &Path) -> Encoder {
     let columns: Vec<String> = (0..FIELDS).map(|field| format!("f{field}")).collect();
     let log = directory.join("log.csv");
@@ -76,7 +76,7 @@ fn encoder(directory: &Path) -> Encoder {
     prepared.expect("a proper log").encoder
 }
 
-/// The scorer of a bundle of drawn weights.
+/// The scorer of a bundle with random weights.
 fn scorer(kind: BilinearKind, device: &Device) -> Scorer {
     let directory = tempfile::tempdir().expect("a directory");
     let encoder = encoder(directory.path());
@@ -93,20 +93,20 @@ fn scorer(kind: BilinearKind, device: &Device) -> Scorer {
         model: &model,
         head: &trainer.valid_head(),
         tables: trainer.view(),
-        behind: None,
+        finished: None,
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
     };
     let bundle = directory.path().join("bundle");
     fs::create_dir(&bundle).expect("a directory");
-    parts.write_encoder(&bundle).expect("a place for it");
-    parts.write_settings(&bundle).expect("a place for them");
-    parts.write_weights(&bundle).expect("a place for them");
+    parts.write_encoder(&bundle).expect("a writable directory");
+    parts.write_settings(&bundle).expect("a writable directory");
+    parts.write_weights(&bundle).expect("a writable directory");
     let bundle = Bundle::open_unchecked(&bundle).expect("a bundle");
     Scorer::new(bundle, device).expect("a bundle")
 }
 
-/// The sum of an array, read with the machine's widest vectors.
+/// Sums an array with the widest vectors of the machine.
 struct Sum<'a>(&'a [f32]);
 
 impl WithSimd for Sum<'_> {
@@ -133,7 +133,7 @@ fn stream(matrix: &[f32], runs: usize) -> Vec<Duration> {
     })
 }
 
-/// The forward products of the DNN, and nothing else.
+/// The forward matrix products of the DNN, and nothing else.
 fn products(runs: usize, num_rows: usize, device: &Device) -> Vec<Duration> {
     let widths = dnn_widths();
     let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, device);
@@ -148,7 +148,7 @@ fn products(runs: usize, num_rows: usize, device: &Device) -> Vec<Duration> {
     })
 }
 
-/// The median, and the 99th percentile where there are runs enough.
+/// Prints the median, and the 99th percentile if there are enough runs. Returns the median.
 fn show(
     name: &str,
     num_rows: usize,
@@ -172,7 +172,7 @@ fn show(
 }
 
 fn main() {
-    // Cargo's own arguments (`--bench`) are no number.
+    // Cargo adds arguments that are not numbers (`--bench`).
     let runs = std::env::args()
         .find_map(|arg| arg.parse().ok())
         .unwrap_or(1000_usize);
@@ -180,7 +180,7 @@ fn main() {
         .next()
         .expect("a backend is compiled in");
     let device = backend.device().expect("a compiled backend has a device");
-    println!("{backend}; ms, and p50 over the least there can be");
+    println!("{backend}; ms, and p50 relative to the lower bound");
     println!(
         "{:<26} {:>5} {:>5} {:>9} {:>9} {:>10} {:>6}",
         "", "rows", "runs", "p50", "p99", "rows/s", "ratio"
@@ -196,10 +196,10 @@ fn main() {
     huge_matrix.fill(1.0);
     for num_rows in [1, 4, 256, 4096] {
         let runs = (runs * 8 / num_rows.max(8)).max(TAIL_RUNS.min(runs));
-        // As many as there is memory for: what is met again lies in no cache.
+        // As many batches as there is memory for, so that the rows of a batch are in no cache when it returns.
         let num_batches = runs.min((1 << 16) / num_rows);
         let batches: Vec<Batch> = (0..num_batches).map(|run| rows(run, num_rows)).collect();
-        // What else runs on the machine changes while this does: all take turns.
+        // The load of the machine changes during the run, so all cases take turns.
         let turns = runs.min(TURNS);
         let (mut least, mut huge) = (Vec::new(), Vec::new());
         let mut scored = scorers.each_ref().map(|_| Vec::new());

@@ -614,7 +614,7 @@ fn golden_fibinet_by_rows() {
                 max_gradient_norm: 10.0,
                 row_update: match case.l2() > 0.0 {
                     true => RowUpdate::All,
-                    false => RowUpdate::Met,
+                    false => RowUpdate::Touched,
                 },
                 ..TrainConfig::default()
             };

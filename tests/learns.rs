@@ -1,5 +1,4 @@
-//! Training: the row path against dense training through the module, and backends against each
-//! other.
+//! Training by table rows against dense training through the module, and backends against each other.
 
 use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
@@ -17,7 +16,7 @@ use crate::tensors::{assert_close, cpu_devices, to_vec};
 
 const FIELD_SIZES: [usize; 4] = [5, 7, 1, 3];
 const ROWS: usize = 16;
-/// Of the weights: one whose gradients are not next to nothing, which the tests that need it assert.
+/// The seed of the weights. None of their gradients is almost zero, which the tests that need it assert.
 const SEED: u64 = 40;
 
 fn config() -> CtrModelConfig<FiBiNetConfig> {
@@ -26,7 +25,7 @@ fn config() -> CtrModelConfig<FiBiNetConfig> {
         .with_bias(true);
     let tables = TablesConfig::new(3)
         .with_padding(true)
-        // Weights large enough for gradients to be.
+        // Weights that are large enough for large gradients.
         .with_embedding_initializer(Initializer::Normal {
             mean: 0.0,
             std: 0.5,
@@ -34,10 +33,10 @@ fn config() -> CtrModelConfig<FiBiNetConfig> {
     CtrModelConfig { tables, head }
 }
 
-/// A model whose weights are the same in each run: Burn draws from a state of the whole process, which
-/// other tests draw from as well.
+/// A model whose weights are the same in every run. Burn draws from a state of the whole process, which other
+/// tests draw from as well.
 fn model(device: &Device) -> CtrModel<FiBiNet> {
-    /// Evenly from [-.6, .6), and zero where zeros are.
+    /// Draws uniformly from [-.6, .6), and keeps zeros.
     struct Draw(u64);
     impl ModuleMapper for Draw {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -60,14 +59,14 @@ fn model(device: &Device) -> CtrModel<FiBiNet> {
         .map(&mut Draw(SEED))
 }
 
-/// Rows of step `step`; the third field is a number times its vector.
+/// The batch of a step. The third field is numeric: a value that multiplies its embedding.
 fn rows(step: usize) -> RowInputs {
-    let places = (0..ROWS).flat_map(|row| (0..FIELD_SIZES.len()).map(move |field| (row, field)));
-    let ids = places.clone().map(|(row, field)| {
+    let slots = (0..ROWS).flat_map(|row| (0..FIELD_SIZES.len()).map(move |field| (row, field)));
+    let ids = slots.clone().map(|(row, field)| {
         let draw = (row * 7 + field * 13 + step * 5) % 101;
         (draw % FIELD_SIZES[field]) as u32
     });
-    let values = places.map(|(row, field)| match field {
+    let values = slots.map(|(row, field)| match field {
         2 => (row as f32 - 8.0) / 4.0,
         _ => 1.0,
     });
@@ -99,7 +98,7 @@ fn tables(model: &CtrModel<FiBiNet>) -> Tables {
     }
 }
 
-/// The dense gradients of the module's loss on a batch.
+/// The gradients of the module's loss on a batch, tables included.
 fn gradients(model: &CtrModel<FiBiNet>, rows: &RowInputs, device: &Device) -> GradientsParams {
     let labels = Tensor::from_data(rows.labels.as_slice(), device);
     let loss = BceLoss::new(Reduction::Mean).forward(forward(model, rows, device), labels);
@@ -154,7 +153,7 @@ fn dense_sgd(rows: fn(usize) -> RowInputs, num_moved: usize) {
             learning_rate: RATE,
             optimizer: DenseOptimizer::Sgd,
             row_optimizer: RowRule::Sgd,
-            row_update: RowUpdate::Met,
+            row_update: RowUpdate::Touched,
             max_gradient_norm: MAX_NORM,
             ..TrainConfig::default()
         };
@@ -190,7 +189,7 @@ fn dense_sgd(rows: fn(usize) -> RowInputs, num_moved: usize) {
         let moved = before.iter().zip(&expected);
         let moved = moved.filter(|(b, e)| (*b - *e).abs() > 1e-3).count();
         assert!(moved > num_moved, "{moved} weights moved");
-        // The heads give the same logits on the same tables.
+        // Both heads give the same logits on the same tables.
         let by_rows = CtrModel {
             head: trainer.head().clone(),
             ..model.clone()
@@ -212,8 +211,8 @@ fn adam_of_all_rows_gives_the_weights_of_dense_adam_through_the_module() {
 }
 
 #[test]
-fn exact_adam_of_the_rows_met_gives_the_weights_of_dense_adam_through_the_module() {
-    dense_adam(RowRule::ExactAdam, RowUpdate::Met);
+fn exact_adam_of_the_touched_rows_gives_the_weights_of_dense_adam_through_the_module() {
+    dense_adam(RowRule::ExactAdam, RowUpdate::Touched);
 }
 
 fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
@@ -239,25 +238,28 @@ fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
             let gradients = gradients(&model, &rows, &device);
             let table = model.embedding.as_ref().expect("embeddings");
             let id = table.weight.id;
-            let of_embedding = to_vec(gradients.get::<2>(id).expect("of the embedding"));
+            let of_embedding = to_vec(gradients.get::<2>(id).expect("a gradient of the embedding"));
             for (first, gradient) in first_gradients.iter_mut().zip(of_embedding) {
                 if *first == 0.0 {
                     *first = gradient.abs();
                 }
             }
             model = dense.step(RATE, model, gradients);
-            // To score changes nothing.
+            // Scoring changes nothing.
             trainer.score(&trainer.valid_head(), &rows);
         }
-        // Adam's first step is the learning rate whatever the gradient's size: of one next to nothing the
-        // last bits would decide, and what is equal but for rounding would part. There is none.
+        // Adam's first step is the learning rate, however small the gradient is. If a gradient were almost zero,
+        // its last bits would decide, and both ways of training would part. None is.
         let first = first_gradients
             .into_iter()
             .filter(|gradient| *gradient > 0.0);
-        let (met, least) = first.fold((0, f32::MAX), |(met, least), gradient| {
-            (met + 1, least.min(gradient))
+        let (touched, least) = first.fold((0, f32::MAX), |(touched, least), gradient| {
+            (touched + 1, least.min(gradient))
         });
-        assert!(met > 30 && least > 5e-5, "{met} weights, from {least}");
+        assert!(
+            touched > 30 && least > 5e-5,
+            "{touched} weights, from {least}"
+        );
         let expected = tables(&model);
         assert_close(
             &trainer.current_tables().embedding.to_f32(),
@@ -278,7 +280,7 @@ fn scoring_and_reading_the_tables_between_steps_change_no_bit() {
         let model = model(&device);
         let train = TrainConfig {
             row_optimizer: RowRule::ExactAdam,
-            row_update: RowUpdate::Met,
+            row_update: RowUpdate::Touched,
             ..TrainConfig::default()
         };
         let train = train.validate().expect("proper settings");
@@ -286,20 +288,22 @@ fn scoring_and_reading_the_tables_between_steps_change_no_bit() {
             let head = model.head.clone();
             let mut trainer = Trainer::from_parts(tables(&model), head, &train, &device);
             for step in 0..30 {
-                // Few rows a step, so that most lie behind.
-                let mut few = rows(step);
-                few.ids.truncate(2 * FIELD_SIZES.len());
-                few.values = few.values.map(|values| values[..few.ids.len()].to_vec());
-                few.labels.truncate(2);
-                few.num_rows = 2;
-                trainer.step(&few);
+                // Two batch rows per step, so that most table rows are stale.
+                let mut small = rows(step);
+                small.ids.truncate(2 * FIELD_SIZES.len());
+                small.values = small
+                    .values
+                    .map(|values| values[..small.ids.len()].to_vec());
+                small.labels.truncate(2);
+                small.num_rows = 2;
+                trainer.step(&small);
                 if reads {
                     let head = trainer.valid_head();
                     assert_eq!(trainer.score(&head, &rows(99)).len(), ROWS);
                     let current = trainer.current_tables();
-                    let behind = step > 3;
+                    let some_are_stale = step > 3;
                     let same = current.embedding.as_slice() == trainer.view().embedding;
-                    assert!(!behind || !same);
+                    assert!(!some_are_stale || !same);
                 }
             }
             trainer.current_tables()
@@ -311,7 +315,7 @@ fn scoring_and_reading_the_tables_between_steps_change_no_bit() {
 }
 
 #[test]
-fn training_by_rows_learns_what_it_is_shown() {
+fn training_by_rows_fits_a_batch() {
     for (_, device) in cpu_devices() {
         let config = config();
         let sizes = FieldSizes::new(FIELD_SIZES.to_vec()).expect("sizes");

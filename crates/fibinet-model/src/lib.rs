@@ -24,7 +24,7 @@ pub use inputs::buffers::InputBuffers;
 pub use inputs::plan::{FieldPlan, RowInputs, SlotLists};
 pub use scorer::{ScoreOptions, ScoredRows, Scorer, probability};
 pub use tables::huge_pages;
-pub use tables::table_file::RowsBehind;
+pub use tables::table_file::FinishedRows;
 pub use tables::table_rows::{TableRows, score};
 pub use tables::table_slice::{TableDtype, TableSlice};
 pub use tables::view::TableView;

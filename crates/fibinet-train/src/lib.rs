@@ -17,8 +17,7 @@ mod run;
 mod trainer;
 
 pub use config::{
-    Calibration, DenseOptimizer, Monitor, RowUpdate, RunConfig, RunSettings, TrainConfig,
-    TrainSettings,
+    Calibration, Monitor, RowUpdate, RunConfig, RunSettings, TrainConfig, TrainSettings,
 };
 pub use error::{NotFinite, TrainError};
 pub use metrics::auc::auc;
@@ -28,8 +27,10 @@ pub use metrics::group_auc::{GroupAuc, group_auc};
 pub use metrics::logloss::{logloss, weighted_logloss};
 pub use metrics::{Metrics, Predictions};
 pub use optim::head::norms::clip_by_global_norm;
+pub use optim::head::rule::DenseOptimizer;
 pub use optim::rows::gradients::RowGradients;
-pub use optim::rows::optimizer::{RowOptimizer, RowRule};
+pub use optim::rows::optimizer::RowOptimizer;
+pub use optim::rows::rule::RowRule;
 pub use optim::rows::table_numbers::TableNumbers;
 pub use optim::rows::tables::Tables;
 pub use run::report::{EvaluationReport, RunReport, WarmStart};

@@ -2,24 +2,24 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
-use fibinet_model::{RowInputs, RowsBehind, TableRows, TableView, score};
+use fibinet_model::{FinishedRows, RowInputs, TableRows, TableView, score};
 use fibinet_nn::{
     AnyHead, BceLoss, ConfigError, CtrModelConfig, FieldInputs, FieldSizes, Head, HeadConfig,
     Reduction,
 };
 
 use crate::config::TrainSettings;
-use crate::optim::head::optimizer::HeadOptimizer;
-use crate::optim::rows::gradients::RowGradients;
-use crate::optim::rows::optimizer::{RowOptimizer, RowRule};
-use crate::optim::rows::rows_read::rows_read;
-use crate::optim::rows::segments::{RowsTaken, Segments};
+use crate::optim::head::optimizer::{HeadOptimizer, HeadStep};
+use crate::optim::rows::batch_tables::batch_tables;
+use crate::optim::rows::gradients::{LeafGradients, RowGradients};
+use crate::optim::rows::optimizer::RowOptimizer;
+use crate::optim::rows::segments::{RowSelection, Segments};
 use crate::optim::rows::tables::Tables;
 use crate::run::step_times::{Laps, StepTimes};
 
 /// One model in training: the head on a device, the tables on the host, an optimizer of each.
 pub struct Trainer<H = AnyHead> {
-    /// Rows may lie behind the steps done.
+    /// Some rows may be stale.
     tables: Tables,
     /// None only while a step moves it.
     head: Option<H>,
@@ -60,18 +60,18 @@ impl<H: Head> Trainer<H> {
     /// A model with given weights, of any head; the head is on the autodiff side of `device`. The tables'
     /// numbers are of the type that they are, whatever the config says.
     pub fn from_parts(tables: Tables, head: H, config: &TrainSettings, device: &Device) -> Self {
-        let rule = match config.row_update.taken(tables.sizes.num_rows()) {
-            // Where each step moves each row none is left behind, and the two are one.
-            RowsTaken::All if config.row_optimizer == RowRule::ExactAdam => RowRule::LazyAdam,
-            _ => config.row_optimizer,
+        let optimizer = match config.row_update.selection(tables.sizes.num_rows()) {
+            RowSelection::Touched => RowOptimizer::new,
+            RowSelection::All => RowOptimizer::of_all_rows,
         };
+        let rounding_seed = mix_seed(config.seed ^ ROUNDING, 0);
         Self {
-            rows: RowOptimizer::new(rule, &tables, mix_seed(config.seed ^ ROUNDING, 0)),
+            rows: optimizer(config.row_optimizer, &tables, rounding_seed),
             segments: Segments::default(),
             row_gradients: RowGradients::default(),
             tables,
             head: Some(head),
-            dense: HeadOptimizer::new(config, device),
+            dense: HeadOptimizer::new(config.optimizer.rule(config.dense_settings()), device),
             config: config.clone(),
             device: device.clone().inner(),
             steps: 0,
@@ -87,7 +87,8 @@ impl<H: Head> Trainer<H> {
     /// Another head of the same config, on the autodiff side of the device. Its optimizer starts anew.
     pub fn set_head(&mut self, head: H) {
         self.head = Some(head);
-        self.dense = HeadOptimizer::new(&self.config, &self.device);
+        let rule = self.config.optimizer.rule(self.config.dense_settings());
+        self.dense = HeadOptimizer::new(rule, &self.device);
     }
 
     /// The head for inference. Drop it before the next step: while it lives, the step copies the
@@ -111,17 +112,17 @@ impl<H: Head> Trainer<H> {
         self.config.set_learning_rate(rate);
     }
 
-    /// The logits of a batch, `[B]`, by a head of [`valid_head`](Self::valid_head): with rows up to date
-    /// in a copy, so that what is trained stays as it is.
+    /// The logits of a batch, `[B]`, by a head from [`valid_head`](Self::valid_head). Stale rows are replayed in a
+    /// copy, so that the state of training does not change.
     ///
     /// # Panics
     ///
     /// If the batch is of other fields.
     pub fn score(&self, head: &H, rows: &RowInputs) -> Vec<f32> {
-        if !self.rows.leaves_rows_behind() || rows.num_rows == 0 {
+        if !self.rows.leaves_stale_rows() || rows.num_rows == 0 {
             return score(head, &self.tables, rows, &self.device);
         }
-        let (tables, rows) = rows_read(&self.tables, &self.rows, rows);
+        let (tables, rows) = batch_tables(&self.tables, &self.rows, rows);
         score(head, &tables, &rows, &self.device)
     }
 
@@ -130,33 +131,33 @@ impl<H: Head> Trainer<H> {
         &self.tables.sizes
     }
 
-    /// The tables where they lie. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) rows may lie
-    /// behind the steps done; [`current_tables`](Self::current_tables) has them all up to date.
+    /// The tables as they are. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) some rows may be stale, which
+    /// they are not in [`current_tables`](Self::current_tables).
     pub fn view(&self) -> TableView<'_> {
         self.tables.view()
     }
 
-    /// A copy of the tables with every row up to date.
+    /// A copy of the tables without stale rows.
     pub fn current_tables(&self) -> Tables {
         self.rows.current(&self.tables)
     }
 
-    /// Takes the rows of other tables, as [`Tables::take_rows`] does, and gives their number. The other
-    /// rows are brought up to date, and the rows' optimizer starts anew.
+    /// Copies the rows of other tables, as [`Tables::copy_rows`] does, and returns their number. The other rows
+    /// keep their weights, with all steps done, and the optimizer of the rows starts anew.
     ///
     /// # Panics
     ///
-    /// If the tables are of other fields or widths.
-    pub fn take_rows(&mut self, base: &TableView<'_>) -> usize {
-        self.rows.catch_up_all(&mut self.tables);
+    /// As [`Tables::copy_rows`].
+    pub fn copy_rows(&mut self, base: &TableView<'_>) -> usize {
+        self.rows.replay_all(&mut self.tables);
         self.rows.restart();
-        self.tables.take_rows(base)
+        self.tables.copy_rows(base)
     }
 
-    /// What the tables' rows lack, where the optimizer leaves rows behind.
-    pub(crate) fn rows_behind(&self) -> Option<&dyn RowsBehind> {
-        let leaves = self.rows.leaves_rows_behind();
-        leaves.then_some(&self.rows as &dyn RowsBehind)
+    /// The finished rows of the tables. `None` if the rows as they are are never stale.
+    pub(crate) fn finished_rows(&self) -> Option<&dyn FinishedRows> {
+        let leaves = self.rows.leaves_stale_rows();
+        leaves.then_some(&self.rows as &dyn FinishedRows)
     }
 
     /// One step of both optimizers on a batch; gives the mean loss before the step, without L2. A
@@ -175,9 +176,10 @@ impl<H: Head> Trainer<H> {
         self.device.seed(mix_seed(self.config.seed, 2 + self.steps));
         self.steps += 1;
 
-        let taken = self.config.row_update.taken(self.tables.sizes.num_rows());
-        self.segments.fill(&self.tables, rows, taken);
-        self.rows.catch_up(&mut self.tables, self.segments.rows());
+        let num_rows = self.tables.sizes.num_rows();
+        let selection = self.config.row_update.selection(num_rows);
+        self.segments.fill(&self.tables, rows, selection);
+        self.rows.replay(&mut self.tables, self.segments.rows());
         self.times = StepTimes {
             row_optimizer: laps.lap(),
             ..StepTimes::default()
@@ -206,7 +208,7 @@ impl<H: Head> Trainer<H> {
             self.times.backward = laps.lap();
             return value;
         }
-        // A head may leave either unread, which then has no gradient.
+        // A leaf that the head does not read has no gradient.
         let embedding = embeddings
             .and_then(|vectors| vectors.grad_remove(&mut gradients))
             .map(to_vec);
@@ -215,7 +217,11 @@ impl<H: Head> Trainer<H> {
             .map(to_vec);
         let dense = GradientsParams::from_grads(gradients, self.head());
         self.times.backward = laps.lap();
-        self.apply(rows, embedding.as_deref(), linear.as_deref(), dense, laps);
+        let leaves = LeafGradients {
+            embedding: embedding.as_deref(),
+            linear: linear.as_deref(),
+        };
+        self.apply(rows, leaves, dense, laps);
         value
     }
 
@@ -223,27 +229,23 @@ impl<H: Head> Trainer<H> {
     fn apply(
         &mut self,
         rows: &RowInputs,
-        embedding: Option<&[f32]>,
-        linear: Option<&[f32]>,
+        leaves: LeafGradients<'_>,
         dense: GradientsParams,
         mut laps: Laps,
     ) {
         let config = &self.config;
         let l2 = config.embedding_l2;
-        let zeros = match embedding {
-            Some(_) => Vec::new(),
-            None => vec![
-                0.0;
-                rows.num_rows * self.tables.sizes.num_fields() * self.tables.embedding_dim
-            ],
-        };
-        let embedding = embedding.unwrap_or(&zeros);
         self.row_gradients
-            .sum(&self.tables, rows, &self.segments, embedding, linear, l2);
+            .sum(&self.tables, rows, &self.segments, leaves, l2);
         self.times.row_optimizer += laps.lap();
         let head = self.head.take().expect("a step puts the head back");
         let row_squares = || self.row_gradients.squared_norm();
-        let (head, factor) = self.dense.step(head, dense, config, row_squares);
+        let step = HeadStep {
+            learning_rate: config.learning_rate,
+            l2: config.net_l2,
+            max_norm: config.max_gradient_norm,
+        };
+        let (head, factor) = self.dense.step(head, dense, step, row_squares);
         self.head = Some(head);
         self.times.dense_optimizer = laps.lap();
         let rate = config.learning_rate;
@@ -278,6 +280,7 @@ fn draw_in_order(head: &impl Module) {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
+    use crate::optim::rows::rule::RowRule;
     use std::collections::HashSet;
     use std::fs;
     use std::ops::Range;
@@ -376,7 +379,7 @@ mod tests {
                     model: &model,
                     head: &head,
                     tables: written.view(),
-                    behind: written.rows_behind(),
+                    finished: written.finished_rows(),
                     output: LogitMap::IDENTITY,
                     negative_rate: 1.0,
                 };
@@ -391,7 +394,7 @@ mod tests {
                 let lies = unwritten.view().embedding;
                 assert!(
                     lies != current.embedding.as_slice(),
-                    "{dtype}, {step}: none behind"
+                    "{dtype}, {step}: no row is stale"
                 );
                 assert!(
                     tables.embedding == current.embedding.as_slice(),

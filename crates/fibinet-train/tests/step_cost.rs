@@ -1,6 +1,6 @@
-//! What a step costs does not grow with the vocabulary: the same batch touches the same rows and
-//! allocates the same bytes whatever the tables' sizes are. What a model takes grows by the bytes a row
-//! that are stated. A binary of its own, for its allocator.
+//! The cost of a step does not grow with the vocabulary: the same batch touches the same rows and allocates
+//! the same bytes whatever the size of the tables is. The memory of a model grows by the documented bytes per
+//! row. This is a binary of its own because of its allocator.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use burn::tensor::Device;
 use fibinet_data::{DataConfig, Encoder, Label, open_rows, prepare};
 use fibinet_model::{
-    Bundle, BundleError, BundleParts, LogitMap, RowInputs, RowsBehind, ScoreOptions, Scorer,
+    Bundle, BundleError, BundleParts, FinishedRows, LogitMap, RowInputs, ScoreOptions, Scorer,
     TableDtype, TableView, score,
 };
 use fibinet_nn::{
@@ -25,7 +25,7 @@ use counting::allocated;
 const FIELDS: usize = 4;
 const BATCH: usize = 256;
 const EMBEDDING_DIM: usize = 6;
-/// Ids are below, in tables of any size.
+/// All ids are below this, in tables of any size.
 const FIELD_IDS: usize = 2500;
 
 fn rows(step: usize) -> RowInputs {
@@ -39,8 +39,8 @@ fn rows(step: usize) -> RowInputs {
 }
 
 fn distinct_rows(rows: &RowInputs) -> usize {
-    let places = rows.ids.iter().enumerate();
-    let distinct: HashSet<_> = places.map(|(place, id)| (place % FIELDS, *id)).collect();
+    let slots = rows.ids.iter().enumerate();
+    let distinct: HashSet<_> = slots.map(|(slot, id)| (slot % FIELDS, *id)).collect();
     distinct.len()
 }
 
@@ -58,11 +58,11 @@ fn moved_rows(before: &(Vec<f32>, Vec<f32>), after: &(Vec<f32>, Vec<f32>)) -> us
     (0..before.1.len()).filter(differs).count()
 }
 
-/// Of tables of `field_rows` rows a field.
+/// The cost of a step and of a model.
 struct Cost {
-    /// Rows that a step moved.
+    /// Table rows that a step moved.
     moved_rows: usize,
-    /// Bytes that it allocated.
+    /// Bytes that the step allocated.
     step_bytes: usize,
     /// Bytes that the model and its optimizers allocated.
     model_bytes: usize,
@@ -90,7 +90,7 @@ fn cost(field_rows: usize, rule: RowRule, update: RowUpdate, dtype: TableDtype) 
     let start = allocated();
     let mut trainer = Trainer::new(&model, sizes, &train, &device).expect("a proper config");
     let model_bytes = allocated() - start;
-    // Buffers grow to the batch's size, and are met again.
+    // Buffers grow to the size of the batch, and are then reused.
     for step in 0..4 {
         trainer.step(&rows(step));
     }
@@ -105,15 +105,15 @@ fn cost(field_rows: usize, rule: RowRule, update: RowUpdate, dtype: TableDtype) 
     }
 }
 
-/// One test at a time, since all count in one place.
+/// Held by the running test, because all tests share one counter.
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
-fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
+fn scoring_allocates_neither_the_first_weight_for_a_row_nor_the_pairs_of_a_batch() {
     const FIELDS: usize = 24;
     let _turn = TURN.lock();
     let Some(flex) = Backend::compiled().find(|backend| backend.name() == "flex") else {
-        println!("skipped: the kernels are flex's");
+        println!("skipped: only flex has these kernels");
         return;
     };
     let device = flex.device().expect("its device");
@@ -131,7 +131,7 @@ fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
             ..RowInputs::default()
         };
         let mut bytes = 0;
-        // What is made once is there by the second time.
+        // The first run allocates what is allocated once.
         for _ in 0..2 {
             let start = allocated();
             let logits = score(&head, &trainer.view(), &rows, &device);
@@ -149,10 +149,10 @@ fn scoring_allocates_neither_the_weight_of_a_row_nor_the_pairs_of_a_batch() {
     );
 }
 
-/// Fields of the scorer below.
+/// Fields of the scorer that is tested below.
 const SCORED_FIELDS: usize = 24;
 
-/// The encoder of fields of ids as they are, and its log of `num_rows` rows in a directory.
+/// An encoder of fields whose ids need no vocabulary, with a log of `num_rows` rows in a directory.
 fn encoder(directory: &Path, num_rows: usize) -> Encoder {
     let columns: Vec<String> = (0..SCORED_FIELDS)
         .map(|field| format!("f{field}"))
@@ -174,7 +174,7 @@ fn encoder(directory: &Path, num_rows: usize) -> Encoder {
     prepared.expect("a log").encoder
 }
 
-/// The scorer of a bundle in a directory, with a log of `num_rows` rows.
+/// The scorer of a bundle in a directory that also has a log of `num_rows` rows.
 fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
     let model = model(SCORED_FIELDS, 8, 128);
     let sizes = FieldSizes::new(vec![100; SCORED_FIELDS]).expect("proper sizes");
@@ -185,7 +185,7 @@ fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
         model: &model,
         head: &trainer.valid_head(),
         tables: trainer.view(),
-        behind: None,
+        finished: None,
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
     };
@@ -197,11 +197,11 @@ fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
 }
 
 #[test]
-fn a_scorer_reads_gathers_and_carries_in_the_memory_of_the_batch_before() {
+fn a_scorer_reuses_the_memory_of_the_batch_before() {
     const BATCH_ROWS: usize = 4096;
     let _turn = TURN.lock();
     let Some(flex) = Backend::compiled().find(|backend| backend.name() == "flex") else {
-        println!("skipped: the memory that comes back is flex's");
+        println!("skipped: only flex gives the memory of inputs back");
         return;
     };
     let device = flex.device().expect("its device");
@@ -236,7 +236,7 @@ fn a_scorer_reads_gathers_and_carries_in_the_memory_of_the_batch_before() {
     let start = allocated();
     score(&head, &bundle.tables(), &batch, &device);
     let anew = allocated() - start;
-    // Vectors of 8 and a weight a field; a few bytes are of the threads' queues and the file.
+    // 8 numbers and one linear weight per field. A few bytes belong to the threads' queues and the file.
     let gathered = BATCH_ROWS * SCORED_FIELDS * (8 + 1) * size_of::<f32>();
     assert!(
         third_batch + gathered < anew + (128 << 10),
@@ -244,8 +244,8 @@ fn a_scorer_reads_gathers_and_carries_in_the_memory_of_the_batch_before() {
     );
 }
 
-/// Bytes that writing the weights allocates, of tables with `field_rows` rows a field that all lie behind
-/// where the rule leaves rows so; and the bytes of the tables.
+/// The bytes that writing the weights allocates, and the bytes of the tables, for tables of `field_rows` rows per
+/// field. All rows are stale if the rule leaves rows stale.
 fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usize; 2] {
     let directory = tempfile::tempdir().expect("a directory");
     let backend = Backend::compiled().next().expect("a backend");
@@ -263,13 +263,13 @@ fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usi
     for gradients in [gradients, RowGradients::default()] {
         optimizer.step(&mut tables, &gradients, 1e-3, 1.0);
     }
-    let leaves = optimizer.leaves_rows_behind();
+    let leaves = optimizer.leaves_stale_rows();
     let parts = BundleParts {
         encoder: &encoder(directory.path(), 1),
         model: &model,
         head: &model.head.try_init(&device).expect("a proper config"),
         tables: tables.view(),
-        behind: leaves.then_some(&optimizer as &dyn RowsBehind),
+        finished: leaves.then_some(&optimizer as &dyn FinishedRows),
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
     };
@@ -281,15 +281,21 @@ fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usi
 #[test]
 fn a_checkpoint_takes_no_more_memory_for_more_rows() {
     let _turn = TURN.lock();
-    // One thread, as below.
+    // One thread, for the same reason as below.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.expect("a thread").install(|| {
         for rule in [RowRule::LazyAdam, RowRule::ExactAdam] {
             for dtype in [TableDtype::F32, TableDtype::Bf16, TableDtype::F16] {
-                let [few, _] = checkpoint_bytes(10 * FIELD_IDS, rule, dtype);
-                let [many, table_bytes] = checkpoint_bytes(100 * FIELD_IDS, rule, dtype);
-                assert!(many < table_bytes / 8, "{rule:?}: {many} of {table_bytes}");
-                assert!(many.abs_diff(few) < 4096, "{rule:?}: {few}, {many} bytes");
+                let [of_few, _] = checkpoint_bytes(10 * FIELD_IDS, rule, dtype);
+                let [of_many, table_bytes] = checkpoint_bytes(100 * FIELD_IDS, rule, dtype);
+                assert!(
+                    of_many < table_bytes / 8,
+                    "{rule:?}: {of_many} of {table_bytes}"
+                );
+                assert!(
+                    of_many.abs_diff(of_few) < 4096,
+                    "{rule:?}: {of_few}, {of_many} bytes"
+                );
             }
         }
     });
@@ -298,11 +304,11 @@ fn a_checkpoint_takes_no_more_memory_for_more_rows() {
 #[test]
 fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
     let _turn = TURN.lock();
-    // One thread: how often threads take work from each other is nothing that is the same twice.
+    // One thread, because how often threads take work from each other differs from run to run.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.expect("a thread").install(|| {
         let distinct = distinct_rows(&rows(4));
-        // The bytes that are stated in the docs of `Tables`.
+        // The bytes per row that the docs of `Tables` state.
         let dim = EMBEDDING_DIM;
         for (rule, of_f32, of_16_bits) in [
             (RowRule::Sgd, 4 * dim + 4, 2 * dim + 4),
@@ -316,13 +322,13 @@ fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
                 (TableDtype::Bf16, of_16_bits),
                 (TableDtype::F16, of_16_bits),
             ] {
-                let small = cost(FIELD_IDS, rule, RowUpdate::Met, dtype);
-                let large = cost(100 * FIELD_IDS, rule, RowUpdate::Met, dtype);
+                let small = cost(FIELD_IDS, rule, RowUpdate::Touched, dtype);
+                let large = cost(100 * FIELD_IDS, rule, RowUpdate::Touched, dtype);
                 if dtype == TableDtype::F32 {
                     let moved = (small.moved_rows, large.moved_rows);
                     assert_eq!(moved, (distinct, distinct), "{rule:?}");
                 }
-                // Some small updates of 16-bit numbers round to nothing.
+                // Some small updates of 16-bit numbers are rounded away.
                 let some = distinct / 2..=distinct;
                 assert!(
                     some.contains(&large.moved_rows),
@@ -333,9 +339,12 @@ fn rows_touched_and_bytes_allocated_do_not_grow_with_the_vocabulary() {
                 // The tables and the rule's state are allocated once, and nothing else grows.
                 let more_rows = 99 * FIELD_IDS * FIELDS;
                 let more_bytes = large.model_bytes - small.model_bytes;
-                // But for a few bytes of the threads' queues.
-                let beside = more_bytes.abs_diff(more_rows * row_bytes);
-                assert!(beside < 4096, "{rule:?}: {beside} bytes of {more_bytes}");
+                // A few bytes belong to the threads' queues.
+                let unexplained = more_bytes.abs_diff(more_rows * row_bytes);
+                assert!(
+                    unexplained < 4096,
+                    "{rule:?}: {unexplained} bytes of {more_bytes}"
+                );
             }
         }
         let dense = cost(FIELD_IDS, RowRule::Sgd, RowUpdate::All, TableDtype::F32);

@@ -13,7 +13,7 @@ use crate::bundle::staging::{CHECKSUMS, verify};
 use crate::error::BundleError;
 use crate::inputs::plan::FieldPlan;
 use crate::tables::mapped::MappedTables;
-use crate::tables::table_file::{RowsBehind, write_tables};
+use crate::tables::table_file::{FinishedRows, write_tables};
 use crate::tables::view::TableView;
 
 const MANIFEST: &str = "bundle.toml";
@@ -60,8 +60,8 @@ pub struct BundleParts<'a> {
     pub head: &'a AnyHead,
     /// The tables.
     pub tables: TableView<'a>,
-    /// What their rows still lack, where an optimizer leaves rows behind.
-    pub behind: Option<&'a dyn RowsBehind>,
+    /// The finished rows, if the stored ones still lack updates.
+    pub finished: Option<&'a dyn FinishedRows>,
     /// What the head's logits go through.
     pub output: LogitMap,
     /// The share of the negatives that the training log kept.
@@ -112,7 +112,7 @@ impl BundleParts<'_> {
         self.head
             .save_into(&mut store)
             .map_err(|error| BundleError::write(&path)(&error))?;
-        write_tables(&directory.join(TABLES), &self.tables, self.behind)
+        write_tables(&directory.join(TABLES), &self.tables, self.finished)
     }
 }
 

@@ -13,17 +13,17 @@ use crate::tables::view::TableView;
 pub(crate) const EMBEDDING: &str = "embedding.weight";
 /// The linear weights' name in it.
 pub(crate) const LINEAR: &str = "linear.weight";
-/// Rows that lie in memory a second time while rows left behind are written.
+/// Rows that are copied and finished at a time.
 const CHUNK_ROWS: usize = 1 << 14;
 
-/// Rows whose last updates an optimizer has not done yet. What is written of them has them done.
-pub trait RowsBehind: Debug + Sync {
-    /// Brings a copy of a row of the embedding table, `[K]`, up to date, in numbers that the table can
-    /// store.
-    fn bring_up_embedding(&self, row: usize, vector: &mut [f32]);
+/// The finished rows of tables whose stored rows still lack updates, as those of a model in training may.
+pub trait FinishedRows: Debug + Sync {
+    /// Turns a copy of a stored row of the embedding table, `[K]`, into the finished row, in numbers that the
+    /// table can store.
+    fn finish_embedding(&self, row: usize, vector: &mut [f32]);
 
-    /// Brings a copy of a row's linear weight, `[1]`, up to date.
-    fn bring_up_linear(&self, row: usize, weight: &mut [f32]);
+    /// Turns a copy of a stored linear weight, `[1]`, into the finished one.
+    fn finish_linear(&self, row: usize, weight: &mut [f32]);
 }
 
 /// Writes tables as a safetensors file, `[V, K]` and `[V, 1]`, from where they lie. The file is renamed
@@ -35,10 +35,10 @@ pub trait RowsBehind: Debug + Sync {
 pub(crate) fn write_tables(
     path: &Path,
     tables: &TableView<'_>,
-    behind: Option<&dyn RowsBehind>,
+    finished: Option<&dyn FinishedRows>,
 ) -> Result<(), BundleError> {
     let partial = path.with_extension("partial");
-    let written = write(&partial, tables, behind)
+    let written = write(&partial, tables, finished)
         .map_err(BundleError::io(&partial))
         .and_then(|()| fs::rename(&partial, path).map_err(BundleError::io(path)));
     if written.is_err() {
@@ -48,28 +48,32 @@ pub(crate) fn write_tables(
     written
 }
 
-/// What brings a copy of a row up to date.
+/// Turns a copy of a stored row into the finished row.
 type Finish<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
 
-fn write(path: &Path, tables: &TableView<'_>, behind: Option<&dyn RowsBehind>) -> io::Result<()> {
+fn write(
+    path: &Path,
+    tables: &TableView<'_>,
+    finished: Option<&dyn FinishedRows>,
+) -> io::Result<()> {
     let (num_rows, dim) = (tables.sizes.num_rows(), tables.embedding_dim);
     let mut file = File::create(path)?;
     let dtype = tables.embedding.dtype();
     file.write_all(&header(num_rows, dim, dtype, tables.linear.is_some()))?;
     let embedding = |row, vector: &mut [f32]| {
-        if let Some(behind) = behind {
-            behind.bring_up_embedding(row, vector);
+        if let Some(finished) = finished {
+            finished.finish_embedding(row, vector);
         }
     };
     let linear = |row, weight: &mut [f32]| {
-        if let Some(behind) = behind {
-            behind.bring_up_linear(row, weight);
+        if let Some(finished) = finished {
+            finished.finish_linear(row, weight);
         }
     };
     let (mut buffer, mut bytes) = (Vec::new(), Vec::new());
     let mut write = |table: TableSlice<'_>, width: usize, finish: Finish<'_>| {
         assert_eq!(table.len(), num_rows * width, "numbers of a table");
-        if behind.is_none() {
+        if finished.is_none() {
             return file.write_all(table.bytes());
         }
         for first in (0..num_rows).step_by(CHUNK_ROWS) {
@@ -123,23 +127,23 @@ mod tests {
     use half::bf16;
     use safetensors::SafeTensors;
 
-    /// Row r lacks r.
+    /// Embedding row r lacks r, and its linear weight -r.
     #[derive(Debug)]
     struct Lacks;
 
-    impl RowsBehind for Lacks {
-        fn bring_up_embedding(&self, row: usize, vector: &mut [f32]) {
+    impl FinishedRows for Lacks {
+        fn finish_embedding(&self, row: usize, vector: &mut [f32]) {
             vector.iter_mut().for_each(|number| *number += row as f32);
         }
 
-        fn bring_up_linear(&self, row: usize, weight: &mut [f32]) {
+        fn finish_linear(&self, row: usize, weight: &mut [f32]) {
             assert_eq!(weight.len(), 1);
             weight[0] -= row as f32;
         }
     }
 
     #[test]
-    fn rows_are_written_as_they_are_once_up_to_date() {
+    fn the_finished_rows_are_written() {
         let num_rows = CHUNK_ROWS + 5;
         let sizes = FieldSizes::new(vec![7, num_rows - 7]).unwrap();
         let embedding: Vec<f32> = (0..num_rows * 2).map(|i| i as f32).collect();
@@ -153,8 +157,8 @@ mod tests {
         };
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tables.safetensors");
-        let read = |behind| {
-            write_tables(&path, &view, behind).unwrap();
+        let read = |finished| {
+            write_tables(&path, &view, finished).unwrap();
             let bytes = fs::read(&path).unwrap();
             let tensors = SafeTensors::deserialize(&bytes).unwrap();
             let numbers = |name, shape: [usize; 2]| {
@@ -177,8 +181,9 @@ mod tests {
         let entries = fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(entries, 1);
     }
+
     #[test]
-    fn sixteen_bits_are_written_up_to_date_in_half_the_bytes() {
+    fn finished_rows_of_16_bits_are_written_in_half_the_bytes() {
         let num_rows = CHUNK_ROWS + 5;
         let sizes = FieldSizes::new(vec![num_rows]).unwrap();
         // As many numbers as would leave the linear weights unaligned after them.
@@ -197,16 +202,16 @@ mod tests {
         /// Every row of the embedding lacks 1.
         #[derive(Debug)]
         struct LacksOne;
-        impl RowsBehind for LacksOne {
-            fn bring_up_embedding(&self, _: usize, vector: &mut [f32]) {
+        impl FinishedRows for LacksOne {
+            fn finish_embedding(&self, _: usize, vector: &mut [f32]) {
                 vector[0] += 1.0;
             }
-            fn bring_up_linear(&self, _: usize, _: &mut [f32]) {}
+            fn finish_linear(&self, _: usize, _: &mut [f32]) {}
         }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tables.safetensors");
-        for (behind, more) in [(None, 0.0), (Some(&LacksOne as &dyn RowsBehind), 1.0)] {
-            write_tables(&path, &view, behind).unwrap();
+        for (finished, more) in [(None, 0.0), (Some(&LacksOne as &dyn FinishedRows), 1.0)] {
+            write_tables(&path, &view, finished).unwrap();
             let bytes = fs::read(&path).unwrap();
             let (header, _) = SafeTensors::read_metadata(&bytes).unwrap();
             assert_eq!(bytes.len(), 8 + header + 6 * num_rows);

@@ -13,7 +13,7 @@ use crate::config::model::NamedSpec;
 use crate::config::overrides::{set, with_nearest};
 use crate::error::TrainError;
 
-pub use train::{Calibration, DenseOptimizer, Monitor, RowUpdate, TrainConfig, TrainSettings};
+pub use train::{Calibration, Monitor, RowUpdate, TrainConfig, TrainSettings};
 
 /// A run file: `[data]`, `[model]` and `[train]`.
 ///

@@ -5,32 +5,20 @@ use fibinet_nn::ConfigError;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::calibration::CalibrationKind;
-use crate::optim::rows::optimizer::RowRule;
-use crate::optim::rows::segments::RowsTaken;
+use crate::optim::head::rule::{DenseOptimizer, DenseSettings};
+use crate::optim::rows::rule::RowRule;
+use crate::optim::rows::segments::RowSelection;
 
-/// What the optimizer of the dense parameters is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DenseOptimizer {
-    /// Adam, with PyTorch's ε of 1e-8.
-    Adam,
-    /// Adam with decoupled weight decay, `weight_decay`.
-    Adamw,
-    /// Adagrad, with PyTorch's ε of 1e-10.
-    Adagrad,
-    /// Gradient descent, with `momentum`.
-    Sgd,
-}
-
-/// Which rows of the tables an optimizer step moves.
+/// Which table rows an optimizer step updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowUpdate {
-    /// Those the batch met; a step's cost does not grow with the vocabulary.
-    Met,
-    /// All, as dense training in PyTorch does, with L2 on all of them: for small vocabularies.
+    /// The rows that the batch touches. The cost of a step does not grow with the vocabulary.
+    #[serde(rename = "met")]
+    Touched,
+    /// All rows, as in dense training in PyTorch, with L2 on all of them. For small vocabularies.
     All,
-    /// All where the tables have at most 65,536 rows, else those met.
+    /// All rows if the tables have at most 65,536 of them, else the touched ones.
     Auto,
 }
 
@@ -38,12 +26,12 @@ impl RowUpdate {
     /// Up to here a step over all rows costs less than the rest of the step.
     const MAX_ROWS: usize = 1 << 16;
 
-    /// The rows that a step moves, of tables of `num_rows`.
-    pub(crate) fn taken(self, num_rows: usize) -> RowsTaken {
+    /// The rows that a step updates, for tables of `num_rows` rows.
+    pub(crate) fn selection(self, num_rows: usize) -> RowSelection {
         match self {
-            Self::All => RowsTaken::All,
-            Self::Auto if num_rows <= Self::MAX_ROWS => RowsTaken::All,
-            Self::Met | Self::Auto => RowsTaken::Met,
+            Self::All => RowSelection::All,
+            Self::Auto if num_rows <= Self::MAX_ROWS => RowSelection::All,
+            Self::Touched | Self::Auto => RowSelection::Touched,
         }
     }
 }
@@ -165,7 +153,7 @@ impl Default for TrainConfig {
             weight_decay: 0.01,
             row_optimizer: RowRule::ExactAdam,
             table_dtype: TableDtype::F32,
-            row_update: RowUpdate::Met,
+            row_update: RowUpdate::Touched,
             embedding_l2: 0.0,
             net_l2: 0.0,
             max_gradient_norm: 10.0,
@@ -182,6 +170,14 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// What the rules of the dense parameters are set by.
+    pub(crate) fn dense_settings(&self) -> DenseSettings {
+        DenseSettings {
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+        }
+    }
+
     /// Checks every setting.
     ///
     /// # Errors

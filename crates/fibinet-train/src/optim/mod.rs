@@ -1,4 +1,4 @@
-//! Optimizers: of the tables' rows, of the head, and the rules of both.
+//! Optimizers: of table rows and of the head's parameters, and the rules that both follow.
 
 pub(crate) mod head;
 pub(crate) mod norm;

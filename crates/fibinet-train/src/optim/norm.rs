@@ -2,17 +2,17 @@ use rayon::prelude::*;
 
 /// Numbers that one task sums.
 const CHUNK: usize = 1 << 15;
-/// Sums that run side by side, for vector units.
+/// Partial sums computed side by side, for vector units.
 const LANES: usize = 8;
 
-/// The sum of the squares, in f64: fixed chunks folded in order, so that the same numbers give the
-/// same bits at any number of threads. It reads each number once.
+/// The sum of the squares, in f64. Fixed chunks are added up in order, so that the same numbers give the
+/// same bits at any number of threads. Each number is read once.
 pub(crate) fn squared_norm(numbers: &[f32]) -> f64 {
     let sums: Vec<f64> = numbers.par_chunks(CHUNK).map(squares).collect();
     sums.into_iter().sum()
 }
 
-/// [`squared_norm`] of `gradient + l2 · weights`.
+/// The [`squared_norm`] of `gradient + l2 · weights`.
 pub(crate) fn squared_norm_with_l2(gradient: &[f32], weights: &[f32], l2: f32) -> f64 {
     if l2 == 0.0 {
         return squared_norm(gradient);

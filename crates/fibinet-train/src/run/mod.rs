@@ -151,7 +151,7 @@ fn warm_start(
         return Err(TrainError::RunFile(reason.to_owned()));
     }
     let head = base.head(&device.clone().inner().autodiff())?;
-    let kept_rows = trainer.take_rows(&base.tables());
+    let kept_rows = trainer.copy_rows(&base.tables());
     trainer.set_head(head);
     Ok(WarmStart {
         kept_rows,

@@ -1,25 +1,25 @@
 use std::time::{Duration, Instant};
 
-/// Where the time of a step went, the host's: parts that do not overlap and are all of the step. Zeros
-/// before the first one.
+/// Where the host's time in one step went. The parts do not overlap, and add up to the step. All are zero
+/// before the first step.
 ///
-/// A device that works behind the host's back is waited for in `backward`, whatever it works on.
+/// A device that works asynchronously is waited for in `backward`, whatever it works on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StepTimes {
-    /// The batch's rows read from the tables and brought to the device.
+    /// Reading the batch's table rows and moving them to the device.
     pub gather: Duration,
-    /// The head and the loss.
+    /// The forward pass of the head and the loss.
     pub forward: Duration,
-    /// Their gradients, down to the fields' vectors.
+    /// The backward pass, down to the embeddings and linear terms.
     pub backward: Duration,
-    /// The distinct rows found and those behind brought up; gradients summed by row; the rows moved:
-    /// three stretches of the step.
+    /// Three stretches of the step: finding the distinct rows and replaying stale ones, summing gradients by row,
+    /// and updating the rows.
     pub row_optimizer: Duration,
-    /// The head moved, and before it the norm of all gradients where that has a bound.
+    /// The update of the head, and before it the norm of all gradients if that has a bound.
     pub dense_optimizer: Duration,
 }
 
-/// The time between one call and the next.
+/// A stopwatch that measures the time from one call to the next.
 pub(crate) struct Laps {
     start: Instant,
 }
@@ -31,7 +31,7 @@ impl Laps {
         }
     }
 
-    /// Since the last lap, or the start.
+    /// The time since the last lap, or since the start.
     pub(crate) fn lap(&mut self) -> Duration {
         let now = Instant::now();
         now.duration_since(std::mem::replace(&mut self.start, now))

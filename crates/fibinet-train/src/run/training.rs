@@ -229,7 +229,7 @@ impl Run<'_> {
             model: &self.model,
             head,
             tables: self.trainer.view(),
-            behind: self.trainer.rows_behind(),
+            finished: self.trainer.finished_rows(),
             output: LogitMap {
                 scale: calibration.scale,
                 shift: calibration.shift + negative_rate.ln(),

@@ -1,22 +1,22 @@
-//! An allocator that counts, for the binary that this is a module of; the layers' bench is one too.
+//! A counting allocator for the binary that includes this module, such as a test or the layers bench.
 #![expect(
     unsafe_code,
-    reason = "an allocator is unsafe, and it counts what no other way can"
+    reason = "implementing an allocator is unsafe, and nothing else can count allocations"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The system's allocator, counting the bytes asked for.
+/// The system allocator, with a counter of the requested bytes.
 struct Counting;
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed on unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are those of the system's allocator.
+        // SAFETY: the caller upholds the contract, which is that of the system allocator.
         unsafe { System.alloc(layout) }
     }
 
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The bytes asked for so far.
+/// The bytes requested so far, freed ones included.
 pub fn allocated() -> usize {
     BYTES.load(Ordering::Relaxed)
 }

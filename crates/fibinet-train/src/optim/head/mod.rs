@@ -4,3 +4,4 @@ pub(crate) mod host;
 pub(crate) mod norms;
 pub(crate) mod optimizer;
 pub(crate) mod parameters;
+pub(crate) mod rule;

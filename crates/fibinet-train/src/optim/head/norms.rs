@@ -2,10 +2,10 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// Adds the L2 gradient `l2 · W` of every weight of rank 2 or more (as DeepCTR; biases and norms are
-/// free) and gives the sum of the squares of all gradients, in f64.
+/// Adds the L2 gradient `l2 · W` to the gradient of every weight of rank 2 or more, as DeepCTR does, which
+/// leaves out biases and norms. Returns the sum of the squares of all gradients, in f64.
 ///
-/// The last dimension is summed on the device and the rest on the host in order: a sum of a whole
+/// The last dimension is summed on the device and the rest on the host in order, because the sum of a whole
 /// large tensor would depend on the number of threads.
 pub(crate) fn regularize<M: Module>(module: &M, gradients: &mut GradientsParams, l2: f64) -> f64 {
     struct Regularize<'a> {
@@ -34,7 +34,7 @@ pub(crate) fn regularize<M: Module>(module: &M, gradients: &mut GradientsParams,
     visitor.squares
 }
 
-/// Multiplies every gradient of a module.
+/// Multiplies every gradient of a module by a factor.
 pub(crate) fn scale<M: Module>(module: &M, gradients: &mut GradientsParams, factor: f64) {
     struct Scale<'a> {
         gradients: &'a mut GradientsParams,
@@ -51,9 +51,8 @@ pub(crate) fn scale<M: Module>(module: &M, gradients: &mut GradientsParams, fact
     module.visit(&mut Scale { gradients, factor });
 }
 
-/// Scales the gradients of a whole module so that their global 2-norm is at most `max_norm`, as
-/// PyTorch's `clip_grad_norm_`, and gives the norm before. (Burn's own clipping takes each parameter
-/// by itself.)
+/// Scales the gradients of a whole module so that their global 2-norm is at most `max_norm`, as PyTorch's
+/// `clip_grad_norm_` does. Returns the norm before. (Burn's own clipping bounds each parameter separately.)
 pub fn clip_by_global_norm<M: Module>(
     module: &M,
     gradients: &mut GradientsParams,
@@ -67,7 +66,7 @@ pub fn clip_by_global_norm<M: Module>(
     norm
 }
 
-/// What gradients of a global norm are multiplied by; PyTorch's 1e-6 is in it.
+/// The factor that bounds gradients whose global norm is `norm`. As in PyTorch, 1e-6 is added to the norm.
 pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     (max_norm / (norm + 1e-6)).min(1.0)
 }

@@ -1,17 +1,14 @@
 use burn::module::Module;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig,
-};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use fibinet_nn::Backend;
 
-use crate::config::{DenseOptimizer, TrainConfig};
 use crate::optim::head::host::HostOptimizer;
 use crate::optim::head::norms::{clip_factor, regularize, scale};
 use crate::optim::head::parameters::HostParameters;
+use crate::optim::rules::UpdateDense;
 
-/// The optimizer of a head's parameters: ours where they lie in host memory, else Burn's.
+/// The optimizer of a head's parameters: our own if they lie in host memory, else Burn's.
 pub(crate) enum HeadOptimizer {
     /// On flex.
     Host(HostOptimizer),
@@ -19,34 +16,42 @@ pub(crate) enum HeadOptimizer {
     Burn(Box<ModuleOptimizer>),
 }
 
+/// The settings of one step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadStep {
+    pub(crate) learning_rate: f64,
+    /// λ of `λ/2 ‖W‖²` over the weights of rank 2 or more.
+    pub(crate) l2: f64,
+    /// Bound on the global norm of all gradients, those of table rows included. 0 is no bound.
+    pub(crate) max_norm: f64,
+}
+
 impl HeadOptimizer {
-    pub(crate) fn new(config: &TrainConfig, device: &Device) -> Self {
+    pub(crate) fn new(rule: Box<dyn UpdateDense>, device: &Device) -> Self {
         let device = device.clone().inner();
         // ndarray's tensors cannot be taken apart without a copy.
         let host = Backend::Flex.device().is_ok_and(|flex| flex == device);
-        if host {
-            let (momentum, decay) = (config.momentum, config.weight_decay);
-            return Self::Host(HostOptimizer::new(config.optimizer, momentum, decay));
+        match host {
+            true => Self::Host(HostOptimizer::new(rule)),
+            false => Self::Burn(Box::new(rule.burns())),
         }
-        Self::Burn(Box::new(burns(config)))
     }
 
-    /// One step with the config's L2 and bound on the global norm; gives the head and what gradients
-    /// were multiplied by to keep the bound.
+    /// One step. Returns the head, and the factor that was put on all gradients to keep the bound.
     ///
     /// - `row_squares`: the sum of the squares of the rows' gradients
     pub(crate) fn step<M: Module>(
         &mut self,
         head: M,
         mut gradients: GradientsParams,
-        config: &TrainConfig,
+        step: HeadStep,
         row_squares: impl FnOnce() -> f64,
     ) -> (M, f64) {
-        let (rate, l2, max_norm) = (
-            config.learning_rate,
-            config.net_l2,
-            config.max_gradient_norm,
-        );
+        let HeadStep {
+            learning_rate,
+            l2,
+            max_norm,
+        } = step;
         let factor = |squares: f64| match max_norm > 0.0 {
             true => clip_factor((squares + row_squares()).sqrt(), max_norm),
             false => 1.0,
@@ -60,7 +65,7 @@ impl HeadOptimizer {
                     0.0
                 };
                 let factor = factor(squares);
-                optimizer.step(&mut parameters, rate, l2, factor);
+                optimizer.step(&mut parameters, learning_rate, l2, factor);
                 (parameters.put_back(head), factor)
             }
             Self::Burn(optimizer) => {
@@ -72,27 +77,8 @@ impl HeadOptimizer {
                 if factor < 1.0 {
                     scale(&head, &mut gradients, factor);
                 }
-                (optimizer.step(rate, head, gradients), factor)
+                (optimizer.step(learning_rate, head, gradients), factor)
             }
-        }
-    }
-}
-
-fn burns(config: &TrainConfig) -> ModuleOptimizer {
-    match config.optimizer {
-        DenseOptimizer::Adam => AdamConfig::new().with_epsilon(1e-8).init(),
-        DenseOptimizer::Adamw => AdamWConfig::new()
-            .with_epsilon(1e-8)
-            .with_weight_decay(config.weight_decay as f32)
-            .init(),
-        DenseOptimizer::Adagrad => AdaGradConfig::new().with_epsilon(1e-10).init(),
-        DenseOptimizer::Sgd => {
-            let momentum = (config.momentum > 0.0).then(|| {
-                MomentumConfig::new()
-                    .with_momentum(config.momentum)
-                    .with_dampening(0.0)
-            });
-            SgdConfig::new().with_momentum(momentum).init()
         }
     }
 }
@@ -100,6 +86,7 @@ fn burns(config: &TrainConfig) -> ModuleOptimizer {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
+    use crate::optim::head::rule::{DenseOptimizer, DenseSettings};
     use burn::module::Param;
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::{Tensor, TensorData};
@@ -124,7 +111,8 @@ mod tests {
         linear
     }
 
-    /// Gradients of .1 to 3 in size, so that none is next to nothing: Adam divides by theirs.
+    /// Gradients between .1 and 3 in absolute value: Adam divides by them, and one near zero would amplify
+    /// rounding.
     fn gradients(linear: &Linear, step: usize) -> GradientsParams {
         let number = |i: usize| {
             let size = 0.1 + ((i * 7 + step * 5) % 30) as f32 / 10.0;
@@ -149,13 +137,13 @@ mod tests {
         numbers
     }
 
-    /// The weights after ten steps, and what each step's gradients were multiplied by.
-    fn after(mut optimizer: HeadOptimizer, config: &TrainConfig) -> (Vec<f32>, Vec<f64>) {
+    /// The weights after ten steps, and the factor on each step's gradients.
+    fn after(mut optimizer: HeadOptimizer, step: HeadStep) -> (Vec<f32>, Vec<f64>) {
         let mut head = linear();
         let mut factors = Vec::new();
-        for step in 0..10 {
-            let gradients = gradients(&head, step);
-            let (moved, factor) = optimizer.step(head, gradients, config, || 25.0);
+        for number in 0..10 {
+            let gradients = gradients(&head, number);
+            let (moved, factor) = optimizer.step(head, gradients, step, || 25.0);
             head = moved;
             factors.push(factor);
         }
@@ -171,24 +159,23 @@ mod tests {
             (DenseOptimizer::Sgd, 0.9),
             (DenseOptimizer::Sgd, 0.0),
         ] {
-            let config = |net_l2, max_gradient_norm| TrainConfig {
-                optimizer,
+            let settings = DenseSettings {
                 momentum,
                 weight_decay: 0.1,
-                learning_rate: 0.01,
-                net_l2,
-                max_gradient_norm,
-                ..TrainConfig::default()
             };
-            let run = |config: &TrainConfig| {
-                let host = HeadOptimizer::new(config, &device());
+            let run = |l2, max_norm| {
+                let step = HeadStep {
+                    learning_rate: 0.01,
+                    l2,
+                    max_norm,
+                };
+                let host = HeadOptimizer::new(optimizer.rule(settings), &device());
                 assert!(matches!(host, HeadOptimizer::Host(_)), "flex is the host");
-                let burns = HeadOptimizer::Burn(Box::new(burns(config)));
-                (after(host, config), after(burns, config))
+                let burns = HeadOptimizer::Burn(Box::new(optimizer.rule(settings).burns()));
+                (after(host, step), after(burns, step))
             };
-            let both = config(5.0, 10.0);
-            let (ours, burns) = run(&both);
-            // Of the way that the weights went.
+            let (ours, burns) = run(5.0, 10.0);
+            // The bound is relative to the distance that the weights moved.
             let before = numbers(linear());
             let moved = before.iter().zip(&burns.0);
             let moved = moved.fold(0.0_f32, |most, (b, e)| most.max((b - e).abs()));
@@ -199,11 +186,11 @@ mod tests {
                 assert!((a - e).abs() < 1e-6 * e, "{optimizer:?}: {a}, {e}");
                 assert!(*a < 1.0, "{optimizer:?}: no step was clipped");
             }
-            // Each of the two is felt.
-            for without in [config(0.0, 10.0), config(5.0, 0.0)] {
-                let ((other, _), _) = run(&without);
+            // L2 and the bound each make a difference.
+            for (l2, max_norm) in [(0.0, 10.0), (5.0, 0.0)] {
+                let ((other, _), _) = run(l2, max_norm);
                 let differ = other.iter().zip(&ours.0).any(|(a, b)| (a - b).abs() > 1e-4);
-                assert!(differ, "{optimizer:?}: {without:?}");
+                assert!(differ, "{optimizer:?}: L2 {l2}, bound {max_norm}");
             }
         }
     }

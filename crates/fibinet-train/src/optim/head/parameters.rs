@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::optim::norm::squared_norm_with_l2;
 
-/// A module's parameters that have a gradient, in host memory, out of the module.
+/// The parameters of a module that have a gradient, taken out of the module into host memory.
 #[derive(Debug, Default)]
 pub(crate) struct HostParameters {
     pub(crate) taken: Vec<HostParameter>,
@@ -15,7 +15,7 @@ pub(crate) struct HostParameter {
     pub(crate) path: String,
     pub(crate) weights: TensorData,
     pub(crate) gradient: TensorData,
-    /// Whether it is of rank 2 or more, as weights are, and biases and norms are not.
+    /// Whether L2 applies to it: its rank is 2 or more, as the rank of weights is, not of biases and norms.
     pub(crate) decays: bool,
 }
 
@@ -37,13 +37,13 @@ impl HostParameter {
 }
 
 impl HostParameters {
-    /// Takes the parameters that have a gradient out of a module, which [`put_back`](Self::put_back)
-    /// makes whole again.
+    /// Takes the parameters that have a gradient out of a module. [`put_back`](Self::put_back) makes the
+    /// module whole again.
     ///
     /// # Panics
     ///
-    /// If two parameters have one path, as those of a module have that is written by hand and does not
-    /// say which of its parts it enters: they would share a state.
+    /// If two parameters have the same path, and would share a state. That happens in a `Module` written by
+    /// hand that does not call `enter_module`.
     pub(crate) fn take<M: Module>(module: M, gradients: GradientsParams) -> (M, Self) {
         let mut take = Take {
             gradients,
@@ -54,7 +54,7 @@ impl HostParameters {
         (module, Self { taken: take.taken })
     }
 
-    /// The sum of the squares of all gradients with their L2, in f64.
+    /// The sum of the squares of all gradients, L2 included, in f64.
     pub(crate) fn squared_norm(&self, l2: f64) -> f64 {
         let squares = self.taken.iter().map(|parameter| {
             let l2 = if parameter.decays { l2 as f32 } else { 0.0 };
@@ -63,11 +63,11 @@ impl HostParameters {
         squares.sum()
     }
 
-    /// The module with its parameters.
+    /// The module with its parameters put back.
     ///
     /// # Panics
     ///
-    /// If the module has no place for one of them.
+    /// If the module no longer has one of them.
     pub(crate) fn put_back<M: Module>(self, module: M) -> M {
         let mut put = PutBack {
             path: Vec::new(),
@@ -75,7 +75,7 @@ impl HostParameters {
         };
         let module = module.map(&mut put);
         if let Some(left) = put.taken.next() {
-            panic!("the module has no parameter {} any more", left.path);
+            panic!("the module no longer has a parameter {}", left.path);
         }
         module
     }
@@ -102,7 +102,10 @@ impl ModuleMapper for Take {
         };
         let path = self.path.join(".");
         let is_new = self.taken.iter().all(|parameter| parameter.path != path);
-        assert!(is_new, "two parameters of the module are both `{path}`");
+        assert!(
+            is_new,
+            "two parameters of the module have the path `{path}`"
+        );
         let (id, tensor, mapper) = param.consume();
         let device = tensor.device();
         let weights = tensor.inner();
@@ -133,7 +136,7 @@ impl ModuleMapper for PutBack {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // A module is walked in one order, always.
+        // Every walk visits a module's parameters in the same order.
         let path = self.path.join(".");
         let Some(parameter) = self.taken.next_if(|parameter| parameter.path == path) else {
             return param;
@@ -156,7 +159,7 @@ mod tests {
         Device::flex().autodiff()
     }
 
-    /// More numbers than a chunk has.
+    /// A layer with more numbers than a chunk has.
     fn linear() -> Linear {
         let weights = (0..150 * 120).map(|i| (i % 23) as f32 / 50.0 - 0.2);
         let bias = (0..120).map(|i| i as f32 / 100.0);
@@ -178,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "no parameter bias any more")]
-    fn a_module_that_lost_a_parameter_is_not_taken_for_whole() {
+    #[should_panic(expected = "the module no longer has a parameter bias")]
+    fn a_module_that_lost_a_parameter_is_refused() {
         let module = linear();
         let gradients = gradients(&module, 0);
         let (mut rest, parameters) = HostParameters::take(module, gradients);
@@ -188,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "two parameters of the module are both `weight`")]
-    fn two_parameters_of_one_path_share_no_state() {
+    #[should_panic(expected = "two parameters of the module have the path `weight`")]
+    fn two_parameters_of_one_path_are_refused() {
         let [first, second] = [linear(), linear()];
         let input = Tensor::<2>::ones([4, 150], &device());
         let output = first.forward(input.clone()) * second.forward(input);
@@ -201,7 +204,7 @@ mod tests {
             .grad_remove(&mut all)
             .expect("its gradient");
         of_both.register(second.weight.id, of_second);
-        // As a module does that is written by hand and enters nothing.
+        // As a module does that is written by hand and does not call `enter_module`.
         let mut take = Take {
             gradients: of_both,
             path: vec!["weight".to_owned()],

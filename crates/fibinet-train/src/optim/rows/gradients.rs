@@ -9,55 +9,66 @@ use crate::optim::rows::tables::Tables;
 /// Rows that one task sums.
 const CHUNK_ROWS: usize = 256;
 
-/// The gradients of a model's tables: distinct rows and the sum of each one's gradients.
+/// The gradients of a model's tables: the distinct rows, and for each the sum of its gradients.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowGradients {
-    /// Rows of the tables, ascending, `[U]`.
+    /// Table rows, ascending, `[U]`.
     pub rows: Vec<usize>,
-    /// Of the embedding table, `[U, K]`.
+    /// Gradients of the embedding table's rows, `[U, K]`.
     pub embedding: Vec<f32>,
-    /// Of the linear weights, `[U]`; empty where there are none, or the head does not read them.
+    /// Gradients of the linear weights, `[U]`. Empty if the model has none, or if a step should leave them as
+    /// they are.
     pub linear: Vec<f32>,
 }
 
+/// The gradients of the leaves that a head reads. `None` if it does not read them, and for a table that the
+/// model does not have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LeafGradients<'a> {
+    /// `[B, F, K]`
+    pub(crate) embedding: Option<&'a [f32]>,
+    /// `[B, F]`
+    pub(crate) linear: Option<&'a [f32]>,
+}
+
 impl RowGradients {
-    /// Becomes the leaves' gradients, summed by distinct row, with the L2 gradient `l2 · w` of each
-    /// row.
+    /// Becomes the leaves' gradients summed by distinct row, plus the L2 gradient `l2 · w` of each row. A leaf
+    /// without a gradient counts as zeros.
     ///
-    /// Sums run in the batch's order, so that the same batch gives the same bits at any number of
-    /// threads. It reads the leaves once, and writes `U (K + 1)` numbers into buffers that it keeps.
-    ///
-    /// - `embedding`: `[B, F, K]`
-    /// - `linear`: `[B, F]`
+    /// Sums run in the batch's order, so that the same batch gives the same bits at any number of threads.
+    /// The leaves are read once. `U (K + 1)` numbers are written to buffers that are kept between steps.
     pub(crate) fn sum(
         &mut self,
         tables: &Tables,
         rows: &RowInputs,
         segments: &Segments,
-        embedding: &[f32],
-        linear: Option<&[f32]>,
+        leaves: LeafGradients<'_>,
         l2: f64,
     ) {
         self.rows.clear();
         self.rows.extend_from_slice(segments.rows());
         let num_rows = self.rows.len();
-        let sum = |weights: TableSlice<'_>, leaf: &[f32], width: usize, sums: &mut Vec<f32>| {
+        let sum = |weights: TableSlice<'_>, gradient, width: usize, sums: &mut Vec<f32>| {
             sums.resize(num_rows * width, 0.0);
-            let batch = Leaf {
+            if width == 0 {
+                return;
+            }
+            let leaf = Leaf {
                 tables,
                 rows,
                 weights,
-                gradient: leaf,
                 width,
                 l2: l2 as f32,
             };
-            batch.sum(segments, sums);
+            leaf.sum(segments, gradient, sums);
         };
-        let dim = tables.embedding_dim;
-        let table = tables.embedding.as_slice();
-        sum(table, embedding, dim, &mut self.embedding);
-        match tables.linear.as_deref().zip(linear) {
-            Some((weights, leaf)) => sum(TableSlice::F32(weights), leaf, 1, &mut self.linear),
+        let (table, dim) = (tables.embedding.as_slice(), tables.embedding_dim);
+        sum(table, leaves.embedding, dim, &mut self.embedding);
+        match tables.linear.as_deref() {
+            Some(weights) => {
+                let weights = TableSlice::F32(weights);
+                sum(weights, leaves.linear, 1, &mut self.linear);
+            }
             None => self.linear.clear(),
         }
     }
@@ -68,22 +79,22 @@ impl RowGradients {
     }
 }
 
-/// A table's leaf of a batch.
+/// The leaf of a batch that holds what the head reads of a table.
 #[derive(Clone, Copy)]
 struct Leaf<'a> {
     tables: &'a Tables,
     rows: &'a RowInputs,
     /// The table, `[V, width]`.
     weights: TableSlice<'a>,
-    /// `[B, F, width]`
-    gradient: &'a [f32],
     width: usize,
     l2: f32,
 }
 
 impl Leaf<'_> {
     /// Writes the sum of each segment, `[U, width]`.
-    fn sum(self, segments: &Segments, sums: &mut [f32]) {
+    ///
+    /// - `gradient`: `[B, F, width]`
+    fn sum(self, segments: &Segments, gradient: Option<&[f32]>, sums: &mut [f32]) {
         let chunks = sums.par_chunks_mut(CHUNK_ROWS * self.width).enumerate();
         chunks.for_each(|(chunk, sums)| {
             let first = chunk * CHUNK_ROWS;
@@ -91,7 +102,9 @@ impl Leaf<'_> {
             for (index, sum) in (first..).zip(sums.chunks_exact_mut(self.width)) {
                 sum.fill(0.0);
                 let row = segments.rows()[index];
-                self.add(segments.places(index), row, sum);
+                if let Some(gradient) = gradient {
+                    self.add(segments.slots(index), row, gradient, sum);
+                }
                 if self.l2 != 0.0 {
                     let range = row * self.width..(row + 1) * self.width;
                     let weights = self.weights.read(range, &mut buffer);
@@ -103,38 +116,35 @@ impl Leaf<'_> {
         });
     }
 
-    /// Adds the gradients of a row's places.
-    fn add(self, places: &[u32], row: usize, sum: &mut [f32]) {
-        let Some(&first) = places.first() else {
+    /// Adds the gradients of a row's slots.
+    fn add(self, slots: &[u32], row: usize, gradient: &[f32], sum: &mut [f32]) {
+        let Some(&first) = slots.first() else {
             return;
         };
         let field = first as usize % self.tables.sizes.num_fields();
         let pooling = self.rows.pooling(field);
         if pooling.is_none() && self.rows.values.is_none() {
-            for place in places {
-                let gradient = &self.gradient[*place as usize * self.width..];
+            for slot in slots {
+                let gradient = &gradient[*slot as usize * self.width..];
                 for (sum, gradient) in sum.iter_mut().zip(gradient) {
                     *sum += gradient;
                 }
             }
             return;
         }
-        for (i, place) in places.iter().map(|place| *place as usize).enumerate() {
-            let gradient = &self.gradient[place * self.width..][..self.width];
-            let mut value = self
-                .rows
-                .values
-                .as_ref()
-                .map_or(1.0, |values| values[place]);
+        for (i, slot) in slots.iter().map(|slot| *slot as usize).enumerate() {
+            let gradient = &gradient[slot * self.width..][..self.width];
+            let values = self.rows.values.as_ref();
+            let mut value = values.map_or(1.0, |values| values[slot]);
             match pooling {
-                // The largest is taken once, however often the list has it.
-                Some(Pooling::Max) if i > 0 && places[i - 1] as usize == place => continue,
+                // The maximum is taken once, however often the list has the id.
+                Some(Pooling::Max) if i > 0 && slots[i - 1] as usize == slot => continue,
                 Some(Pooling::Max) => {
                     let id = (row - self.tables.sizes.offset(field)) as u32;
-                    self.add_largest(place, field, id, value, gradient, sum);
+                    self.add_max(slot, field, id, value, gradient, sum);
                     continue;
                 }
-                Some(Pooling::Mean) => value /= self.rows.slot(place).len() as f32,
+                Some(Pooling::Mean) => value /= self.rows.slot(slot).len() as f32,
                 Some(Pooling::Sum) | None => {}
             }
             for (sum, gradient) in sum.iter_mut().zip(gradient) {
@@ -143,10 +153,10 @@ impl Leaf<'_> {
         }
     }
 
-    /// Adds those numbers of a place's gradient whose maximum was read from this id.
-    fn add_largest(
+    /// Adds those numbers of a slot's gradient whose maximum was read from this id.
+    fn add_max(
         self,
-        place: usize,
+        slot: usize,
         field: usize,
         id: u32,
         value: f32,
@@ -154,7 +164,7 @@ impl Leaf<'_> {
         sum: &mut [f32],
     ) {
         let view = self.tables.view();
-        let ids = &self.rows.ids[self.rows.slot(place)];
+        let ids = &self.rows.ids[self.rows.slot(slot)];
         for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
             let number = |id: u32| {
                 let at = (view.sizes.offset(field) + id as usize) * self.width + k;
@@ -163,7 +173,7 @@ impl Leaf<'_> {
                     false => self.weights.read(at..at + 1, &mut [0.0])[0],
                 }
             };
-            // The first of the largest ones, which is the one that was read.
+            // The first id that has the maximum, which is the one that was read.
             let largest = ids
                 .iter()
                 .copied()
@@ -178,7 +188,7 @@ impl Leaf<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optim::rows::segments::RowsTaken;
+    use crate::optim::rows::segments::RowSelection;
     use fibinet_model::TableDtype;
     use fibinet_nn::{FieldSizes, TablesConfig};
 
@@ -210,27 +220,31 @@ mod tests {
     ];
     const LINEAR: [f32; 6] = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
 
+    const LEAVES: LeafGradients<'_> = LeafGradients {
+        embedding: Some(&EMBEDDING),
+        linear: Some(&LINEAR),
+    };
+
     fn sum_of(
         tables: &Tables,
         rows: &RowInputs,
-        leaves: (&[f32], Option<&[f32]>),
+        leaves: LeafGradients<'_>,
         l2: f64,
-        taken: RowsTaken,
+        selection: RowSelection,
     ) -> RowGradients {
         let (mut segments, mut sum) = (Segments::default(), RowGradients::default());
-        segments.fill(tables, rows, taken);
-        sum.sum(tables, rows, &segments, leaves.0, leaves.1, l2);
+        segments.fill(tables, rows, selection);
+        sum.sum(tables, rows, &segments, leaves, l2);
         sum
     }
 
-    fn sum(padding: bool, l2: f64, taken: RowsTaken) -> RowGradients {
-        let leaves = (EMBEDDING.as_slice(), Some(LINEAR.as_slice()));
-        sum_of(&tables(padding), &rows(), leaves, l2, taken)
+    fn sum(padding: bool, l2: f64, selection: RowSelection) -> RowGradients {
+        sum_of(&tables(padding), &rows(), LEAVES, l2, selection)
     }
 
     #[test]
     fn occurrences_are_summed_by_row_times_their_values() {
-        let sum = sum(false, 0.0, RowsTaken::Met);
+        let sum = sum(false, 0.0, RowSelection::Touched);
         assert_eq!(sum.rows, [1, 2, 3, 4]);
         assert_eq!(sum.embedding, [3.0, 4.0, 6.0, 8.0, 5.0, 10.0, 130.0, 160.0]);
         assert_eq!(sum.linear, [2.0, 4.0, 5.0, 80.0]);
@@ -239,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn padding_gets_none_and_l2_is_of_the_rows_taken() {
-        let met = sum(true, 0.5, RowsTaken::Met);
-        assert_eq!(met.rows, [1, 2, 4]);
-        assert_eq!(met.embedding[..4], [3.5, 4.5, 6.5, 8.5]);
-        let all = sum(true, 0.5, RowsTaken::All);
+    fn padding_gets_no_gradient_and_l2_applies_to_the_selected_rows() {
+        let touched = sum(true, 0.5, RowSelection::Touched);
+        assert_eq!(touched.rows, [1, 2, 4]);
+        assert_eq!(touched.embedding[..4], [3.5, 4.5, 6.5, 8.5]);
+        let all = sum(true, 0.5, RowSelection::All);
         assert_eq!(all.rows, [1, 2, 4]);
-        let all = sum(false, 0.5, RowsTaken::All);
+        let all = sum(false, 0.5, RowSelection::All);
         assert_eq!(all.rows, [0, 1, 2, 3, 4]);
         assert_eq!(all.embedding[..6], [0.5, 0.5, 3.5, 4.5, 6.5, 8.5]);
         assert_eq!(all.linear[..3], [0.5, 2.5, 4.5]);
@@ -255,22 +269,19 @@ mod tests {
     fn buffers_of_a_larger_batch_leave_nothing_in_a_smaller_one() {
         let (mut segments, mut sum) = (Segments::default(), RowGradients::default());
         let tables = tables(false);
-        segments.fill(&tables, &rows(), RowsTaken::Met);
-        sum.sum(&tables, &rows(), &segments, &EMBEDDING, Some(&LINEAR), 0.0);
+        segments.fill(&tables, &rows(), RowSelection::Touched);
+        sum.sum(&tables, &rows(), &segments, LEAVES, 0.0);
         let one = RowInputs {
             ids: vec![2, 1],
             num_rows: 1,
             ..RowInputs::default()
         };
-        segments.fill(&tables, &one, RowsTaken::Met);
-        sum.sum(
-            &tables,
-            &one,
-            &segments,
-            &EMBEDDING[..4],
-            Some(&LINEAR[..2]),
-            0.0,
-        );
+        segments.fill(&tables, &one, RowSelection::Touched);
+        let leaves = LeafGradients {
+            embedding: Some(&EMBEDDING[..4]),
+            linear: Some(&LINEAR[..2]),
+        };
+        sum.sum(&tables, &one, &segments, leaves, 0.0);
         let expected = RowGradients {
             rows: vec![2, 4],
             embedding: EMBEDDING[..4].to_vec(),
@@ -279,7 +290,7 @@ mod tests {
         assert_eq!(sum, expected);
     }
 
-    /// The gradient of `Σ pooled · leaf`, by differences.
+    /// Against the gradient of `Σ pooled · leaf` by finite differences.
     #[cfg(feature = "flex")]
     #[test]
     fn pooled_rows_get_the_gradients_of_their_pooling() {
@@ -320,7 +331,11 @@ mod tests {
                 let terms = pooled.iter().zip(&leaf);
                 terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
             };
-            let sum = sum_of(&tables, &rows, (&leaf, None), 0.0, RowsTaken::All);
+            let leaves = LeafGradients {
+                embedding: Some(&leaf),
+                linear: None,
+            };
+            let sum = sum_of(&tables, &rows, leaves, 0.0, RowSelection::All);
             for (i, gradient) in sum.embedding.into_iter().enumerate() {
                 let moved = |by: f32| {
                     let mut numbers = tables.embedding.to_f32();
@@ -335,5 +350,53 @@ mod tests {
                 assert!(close, "{pooling:?} {i}: {gradient}, expected {expected}");
             }
         }
+    }
+
+    #[test]
+    fn a_leaf_without_a_gradient_gets_zeros_and_l2() {
+        let tables = tables(false);
+        for l2 in [0.0, 0.5] {
+            let embedding = LeafGradients {
+                linear: None,
+                ..LEAVES
+            };
+            let sum = sum_of(&tables, &rows(), embedding, l2, RowSelection::Touched);
+            assert_eq!(sum.linear, [l2 as f32; 4]);
+            assert_eq!(sum.embedding[..2], [3.0 + l2 as f32, 4.0 + l2 as f32]);
+            let linear = LeafGradients {
+                embedding: None,
+                ..LEAVES
+            };
+            let sum = sum_of(&tables, &rows(), linear, l2, RowSelection::Touched);
+            assert_eq!(sum.embedding, [l2 as f32; 8]);
+            assert_eq!(sum.linear[..2], [2.0 + l2 as f32, 4.0 + l2 as f32]);
+        }
+    }
+
+    #[test]
+    fn a_model_without_one_of_the_tables_has_no_gradients_of_it() {
+        let linear_only = Tables {
+            embedding: Vec::new().into(),
+            embedding_dim: 0,
+            ..tables(false)
+        };
+        let leaves = LeafGradients {
+            embedding: Some(&[]),
+            ..LEAVES
+        };
+        let sum = sum_of(&linear_only, &rows(), leaves, 0.5, RowSelection::Touched);
+        assert_eq!((sum.rows.len(), sum.embedding.len()), (4, 0));
+        assert_eq!(sum.linear, [2.5, 4.5, 5.5, 80.5]);
+        assert_eq!(
+            sum.squared_norm(),
+            2.5 * 2.5 + 4.5 * 4.5 + 5.5 * 5.5 + 80.5 * 80.5
+        );
+        let embedding_only = Tables {
+            linear: None,
+            ..tables(false)
+        };
+        let sum = sum_of(&embedding_only, &rows(), LEAVES, 0.0, RowSelection::Touched);
+        assert_eq!(sum.embedding[..2], [3.0, 4.0]);
+        assert!(sum.linear.is_empty());
     }
 }

@@ -1,11 +1,13 @@
-//! The sparse half of training: tables on the host, gradients by distinct row, and optimizers that
-//! update the rows met.
+//! The sparse half of training: tables on the host, gradients summed by distinct row, and optimizers that
+//! update the touched rows.
 
+pub(crate) mod batch_tables;
 pub(crate) mod gradients;
 pub(crate) mod optimizer;
 pub(crate) mod rounding;
-pub(crate) mod rows_read;
+pub(crate) mod rule;
 pub(crate) mod segments;
+pub(crate) mod stale_rows;
+pub(crate) mod stateful_table;
 pub(crate) mod table_numbers;
-pub(crate) mod table_rows;
 pub(crate) mod tables;

@@ -1,236 +1,164 @@
-use fibinet_model::huge_pages::zeroed;
-use fibinet_model::{RowsBehind, TableDtype};
+use fibinet_model::{FinishedRows, TableDtype};
 use half::{bf16, f16};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::optim::rows::gradients::RowGradients;
 use crate::optim::rows::rounding::{Draws, Stored};
-use crate::optim::rows::table_numbers::TableNumbers;
-use crate::optim::rows::table_rows::{Part, State, for_table_rows};
+use crate::optim::rows::rule::{RowRule, UpdateRows};
+use crate::optim::rows::stale_rows::StaleRows;
+use crate::optim::rows::stateful_table::{State, StatefulTable};
+use crate::optim::rows::table_numbers::{TableNumbers, TableSliceMut};
 use crate::optim::rows::tables::Tables;
-use crate::optim::rules::adam::Adam;
-use crate::optim::rules::exact_adam::MissedSteps;
+use crate::optim::rules::Step;
 
-/// Rows looked at together where rows of the whole table are brought up.
+/// Rows that are looked through together when stale rows of the whole table are replayed.
 const SCANNED_ROWS: usize = 1 << 16;
-
-/// How a row moves by its gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RowRule {
-    /// `w -= lr g`
-    Sgd,
-    /// `s += g²; w -= lr g / (√s + ε)` (Duchi, Hazan and Singer, 2011; PyTorch's form).
-    Adagrad,
-    /// One sum of squares a row, of the mean of `g²` over it: `s += mean(g²); w -= lr g / (√s + ε)`,
-    /// torchrec's and FBGEMM's.
-    RowwiseAdagrad,
-    /// Adam (Kingma and Ba, 2015) whose moments move only when a row is met, with the bias
-    /// correction of all steps: TensorFlow's LazyAdam and PyTorch's SparseAdam. With every row
-    /// taken in every step it is dense Adam.
-    LazyAdam,
-    /// Dense Adam at the cost of the rows met: the momentum that moves a row in steps that do not meet
-    /// it is replayed when it is next read, with each step's own learning rate and bias correction.
-    /// L2 is on the rows met, as their gradient is: for L2 on all rows in all steps, which leaves no row
-    /// unmet, there is [`RowUpdate::All`](crate::RowUpdate::All).
-    ///
-    /// In a table of 16-bit numbers moments are as exact. A weight gets the sum of the updates that it
-    /// missed in f32, and is rounded once, where dense Adam would round it in each of those steps: its
-    /// mean over all roundings is the same, and it scatters less.
-    ExactAdam,
-}
-
-/// PyTorch's.
-pub(crate) const ADAGRAD_EPSILON: f32 = 1e-10;
 
 /// Updates the rows that have a gradient, and no others, in place.
 ///
-/// A step costs by those rows alone: for each it reads its gradient, and reads and writes its row of
-/// the table and of the rule's state. Several threads share the rows, whatever their fields are, and
-/// nothing is allocated but a row a task.
+/// The cost of a step depends on those rows alone. For each of them the step reads its gradient, and reads
+/// and writes its row of the table and of the rule's state. Several threads share the rows, whatever their
+/// fields are. Nothing is allocated except one row per task.
 ///
-/// A row of 16-bit numbers is updated in f32 and stored by stochastic rounding: as one of the two numbers
-/// around it, the nearer one the more often, so that updates far below the table's precision add up in
-/// the mean, where rounding to the nearest would lose each of them. The random bits are a hash of the
-/// seed, the step, the row and the place in it. Numbers beyond f16's 65,504 are stored as it.
-#[derive(Debug, Clone)]
+/// A row of 16-bit numbers is updated in f32 and stored with stochastic rounding: as one of the two numbers
+/// around it, the nearer one with the higher probability. Updates far below the table's precision then add
+/// up in the mean, where rounding to the nearest number would lose each of them. The random bits are a hash
+/// of the seed, the step, the row and the index within the row. Numbers beyond f16's 65,504 are stored as
+/// 65,504.
+#[derive(Debug)]
 pub struct RowOptimizer {
-    rule: RowRule,
+    rule: &'static dyn UpdateRows,
     step: u32,
-    /// Of the embedding table.
+    /// The type of the embedding table's numbers.
     dtype: TableDtype,
-    /// Of its roundings.
+    /// The seed of the roundings.
     seed: u64,
     embedding: State,
     linear: State,
-    /// Of [`RowRule::ExactAdam`].
-    behind: Option<Behind>,
-}
-
-/// How far rows are behind.
-#[derive(Debug, Clone)]
-struct Behind {
-    missed: MissedSteps<f32>,
-    /// Per row: the step that it was last brought up to; 0: none.
-    last: Vec<u32>,
-    /// Those of the rows that are brought up now, kept for its buffer.
-    met: Vec<u32>,
-}
-
-impl RowRule {
-    /// Numbers of state a row, of a table of `width`.
-    pub(crate) fn state_width(self, width: usize) -> usize {
-        match self {
-            Self::Sgd => 0,
-            Self::Adagrad => width,
-            Self::RowwiseAdagrad => 1,
-            Self::LazyAdam | Self::ExactAdam => 2 * width,
-        }
-    }
+    /// `None` if the rule leaves no row stale.
+    stale: Option<StaleRows>,
 }
 
 impl RowOptimizer {
-    /// An optimizer of these tables, at its first step. Tables of 16-bit numbers are rounded by the seed.
+    /// An optimizer of these tables, before its first step.
+    ///
+    /// - `seed`: of the roundings of 16-bit numbers
     pub fn new(rule: RowRule, tables: &Tables, seed: u64) -> Self {
+        let replay = rule.rule().replay();
         let num_rows = tables.sizes.num_rows();
-        let linear = match tables.linear {
-            Some(_) => State::new(rule, num_rows, 1),
-            None => State::default(),
+        Self {
+            stale: replay.map(|replay| StaleRows::new(replay, num_rows)),
+            ..Self::of_all_rows(rule, tables, seed)
+        }
+    }
+
+    /// An optimizer whose every step gets the gradients of all rows, so that none is ever stale.
+    pub(crate) fn of_all_rows(rule: RowRule, tables: &Tables, seed: u64) -> Self {
+        let (rule, num_rows) = (rule.rule(), tables.sizes.num_rows());
+        let state = |width| match width {
+            0 => State::default(),
+            width => State::new(num_rows, rule.state_width(width)),
         };
         Self {
             rule,
             step: 0,
             dtype: tables.embedding.as_slice().dtype(),
             seed,
-            embedding: State::new(rule, num_rows, tables.embedding_dim),
-            linear,
-            behind: (rule == RowRule::ExactAdam).then(|| Behind {
-                missed: MissedSteps::new(),
-                last: zeroed(num_rows),
-                met: Vec::new(),
-            }),
+            embedding: state(tables.embedding_dim),
+            linear: state(usize::from(tables.linear.is_some())),
+            stale: None,
         }
     }
 
-    /// Forgets all steps: as a new one of the same tables, whose rows are as they are now. Its memory is
-    /// given back before as much is taken.
+    /// Forgets all steps, as if it were new. The tables' rows count as they are now.
     pub(crate) fn restart(&mut self) {
         self.step = 0;
-        for state in [&mut self.embedding, &mut self.linear] {
-            let len = std::mem::take(&mut state.numbers).len();
-            state.numbers = zeroed(len);
-        }
-        if let Some(Behind { missed, last, .. }) = &mut self.behind {
-            *missed = MissedSteps::new();
-            let len = std::mem::take(last).len();
-            *last = zeroed(len);
+        self.embedding.clear();
+        self.linear.clear();
+        if let Some((stale, replay)) = self.stale.as_mut().zip(self.rule.replay()) {
+            stale.restart(replay);
         }
     }
 
-    /// Whether rows may lie behind the steps done, as [`RowRule::ExactAdam`] leaves those not met.
-    pub fn leaves_rows_behind(&self) -> bool {
-        self.behind.is_some()
+    /// Whether rows may be stale, as [`RowRule::ExactAdam`] leaves the rows that a step does not touch.
+    pub fn leaves_stale_rows(&self) -> bool {
+        self.stale.is_some()
     }
 
-    /// Brings rows up to the steps done, which is to happen before they are read for the next step.
+    /// Replays on these rows the steps that they lack, which must happen before the next step reads them.
     ///
     /// - `rows`: ascending
     ///
     /// # Panics
     ///
-    /// If a row is of other tables.
-    pub fn catch_up(&mut self, tables: &mut Tables, rows: &[usize]) {
-        let Some(Behind { missed, last, met }) = &mut self.behind else {
+    /// If the tables have no such row.
+    pub fn replay(&mut self, tables: &mut Tables, rows: &[usize]) {
+        let Some(stale) = &mut self.stale else {
             return;
         };
-        if rows.iter().all(|row| last[*row] == missed.steps()) {
+        let draws = Draws::of_replay(self.seed, stale.steps());
+        let Some((replay, last_steps)) = stale.mark_replayed(rows) else {
             return;
-        }
-        met.clear();
-        met.extend(
-            rows.iter()
-                .map(|row| std::mem::replace(&mut last[*row], missed.steps())),
-        );
-        let replay = |index: usize, weights: &mut [f32], moments: &mut [f32]| {
-            let (first, second) = moments.split_at_mut(weights.len());
-            missed.replay(met[index], weights, first, second);
-            missed.decay(met[index], first, second);
         };
-        let draws = Draws::of_rows_behind(self.seed, missed.steps());
-        let dim = tables.embedding_dim;
-        let (table, state) = (&mut tables.embedding, &mut self.embedding);
-        for_table_rows(table, state, dim, draws, rows, &replay);
-        if let Some(weights) = &mut tables.linear {
-            Part::new(weights, &mut self.linear, 1, draws).for_rows(rows, 0, &replay);
+        let change = |index: usize, weights: &mut [f32], state: &mut [f32]| {
+            replay.replay(last_steps[index], weights, state);
+            replay.decay(last_steps[index], state);
+        };
+        let states = [&mut self.embedding, &mut self.linear];
+        for table in tables_of(tables, states, draws) {
+            table.for_each(rows, &change);
         }
     }
 
-    /// Brings every row up to the steps done.
-    pub(crate) fn catch_up_all(&mut self, tables: &mut Tables) {
-        let mut rows = Vec::new();
-        for first in (0..tables.sizes.num_rows()).step_by(SCANNED_ROWS) {
-            let Some(Behind { last, .. }) = &self.behind else {
+    /// [`replay`](Self::replay) of every row.
+    pub(crate) fn replay_all(&mut self, tables: &mut Tables) {
+        let (num_rows, mut rows) = (tables.sizes.num_rows(), Vec::new());
+        for first in (0..num_rows).step_by(SCANNED_ROWS) {
+            let Some(stale) = &self.stale else {
                 return;
             };
-            let some = &last[first..last.len().min(first + SCANNED_ROWS)];
             rows.clear();
-            rows.extend(
-                (first..)
-                    .zip(some)
-                    .filter(|(_, last)| **last != 0)
-                    .map(|(row, _)| row),
-            );
-            self.catch_up(tables, &rows);
+            rows.extend(stale.touched(first..num_rows.min(first + SCANNED_ROWS)));
+            self.replay(tables, &rows);
         }
     }
 
-    /// A copy of the tables with every row up to the steps done.
+    /// A copy of the tables without stale rows.
     pub(crate) fn current(&self, tables: &Tables) -> Tables {
         let mut current = tables.clone();
         let dim = tables.embedding_dim;
         match &mut current.embedding {
-            TableNumbers::F32(numbers) => self.bring_up_table(numbers, dim),
-            TableNumbers::Bf16(numbers) => self.bring_up_table(numbers, dim),
-            TableNumbers::F16(numbers) => self.bring_up_table(numbers, dim),
+            _ if dim == 0 => {}
+            TableNumbers::F32(numbers) => self.finish_table(numbers, dim),
+            TableNumbers::Bf16(numbers) => self.finish_table(numbers, dim),
+            TableNumbers::F16(numbers) => self.finish_table(numbers, dim),
         }
         if let Some(weights) = &mut current.linear {
             let rows = weights.par_chunks_exact_mut(1).enumerate();
-            rows.for_each(|(row, weight)| self.bring_up_linear(row, weight));
+            rows.for_each(|(row, weight)| self.finish_linear(row, weight));
         }
         current
     }
 
-    fn bring_up_table<N: Stored>(&self, numbers: &mut [N], dim: usize) {
+    fn finish_table<N: Stored>(&self, numbers: &mut [N], dim: usize) {
         let rows = numbers.par_chunks_exact_mut(dim).enumerate();
         rows.for_each_with(vec![0.0; dim], |buffer, (row, vector)| {
             for (wide, number) in buffer.iter_mut().zip(&*vector) {
                 *wide = number.wide();
             }
-            self.bring_up_embedding(row, buffer);
+            self.finish_embedding(row, buffer);
             for (number, wide) in vector.iter_mut().zip(buffer) {
                 *number = N::nearest(*wide);
             }
         });
     }
 
-    /// Brings a copy of a row up to the steps done, and gives whether it lacked any.
-    fn replay(&self, state: &State, row: usize, copy: &mut [f32]) -> bool {
-        let Some(Behind { missed, last, .. }) = &self.behind else {
-            return false;
-        };
-        let moments = &state.numbers[2 * row * copy.len()..][..2 * copy.len()];
-        let (first, second) = moments.split_at(copy.len());
-        missed.replay(last[row], copy, first, second);
-        ![0, missed.steps()].contains(&last[row])
-    }
-
-    /// One step: every row of `gradients`, times `scale`, moves its row of the tables. Rows that lie
-    /// behind are [caught up](Self::catch_up) first, as they were where the gradients are theirs.
+    /// One step: moves every row of `gradients` by its gradient times `scale`. Stale rows among them are
+    /// [replayed](Self::replay) first, as they must have been when the gradients were computed.
     ///
     /// # Panics
     ///
-    /// If the gradients are of other tables.
+    /// If the gradients do not fit the tables.
     pub fn step(
         &mut self,
         tables: &mut Tables,
@@ -238,40 +166,60 @@ impl RowOptimizer {
         learning_rate: f64,
         scale: f64,
     ) {
-        self.catch_up(tables, &gradients.rows);
-        self.step += 1;
-        let rule = Rule::new(self.rule, self.step, learning_rate, scale);
         let (rows, dim) = (&gradients.rows, tables.embedding_dim);
-        assert_eq!(gradients.embedding.len(), rows.len() * dim, "gradients");
+        self.replay(tables, rows);
+        self.step += 1;
+        let step = Step {
+            number: self.step,
+            learning_rate,
+            scale,
+        };
         let draws = Draws::of_step(self.seed, self.step);
-        let update = rule.of_rows(&gradients.embedding, dim);
-        let (table, state) = (&mut tables.embedding, &mut self.embedding);
-        for_table_rows(table, state, dim, draws, rows, &update);
-        // A head may read no linear terms.
-        if let Some(weights) = &mut tables.linear
-            && !gradients.linear.is_empty()
-        {
+        let states = [&mut self.embedding, &mut self.linear];
+        let [embedding, linear] = tables_of(tables, states, draws);
+        assert_eq!(gradients.embedding.len(), rows.len() * dim, "gradients");
+        self.rule
+            .update_rows(step, embedding, rows, &gradients.embedding);
+        if !gradients.linear.is_empty() {
             assert_eq!(gradients.linear.len(), rows.len(), "linear gradients");
-            let update = rule.of_rows(&gradients.linear, 1);
-            Part::new(weights, &mut self.linear, 1, draws).for_rows(rows, 0, &update);
+            self.rule.update_rows(step, linear, rows, &gradients.linear);
         }
-        if let Some(Behind { missed, last, .. }) = &mut self.behind {
-            missed.push(learning_rate);
-            for row in rows {
-                last[*row] = missed.steps();
-            }
+        if let Some(stale) = &mut self.stale {
+            stale.record(learning_rate, rows);
         }
     }
 }
 
-impl RowsBehind for RowOptimizer {
-    fn bring_up_embedding(&self, row: usize, vector: &mut [f32]) {
-        if !self.replay(&self.embedding, row, vector) || self.dtype == TableDtype::F32 {
+/// The embedding table and the linear weights, of width 0 if the model has none.
+fn tables_of<'a>(
+    tables: &'a mut Tables,
+    [embedding, linear]: [&'a mut State; 2],
+    draws: Draws,
+) -> [StatefulTable<'a>; 2] {
+    let width = usize::from(tables.linear.is_some());
+    let weights = tables.linear.as_deref_mut().unwrap_or_default();
+    [
+        StatefulTable::new(
+            tables.embedding.as_mut_slice(),
+            embedding,
+            tables.embedding_dim,
+            draws,
+        ),
+        StatefulTable::new(TableSliceMut::F32(weights), linear, width, draws),
+    ]
+}
+
+impl FinishedRows for RowOptimizer {
+    fn finish_embedding(&self, row: usize, vector: &mut [f32]) {
+        let Some(stale) = &self.stale else {
+            return;
+        };
+        stale.replay_copy(row, vector, self.embedding.row(row));
+        if self.dtype == TableDtype::F32 || !stale.is_stale(row) {
             return;
         }
-        // As the row will be rounded when it is brought up itself.
-        let steps = self.behind.as_ref().map_or(0, |b| b.missed.steps());
-        let draws = Draws::of_rows_behind(self.seed, steps).of_row(row);
+        // The rounding that the row itself will get when it is replayed.
+        let draws = Draws::of_replay(self.seed, stale.steps()).of_row(row);
         draws.for_each(vector, |_, number, random| {
             *number = match self.dtype {
                 TableDtype::F32 => *number,
@@ -281,69 +229,9 @@ impl RowsBehind for RowOptimizer {
         });
     }
 
-    fn bring_up_linear(&self, row: usize, weight: &mut [f32]) {
-        self.replay(&self.linear, row, weight);
-    }
-}
-
-/// A rule with the numbers of one step.
-#[derive(Debug, Clone, Copy)]
-struct Rule {
-    rule: RowRule,
-    learning_rate: f32,
-    scale: f32,
-    adam: Adam<f32>,
-}
-
-impl Rule {
-    fn new(rule: RowRule, step: u32, learning_rate: f64, scale: f64) -> Self {
-        Self {
-            rule,
-            learning_rate: learning_rate as f32,
-            scale: scale as f32,
-            adam: Adam::new(step, learning_rate, scale),
-        }
-    }
-
-    /// What moves the weights of the row at an index by its gradient, of `width` numbers.
-    fn of_rows(
-        self,
-        gradients: &[f32],
-        width: usize,
-    ) -> impl Fn(usize, &mut [f32], &mut [f32]) + Sync {
-        move |index, weights, state| {
-            self.update(weights, state, &gradients[index * width..][..width]);
-        }
-    }
-
-    fn update(self, weights: &mut [f32], state: &mut [f32], gradient: &[f32]) {
-        let rows = weights.iter_mut().zip(gradient);
-        match self.rule {
-            RowRule::Sgd => {
-                for (weight, gradient) in rows {
-                    *weight -= self.learning_rate * self.scale * gradient;
-                }
-            }
-            RowRule::Adagrad => {
-                for ((weight, gradient), sum) in rows.zip(state) {
-                    let gradient = self.scale * gradient;
-                    *sum += gradient * gradient;
-                    *weight -= self.learning_rate * gradient / (sum.sqrt() + ADAGRAD_EPSILON);
-                }
-            }
-            RowRule::RowwiseAdagrad => {
-                let squares: f32 = gradient.iter().map(|g| (self.scale * g).powi(2)).sum();
-                let sum = &mut state[0];
-                *sum += squares / gradient.len() as f32;
-                let rate = self.learning_rate * self.scale / (sum.sqrt() + ADAGRAD_EPSILON);
-                for (weight, gradient) in rows {
-                    *weight -= rate * gradient;
-                }
-            }
-            RowRule::LazyAdam | RowRule::ExactAdam => {
-                let (first, second) = state.split_at_mut(weights.len());
-                self.adam.update(weights, first, second, gradient);
-            }
+    fn finish_linear(&self, row: usize, weight: &mut [f32]) {
+        if let Some(stale) = &self.stale {
+            stale.replay_copy(row, weight, self.linear.row(row));
         }
     }
 }
@@ -397,8 +285,8 @@ mod tests {
         );
     }
 
-    /// Against lazy Adam of all rows in every step, which is dense Adam; row `r` is met every `2^r`
-    /// steps, the last one in the first step alone.
+    /// Against lazy Adam on all rows in every step, which is dense Adam. Row `r` is touched every `8^r` steps,
+    /// the last row in the first step only.
     #[test]
     fn exact_adam_stays_with_dense_adam_past_its_early_steps() {
         let [mut exact_tables, mut dense_tables] = [tables(), tables()];
@@ -407,17 +295,17 @@ mod tests {
         let all = [0, 1, 2, 3, 4];
         for step in 0..1400_usize {
             let period = |row: usize| if row == 4 { 1 << 20 } else { 1 << (3 * row) };
-            let met = |row: usize| step.is_multiple_of(period(row));
-            let gradient = |row: usize| match met(row) {
+            let touched = |row: usize| step.is_multiple_of(period(row));
+            let gradient = |row: usize| match touched(row) {
                 true => {
                     (fibinet_data::mix_seed(row as u64, step as u64) % 1000) as f32 / 500.0 - 0.9
                 }
                 false => 0.0,
             };
-            let rows: Vec<usize> = all.into_iter().filter(|row| met(*row)).collect();
-            let of_met: Vec<f32> = rows.iter().map(|row| gradient(*row)).collect();
+            let rows: Vec<usize> = all.into_iter().filter(|row| touched(*row)).collect();
+            let of_touched: Vec<f32> = rows.iter().map(|row| gradient(*row)).collect();
             let rate = if step < 700 { 1e-2 } else { 3e-3 };
-            exact.step(&mut exact_tables, &gradients(&rows, &of_met), rate, 1.0);
+            exact.step(&mut exact_tables, &gradients(&rows, &of_touched), rate, 1.0);
             dense.step(
                 &mut dense_tables,
                 &gradients(&all, &all.map(gradient)),
@@ -426,7 +314,7 @@ mod tests {
             );
         }
         let read = exact.current(&exact_tables).embedding;
-        exact.catch_up(&mut exact_tables, &all);
+        exact.replay(&mut exact_tables, &all);
         assert_eq!(read, exact_tables.embedding);
         let read = read.to_f32();
         assert!(
@@ -437,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn linear_weights_that_no_head_reads_stay() {
+    fn linear_weights_without_gradients_stay() {
         let config = TablesConfig::new(1);
         let mut tables = Tables::new(
             &config,
@@ -454,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn sgd_moves_the_rows_met_by_their_scaled_gradients() {
+    fn sgd_moves_the_touched_rows_by_their_scaled_gradients() {
         let step = gradients(&[1, 2, 4], &[2.0, -1.0, 4.0]);
         assert_close(
             &after(RowRule::Sgd, &[step], 0.5),
@@ -472,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn rowwise_adagrad_keeps_one_sum_a_row() {
+    fn rowwise_adagrad_keeps_one_sum_per_row() {
         let config = TablesConfig::new(2)
             .with_linear(false)
             .with_embedding_initializer(Initializer::Ones);
@@ -486,7 +374,7 @@ mod tests {
         let mut optimizer = RowOptimizer::new(RowRule::RowwiseAdagrad, &tables, 0);
         let step = gradients(&[1, 4], &[3.0, 4.0, 0.0, 2.0]);
         optimizer.step(&mut tables, &step, 0.1, 2.0);
-        assert_eq!(optimizer.embedding.numbers.len(), 5);
+        assert_eq!(optimizer.embedding.row(4).len(), 1);
         // The scaled gradient is (6, 8): √50; and (0, 4): √8.
         let (a, b, c) = (0.6 / 50_f32.sqrt(), 0.8 / 50_f32.sqrt(), 0.4 / 8_f32.sqrt());
         let expected = [1.0, 1.0, 1.0 - a, 1.0 - b, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0 - c];
@@ -494,33 +382,33 @@ mod tests {
     }
 
     #[test]
-    fn lazy_adam_moves_by_the_learning_rate_first_and_rests_where_not_met() {
+    fn lazy_adam_first_moves_a_row_by_the_learning_rate_and_leaves_untouched_rows() {
         let step = gradients(&[1], &[3.0]);
         let other = gradients(&[2], &[-2.0]);
         let moved = after(RowRule::LazyAdam, std::slice::from_ref(&step), 1.0);
         assert_close(&moved, &[1.0, 0.9, 1.0, 1.0, 1.0]);
-        // Row 0 of field 1 is first met in step 2: m = -0.2, v = 0.004,
+        // Row 0 of field 1 is first touched in step 2: m = -0.2, v = 0.004,
         // m / (1 - .9²) = -1.052632, √(v / (1 - .999²)) = 1.414567; .1 · 1.052632 / 1.414567
         let moved = after(RowRule::LazyAdam, &[step, other], 1.0);
         assert_close(&moved, &[1.0, 0.9, 1.074_414, 1.0, 1.0]);
     }
 
     #[test]
-    fn many_rows_move_as_each_does_alone() {
+    fn many_rows_move_as_each_one_would_alone() {
         let config = TablesConfig::new(3).with_embedding_initializer(Initializer::Ones);
         let sizes = FieldSizes::new(vec![700, 4000]).unwrap();
-        let met: Vec<usize> = (0..4700).filter(|row| row % 3 != 1).collect();
+        let touched: Vec<usize> = (0..4700).filter(|row| row % 3 != 1).collect();
         let number = |i: usize| (i % 17) as f32 - 8.0;
         let gradients = RowGradients {
-            rows: met.clone(),
-            embedding: (0..3 * met.len()).map(number).collect(),
-            linear: (0..met.len()).map(number).collect(),
+            rows: touched.clone(),
+            embedding: (0..3 * touched.len()).map(number).collect(),
+            linear: (0..touched.len()).map(number).collect(),
         };
         let mut tables = Tables::new(&config, sizes, 0, TableDtype::F32).unwrap();
         RowOptimizer::new(RowRule::Sgd, &tables, 0).step(&mut tables, &gradients, 0.5, 1.0);
         let mut expected = Tables::new(&config, tables.sizes.clone(), 0, TableDtype::F32).unwrap();
         let mut numbers = expected.embedding.to_f32();
-        for (i, row) in met.iter().enumerate() {
+        for (i, row) in touched.iter().enumerate() {
             for k in 0..3 {
                 numbers[3 * row + k] -= 0.5 * number(3 * i + k);
             }
@@ -533,7 +421,7 @@ mod tests {
     const SIXTEEN_BITS: [TableDtype; 2] = [TableDtype::Bf16, TableDtype::F16];
 
     #[test]
-    fn sixteen_bits_move_in_the_mean_by_updates_far_below_their_precision() {
+    fn updates_far_below_the_precision_of_16_bits_add_up_in_the_mean() {
         let config = TablesConfig::new(4)
             .with_linear(false)
             .with_embedding_initializer(Initializer::Ones);
@@ -544,27 +432,27 @@ mod tests {
             let mut optimizer = RowOptimizer::new(RowRule::Sgd, &tables, 5);
             let rows: Vec<usize> = (0..ROWS).collect();
             let gradients = gradients(&rows, &[1.0; 4 * ROWS]);
-            // Below 1 neighbours are 2^-8 and 2^-11 apart.
+            // Below 1, neighbouring numbers are 2^-8 apart in bf16 and 2^-11 in f16.
             for _ in 0..50 {
                 optimizer.step(&mut tables, &gradients, 1e-5, 1.0);
             }
             let numbers = tables.embedding.to_f32();
             let moved = numbers[..4 * ROWS].iter().map(|n| 1.0 - f64::from(*n));
             let mean = moved.sum::<f64>() / (4 * ROWS) as f64;
-            // A number moves by a unit u with a chance of 5e-4 / u: its variance is below 5e-4 u.
+            // A number moves by a unit u with probability 5e-4 / u, so its variance is below 5e-4 u.
             let unit = if dtype == TableDtype::Bf16 { 8 } else { 11 };
             let error = (5e-4 * 0.5_f64.powi(unit) / (4 * ROWS) as f64).sqrt();
             assert!(
                 (mean - 5e-4).abs() < 4.0 * error,
                 "{dtype}: {mean} ± {error}"
             );
-            // And the row that has no gradient stays.
+            // The row without a gradient stays.
             assert_eq!(numbers[4 * ROWS..], [1.0; 4]);
         }
     }
 
     #[test]
-    fn sixteen_bits_are_the_same_at_any_number_of_threads_and_others_by_another_seed() {
+    fn rounding_to_16_bits_depends_on_the_seed_and_not_on_the_number_of_threads() {
         let config = TablesConfig::new(3);
         let train = |dtype, threads, seed| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -583,8 +471,8 @@ mod tests {
                     optimizer.step(&mut tables, &gradients, 1e-3, 1.0);
                 }
                 let current = optimizer.current(&tables);
-                optimizer.catch_up_all(&mut tables);
-                // What is read is what will be stored.
+                optimizer.replay_all(&mut tables);
+                // A copy that is read has the bits that the replayed row gets.
                 assert_eq!(current.embedding, tables.embedding);
                 assert_eq!(current.linear, tables.linear);
                 tables.embedding
@@ -594,7 +482,7 @@ mod tests {
             let one = train(dtype, 1, 1);
             assert_eq!(train(dtype, 3, 1), one);
             assert_ne!(train(dtype, 1, 2), one);
-            // Within a few units of f32's: rates of 1e-3 in weights of .1, whose unit is 2^-12 at most.
+            // Within a few units of f32's: updates of 1e-3 to weights of about .1, whose unit is 2^-12 at most.
             let f32s = train(TableDtype::F32, 2, 1).to_f32();
             let sizes = FieldSizes::new(vec![700, 4000]).unwrap();
             let drawn = Tables::new(&config, sizes, 0, TableDtype::F32).unwrap();
@@ -609,12 +497,12 @@ mod tests {
     }
 
     #[test]
-    fn a_restarted_optimizer_is_as_a_new_one() {
+    fn a_restarted_optimizer_behaves_like_a_new_one() {
         let mut tables = tables();
         let mut optimizer = RowOptimizer::new(RowRule::ExactAdam, &tables, 0);
         optimizer.step(&mut tables, &gradients(&[1, 3], &[2.0, -1.0]), 0.1, 1.0);
         optimizer.step(&mut tables, &gradients(&[2], &[2.0]), 0.1, 1.0);
-        optimizer.catch_up_all(&mut tables);
+        optimizer.replay_all(&mut tables);
         optimizer.restart();
         let mut same = tables.clone();
         let mut new = RowOptimizer::new(RowRule::ExactAdam, &same, 0);
@@ -625,5 +513,57 @@ mod tests {
         }
         let (restarted, new) = (optimizer.current(&tables), new.current(&same));
         assert_eq!(restarted.embedding, new.embedding);
+    }
+
+    /// Tables of some rule, type and shape after steps that leave rows stale, reads between them, and a
+    /// restart.
+    fn trained(rule: RowRule, dtype: TableDtype, dim: usize, linear: bool) -> Tables {
+        let config = TablesConfig::new(dim)
+            .with_linear(linear)
+            .with_linear_initializer(Initializer::Ones)
+            .with_embedding_initializer(Initializer::Ones);
+        let sizes = FieldSizes::new(vec![300, 400]).unwrap();
+        let mut tables = Tables::new(&config, sizes, 0, dtype).unwrap();
+        let mut optimizer = RowOptimizer::new(rule, &tables, 3);
+        for step in 0..8 {
+            let rows: Vec<usize> = (0..700).filter(|row| row % (step + 2) != 1).collect();
+            let number = |i: usize| (i % 17) as f32 - 8.0;
+            let gradients = RowGradients {
+                embedding: (0..dim * rows.len()).map(number).collect(),
+                linear: match linear {
+                    true => (0..rows.len()).map(number).collect(),
+                    false => Vec::new(),
+                },
+                rows,
+            };
+            optimizer.step(&mut tables, &gradients, 1e-2, 0.5);
+            let current = optimizer.current(&tables);
+            if step == 4 {
+                optimizer.replay_all(&mut tables);
+                assert_eq!(current.embedding, tables.embedding, "{rule:?}");
+                assert_eq!(current.linear, tables.linear, "{rule:?}");
+                optimizer.restart();
+            }
+        }
+        optimizer.replay_all(&mut tables);
+        tables
+    }
+
+    #[test]
+    fn every_rule_moves_one_table_alone_as_it_does_beside_the_other() {
+        for (rule, dtype) in RowRule::ALL
+            .iter()
+            .flat_map(|rule| [TableDtype::F32, TableDtype::Bf16].map(|dtype| (*rule, dtype)))
+        {
+            let both = trained(rule, dtype, 3, true);
+            assert_ne!(both.embedding.to_f32(), [1.0; 2100]);
+            assert_ne!(both.linear, Some(vec![1.0; 700]));
+            let linear_only = trained(rule, dtype, 0, true);
+            assert_eq!(linear_only.linear, both.linear, "{rule:?}");
+            assert!(linear_only.embedding.as_slice().is_empty());
+            let embedding_only = trained(rule, dtype, 3, false);
+            assert_eq!(embedding_only.embedding, both.embedding, "{rule:?}");
+            assert_eq!(embedding_only.linear, None);
+        }
     }
 }

@@ -2,17 +2,17 @@ use bytemuck::Pod;
 use fibinet_data::mix_seed;
 use half::{bf16, f16};
 
-/// The numbers that a table stores. All arithmetic is in f32.
+/// A type of number that a table stores. All arithmetic is in f32.
 pub(crate) trait Stored: Pod + Send + Sync {
-    /// The number in f32, in which it is exact.
+    /// The number in f32, without loss.
     fn wide(self) -> f32;
 
-    /// The nearest one.
+    /// The nearest number of this type.
     fn nearest(number: f32) -> Self;
 
-    /// One of the two around a number, the nearer one the more often: over all `random` the mean is the
-    /// number. One that can be stored is stored as it is. A number beyond the largest is stored as the
-    /// largest, and what is not finite stays so.
+    /// One of the two numbers of this type around `number`, the nearer one for more values of `random`: the
+    /// mean over all of them is the number. A number that can be stored exactly is. A number beyond the
+    /// largest of this type becomes the largest, and a number that is not finite stays so.
     fn round(number: f32, random: u16) -> Self {
         match number.is_finite() {
             true => Self::round_finite(number, random),
@@ -23,9 +23,9 @@ pub(crate) trait Stored: Pod + Send + Sync {
     /// [`round`](Self::round) of a finite number.
     fn round_finite(number: f32, random: u16) -> Self;
 
-    /// Lets `change` have a row in f32, and stores what it leaves there, rounded.
+    /// Passes a row to `change` in f32, and stores the changed row, rounded.
     ///
-    /// - `buffer`: as long as the row
+    /// - `buffer`: scratch buffer, as long as the row
     fn change(
         row: &mut [Self],
         buffer: &mut [f32],
@@ -78,7 +78,7 @@ impl Stored for bf16 {
         let bits = number
             .clamp(Self::MIN.to_f32(), Self::MAX.to_f32())
             .to_bits();
-        // It is f32 without its last 16 bits, which are the share that is carried.
+        // bf16 is f32 without its last 16 bits. These bits are the probability of rounding up.
         Self::from_bits(((bits + u32::from(random)) >> 16) as u16)
     }
 }
@@ -96,11 +96,11 @@ impl Stored for f16 {
         let size = number.abs().min(Self::MAX.to_f32());
         let sign = (number.to_bits() >> 16) as u16 & 0x8000;
         let bits = if size >= Self::MIN_POSITIVE.to_f32() {
-            // f32 without 13 bits of its fraction, and an exponent whose 15 is f32's 127.
+            // f16 has 13 bits less of the fraction than f32, and an exponent bias of 15 instead of 127.
             let kept = (size.to_bits() + u32::from(random >> 3)) >> 13;
             (kept - ((127 - 15) << 10)) as u16
         } else {
-            // Multiples of 2⁻²⁴, with 16 bits after the point.
+            // Subnormal numbers are multiples of 2⁻²⁴; here with 16 bits after the binary point.
             const UNITS: f32 = (1_u64 << 40) as f32;
             (((size * UNITS).round() as u32 + u32::from(random)) >> 16) as u16
         };
@@ -108,23 +108,24 @@ impl Stored for f16 {
     }
 }
 
-/// The random bits of a table's roundings: a hash of the seed, the step, the row and the number's place
-/// in it. They need no state, and are the same whichever thread rounds a row, whether it is to stay or is
-/// a copy.
+/// The random bits by which a table's numbers are rounded: a hash of the seed, the step, the row and the
+/// index within the row. They need no state, and are the same whichever thread rounds a row, and whether the
+/// row is stored or is a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Draws(u64);
 
 impl Draws {
-    /// Of rows that are brought up to the steps done.
-    pub(crate) fn of_rows_behind(seed: u64, steps: u32) -> Self {
+    /// For rows on which missed steps are replayed.
+    pub(crate) fn of_replay(seed: u64, steps: u32) -> Self {
         Self(mix_seed(seed, 2 * u64::from(steps)))
     }
 
-    /// Of rows that a step moves.
+    /// For rows that a step updates.
     pub(crate) fn of_step(seed: u64, step: u32) -> Self {
         Self(mix_seed(seed, 2 * u64::from(step) + 1))
     }
 
+    /// The random bits of a row.
     pub(crate) fn of_row(self, row: usize) -> RowDraws {
         RowDraws(mix_seed(self.0, row as u64))
     }
@@ -135,13 +136,13 @@ impl Draws {
 pub(crate) struct RowDraws(u64);
 
 impl RowDraws {
-    /// Calls `each` with every element's index, the element and its random bits.
+    /// Calls `each` with the index of every element, the element and its random bits.
     pub(crate) fn for_each<T>(self, row: &mut [T], mut each: impl FnMut(usize, &mut T, u16)) {
-        // One hash has the bits of four.
+        // One hash has the bits of four elements.
         for (four, elements) in row.chunks_mut(4).enumerate() {
             let mut bits = mix_seed(self.0, four as u64);
-            for (place, element) in elements.iter_mut().enumerate() {
-                each(4 * four + place, element, bits as u16);
+            for (i, element) in elements.iter_mut().enumerate() {
+                each(4 * four + i, element, bits as u16);
                 bits >>= 16;
             }
         }
@@ -152,7 +153,8 @@ impl RowDraws {
 mod tests {
     use super::*;
 
-    /// Of a number between two neighbours, the share that is rounded up is how far it lies between them.
+    /// Asserts that the share of draws that round a number up is its distance from the lower neighbour,
+    /// relative to the distance of the two neighbours.
     #[track_caller]
     fn is_unbiased<N: Stored>(number: f32) {
         const DRAWS: usize = 1 << 16;
@@ -171,7 +173,7 @@ mod tests {
         let error = (high - low) * (share * (1.0 - share) / DRAWS as f64).sqrt();
         let off = (mean - number).abs() / error;
         assert!(off < 4.0, "{number}: {off} standard errors");
-        // They are neighbours: the nearest to either third is one of them.
+        // `low` and `high` are neighbours: what is a third of the way between them rounds to `low`.
         let third = (low + (high - low) / 3.0) as f32;
         assert_eq!(f64::from(N::nearest(third).wide()), low.min(high));
     }
@@ -182,7 +184,7 @@ mod tests {
             is_unbiased::<bf16>(number);
             is_unbiased::<f16>(number);
         }
-        // Subnormal in f16, and on its edge.
+        // Subnormal in f16, and on the edge of it.
         for number in [3.01e-5, -1.234e-6, 2e-8, 6.103e-5] {
             is_unbiased::<f16>(number);
         }
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_stored_never_changes() {
+    fn a_number_that_can_be_stored_exactly_never_changes() {
         for bits in 0..=u16::MAX {
             for random in [0, 1, 7, 8, u16::MAX / 2, u16::MAX] {
                 let (a, b) = (bf16::from_bits(bits), f16::from_bits(bits));
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beyond_the_largest_are_stored_as_it() {
+    fn numbers_beyond_the_largest_become_the_largest() {
         for random in [0, u16::MAX] {
             for number in [65_504.0, 65_505.0, 1e9, f32::MAX] {
                 assert_eq!(f16::round(number, random), f16::MAX);
@@ -217,20 +219,20 @@ mod tests {
     }
 
     #[test]
-    fn draws_differ_by_seed_step_row_and_place() {
+    fn draws_differ_by_seed_step_row_and_index() {
         let mut distinct = std::collections::HashSet::new();
         for draws in [
             Draws::of_step(1, 1).of_row(1),
             Draws::of_step(2, 1).of_row(1),
             Draws::of_step(1, 2).of_row(1),
             Draws::of_step(1, 1).of_row(2),
-            Draws::of_rows_behind(1, 1).of_row(1),
+            Draws::of_replay(1, 1).of_row(1),
         ] {
             draws.for_each(&mut [(); 10], |_, (), random| {
                 distinct.insert(random);
             });
         }
-        // Of 50 draws of 65,536 a pair is the same once in 50 such tests; this is none of those.
+        // Two of 50 draws out of 65,536 are equal in about one of 50 such tests. With these seeds none are.
         assert_eq!(distinct.len(), 50);
     }
 }

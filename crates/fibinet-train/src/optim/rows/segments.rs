@@ -3,32 +3,33 @@ use rayon::prelude::*;
 
 use crate::optim::rows::tables::Tables;
 
-/// Ids of one field from which on more threads than one sort them.
+/// The number of ids of one field from which on several threads sort them.
 const PARALLEL_SORT: usize = 1 << 14;
 
-/// Which rows get a gradient.
+/// Which table rows a step updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowsTaken {
-    /// Those the batch met.
-    Met,
-    /// All: those not met have a gradient of zero, and their L2.
+pub(crate) enum RowSelection {
+    /// The rows that the batch touches.
+    Touched,
+    /// All rows. Those that the batch does not touch have a gradient of zero, plus their L2.
     All,
 }
 
-/// The distinct rows of a batch and the places that use each. Padding rows are left out.
+/// The selected table rows of a batch, and the slots that read each of them. Padding rows are left out.
 ///
-/// Filling it costs one sort of each field's ids, `O(n log n)` of the batch's ids whatever the tables
-/// are, over the fields in parallel; buffers are kept from step to step.
+/// A slot is one field of one batch row; its number is `batch row · F + field`.
+///
+/// Filling the segments costs one sort of each field's ids, `O(n log n)` in the batch's ids whatever the size of the
+/// tables is, with the fields in parallel. Buffers are kept between steps.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Segments {
-    /// Rows of the tables, ascending.
+    /// Table rows, ascending.
     rows: Vec<usize>,
-    /// Per row: where its places end in `places`.
+    /// Per row: where its slots end in `slots`.
     ends: Vec<u32>,
-    /// Places `batch row · F + field`, row by row and ascending within one; a place is there as often
-    /// as its list has the row.
-    places: Vec<u32>,
-    /// Per field: `row in the field << 32 | place`, sorted.
+    /// The slots of each row, ascending. A slot occurs as often as its list has the row.
+    slots: Vec<u32>,
+    /// Scratch buffers, one per field: `row of the field << 32 | slot`, sorted.
     occurrences: Vec<Vec<u64>>,
 }
 
@@ -38,72 +39,82 @@ impl Segments {
         &self.rows
     }
 
-    /// The places of the row at `index` of [`rows`](Self::rows).
-    pub(crate) fn places(&self, index: usize) -> &[u32] {
+    /// The slots of the row at `index` in [`rows`](Self::rows).
+    pub(crate) fn slots(&self, index: usize) -> &[u32] {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.places[start as usize..self.ends[index] as usize]
+        &self.slots[start as usize..self.ends[index] as usize]
     }
 
     /// Becomes the segments of a batch.
     ///
     /// # Panics
     ///
-    /// If the batch has 2³² ids or places.
-    pub(crate) fn fill(&mut self, tables: &Tables, rows: &RowInputs, taken: RowsTaken) {
+    /// If the batch has 2³² ids or slots.
+    pub(crate) fn fill(&mut self, tables: &Tables, rows: &RowInputs, selection: RowSelection) {
         let fields = tables.sizes.num_fields();
         let most = rows.ids.len().max(rows.num_rows * fields);
-        assert!(u32::try_from(most).is_ok(), "a batch of fewer than 2³² ids");
+        assert!(
+            u32::try_from(most).is_ok(),
+            "expected a batch of fewer than 2³² ids and slots, got {most}"
+        );
         self.occurrences.resize_with(fields, Vec::new);
         self.occurrences
             .par_iter_mut()
             .enumerate()
-            .for_each(|(field, met)| occurrences(tables, rows, field, met));
+            .for_each(|(field, occurrences)| sort_slots(tables, rows, field, occurrences));
 
         self.rows.clear();
         self.ends.clear();
-        self.places.clear();
-        for (field, met) in self.occurrences.iter().enumerate() {
-            let offset = tables.sizes.offset(field);
-            let mut met = met.iter().map(|both| (both >> 32, *both as u32)).peekable();
-            let mut push = |row: u64, met: &mut std::iter::Peekable<_>| {
-                while let Some((_, place)) = met.next_if(|(other, _): &(u64, u32)| *other == row) {
-                    self.places.push(place);
-                }
-                self.rows.push(offset + row as usize);
-                self.ends.push(self.places.len() as u32);
-            };
-            match taken {
-                RowsTaken::Met => {
-                    while let Some((row, _)) = met.peek() {
-                        push(*row, &mut met);
-                    }
-                }
-                RowsTaken::All => {
-                    for row in 0..tables.sizes.size(field) as u32 {
-                        if !tables.view().is_padding(field, row) {
-                            push(u64::from(row), &mut met);
-                        }
-                    }
-                }
+        self.slots.clear();
+        for field in 0..fields {
+            match selection {
+                RowSelection::Touched => self.push_touched(tables, field),
+                RowSelection::All => self.push_all(tables, field),
             }
+        }
+    }
+
+    /// Appends the rows of a field that the batch touches.
+    fn push_touched(&mut self, tables: &Tables, field: usize) {
+        let offset = tables.sizes.offset(field);
+        for same_row in self.occurrences[field].chunk_by(|a, b| a >> 32 == b >> 32) {
+            self.slots.extend(same_row.iter().map(|both| *both as u32));
+            self.rows.push(offset + (same_row[0] >> 32) as usize);
+            self.ends.push(self.slots.len() as u32);
+        }
+    }
+
+    /// Appends all rows of a field.
+    fn push_all(&mut self, tables: &Tables, field: usize) {
+        let offset = tables.sizes.offset(field);
+        let mut occurrences = self.occurrences[field].iter().copied().peekable();
+        for row in 0..tables.sizes.size(field) as u32 {
+            if tables.view().is_padding(field, row) {
+                continue;
+            }
+            while let Some(both) = occurrences.next_if(|both| both >> 32 == u64::from(row)) {
+                self.slots.push(both as u32);
+            }
+            self.rows.push(offset + row as usize);
+            self.ends.push(self.slots.len() as u32);
         }
     }
 }
 
-/// Every use of a field's rows, sorted.
-fn occurrences(tables: &Tables, rows: &RowInputs, field: usize, met: &mut Vec<u64>) {
+/// Every slot that reads a row of a field, sorted by row.
+fn sort_slots(tables: &Tables, rows: &RowInputs, field: usize, occurrences: &mut Vec<u64>) {
     let (fields, view) = (tables.sizes.num_fields(), tables.view());
-    met.clear();
+    occurrences.clear();
     for batch_row in 0..rows.num_rows {
-        let place = batch_row * fields + field;
-        for row in &rows.ids[rows.slot(place)] {
+        let slot = batch_row * fields + field;
+        for row in &rows.ids[rows.slot(slot)] {
             if !view.is_padding(field, *row) {
-                met.push(u64::from(*row) << 32 | place as u64);
+                occurrences.push(u64::from(*row) << 32 | slot as u64);
             }
         }
     }
-    match met.len() < PARALLEL_SORT {
-        true => met.sort_unstable(),
-        false => met.par_sort_unstable(),
+    match occurrences.len() < PARALLEL_SORT {
+        true => occurrences.sort_unstable(),
+        false => occurrences.par_sort_unstable(),
     }
 }

@@ -11,12 +11,19 @@ const CHUNK: usize = 1 << 12;
 /// The numbers of an embedding table in host memory, row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableNumbers {
-    /// Numbers as everything computes with them.
+    /// 32-bit numbers, as in all arithmetic.
     F32(Vec<f32>),
     /// Numbers that are rounded when they are stored.
     Bf16(Vec<bf16>),
     /// Numbers that are rounded when they are stored.
     F16(Vec<f16>),
+}
+
+/// The numbers of a table, to be changed in place.
+pub(crate) enum TableSliceMut<'a> {
+    F32(&'a mut [f32]),
+    Bf16(&'a mut [bf16]),
+    F16(&'a mut [f16]),
 }
 
 impl From<Vec<f32>> for TableNumbers {
@@ -26,7 +33,7 @@ impl From<Vec<f32>> for TableNumbers {
 }
 
 impl TableNumbers {
-    /// Zeros, of memory that nothing has touched yet.
+    /// Zeros, in memory whose pages are not mapped yet.
     pub(crate) fn zeros(dtype: TableDtype, len: usize) -> Self {
         match dtype {
             TableDtype::F32 => Self::F32(zeroed(len)),
@@ -35,7 +42,7 @@ impl TableNumbers {
         }
     }
 
-    /// The numbers where they lie.
+    /// The numbers, borrowed.
     pub fn as_slice(&self) -> TableSlice<'_> {
         match self {
             Self::F32(numbers) => TableSlice::F32(numbers),
@@ -44,14 +51,23 @@ impl TableNumbers {
         }
     }
 
-    /// All numbers, widened, in memory of their own.
+    /// The numbers, borrowed mutably.
+    pub(crate) fn as_mut_slice(&mut self) -> TableSliceMut<'_> {
+        match self {
+            Self::F32(numbers) => TableSliceMut::F32(numbers),
+            Self::Bf16(numbers) => TableSliceMut::Bf16(numbers),
+            Self::F16(numbers) => TableSliceMut::F16(numbers),
+        }
+    }
+
+    /// A copy of all numbers in f32.
     pub fn to_f32(&self) -> Vec<f32> {
         self.as_slice().to_f32()
     }
 
-    /// Takes the numbers of another table from `start` on, where this one has them from `to` on: as they
-    /// are in a table of the same type, else the nearest of this one's.
-    pub(crate) fn take(&mut self, to: usize, from: TableSlice<'_>, start: usize, len: usize) {
+    /// Copies `len` numbers of another table, from its `start` to this table's `to`. Numbers of another type
+    /// become the nearest numbers of this type.
+    pub(crate) fn copy_from(&mut self, to: usize, from: TableSlice<'_>, start: usize, len: usize) {
         match (&mut *self, from) {
             (Self::F32(numbers), _) => from.copy(start, &mut numbers[to..to + len]),
             (Self::Bf16(numbers), TableSlice::Bf16(from)) => {
@@ -60,13 +76,13 @@ impl TableNumbers {
             (Self::F16(numbers), TableSlice::F16(from)) => {
                 numbers[to..to + len].copy_from_slice(&from[start..start + len]);
             }
-            (Self::Bf16(numbers), _) => take_nearest(&mut numbers[to..to + len], from, start),
-            (Self::F16(numbers), _) => take_nearest(&mut numbers[to..to + len], from, start),
+            (Self::Bf16(numbers), _) => copy_nearest(&mut numbers[to..to + len], from, start),
+            (Self::F16(numbers), _) => copy_nearest(&mut numbers[to..to + len], from, start),
         }
     }
 }
 
-fn take_nearest<N: Stored>(numbers: &mut [N], from: TableSlice<'_>, start: usize) {
+fn copy_nearest<N: Stored>(numbers: &mut [N], from: TableSlice<'_>, start: usize) {
     let chunks = numbers.par_chunks_mut(CHUNK).enumerate();
     chunks.for_each(|(chunk, numbers)| {
         let first = start + chunk * CHUNK;

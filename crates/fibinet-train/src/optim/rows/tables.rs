@@ -11,13 +11,13 @@ use rayon::prelude::*;
 use crate::optim::rows::rounding::Stored;
 use crate::optim::rows::table_numbers::TableNumbers;
 
-/// Numbers of a field that are drawn from one stream.
+/// Numbers of a field that are drawn from one random stream.
 const BLOCK: usize = 1 << 16;
 
 /// The tables of a model in training, in host memory.
 ///
-/// Each field has its range of rows. A row takes these bytes, the linear part's among them, here and in
-/// the optimizer's state, which is f32 always:
+/// Each field has its own range of rows. A row takes these bytes in the tables, linear weight included, and in
+/// the optimizer's state, which is always f32:
 ///
 /// | row optimizer | f32 | at K = 10 | bf16, f16 | at K = 10 |
 /// |---|---|---|---|---|
@@ -27,31 +27,32 @@ const BLOCK: usize = 1 << 16;
 /// | `lazy_adam` | `12 K + 12` | 132 | `10 K + 12` | 112 |
 /// | `exact_adam` | `12 K + 16` | 136 | `10 K + 16` | 116 |
 ///
-/// So 30M rows of K = 10 take 4.1 GB with [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) in f32, and
-/// 1.0 GB with [`RowRule::RowwiseAdagrad`](crate::RowRule::RowwiseAdagrad) in bf16. Nothing else grows
-/// with the rows, but what dense training ([`RowUpdate::All`](crate::RowUpdate::All)) sums.
+/// 30M rows of K = 10 thus take 4.1 GB with [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) in f32, and 1.0 GB
+/// with [`RowRule::RowwiseAdagrad`](crate::RowRule::RowwiseAdagrad) in bf16. Nothing else grows with the rows,
+/// except the gradients of dense training ([`RowUpdate::All`](crate::RowUpdate::All)).
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// The embedding table, `[V, K]`.
+    /// The embedding table, `[V, K]`. Empty if the model has none.
     pub embedding: TableNumbers,
-    /// The linear weights, `[V]`.
+    /// The linear weights, `[V]`. `None` if the model has none.
     pub linear: Option<Vec<f32>>,
-    /// The fields' rows.
+    /// The number of rows of each field.
     pub sizes: FieldSizes,
-    /// `K`.
+    /// The embedding dimension, `K`. 0 if the model has no embedding table.
     pub embedding_dim: usize,
-    /// Whether row 0 of each field is zero and never trained.
+    /// Whether row 0 of each field is a padding row: zero, and never trained.
     pub padding: bool,
 }
 
 impl Tables {
-    /// Tables drawn as the config says, with draws that depend on the seed, the table and the place in
-    /// the field alone, at any number of threads, which share large fields. Each table is allocated
-    /// once. In the embedding table a draw is stored as the nearest number of `dtype`.
+    /// Tables with random weights. Draws depend only on the seed, the table, the field and the position within
+    /// the field, and not on the number of threads, which share large fields. Each table is allocated once. In
+    /// the embedding table a draw is stored as the nearest number of type `dtype`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::OutOfRange`] for an initializer that scales by fans or decomposes matrices.
+    /// [`ConfigError::OutOfRange`] for an initializer that depends on fan-in or fan-out, or that decomposes
+    /// matrices.
     pub fn new(
         config: &TablesConfig,
         sizes: FieldSizes,
@@ -81,26 +82,38 @@ impl Tables {
         })
     }
 
-    /// Takes the rows of tables whose fields are these, or the first rows of these, and gives their
-    /// number. Numbers of another type become the nearest of this one's.
+    /// Copies all rows of other tables with the same fields, each of which has at most as many rows as here.
+    /// Numbers of another type become the nearest numbers of this type. Returns the number of copied rows.
     ///
     /// # Panics
     ///
-    /// If the tables are of other fields or widths.
-    pub fn take_rows(&mut self, base: &TableView<'_>) -> usize {
+    /// If the other tables have other fields or widths, or more rows in a field.
+    pub fn copy_rows(&mut self, base: &TableView<'_>) -> usize {
         assert_eq!(
             base.embedding_dim, self.embedding_dim,
-            "embedding dimension"
+            "expected the same embedding dimension"
         );
-        assert_eq!(base.sizes.num_fields(), self.sizes.num_fields(), "fields");
-        assert_eq!(base.linear.is_some(), self.linear.is_some(), "linear part");
+        assert_eq!(
+            base.sizes.num_fields(),
+            self.sizes.num_fields(),
+            "expected the same number of fields"
+        );
+        assert_eq!(
+            base.linear.is_some(),
+            self.linear.is_some(),
+            "expected linear weights in both tables or in neither"
+        );
         for field in 0..self.sizes.num_fields() {
             let len = base.sizes.size(field);
-            assert!(len <= self.sizes.size(field), "rows of field {field}");
+            let most = self.sizes.size(field);
+            assert!(
+                len <= most,
+                "expected at most {most} rows of field {field}, got {len}"
+            );
             let (to, start) = (self.sizes.offset(field), base.sizes.offset(field));
             let dim = self.embedding_dim;
             self.embedding
-                .take(to * dim, base.embedding, start * dim, len * dim);
+                .copy_from(to * dim, base.embedding, start * dim, len * dim);
             if let (Some(linear), Some(from)) = (&mut self.linear, base.linear) {
                 linear[to..to + len].copy_from_slice(&from[start..start + len]);
             }
@@ -131,7 +144,7 @@ impl TableRows for Tables {
     }
 }
 
-/// A table's numbers cut into its fields.
+/// The numbers of each field of a table.
 fn by_field<'a, N>(table: &'a mut [N], sizes: &FieldSizes, width: usize) -> Vec<&'a mut [N]> {
     let mut rest = table;
     sizes
@@ -145,7 +158,7 @@ fn by_field<'a, N>(table: &'a mut [N], sizes: &FieldSizes, width: usize) -> Vec<
         .collect()
 }
 
-/// What a table starts as.
+/// The distribution of a table's initial numbers.
 enum Draw {
     Constant(f64),
     Normal { mean: f64, std: f64 },
@@ -168,7 +181,7 @@ impl Draw {
         }
     }
 
-    /// Fills a table, which is zero, by a seed and the table's number.
+    /// Fills a table of zeros, given a seed and the number of the table.
     fn fill<N: Stored>(
         &self,
         numbers: &mut [N],
@@ -263,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn an_initializer_without_meaning_for_tables_is_refused() {
+    fn an_initializer_that_makes_no_sense_for_tables_is_refused() {
         let config = TablesConfig::new(4)
             .with_embedding_initializer(Initializer::XavierNormal { gain: 1.0 });
         let sizes = FieldSizes::new(vec![3, 4]).unwrap();
@@ -276,7 +289,7 @@ mod tests {
         );
     }
 
-    /// What a nearest number may be off by, of a number's size.
+    /// Each type, and the largest relative error of its nearest number.
     const UNITS: [(TableDtype, f32); 3] = [
         (TableDtype::F32, 0.0),
         (TableDtype::Bf16, 1.0 / 256.0),
@@ -284,7 +297,7 @@ mod tests {
     ];
 
     #[test]
-    fn sixteen_bits_are_the_draws_of_f32_to_their_precision_and_rows_go_from_type_to_type() {
+    fn draws_in_16_bits_are_those_of_f32_rounded_and_rows_are_copied_between_types() {
         let config = TablesConfig::new(4).with_padding(true);
         let tables = |sizes: &[usize], seed, dtype| {
             let sizes = FieldSizes::new(sizes.to_vec()).unwrap();
@@ -292,7 +305,7 @@ mod tests {
         };
         let close = |numbers: &[f32], expected: &[f32], unit: f32| {
             let mut pairs = numbers.iter().zip(expected);
-            // Below 2^-14 f16 has less.
+            // Below 2^-14, f16 has less precision.
             numbers.len() == expected.len()
                 && pairs.all(|(n, e)| (n - e).abs() <= (unit * e.abs()).max(unit * 6e-5))
         };
@@ -304,7 +317,7 @@ mod tests {
             for (to, unit) in UNITS {
                 let mut next = tables(&[3100, 2200], 2, to);
                 let before = next.embedding.to_f32();
-                assert_eq!(next.take_rows(&base.view()), 5000);
+                assert_eq!(next.copy_rows(&base.view()), 5000);
                 let after = next.embedding.to_f32();
                 assert!(
                     close(&after[..12_000], &drawn[..12_000], unit),

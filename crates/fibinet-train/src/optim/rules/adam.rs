@@ -1,13 +1,17 @@
 use std::ops::{Add, Div, Mul, Sub};
 
-/// What a moment keeps of itself in a step.
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer};
+
+use crate::optim::rules::{Step, UpdateDense};
+
+/// Decay of the first moment per step.
 pub(crate) const BETA_1: f64 = 0.9;
-/// What a second moment keeps of itself in a step.
+/// Decay of the second moment per step.
 pub(crate) const BETA_2: f64 = 0.999;
-/// Outside the root.
+/// ε outside the root; PyTorch's value.
 pub(crate) const EPSILON: f64 = 1e-8;
 
-/// The numbers that Adam runs in: f32, and f64 where tests ask how far f32 is off.
+/// A number type that Adam can compute in: f32, and f64 for the tests that measure how far f32 is off.
 pub(crate) trait Number:
     Copy
     + Send
@@ -18,13 +22,13 @@ pub(crate) trait Number:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
-    /// The share of a step's movement, of what it was where a row was last met, that may be left out: in f32
-    /// below half a unit in the last place, in f64 what the tests ask.
+    /// The largest share of a step's movement that may be dropped, relative to the step that last touched
+    /// the row: in f32 below half a unit in the last place, in f64 what the tests require.
     const NEGLIGIBLE: f64;
 
-    /// The nearest one.
+    /// The number of this type that is nearest.
     fn of(number: f64) -> Self;
-    /// Itself.
+    /// The same number in f64.
     fn wide(self) -> f64;
     /// The square root.
     fn sqrt(self) -> Self;
@@ -63,7 +67,7 @@ impl Number for f64 {
     }
 }
 
-/// The bias corrections of a step, from 1: `1 - β1ᵗ` and `√(1 - β2ᵗ)`.
+/// The bias corrections of a step, counted from 1: `1 - β1ᵗ` and `√(1 - β2ᵗ)`.
 pub(crate) fn corrections(step: u32) -> (f64, f64) {
     let step = f64::from(step);
     (1.0 - BETA_1.powf(step), (1.0 - BETA_2.powf(step)).sqrt())
@@ -77,7 +81,7 @@ pub(crate) fn corrections(step: u32) -> (f64, f64) {
 /// w = keep w - lr / (1 - β1ᵗ) · m / (√v / √(1 - β2ᵗ) + ε)
 /// ```
 ///
-/// It reads four numbers and writes three, once each.
+/// An update reads four numbers per weight and writes three, once each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Adam<N> {
     /// `lr / (1 - β1ᵗ)`
@@ -90,7 +94,7 @@ pub(crate) struct Adam<N> {
 }
 
 impl<N: Number> Adam<N> {
-    /// Of a step from 1, without L2 and decay.
+    /// The update of a step, counted from 1, without L2 and without decay.
     pub(crate) fn new(step: u32, learning_rate: f64, scale: f64) -> Self {
         let (first, second) = corrections(step);
         Self {
@@ -102,6 +106,7 @@ impl<N: Number> Adam<N> {
         }
     }
 
+    /// The update with the L2 gradient `l2 w`.
     pub(crate) fn with_l2(self, l2: f64) -> Self {
         Self {
             l2: N::of(l2),
@@ -109,7 +114,7 @@ impl<N: Number> Adam<N> {
         }
     }
 
-    /// With `w = keep w` before the step.
+    /// The update with `w = keep w` before it.
     pub(crate) fn with_kept(self, keep: f64) -> Self {
         Self {
             keep: N::of(keep),
@@ -117,7 +122,7 @@ impl<N: Number> Adam<N> {
         }
     }
 
-    /// Moves weights by their gradients.
+    /// Moves weights and both moments by the gradient.
     pub(crate) fn update(
         self,
         weights: &mut [N],
@@ -134,6 +139,44 @@ impl<N: Number> Adam<N> {
             *second = beta_2 * *second + rest_2 * (gradient * gradient);
             let denominator = second.sqrt() * self.correction + epsilon;
             *weight = self.keep * *weight - self.rate * (*first / denominator);
+        }
+    }
+}
+
+/// Adam on dense parameters, or AdamW, which has decoupled weight decay.
+#[derive(Debug)]
+pub(crate) struct DenseAdam {
+    /// `None` is Adam.
+    pub(crate) weight_decay: Option<f64>,
+}
+
+impl UpdateDense for DenseAdam {
+    fn state_lens(&self, len: usize) -> [usize; 2] {
+        [len, len]
+    }
+
+    fn update(
+        &self,
+        step: Step,
+        l2: f64,
+        weights: &mut [f32],
+        gradient: &[f32],
+        [first, second]: [&mut [f32]; 2],
+    ) {
+        let mut adam = Adam::new(step.number, step.learning_rate, step.scale).with_l2(l2);
+        if let Some(decay) = self.weight_decay {
+            adam = adam.with_kept(1.0 - step.learning_rate * decay);
+        }
+        adam.update(weights, first, second, gradient);
+    }
+
+    fn burns(&self) -> ModuleOptimizer {
+        match self.weight_decay {
+            None => AdamConfig::new().with_epsilon(EPSILON as f32).init(),
+            Some(decay) => AdamWConfig::new()
+                .with_epsilon(EPSILON as f32)
+                .with_weight_decay(decay as f32)
+                .init(),
         }
     }
 }

@@ -2,53 +2,77 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use crate::optim::rules::adam::{BETA_1, BETA_2, EPSILON, Number, corrections};
+use crate::optim::rules::lazy_adam::LazyAdam;
+use crate::optim::rules::{Replay, Step, UpdateRow};
 
 /// Terms of a series.
 const TERMS: usize = 7;
 
-/// How far a step may be from its series' center, of the center, however little it moves.
-const MOST_REACH: f64 = 0.5;
+/// The largest distance of a step from the center of its series, relative to the center, however small the
+/// step's movement is.
+const MAX_REACH: f64 = 0.5;
 
-/// What dense Adam's steps do to rows that they do not meet, without doing it until a row is read.
+/// Dense Adam at the cost of the touched rows: the update of a touched row is [`LazyAdam`]'s, and the steps
+/// that do not touch a row are [replayed](MissedSteps) when it is next read.
+#[derive(Debug)]
+pub(crate) struct ExactAdam;
+
+impl UpdateRow for ExactAdam {
+    fn state_width(&self, width: usize) -> usize {
+        LazyAdam.state_width(width)
+    }
+
+    fn update(&self, step: Step) -> impl Fn(&mut [f32], &mut [f32], &[f32]) + Sync {
+        LazyAdam.update(step)
+    }
+
+    fn replay(&self) -> Option<Box<dyn Replay>> {
+        Some(Box::new(MissedSteps::<f32>::new()))
+    }
+}
+
+/// The steps of dense Adam on rows that they do not touch, evaluated only when such a row is read.
 ///
-/// A row last met in step ℓ has a gradient of zero in the steps after, but its momentum moves it on.
-/// With `n = s - ℓ`, `q = √β2`, `z = √(1 - β2ˢ) / qⁿ` and the row's moments of step ℓ, step s takes
+/// A row that step ℓ touched last has a gradient of zero in later steps, but its momentum still moves it.
+/// With `n = s - ℓ`, `q = √β2`, `z = √(1 - β2ˢ) / qⁿ` and the row's moments m and v after step ℓ, step s
+/// subtracts from each weight
 ///
 /// ```text
 /// lr_s / (1 - β1ˢ) · β1ⁿ m / (√v qⁿ / √(1 - β2ˢ) + ε)  =  a_s m / (√v + ε z_s),
 /// a_s = lr_s / (1 - β1ˢ) · β1ⁿ z_s
 /// ```
 ///
-/// from each weight. `z` changes slowly while `β1ⁿ` lives, so that the sum over steps in which it is near
-/// a center c is a short series, the same for all rows of one ℓ but for m and v:
+/// z changes slowly while `β1ⁿ` is not negligible. The sum over consecutive steps whose z is near a center
+/// c is therefore a short series in which only m and v differ between the rows of one ℓ:
 ///
 /// ```text
 /// Σ a_s m / (√v + ε z_s) = m / D · Σ_j (-ε c / D)ʲ Σ_s a_s (z_s / c - 1)ʲ,   D = √v + ε c
 /// ```
 ///
-/// Its seven sums over s are kept for each of the last values of ℓ and grow by a term a step, each with its
-/// own learning rate and bias corrections, until what is left of the momentum is
-/// [negligible](Number::NEGLIGIBLE). As soon as a step's z is so far from c that the terms left out would
-/// not be that, another series begins. In f32 one is enough from ℓ = 200 on; before, while bias corrections
-/// change fast, there are more, nine at ℓ = 1. So a row costs a root and a division a weight and series,
-/// however long it was not met.
+/// The seven inner sums over s are kept for each of the last values of ℓ. Every step adds a term to each,
+/// with its own learning rate and bias corrections, until the rest of the momentum is
+/// [negligible](Number::NEGLIGIBLE). When a step's z is so far from c that the dropped terms would not be
+/// negligible, another series begins. In f32 one series suffices from ℓ = 200 on. Before, while bias
+/// corrections change fast, there are more, nine at ℓ = 1. A replayed row thus costs one square root and one
+/// division per weight and series, however long it was not touched.
 ///
-/// A step costs seven terms for each of the last 174 values of ℓ. What is kept, about 100 bytes a value, is
-/// one a step until Adam's corrections are 1 (step 37,000), and after it 174 a change of the learning rate.
+/// A step costs seven terms for each of the last 174 values of ℓ. About 100 bytes are kept per value of ℓ
+/// until Adam's corrections are 1 (step 37,000). After that, 174 values are kept per change of the learning
+/// rate.
 #[derive(Debug, Clone)]
 pub(crate) struct MissedSteps<N> {
     steps: u32,
-    /// Of the last values of ℓ, the last being the last step.
+    /// The series of the last values of ℓ, which still grow. The last entry belongs to the last step.
     open: VecDeque<Vec<Series>>,
-    /// Of the values before, each from its ℓ on until the next one's.
+    /// The series of earlier values of ℓ. Each entry holds from its ℓ to the next entry's.
     closed: Vec<(u32, Box<[Series]>)>,
-    /// By n, as long as momentum lives.
+    /// Indexed by n, while `β1ⁿ` is not negligible.
     decays: Vec<Decay>,
     betas: (f64, f64),
     numbers: PhantomData<N>,
 }
 
-/// What n steps without a gradient leave.
+/// The factors that n steps without a gradient put on a row's state.
 #[derive(Debug, Clone, Copy)]
 struct Decay {
     /// `β1ⁿ`
@@ -57,11 +81,11 @@ struct Decay {
     second: f64,
     /// `q⁻ⁿ`
     inverse_root: f64,
-    /// How far z may be from a center, of the center.
+    /// The largest distance of z from the center of its series, relative to the center.
     reach: f64,
 }
 
-/// Steps in a row with their z near a center.
+/// The sums over consecutive steps whose z is near one center.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Series {
     center: f64,
@@ -70,7 +94,7 @@ struct Series {
 }
 
 impl<N: Number> MissedSteps<N> {
-    /// Before the first step. A moment decays by what β is in the rows' numbers.
+    /// No step is recorded yet. Moments decay by β as it is in the number type of the rows.
     pub(crate) fn new() -> Self {
         let betas = (N::of(BETA_1).wide(), N::of(BETA_2).wide());
         let window = (N::NEGLIGIBLE.ln() / betas.0.ln()).floor() as i32;
@@ -82,7 +106,7 @@ impl<N: Number> MissedSteps<N> {
                 inverse_root: betas.1.sqrt().powi(-n),
                 reach: (N::NEGLIGIBLE / first)
                     .powf(1.0 / TERMS as f64)
-                    .min(MOST_REACH),
+                    .min(MAX_REACH),
             }
         });
         Self {
@@ -95,13 +119,8 @@ impl<N: Number> MissedSteps<N> {
         }
     }
 
-    /// The steps so far.
-    pub(crate) fn steps(&self) -> u32 {
-        self.steps
-    }
-
-    /// Another step, with its learning rate.
-    pub(crate) fn push(&mut self, learning_rate: f64) {
+    /// Records a step.
+    fn record(&mut self, learning_rate: f64) {
         self.steps += 1;
         let (first, second) = corrections(self.steps);
         let rate = learning_rate / first;
@@ -111,7 +130,7 @@ impl<N: Number> MissedSteps<N> {
             let z = second * decay.inverse_root;
             let ends = |series: &Series| (z / series.center - 1.0).abs() > decay.reach;
             if series.last().is_none_or(ends) {
-                // z grows with every step: it begins as far below the center as it may be.
+                // z grows with every step, so it starts as far below the center as it may be.
                 series.push(Series {
                     center: z / (1.0 - decay.reach),
                     sums: [0.0; TERMS],
@@ -134,10 +153,9 @@ impl<N: Number> MissedSteps<N> {
         self.open.push_back(Vec::new());
     }
 
-    /// Moves the weights of a row, last up to date after step `last`, by the steps that it missed. Its
-    /// moments are those of that step.
-    pub(crate) fn replay(&self, last: u32, weights: &mut [N], first: &[N], second: &[N]) {
-        // Before its first step a row has no momentum.
+    /// Moves the weights of a row by all steps after step `last`, given the moments after that step.
+    fn replay(&self, last: u32, weights: &mut [N], first: &[N], second: &[N]) {
+        // A row that no step has touched has no momentum.
         if last == self.steps || last == 0 {
             return;
         }
@@ -156,15 +174,15 @@ impl<N: Number> MissedSteps<N> {
         }
     }
 
-    /// Decays the moments of a row as the steps it missed do.
-    pub(crate) fn decay(&self, last: u32, first: &mut [N], second: &mut [N]) {
+    /// Decays the moments of a row by all steps after step `last`.
+    fn decay(&self, last: u32, first: &mut [N], second: &mut [N]) {
         let missed = self.steps - last;
         if missed == 0 || last == 0 {
             return;
         }
         let (decay_1, decay_2) = match self.decays.get(missed as usize) {
             Some(decay) => (decay.first, decay.second),
-            // No momentum is left.
+            // The momentum is negligible.
             None => (0.0, self.betas.1.powf(f64::from(missed))),
         };
         let (decay_1, decay_2) = (N::of(decay_1), N::of(decay_2));
@@ -174,7 +192,7 @@ impl<N: Number> MissedSteps<N> {
         }
     }
 
-    /// The series of rows last met in a step before the last one.
+    /// The series of the rows that step `last`, which is not the last one, touched last.
     fn series(&self, last: u32) -> &[Series] {
         let missed = (self.steps - last) as usize;
         if missed < self.open.len() {
@@ -182,6 +200,26 @@ impl<N: Number> MissedSteps<N> {
         }
         let after = self.closed.partition_point(|(first, _)| *first <= last);
         &self.closed[after - 1].1
+    }
+}
+
+impl Replay for MissedSteps<f32> {
+    fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    fn record(&mut self, learning_rate: f64) {
+        self.record(learning_rate);
+    }
+
+    fn replay(&self, last: u32, weights: &mut [f32], state: &[f32]) {
+        let (first, second) = state.split_at(weights.len());
+        self.replay(last, weights, first, second);
+    }
+
+    fn decay(&self, last: u32, state: &mut [f32]) {
+        let (first, second) = state.split_at_mut(state.len() / 2);
+        self.decay(last, first, second);
     }
 }
 
@@ -193,7 +231,7 @@ mod tests {
 
     const WIDTH: usize = 3;
 
-    /// A row of one of two forms of training.
+    /// A table row with its state.
     #[derive(Clone)]
     struct Row<N> {
         weights: [N; WIDTH],
@@ -202,7 +240,7 @@ mod tests {
         last: u32,
     }
 
-    /// Weights of about N(0, 0.05), as embeddings start.
+    /// Rows with weights drawn from about N(0, 0.05), as initial embeddings are.
     fn start<N: Number>(rows: usize) -> Vec<Row<N>> {
         let draw = |i: usize, k: usize| {
             let uniform = |j: u64| mix_seed((i * WIDTH + k) as u64, j) as f64 / u64::MAX as f64;
@@ -218,19 +256,19 @@ mod tests {
         (0..rows).map(row).collect()
     }
 
-    /// A rate that warms up, falls every few hundred steps, and rises once.
+    /// A learning rate that warms up, falls every few hundred steps, and rises once.
     fn learning_rate(step: u32) -> f64 {
         let warm = f64::from(step.min(50)) / 50.0;
         let cut = 0.5_f64.powi((step / 400 % 4) as i32);
         1e-3 * warm * cut
     }
 
-    /// Whether a step meets a row: row r about every r + 1 steps, as on zipf ids.
-    fn meets(step: u32, row: usize) -> bool {
+    /// Whether a step touches a row. Row r is touched about every r + 1 steps, as with Zipf-distributed ids.
+    fn touches(step: u32, row: usize) -> bool {
         mix_seed(u64::from(step), row as u64).is_multiple_of(row as u64 + 1)
     }
 
-    /// From the order of ε to far above it.
+    /// Gradients from the order of ε to far above it.
     fn gradient<N: Number>(step: u32, row: usize) -> [N; WIDTH] {
         std::array::from_fn(|k| {
             let draw = mix_seed(u64::from(step) << 20 | row as u64, k as u64) % 2001;
@@ -239,8 +277,8 @@ mod tests {
         })
     }
 
-    /// The weights of dense Adam and of rows that are replayed, after every 97th step and the last. To
-    /// read the latter must change nothing.
+    /// The weights of dense Adam and of replayed rows, after every 97th step and the last one. Reading the
+    /// replayed rows must not change them.
     fn train<N: Number>(steps: u32, rows: usize) -> (Vec<f64>, Vec<f64>) {
         let (mut dense, mut exact) = (start::<N>(rows), start::<N>(rows));
         let mut missed = MissedSteps::<N>::new();
@@ -248,16 +286,16 @@ mod tests {
         for step in 1..=steps {
             let adam = Adam::new(step, learning_rate(step), 1.0);
             for (i, (dense, exact)) in dense.iter_mut().zip(&mut exact).enumerate() {
-                let met = meets(step, i);
+                let touched = touches(step, i);
                 let zero = [N::default(); WIDTH];
-                let gradient = if met { gradient(step, i) } else { zero };
+                let gradient = if touched { gradient(step, i) } else { zero };
                 adam.update(
                     &mut dense.weights,
                     &mut dense.first,
                     &mut dense.second,
                     &gradient,
                 );
-                if met {
+                if touched {
                     let Row {
                         weights,
                         first,
@@ -270,7 +308,7 @@ mod tests {
                     *last = step;
                 }
             }
-            missed.push(learning_rate(step));
+            missed.record(learning_rate(step));
             if step % 97 == 0 || step == steps {
                 for (dense, exact) in dense.iter().zip(&exact) {
                     let mut read = exact.weights;
@@ -283,7 +321,7 @@ mod tests {
         (dense_weights, exact_weights)
     }
 
-    /// The largest distance, and the largest weight.
+    /// The largest distance between two sets of weights, and the largest weight.
     fn distance(weights: &[f64], others: &[f64]) -> (f64, f64) {
         assert_eq!(weights.len(), others.len());
         let distances = weights.iter().zip(others).map(|(a, b)| (a - b).abs());
@@ -291,8 +329,9 @@ mod tests {
         (distances.fold(0.0, f64::max), largest.fold(0.0, f64::max))
     }
 
-    /// In f64 rows end where dense Adam's do, and in f32 no farther from there than dense Adam in f32,
-    /// which rounds in each of its steps. Gives the distance of the two in f32, and the largest weight.
+    /// Asserts that in f64 replayed rows end where dense Adam's do, and in f32 no farther from there than
+    /// dense Adam in f32, which rounds in every step. Returns the distance of the two in f32, and the
+    /// largest weight.
     fn follows_dense_adam(steps: u32, rows: usize) -> (f64, f64) {
         let (dense, exact) = train::<f64>(steps, rows);
         let (worst, _) = distance(&dense, &exact);
@@ -317,32 +356,32 @@ mod tests {
     }
 
     #[test]
-    fn a_row_needs_few_series() {
+    fn one_series_suffices_after_the_early_steps() {
         let mut missed = MissedSteps::<f32>::new();
         for _ in 0..2000 {
-            missed.push(1e-3);
+            missed.record(1e-3);
         }
         assert_eq!(missed.series(1).len(), 9);
         for last in 200..2000 {
-            assert_eq!(missed.series(last).len(), 1, "last met in step {last}");
+            assert_eq!(missed.series(last).len(), 1, "last touched in step {last}");
         }
     }
 
     #[test]
-    fn sums_are_kept_once_while_nothing_changes() {
+    fn equal_sums_are_kept_once_while_the_learning_rate_stays() {
         let mut missed = MissedSteps::<f32>::new();
         for _ in 0..45_000 {
-            missed.push(1e-3);
+            missed.record(1e-3);
         }
         let kept = missed.closed.len();
         for _ in 0..1000 {
-            missed.push(1e-3);
+            missed.record(1e-3);
         }
         assert_eq!(missed.closed.len(), kept);
         assert!(kept < 40_000, "{kept}");
-        missed.push(5e-4);
+        missed.record(5e-4);
         for _ in 0..1000 {
-            missed.push(5e-4);
+            missed.record(5e-4);
         }
         assert_eq!(missed.closed.len(), kept + missed.decays.len() - 1);
     }
