@@ -1,22 +1,22 @@
 //! Each layer, forward and backward, and the pair kernels against the same layers composed from tensor
-//! operations, turn by turn in one process, by bilinear kind: a side's pairs, both sides' pairs, and
-//! the pairs and the DNN's first linear map, which is also timed after the kernel that writes the pairs
-//! out ("array").
+//! operations. All forms take turns in one process. For each bilinear kind there are the pairs of one side,
+//! the pairs of both sides, and the pairs with the DNN's first linear map. The latter is also measured after
+//! the kernel that writes the pairs to an array ("array").
 //!
-//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]`; F = 39, K = 10, H = 400, V = 1M, batch 2,048.
-//! The kind is `all` unless one is named: SENET, the DNN, the tables' layers and the speed of the backend's
-//! matrix products by rows besides the bilinear kinds; `tables` and `products` are these alone. Backward
-//! starts from a gradient of ones.
+//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]` with F = 39, K = 10, H = 400, V = 1M and batches of
+//! 2,048 rows. By default the kind is `all`: the bilinear kinds, SENET, the DNN, the table layers (`tables`)
+//! and the speed of the backend's matrix products by number of rows (`products`). The backward pass starts
+//! from a gradient of ones.
 //!
-//! | column | what |
+//! | column | meaning |
 //! |---|---|
-//! | composed, array | the time of that form, of the layer's own; a layer that has no kernel is composed, and only those of the tables have another form, one of Burn's embeddings a field |
-//! | of least | the share of what no form can save, of the layer's time: with the linear map its matrix products, one forward and two backward; else to copy the fewest bytes that must move, on all threads |
-//! | least | the fewest bytes, in MB: inputs and weights are read and the output is written, and backward the output's gradient is read, inputs and weights again, and their gradients are written; of a table the rows asked for are read, and all of its gradient is written |
-//! | moved | bytes that move, of the fewest: inputs and weights as above, and each array that is allocated is written once and read once, but the last ones only written. In-place operations and blocks that stay in the cache move others, which are not in it |
+//! | composed, array | the time of that form relative to the layer's. A layer without a kernel is composed itself. Of these only the table layers have another form, one of Burn's embeddings per field |
+//! | of least | the time that no form can save, as a share of the layer's time: with the linear map its matrix products, one forward and two backward, else copying the fewest bytes that must move, on all threads |
+//! | least | the fewest bytes that must move, in MB. Forward reads inputs and weights and writes the output. Backward reads the output's gradient and again inputs and weights, and writes their gradients. Of a table only the requested rows are read, but all of its gradient is written |
+//! | moved | the bytes that move, relative to the fewest. Inputs and weights count as above. Every allocated array is written once and read once, except the last ones, which are only written. In-place operations and blocks that stay in the cache are not counted |
 //!
-//! The allocations are counted; the rest is by that rule. The copy is to memory that it has had before:
-//! to have the pages of a new array mapped is in a layer's time alone.
+//! Allocations are counted, and the rest follows from that rule. The copy goes to memory that was used before,
+//! so only the layers' times include mapping the pages of new arrays.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -35,14 +35,14 @@ use rayon::prelude::*;
 
 #[path = "../crates/fibinet-train/tests/counting/mod.rs"]
 mod counting;
-#[expect(dead_code, reason = "each bench has its part of it")]
+#[expect(dead_code, reason = "each bench uses a part of it")]
 mod criteo;
 
 use counting::allocated;
 use criteo::{BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
 
 const HIDDEN: usize = criteo::HIDDEN[0];
-/// What may be asked for.
+/// The values of the argument `KIND`.
 const KINDS: [&str; 7] = [
     "all",
     "Hadamard",
@@ -55,30 +55,30 @@ const KINDS: [&str; 7] = [
 /// Numbers that one task copies.
 const CHUNK: usize = 1 << 16;
 
-/// Each layer, forward and backward, against the same composed from tensor operations
+/// Each layer, forward and backward, against the same layer composed from tensor operations
 #[derive(Parser)]
 struct Args {
-    /// Which layers.
+    /// Layers to measure
     #[arg(default_value = KINDS[0], value_parser = PossibleValuesParser::new(KINDS))]
     kind: String,
-    /// Rounds that count.
+    /// Rounds to measure, after a first one
     #[arg(default_value = "7")]
     rounds: NonZeroUsize,
-    /// Rows of a batch, B.
+    /// Batch rows, B
     #[arg(default_value_t = NonZeroUsize::new(BATCH).expect("there are rows"))]
     batch: NonZeroUsize,
 }
 
-/// What one form of a layer takes.
+/// The cost of one form of a layer.
 #[derive(Clone, Copy)]
 struct Cost {
-    /// The median.
+    /// The median time.
     milliseconds: f64,
-    /// Allocated in a run.
+    /// Bytes allocated in one run.
     bytes: usize,
 }
 
-/// What each of several things takes, run in turn; the first round does not count.
+/// The costs of several forms, which run in turn. The first round is not measured.
 fn costs<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [Cost; N] {
     let mut times = [const { Vec::new() }; N];
     let mut bytes = [0; N];
@@ -102,7 +102,7 @@ fn costs<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [Cos
     })
 }
 
-/// What `Combination::forward` is where no kernel applies.
+/// `Combination::forward` without kernels.
 fn by_tensor_ops(combination: &Combination, raw: Tensor<3>, senet: Tensor<3>) -> Tensor<2> {
     let other = combination.senet.as_ref().unwrap_or(&combination.raw);
     let p = combination.raw.forward(raw).flatten::<2>(1, 2);
@@ -110,7 +110,7 @@ fn by_tensor_ops(combination: &Combination, raw: Tensor<3>, senet: Tensor<3>) ->
     Tensor::cat(vec![p, q], 1)
 }
 
-/// Runs backward where it is asked for.
+/// Drops the output, after its backward pass if `backward` is set.
 fn pass<const D: usize>(output: Tensor<D>, backward: bool) {
     match backward {
         true => drop(black_box(output.backward())),
@@ -118,19 +118,19 @@ fn pass<const D: usize>(output: Tensor<D>, backward: bool) {
     }
 }
 
-/// Numbers that a layer reads, its weights among them, and that it writes.
+/// How many numbers a layer reads, weights included, and writes.
 #[derive(Clone, Copy)]
 struct Sizes {
     inputs: usize,
     outputs: usize,
-    /// Of the inputs, those that backward reads again.
+    /// The part of the inputs that the backward pass reads again.
     again: usize,
-    /// What backward writes.
+    /// The gradients that the backward pass writes.
     gradients: usize,
 }
 
 impl Sizes {
-    /// Where every input is read again and gets a gradient.
+    /// The sizes of a layer whose backward pass reads every input again and writes its gradient.
     fn new(inputs: usize, outputs: usize) -> Self {
         Self {
             inputs,
@@ -140,7 +140,7 @@ impl Sizes {
         }
     }
 
-    /// Of a layer that reads a row of `dim` numbers of a table for each of `num_ids`.
+    /// The sizes of a layer that reads a table row of `dim` numbers for each of `num_ids`.
     fn of_table(num_ids: usize, dim: usize, outputs: usize) -> Self {
         Self {
             inputs: num_ids + num_ids * dim,
@@ -150,7 +150,7 @@ impl Sizes {
         }
     }
 
-    /// The fewest bytes that move.
+    /// The fewest bytes that must move.
     fn least(self, backward: bool) -> usize {
         let forward = self.inputs + self.outputs;
         4 * match backward {
@@ -159,7 +159,7 @@ impl Sizes {
         }
     }
 
-    /// The bytes that move by arrays.
+    /// The bytes that move, given the bytes of the allocated arrays.
     fn moved(self, backward: bool, allocated: usize) -> usize {
         let (read, only_written) = match backward {
             true => (self.inputs + self.again, self.gradients),
@@ -169,7 +169,7 @@ impl Sizes {
     }
 }
 
-/// A layer's forms.
+/// The costs of a layer's forms, and the lower bound.
 struct Forms {
     layer: Cost,
     composed: Option<Cost>,
@@ -229,7 +229,7 @@ impl Bench {
         );
     }
 
-    /// A layer without a kernel, from the fields' vectors.
+    /// Measures a layer without a kernel, whose input is the fields' embeddings.
     fn layer<const D: usize>(
         &self,
         what: &str,
@@ -261,7 +261,7 @@ impl Bench {
         self.layer("SENET", backward, sizes, |x| senet.forward(x));
     }
 
-    /// The layers that look rows up.
+    /// Measures the layers that look up table rows.
     fn tables(&self, backward: bool) {
         let device = self.device(backward);
         let num_ids = self.batch * FIELDS;
@@ -313,7 +313,7 @@ impl Bench {
         self.print(what, backward, sizes, &forms);
     }
 
-    /// One side's pairs.
+    /// Measures the pairs of one side.
     fn side(&self, name: &str, interaction: &Interaction, num_matrices: usize, backward: bool) {
         let pair_dim = match interaction {
             Interaction::Product(_) if name == "inner" => 1,
@@ -327,7 +327,7 @@ impl Bench {
         self.layer(&what, backward, sizes, |x| interaction.forward(x));
     }
 
-    /// Both sides' pairs.
+    /// Measures the pairs of both sides.
     fn pairs(&self, name: &str, config: &CombinationConfig, num_matrices: usize, backward: bool) {
         let combination = config.init(&self.device(backward));
         let (raw, senet) = (self.embeddings(backward), self.embeddings(backward));
@@ -357,7 +357,7 @@ impl Bench {
         self.print(&format!("{name}, pairs"), backward, sizes, &forms);
     }
 
-    /// The head with one hidden layer and a silent rest.
+    /// Measures a head with one hidden layer and nothing else of weight.
     fn linear(&self, name: &str, config: &FiBiNetConfig, num_matrices: usize, backward: bool) {
         let head = config.init(&self.device(backward));
         let dnn: &Dnn = head.dnn.as_ref().expect("hidden units");
@@ -397,7 +397,7 @@ impl Bench {
         self.print(&format!("{name}, to hidden"), backward, sizes, &forms);
     }
 
-    /// The DNN with one hidden layer, from an array of pairs.
+    /// Measures the DNN with one hidden layer on an array of pairs.
     fn dnn(&self, backward: bool) {
         let dnn = DnnConfig::new(COLUMNS, vec![HIDDEN]).init(&self.device(backward));
         let x = self.input([self.batch, COLUMNS], backward);
@@ -418,7 +418,7 @@ impl Bench {
         self.print("DNN, hidden from an array", backward, sizes, &forms);
     }
 
-    /// The speed of each matrix product of the first linear map, by rows.
+    /// Prints the speed of each matrix product of the first linear map by number of rows.
     fn product_speeds(&self) {
         println!();
         println!(
@@ -463,7 +463,7 @@ impl Bench {
     }
 }
 
-/// One of Burn's embeddings a field.
+/// One of Burn's embeddings per field.
 struct Embeddings(Vec<Embedding>);
 
 impl Embeddings {
@@ -479,7 +479,7 @@ impl Embeddings {
     }
 }
 
-/// A copy that moves as many bytes, half of them read and half written, on all threads.
+/// A copy on all threads that moves a given number of bytes, half of them read and half written.
 struct Copy {
     from: Vec<f32>,
     to: Vec<f32>,
@@ -502,9 +502,9 @@ impl Copy {
 }
 
 fn main() {
-    // Cargo's own argument says that this is a bench.
+    // Cargo adds an argument of its own.
     let args = Args::parse_from(std::env::args().filter(|arg| arg != "--bench"));
-    let asked = |kind: &str| args.kind == kind || args.kind == "all";
+    let is_chosen = |kind: &str| args.kind == kind || args.kind == "all";
     let backend = Backend::compiled()
         .next()
         .expect("a backend is compiled in");
@@ -526,7 +526,7 @@ fn main() {
         "", "ms", "composed", "array", "of least", "least", "moved", "composed", "array"
     );
     let both = [false, true];
-    if asked("tables") {
+    if is_chosen("tables") {
         both.into_iter().for_each(|backward| bench.tables(backward));
     }
     if args.kind == "all" {
@@ -563,7 +563,7 @@ fn main() {
             num_pairs(FIELDS),
         ),
     ] {
-        if !asked(name) {
+        if !is_chosen(name) {
             continue;
         }
         let config = CombinationConfig::new(FIELDS, EMBEDDING_DIM)

@@ -1,4 +1,4 @@
-//! The shape of the models that the benches measure, Criteo's, their batches and medians.
+//! What the benches share: the shape of the Criteo models, their batches, and medians of times.
 
 use std::time::{Duration, Instant};
 
@@ -7,16 +7,16 @@ use fibinet::nn::num_pairs;
 
 pub const FIELDS: usize = 39;
 pub const EMBEDDING_DIM: usize = 10;
-/// Units of the DNN's hidden layers.
+/// Units of the hidden layers of the DNN.
 pub const HIDDEN: [usize; 3] = [400; 3];
-/// What the DNN reads, the pairs of both sides.
+/// The input width of the DNN: the pairs of both sides.
 pub const COLUMNS: usize = 2 * num_pairs(FIELDS) * EMBEDDING_DIM;
-/// Rows of a training step.
+/// Batch rows of a training step.
 pub const BATCH: usize = 2048;
-/// Rows of each field's table, a million in all.
+/// Table rows per field, a million in all.
 pub const FIELD_ROWS: usize = 25_641;
 
-/// The widths before, between and after the DNN's layers.
+/// The widths of the DNN's input, hidden layers and output.
 pub fn dnn_widths() -> Vec<usize> {
     let mut widths = vec![COLUMNS];
     widths.extend(HIDDEN);
@@ -24,7 +24,7 @@ pub fn dnn_widths() -> Vec<usize> {
     widths
 }
 
-/// Labelled rows of ids below `field_rows`.
+/// A labelled batch with ids below `field_rows`.
 pub fn batch(seed: u64, num_rows: usize, field_rows: usize) -> RowInputs {
     let draw = |i: usize| fibinet::data::mix_seed(seed, i as u64) as usize;
     RowInputs {
@@ -37,7 +37,7 @@ pub fn batch(seed: u64, num_rows: usize, field_rows: usize) -> RowInputs {
     }
 }
 
-/// The times of `runs` runs after one that does not count.
+/// The times of `runs` runs, after one that is not measured.
 pub fn times(runs: usize, mut run: impl FnMut(usize)) -> Vec<Duration> {
     run(0);
     (1..=runs)
@@ -49,7 +49,7 @@ pub fn times(runs: usize, mut run: impl FnMut(usize)) -> Vec<Duration> {
         .collect()
 }
 
-/// The median, of times that are ascending afterwards.
+/// The median of times, which are sorted by the call.
 pub fn middle(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]

@@ -1,16 +1,15 @@
-//! One run of a kernel, for `run.py` beside this file, which counts its instructions under callgrind
-//! and holds them against `counts.csv`:
+//! One run of a kernel. `run.py` beside this file counts its instructions under callgrind and compares them
+//! with the records in `counts.csv`:
 //!
 //! ```text
-//! python3 benches/instructions/run.py            # exit 1 where a count is 10% above its record
-//! python3 benches/instructions/run.py --record   # after a change that is meant
+//! python3 benches/instructions/run.py            # exits with 1 if a count is 10% above its record
+//! python3 benches/instructions/run.py --record   # after an intended change
 //! ```
 //!
-//! Callgrind's processor is the same on each machine that has AVX2, and has no AVX-512: what is
-//! counted is the kernels' AVX2 path. Everything runs on one thread. A run before the one that is
-//! counted fills what is filled once.
+//! Callgrind simulates the same processor on every machine with AVX2, without AVX-512, so the AVX2 path of the
+//! kernels is counted. Everything runs on one thread. A run before the counted one fills caches and buffers.
 //!
-//! `cargo bench --bench instructions` names the cases, and `-- CASE` runs one.
+//! `cargo bench --bench instructions` lists the cases, and `-- CASE` runs one.
 
 use std::hint::black_box;
 
@@ -23,38 +22,38 @@ use fibinet::nn::{
 };
 use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables, TrainConfig, Trainer};
 
-#[expect(dead_code, reason = "each bench has its part of it")]
+#[expect(dead_code, reason = "each bench uses a part of it")]
 #[path = "../criteo/mod.rs"]
 mod criteo;
 
 use criteo::{EMBEDDING_DIM, FIELDS};
 
-/// So few that matrix products, which are gemm's, leave the pairs a share that shows.
+/// Small, so that the matrix products, which belong to gemm, do not hide the pairs.
 const HIDDEN: usize = 16;
-/// More for a single row, whose product is the kernel's own.
+/// Larger for a single row, whose product is computed by our own kernel.
 const HIDDEN_OF_ONE_ROW: usize = 64;
-/// Two of the kernels' chunks.
+/// Two chunks of the kernels.
 const BATCH: usize = 128;
-/// Rows of the run before, which takes the same path.
-const FEW: usize = 8;
+/// Batch rows of the run before the counted one, which takes the same path.
+const WARM_UP_ROWS: usize = 8;
 const FIELD_ROWS: usize = 100;
 
-/// What the instructions are counted of: callgrind collects between its start and its end.
+/// Callgrind counts instructions between the start and the end of this function.
 #[inline(never)]
 fn counted(work: &mut dyn FnMut()) {
     work();
-    // Something after it, or this is a jump and no call.
+    // Without anything after it, the call would become a jump.
     black_box(());
 }
 
-/// Works on what is made ready for it, on a few rows and then on `num_rows`, which counts.
-fn measure<T>(num_rows: usize, ready: impl Fn(usize) -> T, mut work: impl FnMut(T)) {
-    work(ready(num_rows.min(FEW)));
-    let mut input = Some(ready(num_rows));
-    counted(&mut || work(input.take().expect("it is run once")));
+/// Prepares inputs and works on them: first with a few rows, and then, counted, with `num_rows`.
+fn measure<T>(num_rows: usize, prepare: impl Fn(usize) -> T, mut work: impl FnMut(T)) {
+    work(prepare(num_rows.min(WARM_UP_ROWS)));
+    let mut input = Some(prepare(num_rows));
+    counted(&mut || work(input.take().expect("the work runs once")));
 }
 
-/// Numbers in [-.1, .1), the same in each process.
+/// Numbers in [-.1, .1), the same in every process.
 fn numbers(len: usize) -> Vec<f32> {
     let draw = |i| fibinet::data::mix_seed(7, i) >> 40;
     (0..len as u64)
@@ -99,7 +98,7 @@ const RULES: [(&str, RowRule, TableDtype); 6] = [
     ("exact_adam_bf16", RowRule::ExactAdam, TableDtype::Bf16),
 ];
 
-/// A forward pass from the fields' vectors, or the backward pass after it, of a gradient of ones.
+/// A forward pass from the fields' embeddings, or the backward pass after it from a gradient of ones.
 fn pass<const D: usize>(
     num_rows: usize,
     device: &Device,
@@ -116,24 +115,24 @@ fn pass<const D: usize>(
     }
 }
 
-/// Both sides' pairs, and nothing else.
+/// The pairs of both sides, and nothing else.
 fn pairs(combination: &Combination, device: &Device) {
     pass(BATCH, device, |x| combination.forward(x.clone(), x));
 }
 
-/// The head with one hidden layer: SENET, and the pairs to the layer's outputs.
+/// A head with one hidden layer: SENET, and the pairs with the linear map.
 fn linear(head: &FiBiNet, num_rows: usize, device: &Device) {
     pass(num_rows, device, |x| head.forward(FieldInputs::new(x)));
 }
 
-/// A head with one hidden layer, without the linear part.
+/// The config of a head with one hidden layer, without linear terms.
 fn head(kind: BilinearKind, combination: CombinationKind, hidden: usize) -> FiBiNetConfig {
     FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
         .with_bilinear(kind)
         .with_combination(combination)
         .with_linear(false)
         .with_hidden_units(vec![hidden])
-        // To draw it would take callgrind longer than all else.
+        // Drawing random weights would take callgrind longer than everything else.
         .with_dnn_initializer(Initializer::Constant { value: 0.01 })
 }
 
@@ -141,28 +140,30 @@ fn sizes() -> FieldSizes {
     FieldSizes::new(vec![FIELD_ROWS; FIELDS]).expect("proper sizes")
 }
 
-/// One step of the row optimizer that meets every other row. Half of these were not met by the step
-/// before, so that [`RowRule::ExactAdam`] has steps to make good.
+/// One step of the row optimizer that touches every other row. The step before did not touch half of these, so
+/// [`RowRule::ExactAdam`] has steps to replay.
 fn row_optimizer(rule: RowRule, dtype: TableDtype) {
     let config = TablesConfig::new(EMBEDDING_DIM);
     let mut tables = Tables::new(&config, sizes(), 7, dtype).expect("a proper config");
     let mut optimizer = RowOptimizer::new(rule, &tables, 7);
-    let met = |rows: &dyn Fn(usize) -> bool| {
-        let rows: Vec<usize> = (0..FIELDS * FIELD_ROWS).filter(|row| rows(*row)).collect();
+    let gradients_of = |is_touched: &dyn Fn(usize) -> bool| {
+        let all = 0..FIELDS * FIELD_ROWS;
+        let rows: Vec<usize> = all.filter(|row| is_touched(*row)).collect();
         RowGradients {
             embedding: numbers(rows.len() * EMBEDDING_DIM),
             linear: numbers(rows.len()),
             rows,
         }
     };
-    let (even, quarter) = (met(&|row| row % 2 == 0), met(&|row| row % 4 == 0));
+    let even = gradients_of(&|row| row % 2 == 0);
+    let quarter = gradients_of(&|row| row % 4 == 0);
     let mut step = |gradients| optimizer.step(&mut tables, gradients, 1e-3, 0.5);
     step(&even);
     step(&quarter);
     counted(&mut || step(&even));
 }
 
-/// A head of one weight, `[512, 1024]`, that costs next to nothing but for its optimizer.
+/// A head with one weight, `[512, 1024]`, of which only the optimizer step costs anything.
 #[derive(Module, Debug)]
 struct Wide {
     weight: Param<Tensor<2>>,
@@ -177,12 +178,12 @@ impl Head for Wide {
     }
 }
 
-/// A batch of ids below [`FIELD_ROWS`].
+/// A batch with ids below [`FIELD_ROWS`].
 fn batch(num_rows: usize) -> RowInputs {
     criteo::batch(11, num_rows, FIELD_ROWS)
 }
 
-/// One step of training. The gradients have L2, and a global norm that is above its bound.
+/// One training step, with L2 and with a global gradient norm above its bound.
 fn step<H: Head>(head: H, num_rows: usize, device: &Device) {
     let config = TablesConfig::new(EMBEDDING_DIM)
         .with_embedding_initializer(Initializer::Constant { value: 0.1 });
@@ -200,7 +201,7 @@ fn step<H: Head>(head: H, num_rows: usize, device: &Device) {
     });
 }
 
-/// The cases by name.
+/// All cases by name.
 fn cases() -> Vec<(String, Box<dyn Fn()>)> {
     let mut cases: Vec<(String, Box<dyn Fn()>)> = Vec::new();
     let mut add = |name: String, run: Box<dyn Fn()>| cases.push((name, run));
@@ -248,7 +249,7 @@ fn cases() -> Vec<(String, Box<dyn Fn()>)> {
 }
 
 fn main() {
-    // Without Cargo's own (`--bench`).
+    // Skips the argument that Cargo adds (`--bench`).
     let named = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let cases = cases();
     let Some(named) = named else {
@@ -260,8 +261,8 @@ fn main() {
     let (_, run) = cases
         .iter()
         .find(|(name, _)| *name == named)
-        .unwrap_or_else(|| panic!("no case {named}"));
-    // This thread alone, so that none waits for another in a loop that is counted.
+        .unwrap_or_else(|| panic!("there is no case `{named}`"));
+    // Only this thread, because threads that wait for each other would be counted.
     rayon::ThreadPoolBuilder::new()
         .num_threads(1)
         .use_current_thread()

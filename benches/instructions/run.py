@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""The kernels' instructions under callgrind against the recorded ones, case by case.
+"""Compare the kernels' instructions under callgrind with the recorded ones, case by case.
 
     python3 benches/instructions/run.py [CASE ...] [--record]
 
-Exit status 1 where a count is more than 10% above its record, or a case or a record lacks the other.
-`--record` writes the counts to counts.csv instead: after a change that is meant, or a new compiler. Counts,
-unlike times, are the same on a busy machine. They are of the AVX2 path, for callgrind's processor has no
-AVX-512, whatever the machine's has; on one without AVX2 nothing is counted. It needs valgrind and Rust.
+The exit status is 1 if a count is more than 10% above its record, if a case has no record, or if a record has
+no case. `--record` writes the counts to counts.csv instead, after an intended change or with a new compiler.
+Counts, unlike times, are the same on a busy machine. They are those of the AVX2 path, because callgrind's
+processor has no AVX-512 even if the machine's has. On a machine without AVX2 nothing is counted. The script
+needs valgrind and Rust.
 """
 import argparse
 import concurrent.futures
@@ -24,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RECORDS = HERE / "counts.csv"
 BOUND = 1.10
-# Below this the record would let a slower kernel pass.
+# Below this ratio the record is so high that a slower kernel would pass.
 STALE = 0.90
 
 
@@ -43,7 +44,7 @@ def binary():
 
 
 def count(executable, case):
-    """The instructions between the start and the end of the bench's function `counted`."""
+    """Return the instructions between the start and the end of the bench's function `counted`."""
     with tempfile.TemporaryDirectory() as directory:
         out = pathlib.Path(directory) / "callgrind"
         command = [
@@ -54,10 +55,10 @@ def count(executable, case):
         if run.returncode != 0:
             raise SystemExit(f"{case} failed under valgrind with status {run.returncode}:\n{run.stderr}")
         if run.stdout.strip() != "avx2 true fma true avx512f false":
-            raise SystemExit(f"{case}: not the processor that was recorded on, but {run.stdout.strip()}")
+            raise SystemExit(f"{case}: expected the processor of the records, got {run.stdout.strip()}")
         total = re.search(r"^totals: (\d+)$", out.read_text(), re.MULTILINE)
     if total is None or int(total[1]) == 0:
-        raise SystemExit(f"{case}: callgrind met no function `instructions::counted`")
+        raise SystemExit(f"{case}: callgrind found no function `instructions::counted`")
     return int(total[1])
 
 
@@ -66,7 +67,7 @@ def version(*command):
 
 
 def read_records():
-    """The tools that counted, and the counts by case."""
+    """Return the tools that counted, and the counts by case."""
     if not RECORDS.exists():
         return "", {}
     tools, *lines = RECORDS.read_text().splitlines()
@@ -79,7 +80,7 @@ def main():
     arguments.add_argument("--record", action="store_true")
     arguments = arguments.parse_args()
     if platform.machine() != "x86_64" or not has_avx2():
-        print("skipped: this machine has no AVX2, and callgrind's processor has what the machine's has")
+        print("skipped: this machine has no AVX2, so callgrind's processor has none either")
         return
     executable = binary()
     every = subprocess.run([executable], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
@@ -114,11 +115,11 @@ def main():
             writer.writerows((case, instructions) for case, instructions in kept.items() if instructions)
         return
     if stale:
-        print(f"fewer than {STALE:.2f} of the record, to be recorded anew (--record): {', '.join(stale)}")
+        print(f"below {STALE:.2f} of the record, please record again (--record): {', '.join(stale)}")
     if gone:
-        print(f"recorded, but no case any more: {', '.join(gone)}")
+        print(f"recorded, but no longer a case: {', '.join(gone)}")
     if failed:
-        print(f"above {BOUND:.2f} of the record, or without one: {', '.join(failed)}")
+        print(f"above {BOUND:.2f} of the record, or without a record: {', '.join(failed)}")
     if (failed or gone) and tools != recorded_by:
         print(f"counted by {tools}; recorded by {recorded_by}")
     if failed or gone:

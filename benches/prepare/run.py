@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Preparing synthetic Criteo rows against pandas and polars doing the same encoding, turn by turn.
+"""Compare `fibinet prepare` on synthetic Criteo rows with the same encoding in pandas and polars.
 
     python3 benches/prepare/run.py [--rows 1000000] [--vocabulary 1000000] [--rounds 3] [--venv DIR]
     python3 benches/prepare/run.py --growth [--rows 1000000] [--vocabulary 1000000] [--rounds 3]
 
-Each program reads the same tab-separated file, cuts its rows 80/10/10, counts tokens on the training
-rows alone, gives an id to each met ten times, turns integers into log2 tokens, and writes encoded Parquet;
-each is a process of its own, with one thread a CPU that this process may run on. Figures are medians over
-the rounds: wall seconds, rows and megabytes a second, peak memory. The peers need pandas, polars and
-pyarrow, which go into a virtual environment of their own.
+Each program reads the same tab-separated file, splits its rows 80/10/10, counts tokens on the training rows
+only, gives an id to every token seen at least ten times, turns integers into log2 tokens, and writes encoded
+Parquet. Programs take turns, each in its own process with one thread per CPU that this process may run on.
+Figures are medians over the rounds: wall seconds, rows and megabytes per second, and peak memory. The peers
+need pandas, polars and pyarrow, which are installed into a virtual environment of their own.
 
-With --growth there are no peers: fibinet prepares the rows and four times as many of the same vocabulary.
+With --growth there are no peers: fibinet prepares the rows, and four times as many rows of the same vocabulary.
 """
 import argparse
 import os
@@ -30,7 +30,7 @@ CATEGORIES = [f"C{i}" for i in range(1, 27)]
 COLUMNS = ["label", *NUMBERS, *CATEGORIES]
 MIN_COUNT, FIRST, UNKNOWN, MISSING = 10, 3, 1, 2
 THREADS = len(os.sched_getaffinity(0))
-# Of fibinet, of polars, and of Arrow under pandas.
+# The thread counts of fibinet, of polars, and of Arrow under pandas.
 POOLS = ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"]
 
 
@@ -45,7 +45,7 @@ def by_pandas(source, target):
     for name in NUMBERS:
         value = rows[name]
         with np.errstate(all="ignore"):
-            # Small values are tokens of their own, apart from the logarithms.
+            # Small values are tokens of their own, distinct from those of the logarithms.
             rows[name] = np.where(value > 2, np.floor(np.log(value) ** 2), np.floor(value) - 1e6)
     for name in NUMBERS + CATEGORIES:
         counts = rows.loc[train, name].value_counts()
@@ -87,7 +87,7 @@ def by_polars(source, target):
 
 
 def measure(command, directory):
-    """Wall seconds and peak MiB of a command."""
+    """Return the wall seconds and the peak MiB of a command."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -116,7 +116,7 @@ def peer_python(directory):
 
 
 def synthesize(fibinet, rows, vocabulary, directory):
-    """A file of rows in a directory, with its run file."""
+    """Write a file of rows into a directory, with its run file."""
     source = directory / "train.txt"
     sizes = ["--rows", str(rows), "--vocabulary", str(vocabulary)]
     subprocess.run([fibinet, "synth", *sizes, "-o", source], check=True)
@@ -125,7 +125,7 @@ def synthesize(fibinet, rows, vocabulary, directory):
 
 
 def prepare(fibinet, directory, *settings):
-    """What it takes to prepare a directory's file, when nothing is cached."""
+    """Return the wall seconds and the peak MiB of preparing a directory's file when nothing is cached."""
     shutil.rmtree(directory / "cache", ignore_errors=True)
     return measure([fibinet, "prepare", "fibinet.toml", "--cache", "cache", *settings], directory)
 
@@ -185,8 +185,8 @@ def main():
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--venv", type=pathlib.Path, default=ROOT / "target" / "prepare_peers")
     arguments.add_argument("--growth", action="store_true", help="peak memory by rows, without peers")
-    arguments.add_argument("--shuffle-rows", type=int, help="with --growth: data.shuffle_rows, the fewer the more files")
-    arguments.add_argument("--most-mib", type=int, help="with --growth: fail above so much memory")
+    arguments.add_argument("--shuffle-rows", type=int, help="with --growth: data.shuffle_rows; fewer rows make more files")
+    arguments.add_argument("--most-mib", type=int, help="with --growth: fail if more memory is used")
     arguments = arguments.parse_args()
     run = growth if arguments.growth else against_peers
     with tempfile.TemporaryDirectory() as directory:

@@ -1,4 +1,4 @@
-//! The floor: the DNN's matrix products, and nothing else.
+//! The matmul floor: the matrix products of the DNN, and nothing else.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +11,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::Shape;
 use crate::criteo::{HIDDEN, median};
 
-/// The blocks of the kernel that forms the pairs and multiplies them, `PANEL_ROWS` and `TASK_COLUMNS` of
+/// The block sizes of the kernel that forms the pairs and multiplies them: `PANEL_ROWS` and `TASK_COLUMNS` in
 /// fibinet-nn's `kernels`, which are private.
 const BLOCK: [usize; 2] = [256, 384];
 
-/// Forward and both backward products of every layer.
+/// The median time of the forward product and both backward products of every layer.
 pub fn floor(shape: &Shape, device: &Device) -> Duration {
     let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, device);
     let layers: Vec<_> = shape
@@ -42,26 +42,27 @@ pub fn floor(shape: &Shape, device: &Device) -> Duration {
     })
 }
 
-/// The products of the first layer's kernel, of numbers that lie ready: block by block as the kernel's, a
-/// block by one thread, but each block's written to an array of its own, not added up.
+/// The matrix products of the first layer's kernel, on pairs that are already there. As in the kernel they are
+/// computed block by block, each block by one thread. But each product is written to its own array instead of
+/// being added up.
 pub struct FirstLayer {
-    /// `[width, H]` each
+    /// One weight block per task, each `[width, H]`.
     weights: Vec<Tensor<2>>,
     panels: Vec<Panel>,
-    /// Of one thread each, or a product would be shared.
+    /// Pools of one thread each, so that no product is shared between threads.
     pools: Vec<ThreadPool>,
 }
 
-/// What the products of some rows read.
+/// The inputs of the products over some batch rows.
 struct Panel {
     /// `[rows, width]`
     pairs: Tensor<2>,
     /// `[rows, H]`
     gradient: Tensor<2>,
     /// `[width, rows]`
-    turned_pairs: Tensor<2>,
+    transposed_pairs: Tensor<2>,
     /// `[H, rows]`
-    turned_gradient: Tensor<2>,
+    transposed_gradient: Tensor<2>,
 }
 
 impl FirstLayer {
@@ -76,8 +77,8 @@ impl FirstLayer {
             .map(|rows| Panel {
                 pairs: random([rows, width]),
                 gradient: random([rows, hidden]),
-                turned_pairs: random([width, rows]),
-                turned_gradient: random([hidden, rows]),
+                transposed_pairs: random([width, rows]),
+                transposed_gradient: random([hidden, rows]),
             });
         let pool = || ThreadPoolBuilder::new().num_threads(1).build();
         Self {
@@ -89,7 +90,7 @@ impl FirstLayer {
         }
     }
 
-    /// The time forward and backward.
+    /// The times of the forward and of the backward products.
     pub fn run(&self) -> [Duration; 2] {
         let product = |a: &Tensor<2>, b: &Tensor<2>| drop(black_box(a.clone().matmul(b.clone())));
         let start = Instant::now();
@@ -102,14 +103,14 @@ impl FirstLayer {
         let forward = start.elapsed();
         self.share(&self.weights, |weight| {
             for panel in &self.panels {
-                product(&panel.turned_pairs, &panel.gradient);
-                product(weight, &panel.turned_gradient);
+                product(&panel.transposed_pairs, &panel.gradient);
+                product(weight, &panel.transposed_gradient);
             }
         });
         [forward, start.elapsed() - forward]
     }
 
-    /// Runs each part on the next free thread.
+    /// Runs every part once, each on the next free thread.
     fn share<T: Sync>(&self, parts: &[T], run: impl Fn(&T) + Sync) {
         let next = AtomicUsize::new(0);
         self.pools.par_iter().for_each(|pool| {

@@ -1,16 +1,16 @@
-//! Training at Criteo's shape: F = 39, 400×3, Adam; K = 10, batch 2,048 and V = 1M where nothing else is
-//! asked for.
+//! Training at Criteo's shape: F = 39, a DNN of 400×3, Adam. By default K = 10, the batch has 2,048 rows and
+//! V = 1M.
 //!
 //! ```text
-//! cargo bench --bench training [-- SHAPE]            rows/s, and the share of the matmul floor
+//! cargo bench --bench training [-- SHAPE]            rows per second, and the share of the matmul floor
 //! cargo bench --bench training -- split [SHAPE]      where the time of a step goes
-//! cargo bench --bench training -- vocabulary         a step by the vocabulary
-//! cargo bench --bench training -- unmet              a step by how long its rows were not met
+//! cargo bench --bench training -- vocabulary         the time of a step by the size of the vocabulary
+//! cargo bench --bench training -- untouched          the time of a step by how long its rows were untouched
 //!
 //! SHAPE: [--steps 7] [--kind KIND] [--rows 1000000] [--batch 2048] [--dim 10]
 //! ```
 //!
-//! Figures are medians of the steps after a first one. Cases that are compared take turns.
+//! Figures are medians of all steps except the first. Cases that are compared take turns.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ mod criteo;
 mod floor;
 mod speed;
 mod split;
-mod unmet;
+mod untouched;
 mod vocabulary;
 
 use criteo::{BATCH, EMBEDDING_DIM, FIELDS, HIDDEN, batch, dnn_widths};
@@ -45,28 +45,28 @@ struct Args {
 enum Part {
     /// Where the time of a step goes
     Split(Shape),
-    /// A step by the vocabulary and the row optimizer
+    /// The time of a step by vocabulary and row optimizer
     Vocabulary(vocabulary::Args),
-    /// A step of the row optimizer by how long its rows were not met
-    Unmet,
+    /// The time of a row optimizer's step by how long its rows were untouched
+    Untouched,
 }
 
-/// What is trained, and how often.
+/// The shape of the model and the number of steps.
 #[derive(clap::Args)]
 struct Shape {
-    /// Steps that count.
+    /// Steps to measure, after a first one
     #[arg(long, default_value_t = 7, value_parser = at_least(1))]
     steps: usize,
-    /// The one kind of matrices; without it all three.
+    /// Kind of bilinear matrices; all three if not given
     #[arg(long, value_parser = PossibleValuesParser::new(KINDS.map(|(name, _)| name)))]
     kind: Option<String>,
-    /// Rows of the tables, V.
+    /// Table rows, V
     #[arg(long, default_value_t = 1_000_000, value_parser = at_least(FIELDS))]
     rows: usize,
-    /// Rows of a step, B.
+    /// Batch rows per step, B
     #[arg(long, default_value_t = BATCH, value_parser = at_least(1))]
     batch: usize,
-    /// Numbers of a field's vector, K.
+    /// Embedding dimension, K
     #[arg(long, default_value_t = EMBEDDING_DIM, value_parser = at_least(1))]
     dim: usize,
 }
@@ -77,32 +77,34 @@ const KINDS: [(&str, BilinearKind); 3] = [
     ("field_interaction", BilinearKind::FieldInteraction),
 ];
 
-/// Reads a number that is not below `least`.
+/// A parser of numbers that are at least `least`.
 fn at_least(least: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
     move |text| match text.parse() {
         Ok(number) if number >= least => Ok(number),
-        _ => Err(format!("a number of at least {least} is asked for")),
+        _ => Err(format!(
+            "expected a number of at least {least}, got `{text}`"
+        )),
     }
 }
 
 impl Shape {
     fn kinds(&self) -> impl Iterator<Item = (&'static str, BilinearKind)> {
-        let asked = |name| self.kind.as_ref().is_none_or(|kind| kind == name);
-        KINDS.into_iter().filter(move |(name, _)| asked(*name))
+        let is_chosen = |name| self.kind.as_ref().is_none_or(|kind| kind == name);
+        KINDS.into_iter().filter(move |(name, _)| is_chosen(*name))
     }
 
     fn field_rows(&self) -> usize {
         self.rows / FIELDS
     }
 
-    /// The widths before, between and after the DNN's layers.
+    /// The widths of the DNN's input, hidden layers and output.
     fn dnn_widths(&self) -> Vec<usize> {
         let mut widths = dnn_widths();
         widths[0] = 2 * num_pairs(FIELDS) * self.dim;
         widths
     }
 
-    /// A model whose gradients' global norm has this bound; 0: none.
+    /// A model in training whose global gradient norm has a bound. 0 is no bound.
     fn trainer(&self, kind: BilinearKind, max_gradient_norm: f64, device: &Device) -> Trainer {
         let head = FiBiNetConfig::new(FIELDS, self.dim)
             .with_bilinear(kind)
@@ -127,14 +129,14 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Bytes that a row of K = 10 takes with Adam's moments, by the docs of [`fibinet::train::Tables`].
+/// The bytes of a table row with K = 10 and of its Adam state, as documented at [`fibinet::train::Tables`].
 fn row_bytes(rule: RowRule) -> usize {
-    let last_met = usize::from(rule == RowRule::ExactAdam);
-    4 * (3 * (EMBEDDING_DIM + 1) + last_met)
+    let last_step = usize::from(rule == RowRule::ExactAdam);
+    4 * (3 * (EMBEDDING_DIM + 1) + last_step)
 }
 
 fn main() {
-    // Cargo's own argument says that this is a bench.
+    // Cargo adds an argument of its own.
     let args = Args::parse_from(std::env::args().filter(|arg| arg != "--bench"));
     let backend = Backend::compiled()
         .next()
@@ -145,6 +147,6 @@ fn main() {
         None => speed::run(&args.shape, &device),
         Some(Part::Split(shape)) => split::run(shape, backend, &device),
         Some(Part::Vocabulary(args)) => vocabulary::run(args, &device),
-        Some(Part::Unmet) => unmet::run(),
+        Some(Part::Untouched) => untouched::run(),
     }
 }

@@ -1,5 +1,5 @@
-//! Rows a second by bilinear kind, without a bound on the gradients' norm, and the share of the floor
-//! measured in the same run. A step's batch is drawn in its time.
+//! Training speed in rows per second by bilinear kind, without a bound on the gradient norm, and its share of
+//! the matmul floor measured in the same run. The time of a step includes drawing its batch.
 
 use std::hint::black_box;
 use std::time::Duration;

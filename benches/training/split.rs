@@ -1,20 +1,20 @@
-//! Where the time of a step goes, by [`StepTimes`], without a bound on the gradients' norm and with the
-//! one that a run has by default:
+//! Where the time of a step goes according to [`StepTimes`], without a bound on the gradient norm and with the
+//! default bound of a run:
 //!
-//! | line | what |
+//! | line | meaning |
 //! |---|---|
-//! | gather | the rows' vectors read from the tables |
-//! | pairs, forward and backward | SENET, the pairs, the linear part and the loss: what the step's passes take besides the DNN |
-//! | first layer, forward and backward | the matrix products of the DNN's first layer, which a kernel does at once with the pairs; measured alone beside each step, in the kernel's blocks ([`FirstLayer`]) |
-//! | DNN, forward and backward | its layers after the first, measured alone beside each step |
-//! | row optimizer, dense optimizer | as [`StepTimes`] has them; the norm is the latter's |
+//! | gather | reading the batch's rows from the tables |
+//! | pairs, forward and backward | SENET, the pairs, the linear terms and the loss: the passes of the step except for the DNN |
+//! | first layer, forward and backward | the matrix products of the DNN's first layer, which a kernel computes together with the pairs; measured alone beside each step, in the kernel's blocks ([`FirstLayer`]) |
+//! | DNN, forward and backward | the layers after the first, measured alone beside each step |
+//! | row optimizer, dense optimizer | as in [`StepTimes`], where the norm belongs to the dense optimizer |
 //! | matmul floor | the matrix products of the whole DNN |
-//! | data | a batch drawn from shuffled shards and its ids laid out, which in a run another thread does during the step before: no part of the step |
+//! | data | drawing a batch from shuffled shards and laying out its ids; not part of the step, because in a run another thread does it during the step before |
 //!
-//! What is measured alone is taken off the step's passes, so that the pairs' lines are differences. The
-//! first layer's products are written there, each to an array of its own, where the kernel adds them up.
-//! Each line is a median of its own: they add up to the step but for that. On a GPU they would be when work
-//! was queued, not when it was done: it is refused.
+//! What is measured alone is subtracted from the passes of the step, so the lines of the pairs are differences.
+//! The products of the first layer are written to an array each, where the kernel adds them up. Each line is
+//! the median of its own times, so the lines only nearly add up to the step. GPU backends are refused, because
+//! their times would be those at which work was queued, not those at which it was done.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -43,12 +43,12 @@ const LINES: [&str; 9] = [
     "row optimizer",
     "dense optimizer",
 ];
-/// Batches in the shards.
+/// The number of batches in the shards.
 const BATCHES: usize = 64;
 
 pub fn run(shape: &Shape, backend: Backend, device: &Device) {
     let on_cpu = matches!(backend, Backend::Flex | Backend::NdArray);
-    assert!(on_cpu, "split times the host alone, {backend} is a GPU's");
+    assert!(on_cpu, "`split` only measures CPU backends, not {backend}");
     let Shape { steps, batch, .. } = shape;
     println!("median of {steps} steps of {batch} rows, in ms");
     let (floor, data) = (floor(shape, device), data(shape));
@@ -71,10 +71,10 @@ pub fn run(shape: &Shape, backend: Backend, device: &Device) {
     }
 }
 
-/// The time of a step's lines.
+/// The time of each line in one step.
 type Lines = [Duration; LINES.len()];
 
-/// Steps of one model for each bound on the norm, turn by turn.
+/// The steps of one model per bound on the norm. The models take turns.
 fn steps_by_bound(
     shape: &Shape,
     kind: BilinearKind,
@@ -98,8 +98,8 @@ fn steps_by_bound(
     steps
 }
 
-/// A step's lines, by the times that the first layer's products and the later layers take forward and
-/// backward.
+/// The lines of a step, given the forward and backward times of the first layer's products and of the later
+/// layers.
 fn lines(step: StepTimes, first: [Duration; 2], later: [Duration; 2]) -> Lines {
     let [forward, backward] = [0, 1].map(|pass| first[pass] + later[pass]);
     [
@@ -115,7 +115,7 @@ fn lines(step: StepTimes, first: [Duration; 2], later: [Duration; 2]) -> Lines {
     ]
 }
 
-/// Of several steps.
+/// The medians over several steps.
 struct Medians {
     lines: Lines,
     step: Duration,
@@ -151,7 +151,7 @@ impl LaterLayers {
         }
     }
 
-    /// The time forward and backward.
+    /// The times of the forward and of the backward pass.
     fn run(&self) -> [Duration; 2] {
         let start = Instant::now();
         let output = self.dnn.forward(self.hidden.clone());
@@ -161,7 +161,7 @@ impl LaterLayers {
     }
 }
 
-/// The time of a batch, on one thread.
+/// The time that one thread takes to prepare a batch.
 fn data(shape: &Shape) -> Duration {
     let directory = tempfile::tempdir().expect("a directory");
     let layout = ShardLayout {

@@ -1,5 +1,6 @@
-//! A step by the vocabulary and by row optimizer, with ids of one subset of 100k rows scattered over the
-//! tables, turn by turn in one process. Ratios are to the same optimizer's step over 100k rows.
+//! The time of a step by vocabulary and row optimizer, with ids from a subset of 100k rows that is scattered
+//! over the tables. All cases take turns in one process. Ratios are to the same optimizer's step on tables of
+//! 100k rows.
 
 use std::time::Instant;
 
@@ -13,15 +14,15 @@ use crate::{at_least, milliseconds, row_bytes};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Steps that count.
+    /// Steps to measure, after a first one
     #[arg(long, default_value_t = 7, value_parser = at_least(1))]
     steps: usize,
 }
 
-/// Rows that are met.
+/// Table rows that batches touch.
 const SUBSET: usize = 100_000;
 
-/// Rows of the tables, by row optimizer, the fewest first.
+/// Table rows and row optimizer of each case, fewest rows first.
 const CASES: [(usize, RowRule); 5] = [
     (100_000, RowRule::LazyAdam),
     (100_000, RowRule::ExactAdam),
@@ -30,7 +31,8 @@ const CASES: [(usize, RowRule); 5] = [
     (30_000_000, RowRule::ExactAdam),
 ];
 
-/// Ids of a subset of each field's rows, the same in tables of any size but for where they lie.
+/// A batch with ids from a subset of each field's rows. The subset is the same in tables of any size, except for
+/// its positions.
 fn scattered_rows(step: usize, num_rows: usize) -> RowInputs {
     let mut rows = batch(step as u64, BATCH, FIELD_ROWS);
     let stride = num_rows / SUBSET;

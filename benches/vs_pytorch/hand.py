@@ -1,13 +1,13 @@
-"""FiBiNET by hand in plain PyTorch, as fast as we could write it: the peer of `run.py`.
+"""FiBiNET written by hand in plain PyTorch, as fast as we could make it: the peer that `run.py` measures.
 
-The model is FuxiCTR's: two bilinear layers (raw first, then SENET), a linear part without bias, a
-DNN whose output has one. Pairs are written straight into the DNN's input by autograd functions of its
-own, one GEMM a left field for field_interaction; no pair is gathered.
+The model is FuxiCTR's: two bilinear layers (raw first, then SENET), linear terms without a bias, and a DNN
+whose output has a bias. Custom autograd functions write the pairs straight into the DNN's input, with one GEMM
+per left field for field_interaction. No pair is gathered.
 
-    python hand.py KIND dense|sparse|floor STEPS      one line of JSON: the median step in ms
+    python hand.py KIND dense|sparse|floor STEPS      prints one line of JSON: the median step in ms
 
-`dense` is fused Adam over whole tables, `sparse` is SparseAdam (lazy); `floor` times the DNN's matrix
-products alone. Ids and labels are those of benches/training.
+`dense` is fused Adam over whole tables, and `sparse` is SparseAdam (lazy). `floor` measures the matrix products
+of the DNN alone. Ids and labels are the same as in benches/training.
 """
 import json
 import statistics
@@ -24,7 +24,7 @@ PAIRS = FIELDS * (FIELDS - 1) // 2
 
 
 def mix(seed, index):
-    """SplitMix64, as the Rust side draws."""
+    """SplitMix64, which the Rust side draws from."""
     with np.errstate(over="ignore"):
         z = np.uint64(seed) + (index + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -40,7 +40,7 @@ def batch(step):
 
 
 def mul(left, right, out):
-    """out[:, p(i, j)] = left[:, i] * right[:, j] for i < j."""
+    """Compute out[:, p(i, j)] = left[:, i] * right[:, j] for i < j."""
     start = 0
     for i in range(FIELDS - 1):
         n = FIELDS - 1 - i
@@ -61,7 +61,7 @@ def mul_backward(left, right, grad):
 
 
 class PairMul(torch.autograd.Function):
-    """Both sides' pairs, [p; q], into one buffer that is the DNN's input."""
+    """Write the pairs of both sides, [p; q], into one buffer that is the DNN's input."""
 
     @staticmethod
     def forward(ctx, p_left, p_right, q_left, q_right):
@@ -79,7 +79,7 @@ class PairMul(torch.autograd.Function):
 
 
 def bilinear(x, weight, out):
-    """out[:, p(i, j)] = (x[:, i] @ W[p]) * x[:, j], one GEMM a left field; W is [K, P * K]."""
+    """Compute out[:, p(i, j)] = (x[:, i] @ W[p]) * x[:, j] with one GEMM per left field. W is [K, P * K]."""
     batch_size = x.shape[0]
     hidden = x.new_empty(batch_size, PAIRS, DIM)
     flat = hidden.view(batch_size, PAIRS * DIM)
@@ -110,7 +110,7 @@ def bilinear_backward(x, weight, hidden, grad):
 
 
 class PairBilinear(torch.autograd.Function):
-    """Both sides' pairs of field_interaction into one buffer."""
+    """Write the field_interaction pairs of both sides into one buffer."""
 
     @staticmethod
     def forward(ctx, raw, p_weight, senet, q_weight):

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Training speed and memory against FiBiNET by hand in PyTorch (hand.py), turn by turn.
+"""Compare training speed and memory with FiBiNET written by hand in PyTorch (hand.py). Programs take turns.
 
     python3 benches/vs_pytorch/run.py [--rounds 3] [--steps 7] [--venv DIR]
 
-Every round runs each program once as a process of its own, on the same ids and as many threads, one a
-CPU that this process may run on; a figure is the median over the rounds of a process's median step.
-Each runs with the allocator as it is, and again with glibc told to keep its large buffers ("tuned");
-PyTorch with fused Adam over whole tables and with sparse gradients, of which the faster counts. It
-needs Rust, and PyTorch and NumPy, which it installs into a virtual environment of its own (several
-gigabytes).
+Every round runs each program once in its own process, on the same ids and with the same number of threads: one
+per CPU that this process may run on. A figure is the median over the rounds of the median step of a process.
+Each program runs with the default allocator, and again with glibc set to keep large buffers ("tuned"). PyTorch
+runs with fused Adam over whole tables and with sparse gradients, and the faster of the two counts. The script
+needs Rust. It installs PyTorch and NumPy into a virtual environment of its own (several gigabytes).
 """
 import argparse
 import json
@@ -31,8 +30,8 @@ ALLOCATORS = {
 
 
 def run(command, allocator):
-    """The command's standard output and its peak memory in MiB."""
-    # hand.py sets PyTorch's threads itself, as many.
+    """Return the command's standard output and its peak memory in MiB."""
+    # hand.py sets the same number of threads for PyTorch itself.
     threads = {"RAYON_NUM_THREADS": str(THREADS)}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True,

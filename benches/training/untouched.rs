@@ -1,9 +1,9 @@
-//! A step of the row optimizer by how many steps did not meet its rows: exact Adam, which makes these
-//! good, beside lazy Adam, which does not, turn by turn and without a head.
+//! The time of a row optimizer's step by how many steps have not touched its rows: exact Adam, which replays
+//! those steps, against lazy Adam, which does not. Both take turns, without a head.
 //!
-//! Sets of rows, each as many as a batch can meet and scattered over the tables, are met in turn, a set a
-//! step, and all of them again after steps that meet no row. What exact Adam does for rows last met in one
-//! of the first 200 steps, while bias corrections change fast, takes more than what it does later.
+//! Each set has as many rows as a batch can touch, scattered over the tables. Each step touches one set, in
+//! turn; then come steps that touch no row, and then all sets again. Replaying rows that were last touched in
+//! one of the first 200 steps, while bias corrections change fast, costs more than replaying later ones.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::{milliseconds, row_bytes};
 const RULES: [RowRule; 2] = [RowRule::LazyAdam, RowRule::ExactAdam];
 const SETS: usize = 9;
 const SET_ROWS: usize = BATCH * FIELDS;
-/// Of the tables' rows one is met of so many.
+/// One of this many table rows is touched.
 const STRIDE: usize = 5;
 const ROWS: usize = SETS * SET_ROWS * STRIDE;
 
@@ -25,24 +25,24 @@ pub fn run() {
     let bytes: usize = RULES.map(row_bytes).iter().sum();
     let gigabytes = (ROWS * bytes) as f64 / 1e9;
     println!("tables of {ROWS} rows and their moments take {gigabytes:.1} GB");
-    println!("median of {SETS} steps that meet {SET_ROWS} rows each, in ms");
+    println!("median of {SETS} steps that touch {SET_ROWS} rows each, in ms");
     println!(
         "{:>14} {:>8} {:>8} {:>8} {:>6}",
-        "met in step", "missed", "lazy", "exact", "ratio"
+        "touched in", "missed", "lazy", "exact", "ratio"
     );
     let mut turns = Turns::new();
-    turns.meet_sets();
+    turns.touch_sets();
     for missed in [10, 100, 256, 10, 100, 1000, 10_000] {
-        let met = turns.steps + 1 - SETS;
+        let touched = turns.steps + 1 - SETS;
         let [lazy, exact] = turns.after(missed).map(milliseconds);
         println!(
-            "{met:>14} {missed:>8} {lazy:>8.2} {exact:>8.2} {:>6.2}",
+            "{touched:>14} {missed:>8} {lazy:>8.2} {exact:>8.2} {:>6.2}",
             exact / lazy
         );
     }
 }
 
-/// Both optimizers in the same steps.
+/// Both optimizers, which take the same steps in turn.
 struct Turns {
     optimizers: [(Tables, RowOptimizer); 2],
     sets: Vec<RowGradients>,
@@ -65,7 +65,7 @@ impl Turns {
         }
     }
 
-    /// A step on a set, or on no row.
+    /// One step of each optimizer on a set, or on no row.
     fn step(&mut self, set: Option<usize>) -> [Duration; 2] {
         self.steps += 1;
         let none = RowGradients::default();
@@ -77,15 +77,15 @@ impl Turns {
         })
     }
 
-    /// Steps that meet no row.
+    /// Takes steps that touch no row.
     fn pause(&mut self, steps: usize) {
         for _ in 0..steps {
             self.step(None);
         }
     }
 
-    /// A step on each set, and the medians.
-    fn meet_sets(&mut self) -> [Duration; 2] {
+    /// One step on each set. Returns the median time of each optimizer.
+    fn touch_sets(&mut self) -> [Duration; 2] {
         let steps: Vec<_> = (0..SETS).map(|set| self.step(Some(set))).collect();
         std::array::from_fn(|rule| {
             let mut times: Vec<Duration> = steps.iter().map(|step| step[rule]).collect();
@@ -93,14 +93,14 @@ impl Turns {
         })
     }
 
-    /// Meets the sets again, each after as many steps without it.
+    /// Touches the sets again, each after `missed` steps that did not.
     fn after(&mut self, missed: usize) -> [Duration; 2] {
         self.pause(missed - (SETS - 1));
-        self.meet_sets()
+        self.touch_sets()
     }
 }
 
-/// Gradients of a set's rows, of 1e-4 to 1e-3 in size.
+/// Gradients of a set's rows, between 1e-4 and 1.1e-3.
 fn set(set: usize) -> RowGradients {
     let numbers = |len: usize| {
         let draw = |i: usize| fibinet::data::mix_seed(set as u64, i as u64) % 1000;
