@@ -16,14 +16,17 @@ use super::output::note;
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// Tells a person what went wrong, and gives the process's exit code.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+/// Tells a person what went wrong, and gives the process's exit code. `skip_rows` is the flag that makes
+/// the subcommand skip malformed rows.
+pub(crate) fn report(error: &anyhow::Error, skip_rows: Option<&str>) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
     note(&format!("error: {}", message(error)));
-    if let Some(hint) = hint(error) {
-        note(&format!("hint: {hint}"));
+    if let Some(flag) = skip_rows.filter(|_| is_bad_row(error)) {
+        note(&format!(
+            "hint: `{flag}` drops malformed rows and counts them"
+        ));
     }
     ExitCode::from(if is_usage(error) { 2 } else { 1 })
 }
@@ -86,10 +89,8 @@ fn message(error: &anyhow::Error) -> String {
     message
 }
 
-/// The flag that helps. Libraries do not know flags.
-fn hint(error: &anyhow::Error) -> Option<&'static str> {
+/// Whether the error is a malformed row, which could be skipped.
+fn is_bad_row(error: &anyhow::Error) -> bool {
     let data = error.chain().find_map(data_error);
-    data.filter(|data| data.is_bad_row()).map(|_| {
-        "`--on-bad-row skip`, or `on_bad_row = \"skip\"` under [data], drops malformed rows and counts them"
-    })
+    data.is_some_and(DataError::is_bad_row)
 }

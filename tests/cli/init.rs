@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::small::{refused, small_directory};
-use super::{entries, fail, scratch};
+use super::{entries, fail, fibinet, scratch};
 
 /// `init` on the small log with these arguments must be refused.
 #[track_caller]
@@ -45,4 +45,16 @@ fn a_run_file_that_exists_is_kept() {
     let init = ["init", "good.csv", "--label", "click", "-o", "run.toml"];
     fail(at, &init, 2, "--force");
     assert_eq!(fs::read(at.join("run.toml")).expect("a run file"), before);
+}
+
+#[test]
+fn a_malformed_row_comes_without_a_hint_of_flags_that_init_lacks() {
+    let directory = scratch();
+    let at = directory.path();
+    fs::write(at.join("wide.csv"), "click,age\n1,30\n0,31,2\n").expect("written");
+    let init = ["init", "wide.csv", "--label", "click"];
+    fail(at, &init, 1, "wide.csv:3: 3 columns, expected 2");
+    let output = fibinet(at, &init);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("hint"), "{stderr}");
 }

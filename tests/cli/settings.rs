@@ -2,10 +2,11 @@
 //! name where there is one.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::small::{TRAIN, refused, small_config, small_directory};
-use super::{entries, fail, scratch, succeed};
+use super::{entries, fail, fibinet, scratch, succeed};
 
 /// A run with these `--set` pairs or flags must be refused, as a wrong setting.
 #[track_caller]
@@ -153,4 +154,45 @@ fn help_lists_what_to_do_with_malformed_rows() {
 #[test]
 fn help_lists_the_schemas() {
     help_lists("init", &["criteo", "avazu"]);
+}
+
+/// What was wrong is said once, although each library on the way passes it on.
+#[track_caller]
+fn is_said_once(directory: &Path, args: &[&str], says: &str) {
+    let output = fibinet(directory, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr.matches(says).count(), 1, "{args:?}: {stderr}");
+}
+
+#[test]
+fn a_missing_log_is_said_once() {
+    let directory = small_directory();
+    let args = [&TRAIN[..], &["--set", "data.train=none.csv"]].concat();
+    is_said_once(directory.path(), &args, "No such file");
+}
+
+#[test]
+fn a_missing_run_file_is_said_once() {
+    let directory = scratch();
+    is_said_once(directory.path(), &TRAIN, "No such file");
+}
+
+#[test]
+fn a_wrong_setting_of_the_model_is_said_once() {
+    let directory = small_directory();
+    let args = [&TRAIN[..], &["--set", "model.embedding_dim=0"]].concat();
+    is_said_once(directory.path(), &args, "embedding_dim");
+}
+
+#[test]
+fn a_wrong_setting_of_training_is_said_once() {
+    let directory = small_directory();
+    let args = [&TRAIN[..], &["--set", "train.batch_size=0"]].concat();
+    is_said_once(directory.path(), &args, "batch_size");
+}
+
+#[test]
+fn a_missing_bundle_is_said_once() {
+    let directory = scratch();
+    is_said_once(directory.path(), &["inspect", "none"], "none");
 }

@@ -48,6 +48,17 @@ enum Command {
 }
 
 impl Cli {
+    /// The flag that makes the subcommand skip malformed rows; `None` if it reads no rows or has none.
+    pub(crate) fn skip_rows_flag(&self) -> Option<&'static str> {
+        match self.command {
+            Command::Train(_) | Command::Evaluate(_) | Command::Predict(_) => {
+                Some("--on-bad-row skip")
+            }
+            Command::Prepare(_) => Some("--set data.on_bad_row=skip"),
+            _ => None,
+        }
+    }
+
     /// Checks the arguments of the subcommand and does its work.
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
