@@ -1,16 +1,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use clap::Args;
 use fibinet::model::{Bundle, Scorer};
-use fibinet::nn::{AnyHeadConfig, CtrModelConfig, HeadConfig};
-use serde_json::{Value, json};
+use fibinet::nn::{HeadConfig, PairBytes};
+use serde_json::{Map, Value, json};
 
 use crate::cli::args::DeviceArgs;
-use crate::cli::output::print_bytes;
+use crate::cli::output::{JsonArgs, Printer, Report};
 
-/// Rows whose pairs are told in bytes: a batch.
-const ROWS: usize = 2048;
+/// Size of the batch whose pairs are shown in bytes.
+const BATCH_ROWS: usize = 2048;
 
 /// Check every byte of a bundle and show what it holds: fields, vocabularies, parameters, sizes
 ///
@@ -20,121 +21,150 @@ pub(crate) struct InspectArgs {
     /// Bundle that `fibinet train` wrote.
     #[arg(value_name = "BUNDLE")]
     run: PathBuf,
-    /// Print the result as one JSON object on stdout.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
-pub(crate) fn run(args: &InspectArgs) -> Result<()> {
-    let scorer = Scorer::new(
-        Bundle::open_verified(&args.run)?,
-        &DeviceArgs::from_environment()?,
-    )?;
-    let bundle = scorer.bundle();
-    let CtrModelConfig {
-        tables: asked,
-        head,
-    } = &bundle.model;
-    let tables = bundle.tables();
-    let (table_numbers, table_bytes) = (tables.num_params(), tables.num_bytes());
-    let table_dtype = tables.embedding.dtype();
-    let layout = bundle.encoder.layout();
-    let bytes = bytes_below(&args.run)?;
-    let pairs = head.pair_bytes(ROWS, rayon::current_num_threads());
-    if args.json {
-        let fields: Vec<_> = layout
+/// What `inspect` does, checked.
+pub(crate) struct InspectJob {
+    bundle: PathBuf,
+    device: Device,
+    printer: Printer,
+}
+
+impl InspectArgs {
+    pub(crate) fn check(self) -> Result<InspectJob> {
+        Ok(InspectJob {
+            bundle: self.run,
+            device: DeviceArgs::from_environment()?,
+            printer: self.json.printer(),
+        })
+    }
+}
+
+impl InspectJob {
+    pub(crate) fn run(self) -> Result<()> {
+        let scorer = Scorer::new(Bundle::open_verified(&self.bundle)?, &self.device)?;
+        let bytes = bytes_below(&self.bundle)?;
+        self.printer.print(&Inspection { scorer, bytes })
+    }
+}
+
+struct Inspection {
+    scorer: Scorer,
+    /// Bytes of the bundle on disk.
+    bytes: u64,
+}
+
+impl Inspection {
+    fn pair_bytes(&self) -> Option<PairBytes> {
+        let head = &self.scorer.bundle().model.head;
+        head.pair_bytes(BATCH_ROWS, rayon::current_num_threads())
+    }
+
+    /// The settings of the tables and of the head side by side, as the run file has them.
+    fn settings(&self) -> serde_json::Result<Map<String, Value>> {
+        let model = &self.scorer.bundle().model;
+        let mut settings = Map::new();
+        for half in [
+            serde_json::to_value(&model.tables)?,
+            serde_json::to_value(&model.head)?,
+        ] {
+            if let Value::Object(half) = half {
+                settings.extend(half);
+            }
+        }
+        Ok(settings)
+    }
+
+    /// The lines below the fields: what is shown, and its value.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let bundle = self.scorer.bundle();
+        let (model, tables) = (&bundle.model, bundle.tables());
+        let mut facts = vec![("model", model.head.name().to_owned())];
+        if model.tables.embedding_dim > 0 {
+            let dimension = model.tables.embedding_dim.to_string();
+            facts.push(("embedding dimension", dimension));
+        }
+        facts.extend(model.head.describe());
+        facts.push(("parameters", self.scorer.num_params().to_string()));
+        let table_bytes = mebibytes(tables.num_bytes() as f64);
+        facts.push((
+            "parameters in tables",
+            format!(
+                "{} ({}, {table_bytes}, mapped)",
+                tables.num_params(),
+                tables.embedding.dtype(),
+            ),
+        ));
+        let pairs = self.pair_bytes().as_ref().map(pairs_text);
+        facts.extend(pairs.map(|pairs| ("pairs of 2,048 rows", pairs)));
+        let output = &bundle.output;
+        let logits = format!("{:.4} z {:+.4}", output.scale, output.shift);
+        facts.push(("calibrated logits", logits));
+        facts.push(("on disk", mebibytes(self.bytes as f64)));
+        facts
+    }
+}
+
+impl Report for Inspection {
+    fn text(&self) -> String {
+        let mut lines = vec![format!("{:<32} {:>12}", "field", "ids")];
+        for field in self.scorer.encoder().layout() {
+            let ids = field.shape.num_ids();
+            let ids = ids.map_or("a number".to_owned(), |ids| ids.to_string());
+            lines.push(format!("{:<32} {ids:>12}", field.name));
+        }
+        lines.push(String::new());
+        let facts = self.facts().into_iter();
+        lines.extend(facts.map(|(name, value)| format!("{name:<24} {value}")));
+        lines.join("\n")
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        let bundle = self.scorer.bundle();
+        let tables = bundle.tables();
+        let (parameters, table_parameters) = (self.scorer.num_params(), tables.num_params());
+        let layout = self.scorer.encoder().layout();
+        let fields = layout
             .iter()
-            .map(|field| json!({ "name": field.name, "ids": field.shape.num_ids() }))
-            .collect();
-        return print(
-            &json!({
-                "fields": fields,
-                "num_parameters": scorer.num_params(),
-                "table_parameters": table_numbers,
-                "head_parameters": scorer.num_params() - table_numbers,
-                "table_bytes": table_bytes,
-                "table_dtype": table_dtype,
-                "pair_bytes": pairs.map(|pairs| json!({
-                    "rows": ROWS,
-                    "array": pairs.array,
-                    "scoring_at_once": pairs.fused.map(|[scoring, _]| scoring),
-                    "training_at_once": pairs.fused.map(|[_, training]| training),
-                })),
-                "bytes": bytes,
-                "output": bundle.output,
-                "negative_rate": bundle.negative_rate,
-                "model": settings(&bundle.model)?,
-            })
-            .to_string(),
-        );
+            .map(|field| json!({ "name": field.name, "ids": field.shape.num_ids() }));
+        let report = json!({
+            "fields": fields.collect::<Vec<_>>(),
+            "num_parameters": parameters,
+            "table_parameters": table_parameters,
+            "head_parameters": parameters - table_parameters,
+            "table_bytes": tables.num_bytes(),
+            "table_dtype": tables.embedding.dtype(),
+            "pair_bytes": self.pair_bytes().map(|pairs| json!({
+                "rows": BATCH_ROWS,
+                "array": pairs.array,
+                "scoring_at_once": pairs.fused.map(|[scoring, _]| scoring),
+                "training_at_once": pairs.fused.map(|[_, training]| training),
+            })),
+            "bytes": self.bytes,
+            "output": bundle.output,
+            "negative_rate": bundle.negative_rate,
+            "model": self.settings()?,
+        });
+        Ok(report.to_string())
     }
-    let mut lines = vec![format!("{:<32} {:>12}", "field", "ids")];
-    for field in &layout {
-        let ids = field
-            .shape
-            .num_ids()
-            .map_or("a number".to_owned(), |ids| ids.to_string());
-        lines.push(format!("{:<32} {ids:>12}", field.name));
-    }
-    lines.push(String::new());
-    let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
-    let pairs = pairs.map(|pairs| match pairs.fused {
+}
+
+fn pairs_text(pairs: &PairBytes) -> String {
+    let array = mebibytes(pairs.array as f64);
+    match pairs.fused {
         Some([scoring, training]) => format!(
-            "{} as an array; at most {} at once on flex, {} in training",
-            mebibytes(pairs.array as f64),
+            "{array} as an array; at most {} at once on flex, {} in training",
             mebibytes(scoring as f64),
             mebibytes(training as f64)
         ),
-        None => format!(
-            "{}, in training as much for their gradient",
-            mebibytes(pairs.array as f64)
-        ),
-    });
-    let mut facts = vec![("model", head.name().to_owned())];
-    if asked.embedding_dim > 0 {
-        facts.push(("embedding dimension", asked.embedding_dim.to_string()));
+        None => format!("{array}, and in training as much for their gradient"),
     }
-    facts.extend(head.describe());
-    facts.extend([
-        ("parameters", scorer.num_params().to_string()),
-        (
-            "of them in tables",
-            format!(
-                "{table_numbers} ({table_dtype}, {}, mapped)",
-                mebibytes(table_bytes as f64)
-            ),
-        ),
-    ]);
-    facts.extend(pairs.map(|pairs| ("pairs of 2,048 rows", pairs)));
-    facts.extend([
-        (
-            "logits",
-            format!("{:.4} z {:+.4}", bundle.output.scale, bundle.output.shift),
-        ),
-        ("on disk", mebibytes(bytes as f64)),
-    ]);
-    for (name, value) in facts {
-        lines.push(format!("{name:<24} {value}"));
-    }
-    print(&lines.join("\n"))
 }
 
-fn print(text: &str) -> Result<()> {
-    print_bytes(format!("{text}\n").as_bytes())
-}
-
-/// The settings of the tables and of the head side by side, as the run file has them.
-fn settings(model: &CtrModelConfig<AnyHeadConfig>) -> Result<serde_json::Map<String, Value>> {
-    let mut settings = serde_json::Map::new();
-    for half in [
-        serde_json::to_value(&model.tables)?,
-        serde_json::to_value(&model.head)?,
-    ] {
-        if let Value::Object(half) = half {
-            settings.extend(half);
-        }
-    }
-    Ok(settings)
+fn mebibytes(bytes: f64) -> String {
+    format!("{:.1} MiB", bytes / f64::from(1 << 20))
 }
 
 fn bytes_below(directory: &Path) -> Result<u64> {
@@ -142,9 +172,10 @@ fn bytes_below(directory: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in directory.read_dir().with_context(context)? {
         let entry = entry.with_context(context)?;
-        bytes += match entry.file_type().with_context(context)?.is_dir() {
-            true => bytes_below(&entry.path())?,
-            false => entry.metadata().with_context(context)?.len(),
+        bytes += if entry.file_type().with_context(context)?.is_dir() {
+            bytes_below(&entry.path())?
+        } else {
+            entry.metadata().with_context(context)?.len()
         };
     }
     Ok(bytes)

@@ -67,7 +67,7 @@ impl Cli {
             Command::Train(args) => args.check()?.run(),
             Command::Evaluate(args) => args.check()?.run(),
             Command::Predict(args) => args.check()?.run(),
-            Command::Inspect(args) => inspect::run(&args),
+            Command::Inspect(args) => args.check()?.run(),
             Command::Synth(args) => args.check()?.run(),
             Command::Generate(args) => args.run(Self::command()),
         }
