@@ -4,9 +4,9 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use fibinet::data::{DataError, DataErrorKind};
+use fibinet::data::{DataError, DataErrorKind, ErrorClass};
 use fibinet::model::BundleError;
-use fibinet::nn::BackendError;
+use fibinet::nn::{BackendError, ConfigError};
 use fibinet::train::TrainError;
 
 use super::output::note;
@@ -28,7 +28,10 @@ pub(crate) fn report(error: &anyhow::Error, skip_rows: Option<&str>) -> ExitCode
             "hint: `{flag}` drops malformed rows and counts them"
         ));
     }
-    ExitCode::from(if is_usage(error) { 2 } else { 1 })
+    ExitCode::from(match class(error) {
+        ErrorClass::Usage => 2,
+        ErrorClass::Failure => 1,
+    })
 }
 
 /// Whether the reader of the output has gone away: it wants no more, and that is not a failure. Only
@@ -66,14 +69,17 @@ fn data_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DataError> {
     cause.downcast_ref()
 }
 
-fn is_usage(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.is::<UsageError>()
-            || cause.is::<BackendError>()
-            || cause.downcast_ref().is_some_and(BundleError::is_config)
-            || cause.downcast_ref().is_some_and(TrainError::is_config)
-            || cause.downcast_ref().is_some_and(DataError::is_config)
-    })
+/// Whose fault it is, which decides the exit code: that of the first cause that can tell.
+fn class(error: &anyhow::Error) -> ErrorClass {
+    let class = error.chain().find_map(|cause| {
+        if cause.is::<UsageError>() || cause.is::<BackendError>() || cause.is::<ConfigError>() {
+            return Some(ErrorClass::Usage);
+        }
+        None.or_else(|| cause.downcast_ref().map(TrainError::class))
+            .or_else(|| cause.downcast_ref().map(BundleError::class))
+            .or_else(|| cause.downcast_ref().map(DataError::class))
+    });
+    class.unwrap_or(ErrorClass::Failure)
 }
 
 /// The error and its causes, each said once: the libraries' messages hold their causes' already.

@@ -289,11 +289,6 @@ impl DataError {
             _ => ErrorClass::Failure,
         }
     }
-
-    /// Whether [`class`](Self::class) is [`ErrorClass::Usage`].
-    pub fn is_config(&self) -> bool {
-        self.class() == ErrorClass::Usage
-    }
 }
 
 impl From<DataErrorKind> for DataError {

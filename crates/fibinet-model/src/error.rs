@@ -1,7 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fibinet_data::DataError;
+use fibinet_data::{DataError, ErrorClass};
 use fibinet_nn::ConfigError;
 
 /// Why a bundle cannot be read or written.
@@ -113,15 +113,15 @@ impl BundleError {
         }
     }
 
-    /// Whether the fault is in what a person asked for rather than in a file or the machine.
-    pub fn is_config(&self) -> bool {
+    /// Whose fault it is: [`Usage`](ErrorClass::Usage) if a target or a setting is wrong.
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::Exists { .. }
             | Self::NotReplaceable { .. }
             | Self::NoName { .. }
-            | Self::Config(_) => true,
-            Self::Data(error) => error.is_config(),
-            _ => false,
+            | Self::Config(_) => ErrorClass::Usage,
+            Self::Data(error) => error.class(),
+            _ => ErrorClass::Failure,
         }
     }
 }

@@ -1,26 +1,28 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fibinet_data::{DataError, SchemaError};
+use fibinet_data::{DataError, ErrorClass, SchemaError};
 use fibinet_model::BundleError;
 use fibinet_nn::{BackendError, ConfigError};
 
 /// Why a run ended without a bundle.
+///
+/// The message is complete: it holds that of the cause, which `source` therefore does not give.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The run file is no run file.
+    /// The run file cannot be read, or is not a run file.
     #[error("{0}")]
     RunFile(String),
     /// A setting of the `[train]` section.
     #[error("train: {0}")]
-    Train(#[source] ConfigError),
+    Train(ConfigError),
     /// A setting of the `[data]` section.
     #[error(transparent)]
     Schema(#[from] SchemaError),
     /// A setting of the `[model]` section.
     #[error("model: {0}")]
-    Model(#[from] ConfigError),
+    Model(ConfigError),
     /// The device.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -31,19 +33,19 @@ pub enum TrainError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// A file of the run could not be written.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {error}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
-    /// The loss is no number any more.
+    /// The loss became NaN or infinite.
     #[error(transparent)]
     NotFinite(Box<NotFinite>),
 }
 
-/// A loss that is infinite or no number.
+/// A loss that is NaN or infinite.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the loss became {loss} {place}, at learning rate {learning_rate}; {kept}; \
@@ -57,7 +59,8 @@ pub struct NotFinite {
     pub place: String,
     /// The learning rate.
     pub learning_rate: f64,
-    /// The best weights before it: their epoch, and the bundle that has them.
+    /// The epoch of the best weights before it, and the bundle that holds them; `None` if there was no
+    /// checkpoint yet.
     pub kept: Option<(usize, PathBuf)>,
 }
 
@@ -74,20 +77,26 @@ fn kept_text(kept: &Option<(usize, PathBuf)>) -> String {
 impl TrainError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { path, source }
+        move |error| Self::Io { path, error }
     }
 
-    /// Whether the fault is in what a person asked for rather than in a file or the machine.
-    pub fn is_config(&self) -> bool {
+    /// Whose fault it is: [`Usage`](ErrorClass::Usage) if the run file or an argument is wrong.
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::RunFile(_)
             | Self::Train(_)
             | Self::Schema(_)
             | Self::Model(_)
-            | Self::Backend(_) => true,
-            Self::Bundle(error) => error.is_config(),
-            Self::Data(error) => error.is_config(),
-            _ => false,
+            | Self::Backend(_) => ErrorClass::Usage,
+            Self::Bundle(error) => error.class(),
+            Self::Data(error) => error.class(),
+            Self::Io { .. } | Self::NotFinite(_) => ErrorClass::Failure,
         }
+    }
+}
+
+impl From<ConfigError> for TrainError {
+    fn from(error: ConfigError) -> Self {
+        Self::Model(error)
     }
 }

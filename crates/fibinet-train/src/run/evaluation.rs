@@ -72,7 +72,7 @@ impl Run<'_> {
         let file = File::create(&path).map_err(TrainError::io(&path))?;
         serde_json::to_writer_pretty(file, &report).map_err(|error| TrainError::Io {
             path: path.clone(),
-            source: error.into(),
+            error: error.into(),
         })?;
         Ok(report)
     }

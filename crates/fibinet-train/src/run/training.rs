@@ -201,7 +201,7 @@ impl Run<'_> {
         let path = self.directory.join(HISTORY);
         let line = serde_json::to_string(report).map_err(|error| TrainError::Io {
             path: path.clone(),
-            source: error.into(),
+            error: error.into(),
         })?;
         writeln!(history, "{line}").map_err(TrainError::io(&path))
     }
