@@ -6,10 +6,12 @@
 //! | [`data`] | raw click logs to encoded batches |
 //! | [`model`] | bundles, and raw rows to probabilities |
 //! | [`train`] | from a run file to a bundle |
+//! | [`storage`] | files and directories that are never seen half written |
 
 pub use fibinet_data as data;
 pub use fibinet_model as model;
 pub use fibinet_nn as nn;
+pub use fibinet_storage as storage;
 pub use fibinet_train as train;
 
 /// The README's Rust blocks, as doctests.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use fibinet::data::{DataError, DataErrorKind, ErrorClass};
 use fibinet::model::BundleError;
 use fibinet::nn::{BackendError, ConfigError};
+use fibinet::storage::StorageError;
 use fibinet::train::TrainError;
 
 use super::output::note;
@@ -23,10 +24,8 @@ pub(crate) fn report(error: &anyhow::Error, skip_rows: Option<&str>) -> ExitCode
         return ExitCode::SUCCESS;
     }
     note(&format!("error: {}", message(error)));
-    if let Some(flag) = skip_rows.filter(|_| is_bad_row(error)) {
-        note(&format!(
-            "hint: `{flag}` drops malformed rows and counts them"
-        ));
+    if let Some(hint) = hint(error, skip_rows) {
+        note(&format!("hint: {hint}"));
     }
     ExitCode::from(match class(error) {
         ErrorClass::Usage => 2,
@@ -48,9 +47,23 @@ fn system_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     {
         return Some(error);
     }
+    if let Some(StorageError::Io { error, .. }) = storage_error(cause) {
+        return Some(error);
+    }
+    cause.downcast_ref()
+}
+
+/// The error of a file or directory that an error of the data, a bundle or a run stands for.
+fn storage_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a StorageError> {
     if let Some(error) = data_error(cause)
-        && let DataErrorKind::Io { error, .. } = error.kind()
+        && let DataErrorKind::Storage(error) = error.kind()
     {
+        return Some(error);
+    }
+    if let Some(BundleError::Storage(error)) = cause.downcast_ref() {
+        return Some(error);
+    }
+    if let Some(TrainError::Bundle(BundleError::Storage(error))) = cause.downcast_ref() {
         return Some(error);
     }
     cause.downcast_ref()
@@ -93,6 +106,21 @@ fn message(error: &anyhow::Error) -> String {
         }
     }
     message
+}
+
+/// The flag that helps, if there is one. Libraries do not know flags.
+fn hint(error: &anyhow::Error, skip_rows: Option<&str>) -> Option<String> {
+    match error.chain().find_map(storage_error) {
+        Some(StorageError::Exists { .. }) => {
+            return Some("write elsewhere, or replace it with --force".to_owned());
+        }
+        Some(StorageError::NotReplaceable { .. }) => {
+            return Some("--force only replaces bundles".to_owned());
+        }
+        _ => {}
+    }
+    let flag = skip_rows.filter(|_| is_bad_row(error))?;
+    Some(format!("`{flag}` drops malformed rows and counts them"))
 }
 
 /// Whether the error is a malformed row, which could be skipped.

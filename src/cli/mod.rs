@@ -1,7 +1,6 @@
 //! The command line: arguments are checked once into a job, the job runs, and its result is printed.
 
 mod args;
-mod aside;
 mod commands;
 mod failure;
 mod output;

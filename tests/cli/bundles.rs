@@ -15,7 +15,7 @@ fn a_bundle_that_exists_is_kept() {
     let directory = trained_directory();
     let at = directory.path();
     let before = checksums(&at.join("run"));
-    let says = "run exists; write elsewhere, or replace it with --force";
+    let says = "run exists\nhint: write elsewhere, or replace it with --force";
     fail(at, &TRAIN, 2, says);
     assert_eq!(checksums(&at.join("run")), before);
 }
@@ -36,7 +36,8 @@ fn a_directory_that_is_not_a_bundle_is_not_replaced_even_by_force() {
     fs::create_dir(at.join("photos")).expect("made");
     fs::write(at.join("photos/one"), "dear").expect("written");
     let photos = ["train", "run.toml", "--out", "photos", "--force"];
-    fail(at, &photos, 2, "photos exists and is no bundle");
+    let message = "photos exists and cannot be replaced: it has no SHA256SUMS\nhint: --force only replaces bundles";
+    fail(at, &photos, 2, message);
     assert_eq!(entries(&at.join("photos")), ["one"]);
 }
 
@@ -59,7 +60,7 @@ fn a_run_that_fails_leaves_the_bundle_that_it_was_to_replace() {
 fn a_file_is_not_a_bundle() {
     let directory = small_directory();
     let evaluate = ["evaluate", "good.csv", "--data", "good.csv"];
-    fail(directory.path(), &evaluate, 1, "is no bundle");
+    fail(directory.path(), &evaluate, 1, "is not a bundle");
 }
 
 const FILES: [&str; 6] = [

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fibinet_storage::StorageError;
 use parquet::errors::ParquetError;
 
 use crate::config::schema::SchemaError;
@@ -17,7 +18,7 @@ use crate::position::Position;
 /// use fibinet_data::{DataErrorKind, ErrorClass, guess_delimiter};
 ///
 /// let error = guess_delimiter(Path::new("missing.csv")).unwrap_err();
-/// assert!(matches!(error.kind(), DataErrorKind::Io { .. }));
+/// assert!(matches!(error.kind(), DataErrorKind::Storage(_)));
 /// assert_eq!(error.class(), ErrorClass::Failure);
 /// ```
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +38,9 @@ pub enum ErrorClass {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataErrorKind {
-    /// A file could not be opened, read or written.
-    #[error("{path}: {error}", path = .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
+    /// A file or directory could not be opened, read or written.
+    #[error(transparent)]
+    Storage(StorageError),
     /// Rows could not be kept on disk while the encoder was being fitted.
     #[error(
         "{directory}: the rows could not be kept there while the encoder was being fitted: {error}",
@@ -204,8 +200,8 @@ pub enum DataErrorKind {
 
 impl DataError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |error| DataErrorKind::Io { path, error }.into()
+        let error = StorageError::io(path);
+        move |source| error(source).into()
     }
 
     pub(crate) fn spill(directory: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -218,11 +214,7 @@ impl DataError {
         let path = path.to_owned();
         move |error| match error {
             ParquetError::External(source) => match source.downcast() {
-                Ok(error) => DataErrorKind::Io {
-                    path,
-                    error: *error,
-                }
-                .into(),
+                Ok(error) => Self::io(&path)(*error),
                 Err(source) => Self::corrupt(&path, source),
             },
             other => Self::corrupt(&path, other),
@@ -294,6 +286,12 @@ impl DataError {
 impl From<DataErrorKind> for DataError {
     fn from(kind: DataErrorKind) -> Self {
         Self(Box::new(kind))
+    }
+}
+
+impl From<StorageError> for DataError {
+    fn from(error: StorageError) -> Self {
+        DataErrorKind::Storage(error).into()
     }
 }
 

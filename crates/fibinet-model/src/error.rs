@@ -3,45 +3,18 @@ use std::path::{Path, PathBuf};
 
 use fibinet_data::{DataError, ErrorClass};
 use fibinet_nn::ConfigError;
+use fibinet_storage::StorageError;
 
 /// Why a bundle cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// A file could not be opened, read, written or moved.
-    #[error("{path}: {source}", path = .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The place is taken.
-    #[error("{path} exists; write elsewhere, or replace it with --force", path = .path.display())]
-    Exists {
-        /// The place.
-        path: PathBuf,
-    },
-    /// The place is taken by something that is not replaced even on request.
-    #[error("{path} exists and is no bundle; --force replaces bundles alone", path = .path.display())]
-    NotReplaceable {
-        /// The place.
-        path: PathBuf,
-    },
-    /// A place that no directory can be moved to, as `..`.
-    #[error("{path} is no name for a new directory", path = .path.display())]
-    NoName {
-        /// The place.
-        path: PathBuf,
-    },
-    /// Another process writes to the same place.
-    #[error("{path} is being written by another process", path = .path.display())]
-    Busy {
-        /// The place.
-        path: PathBuf,
-    },
-    /// A directory that is no bundle.
-    #[error("{path} is no bundle: {reason}", path = .path.display())]
+    /// A file or the bundle's directory, which could not be read, written or moved into place, or is
+    /// damaged.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A directory that is not a bundle.
+    #[error("{path} is not a bundle: {reason}", path = .path.display())]
     NotABundle {
         /// The directory.
         path: PathBuf,
@@ -62,14 +35,6 @@ pub enum BundleError {
         /// The newest format that this program reads.
         known: i64,
     },
-    /// A file that is not what it was when it was written.
-    #[error("{path} is damaged: {reason}", path = .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
     /// A file that could not be written.
     #[error("{path} cannot be written: {reason}", path = .path.display())]
     Write {
@@ -78,8 +43,11 @@ pub enum BundleError {
         /// What the system said.
         reason: String,
     },
-    /// A score that is no number, as of values far outside what training met.
-    #[error("the score of row {row} is no number: are its values those of training?")]
+    /// A score that is not a finite number, which values far outside those of the training rows can
+    /// give.
+    #[error(
+        "the score of row {row} is NaN or infinite: are its values like those of the training rows?"
+    )]
     NotFinite {
         /// The row, from 1.
         row: u64,
@@ -94,8 +62,8 @@ pub enum BundleError {
 
 impl BundleError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
+        let error = StorageError::io(path);
+        move |source| Self::Storage(error(source))
     }
 
     pub(crate) fn write(path: &Path) -> impl FnOnce(&dyn std::fmt::Display) -> Self {
@@ -107,19 +75,14 @@ impl BundleError {
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
-        Self::Damaged {
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::Storage(StorageError::damaged(path, reason))
     }
 
     /// Whose fault it is: [`Usage`](ErrorClass::Usage) if a target or a setting is wrong.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Exists { .. }
-            | Self::NotReplaceable { .. }
-            | Self::NoName { .. }
-            | Self::Config(_) => ErrorClass::Usage,
+            Self::Storage(error) if error.is_refused_target() => ErrorClass::Usage,
+            Self::Config(_) => ErrorClass::Usage,
             Self::Data(error) => error.class(),
             _ => ErrorClass::Failure,
         }

@@ -7,9 +7,9 @@ use clap::Args;
 use fibinet::data::{
     BuiltinSchema, FieldEncoding, FieldSpec, Guess, Known, RowFormat, guess_delimiter, guess_fields,
 };
+use fibinet::storage::AtomicFile;
 
 use crate::cli::args::{is_same_file, schema_parser};
-use crate::cli::aside::AsideFile;
 use crate::cli::failure::UsageError;
 use crate::cli::output::note;
 
@@ -133,7 +133,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     known.categorical.extend(group.cloned());
     let guess = guess_fields(&args.train, &format, &known)?;
     let text = run_file(args, &format, &guess)?;
-    let mut output = AsideFile::create(&args.output)?;
+    let mut output = AtomicFile::create(&args.output)?;
     let context = || args.output.display().to_string();
     output.write_all(text.as_bytes()).with_context(context)?;
     output.commit()?;

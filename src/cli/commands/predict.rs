@@ -5,9 +5,9 @@ use burn::tensor::Device;
 use clap::Args;
 use fibinet::data::{Label, ParquetTable, RowReader, open_rows};
 use fibinet::model::{ScoreOptions, ScoredRows, Scorer, probability};
+use fibinet::storage::AtomicFile;
 
 use crate::cli::args::{DeviceArgs, LogArgs, MalformedRows, is_same_file};
-use crate::cli::aside::AsideFile;
 use crate::cli::failure::UsageError;
 use crate::cli::output::{note, skipped_rows};
 
@@ -122,13 +122,13 @@ impl PredictJob {
 
 /// The file of scores.
 enum Scores {
-    Csv(csv::Writer<AsideFile>, PathBuf),
-    Parquet(ParquetTable<AsideFile>),
+    Csv(csv::Writer<AtomicFile>, PathBuf),
+    Parquet(ParquetTable<AtomicFile>),
 }
 
 impl Scores {
     fn create(path: &Path, carry: &[String]) -> Result<Self> {
-        let file = AsideFile::create(path)?;
+        let file = AtomicFile::create(path)?;
         if path.extension().is_some_and(|ending| ending == "parquet") {
             let table = ParquetTable::create(file, path, carry, PROBABILITY)?;
             return Ok(Self::Parquet(table));
@@ -163,12 +163,13 @@ impl Scores {
 
     fn commit(self) -> Result<()> {
         match self {
-            Self::Parquet(table) => table.finish()?.commit(),
+            Self::Parquet(table) => table.finish()?.commit()?,
             Self::Csv(writer, path) => writer
                 .into_inner()
                 .map_err(csv::IntoInnerError::into_error)
                 .with_context(|| path.display().to_string())?
-                .commit(),
+                .commit()?,
         }
+        Ok(())
     }
 }

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use fibinet::data::SyntheticConfig;
+use fibinet::storage::AtomicFile;
 
-use crate::cli::aside::AsideFile;
 use crate::cli::failure::UsageError;
 use crate::cli::output::{JsonArgs, Printer, note, print_bytes};
 
@@ -73,7 +73,7 @@ impl SynthArgs {
 impl SynthJob {
     pub(crate) fn run(self) -> Result<()> {
         let path = self.output.display();
-        let mut output = AsideFile::create(&self.output)?;
+        let mut output = AtomicFile::create(&self.output)?;
         let summary = self.config.write(&mut output, |_| ());
         let summary = summary.with_context(|| path.to_string())?;
         output.commit()?;

@@ -25,6 +25,9 @@ impl ProgressDisplay {
             Event::Preparing(Progress::Reused) => {
                 self.line("reusing the encoded rows of an earlier run");
             }
+            Event::Preparing(Progress::Waiting) => {
+                self.line("waiting for another process that prepares the same rows");
+            }
             Event::Preparing(Progress::Counting(rows)) => {
                 self.bar.set_message(format!("counting rows: {rows}"));
             }

@@ -109,5 +109,5 @@ fn fields_that_are_encoded_otherwise_are_not_gone_on_from() {
 
 #[test]
 fn a_bundle_that_is_not_there_is_named() {
-    refused("nowhere", &[], 1, "nowhere is no bundle");
+    refused("nowhere", &[], 1, "nowhere is not a bundle");
 }

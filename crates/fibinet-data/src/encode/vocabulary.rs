@@ -1,10 +1,10 @@
 use std::path::Path;
 
+use fibinet_storage::{AtomicFile, MappedFile};
 use fst::{IntoStreamer, Map, Streamer};
 
 use crate::encode::token_table::TokenTable;
 use crate::error::DataError;
-use crate::mapped::MappedFile;
 
 /// The tokens of all fields, each with its id: a finite-state map, a few bytes a token, that is
 /// used as it lies in its file.
@@ -69,7 +69,7 @@ impl Vocabulary {
     pub fn open(path: &Path) -> Result<Self, DataError> {
         // SAFETY: a bundle's files are renamed into place and never written to.
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
-        let file = unsafe { MappedFile::open(path) }.map_err(DataError::io(path))?;
+        let file = unsafe { MappedFile::open(path) }?;
         let map = Map::new(Storage::File(file)).map_err(|error| DataError::corrupt(path, error))?;
         Ok(Self { map, tables: None })
     }
@@ -80,7 +80,7 @@ impl Vocabulary {
     ///
     /// Where the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), DataError> {
-        std::fs::write(path, self.map.as_fst().as_bytes()).map_err(DataError::io(path))
+        Ok(AtomicFile::write(path, self.map.as_fst().as_bytes())?)
     }
 
     /// The id of a field's token; `key` is scratch space.

@@ -829,7 +829,7 @@ mod tests {
             assert!(
                 matches!(
                     error.as_ref().map(DataError::kind),
-                    Some(DataErrorKind::Io { .. })
+                    Some(DataErrorKind::Storage(_))
                 ),
                 "{error:?}"
             );

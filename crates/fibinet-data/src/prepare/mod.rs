@@ -1,4 +1,13 @@
 //! From raw files to an encoder and shards.
 
+pub(crate) mod base;
+pub(crate) mod cache;
+pub(crate) mod fit;
+pub(crate) mod prepared;
 pub(crate) mod run;
+pub(crate) mod scan;
+pub(crate) mod skipped;
 pub(crate) mod split;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod write;

@@ -6,10 +6,10 @@ use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
 use fibinet_data::Encoder;
 use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig};
+use fibinet_storage::checksums;
 
 use crate::bundle::logit_map::LogitMap;
 use crate::bundle::manifest::{FORMAT, Manifest};
-use crate::bundle::staging::{CHECKSUMS, verify};
 use crate::error::BundleError;
 use crate::inputs::plan::FieldPlan;
 use crate::tables::mapped::MappedTables;
@@ -142,7 +142,7 @@ impl Bundle {
     /// Opens a bundle whose files, but for `unread`, are as their checksums say.
     fn open_checked(path: &Path, unread: Option<&str>) -> Result<Self, BundleError> {
         check_format(path)?;
-        verify(path, unread)?;
+        checksums::verify(path, unread)?;
         Self::open_unchecked(path)
     }
 
@@ -219,7 +219,7 @@ fn check_format(path: &Path) -> Result<(), BundleError> {
         path: path.to_owned(),
         reason,
     };
-    for file in [MANIFEST, CHECKSUMS] {
+    for file in [MANIFEST, checksums::FILE_NAME] {
         if !path.join(file).is_file() {
             return Err(not_a_bundle(format!("it has no {file}")));
         }

@@ -2,8 +2,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::Device;
-use fibinet_data::MappedFile;
 use fibinet_nn::{FieldInputs, FieldSizes, TablesConfig};
+use fibinet_storage::MappedFile;
 use safetensors::SafeTensors;
 
 use crate::error::BundleError;
@@ -41,7 +41,7 @@ impl MappedTables {
     ) -> Result<Self, BundleError> {
         // SAFETY: a bundle's files are renamed into place and never written to.
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
-        let file = unsafe { MappedFile::open(path) }.map_err(BundleError::io(path))?;
+        let file = unsafe { MappedFile::open(path) }?;
         let (header, metadata) =
             SafeTensors::read_metadata(&file).map_err(|error| BundleError::damaged(path, error))?;
         let table = |name: &str, width: usize, known: &[TableDtype]| {

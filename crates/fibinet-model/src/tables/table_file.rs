@@ -1,8 +1,8 @@
 use std::fmt::Debug;
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use fibinet_storage::AtomicFile;
 use rayon::prelude::*;
 
 use crate::error::BundleError;
@@ -37,27 +37,21 @@ pub(crate) fn write_tables(
     tables: &TableView<'_>,
     finished: Option<&dyn FinishedRows>,
 ) -> Result<(), BundleError> {
-    let partial = path.with_extension("partial");
-    let written = write(&partial, tables, finished)
-        .map_err(BundleError::io(&partial))
-        .and_then(|()| fs::rename(&partial, path).map_err(BundleError::io(path)));
-    if written.is_err() {
-        // It may never have come to be; the error that is told is the first one.
-        let _ = fs::remove_file(&partial);
-    }
-    written
+    let mut file = AtomicFile::create(path)?;
+    write(&mut file, tables, finished).map_err(BundleError::io(file.path()))?;
+    // The directory syncs all its files when it is committed.
+    Ok(file.commit_unsynced()?)
 }
 
 /// Turns a copy of a stored row into the finished row.
 type Finish<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
 
 fn write(
-    path: &Path,
+    file: &mut impl Write,
     tables: &TableView<'_>,
     finished: Option<&dyn FinishedRows>,
 ) -> io::Result<()> {
     let (num_rows, dim) = (tables.sizes.num_rows(), tables.embedding_dim);
-    let mut file = File::create(path)?;
     let dtype = tables.embedding.dtype();
     file.write_all(&header(num_rows, dim, dtype, tables.linear.is_some()))?;
     let embedding = |row, vector: &mut [f32]| {
@@ -126,6 +120,7 @@ mod tests {
     use fibinet_nn::FieldSizes;
     use half::bf16;
     use safetensors::SafeTensors;
+    use std::fs;
 
     /// Embedding row r lacks r, and its linear weight -r.
     #[derive(Debug)]
@@ -226,7 +221,7 @@ mod tests {
         }
     }
 
-    /// `tables.partial` is a name of a device that is always full.
+    /// The partial file is a link to a device that is always full.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_that_cannot_be_written_is_removed() {
@@ -239,11 +234,11 @@ mod tests {
             padding: false,
         };
         let directory = tempfile::tempdir().unwrap();
-        let partial = directory.path().join("tables.partial");
+        let partial = directory.path().join(".tables.safetensors.fibinet-partial");
         std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
         let path = directory.path().join("tables.safetensors");
         let error = write_tables(&path, &view, None).unwrap_err().to_string();
-        assert!(error.contains("tables.partial: No space left"), "{error}");
+        assert!(error.contains("fibinet-partial: No space left"), "{error}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

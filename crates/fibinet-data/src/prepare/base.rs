@@ -1,0 +1,37 @@
+use crate::config::schema::DataSpec;
+use crate::encode::encoder::Encoder;
+use crate::error::{DataError, DataErrorKind};
+
+pub(crate) fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
+    let known: Vec<_> = base.fields().collect();
+    let differ = |difference| Err(DataErrorKind::OtherFields { difference }.into());
+    // What decides the meaning of cells; how they are written may change.
+    let (format, base) = (&spec.format, base.format());
+    if format.missing != base.missing {
+        let (new, old) = (&format.missing, &base.missing);
+        return differ(format!("`missing` is {new:?} where it has {old:?}"));
+    }
+    if format.positive != base.positive {
+        let (new, old) = (&format.positive, &base.positive);
+        return differ(format!("`positive` is {new:?} where it has {old:?}"));
+    }
+    for (i, field) in spec.fields.iter().enumerate() {
+        match known.get(i) {
+            Some(known) if *known == field => {}
+            Some(known) if known.name == field.name => {
+                return differ(format!("`{}` is encoded otherwise", field.name));
+            }
+            Some(known) => {
+                return differ(format!(
+                    "`{}` stands where it has `{}`",
+                    field.name, known.name
+                ));
+            }
+            None => return differ(format!("it has no `{}`", field.name)),
+        }
+    }
+    match known.get(spec.fields.len()) {
+        Some(known) => differ(format!("`{}` is missing", known.name)),
+        None => Ok(()),
+    }
+}
