@@ -40,7 +40,7 @@ pub use position::{Location, Position};
 pub use prepare::cache::{prepare_cached, source_bytes};
 pub use prepare::prepared::Prepared;
 pub use prepare::run::{Progress, prepare};
-pub use prepare::skipped::LeftOut;
+pub use prepare::skipped::SkippedRows;
 pub use prepare::split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};
 pub use shards::batch::{Batch, IdLists};
 pub use shards::layout::{FieldLayout, FieldShape, Pooling, ShardLayout};

@@ -1,18 +1,18 @@
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, DataErrorKind, LeftOut, RowEncoder, RowReader};
+use fibinet_data::{Batch, DataError, DataErrorKind, RowEncoder, RowReader, SkippedRows};
 
 use crate::scorer::ScoreOptions;
 
 /// Rows scored at once.
 const BATCH_ROWS: usize = 4096;
 
-/// Raw rows, read and encoded batch by batch in the memory of the batch before.
+/// Reads and encodes raw rows batch by batch, in the buffers of the batch before.
 pub(crate) struct BatchReader<'a> {
     reader: &'a mut dyn RowReader,
     encoder: RowEncoder<'a>,
     options: &'a ScoreOptions,
     row: ByteRecord,
-    left_out: LeftOut,
+    skipped: SkippedRows,
 }
 
 impl<'a> BatchReader<'a> {
@@ -26,12 +26,12 @@ impl<'a> BatchReader<'a> {
             encoder,
             options,
             row: ByteRecord::new(),
-            left_out: LeftOut::default(),
+            skipped: SkippedRows::default(),
         }
     }
 
-    /// Puts the next rows, and the cells that go with their scores, in the place of those there; false
-    /// where the reader has no more.
+    /// Replaces the batch by the next rows, and `carried` by the cells that go with their scores. Returns
+    /// `false` once the reader has no more rows.
     pub fn read(
         &mut self,
         batch: &mut Batch,
@@ -54,27 +54,27 @@ impl<'a> BatchReader<'a> {
             };
             match encoded {
                 Ok(()) => self.carry(at, carried),
-                Err(error) => self.left_out.skip(self.options.on_bad_row, error)?,
+                Err(error) => self.skipped.skip(self.options.on_bad_row, error)?,
             }
         }
         carried.truncate(batch.num_rows);
         Ok(more)
     }
 
-    /// What was left out; an error where that is every row, `num_scored` being none.
-    pub fn finish(mut self, num_scored: u64) -> Result<LeftOut, DataError> {
-        let first = &mut self.left_out.first_bad_row;
+    /// The skipped rows. An error if every row was skipped, which `num_scored` tells.
+    pub fn finish(mut self, num_scored: u64) -> Result<SkippedRows, DataError> {
+        let first = &mut self.skipped.first_bad_row;
         match first.take_if(|_| num_scored == 0) {
             Some(first) => Err(DataErrorKind::AllBad {
                 path: self.reader.position().path.to_path_buf(),
                 first,
             }
             .into()),
-            None => Ok(self.left_out),
+            None => Ok(self.skipped),
         }
     }
 
-    /// Copies the cells that go with the scores into the record of a row.
+    /// Copies the cells that go with the score of a row into its record.
     fn carry(&self, at: usize, carried: &mut Vec<ByteRecord>) {
         let columns = &self.options.carry;
         if columns.is_empty() {

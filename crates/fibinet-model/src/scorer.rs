@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, Encoder, LeftOut, OnBadRow, RowReader};
+use fibinet_data::{Batch, DataError, Encoder, OnBadRow, RowReader, SkippedRows};
 use fibinet_nn::AnyHead;
 
 use crate::batch_reader::BatchReader;
@@ -116,7 +116,7 @@ impl Scorer {
         reader: &mut dyn RowReader,
         options: &ScoreOptions,
         mut sink: impl FnMut(&ScoredRows) -> Result<(), E>,
-    ) -> Result<LeftOut, E> {
+    ) -> Result<SkippedRows, E> {
         let data = |error: DataError| E::from(BundleError::Data(error));
         let encoder = self.encoder().rows(reader, options.labels).map_err(data)?;
         let mut reader = BatchReader::new(reader, encoder, options);

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::data::{DataError, DataErrorKind, Label, LeftOut, open_rows};
+use fibinet::data::{DataError, DataErrorKind, Label, SkippedRows, open_rows};
 use fibinet::model::{Bundle, BundleError, ScoreOptions, Scorer};
 use fibinet::train::{Metrics, Predictions};
 
@@ -91,7 +91,7 @@ impl EvaluateJob {
 
 struct Evaluation {
     metrics: Metrics,
-    skipped: LeftOut,
+    skipped: SkippedRows,
 }
 
 impl Report for Evaluation {

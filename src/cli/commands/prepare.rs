@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use fibinet::data::{DataSpec, LeftOut, Progress, prepare_cached, source_bytes};
+use fibinet::data::{DataSpec, Progress, SkippedRows, prepare_cached, source_bytes};
 use fibinet::train::Event;
 use serde_json::json;
 
@@ -56,7 +56,7 @@ impl PrepareJob {
             train_rows: prepared.train.num_rows(),
             valid_rows: prepared.valid.num_rows(),
             test_rows: prepared.test.as_ref().map_or(0, |test| test.num_rows()),
-            skipped: prepared.left_out.clone(),
+            skipped: prepared.skipped.clone(),
             seconds: start.elapsed().as_secs_f64(),
             source_bytes: source_bytes(&self.data)?,
             reused,
@@ -75,7 +75,7 @@ struct Preparation {
     train_rows: usize,
     valid_rows: usize,
     test_rows: usize,
-    skipped: LeftOut,
+    skipped: SkippedRows,
     seconds: f64,
     source_bytes: u64,
     reused: bool,

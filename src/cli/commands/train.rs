@@ -96,7 +96,7 @@ impl TrainJob {
         let mut display = ProgressDisplay::new();
         let report = train(&self.config, &options, |event| display.show(event))?;
         drop(display);
-        if let Some(line) = skipped_rows(&report.left_out) {
+        if let Some(line) = skipped_rows(&report.skipped) {
             note(&line);
         }
         let out = self.out;

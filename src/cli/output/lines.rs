@@ -1,8 +1,8 @@
-use fibinet::data::LeftOut;
+use fibinet::data::SkippedRows;
 use fibinet::train::Metrics;
 
 /// The rows that were skipped, and the first malformed one; `None` if every row was used.
-pub(crate) fn skipped_rows(skipped: &LeftOut) -> Option<String> {
+pub(crate) fn skipped_rows(skipped: &SkippedRows) -> Option<String> {
     let malformed = skipped.first_bad_row.as_ref().map(|first| {
         let rows = skipped.bad_rows;
         format!("malformed rows skipped: {rows}; the first: {first}")

@@ -2,10 +2,15 @@ use crate::config::schema::DataSpec;
 use crate::encode::encoder::Encoder;
 use crate::error::{DataError, DataErrorKind};
 
+/// Checks that the spec describes the fields of an encoder that is to be continued.
+///
+/// # Errors
+///
+/// [`DataErrorKind::OtherFields`] with the first difference.
 pub(crate) fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
     let known: Vec<_> = base.fields().collect();
     let differ = |difference| Err(DataErrorKind::OtherFields { difference }.into());
-    // What decides the meaning of cells; how they are written may change.
+    // These decide what a cell means. How cells are written may change.
     let (format, base) = (&spec.format, base.format());
     if format.missing != base.missing {
         let (new, old) = (&format.missing, &base.missing);

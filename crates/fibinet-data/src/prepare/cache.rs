@@ -12,14 +12,18 @@ use crate::formats::parts;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::run::{Progress, prepare};
 
-/// Changes with whatever changes what [`prepare`] writes.
+/// Raised with every change of what [`prepare`] writes.
 const CACHE_VERSION: u32 = 3;
-/// [`prepare`] into a directory of its own under `cache`, which is used again while neither the spec
-/// nor a file (its path, length and time of change) is another. Gives that directory too.
+/// As [`prepare`], into a directory of its own under `cache`, which is returned too. It is used again
+/// as long as the spec and the files (by path, length and time of change) are the same.
+///
+/// Waits while another process or thread prepares the same, and then uses what that left. A directory
+/// that is missing or damaged is made again.
 ///
 /// # Errors
 ///
-/// As [`prepare`].
+/// As [`prepare`], and if the directory exists but cannot be read: without permission or with too many
+/// files open it may well be intact.
 pub fn prepare_cached(
     spec: &DataSpec,
     base: Option<&Encoder>,
@@ -35,7 +39,7 @@ pub fn prepare_cached(
     fs::create_dir_all(cache).map_err(DataError::io(cache))?;
     AtomicDirectory::remove_abandoned(cache)?;
     let aside = create_aside(&directory, &mut progress)?;
-    // Another process may have prepared the same until now.
+    // Another process may have finished it since.
     if let Some(prepared) = open_intact(&directory)? {
         progress(Progress::Reused);
         return Ok((prepared, directory));
@@ -50,7 +54,7 @@ pub fn prepare_cached(
     if cache_key(spec, base)? != key {
         return Err(DataErrorKind::Changed.into());
     }
-    // Its files are checked when they are opened, and can be made again.
+    // Not synced: the files are checked when they are opened, and can be made again.
     aside.commit_unsynced()?;
     let prepared = Prepared::open(&directory)?;
     Ok((prepared, directory))
@@ -87,7 +91,7 @@ fn create_aside(
     }
 }
 
-/// The files of every source.
+/// The files of all sources.
 fn source_files(spec: &DataSpec) -> Result<Vec<PathBuf>, DataError> {
     let sources = &spec.sources;
     let paths = [
@@ -102,11 +106,11 @@ fn source_files(spec: &DataSpec) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-/// The bytes of every source's files, as they lie on disk; a pipe has none.
+/// The size of all sources on disk, in bytes. A pipe has none.
 ///
 /// # Errors
 ///
-/// Where a file cannot be looked at.
+/// If a file's metadata cannot be read.
 pub fn source_bytes(spec: &DataSpec) -> Result<u64, DataError> {
     let mut bytes = 0;
     for path in &source_files(spec)? {
@@ -115,7 +119,7 @@ pub fn source_bytes(spec: &DataSpec) -> Result<u64, DataError> {
     Ok(bytes)
 }
 
-/// A name for the spec and the files as they are.
+/// A name that stands for the spec, the base and the files in their present state.
 fn cache_key(spec: &DataSpec, base: Option<&Encoder>) -> Result<String, DataError> {
     let base = base.map(Encoder::fingerprint);
     let mut text = format!("{CACHE_VERSION} {spec:?} {base:?}");

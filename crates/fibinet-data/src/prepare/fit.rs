@@ -6,9 +6,10 @@ use crate::error::{DataError, DataErrorKind};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader};
 use crate::prepare::scan::for_each_block;
-use crate::prepare::skipped::LeftOut;
+use crate::prepare::skipped::SkippedRows;
 use crate::prepare::split::{Assigner, SplitKind};
 
+/// Counts the rows of the training file, malformed ones included.
 pub(crate) fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataError> {
     let path = &spec.sources.train;
     let reader = open_rows(path, &spec.format, Label::Required)?;
@@ -21,18 +22,19 @@ pub(crate) fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u6
     Ok(count + bad.bad_rows)
 }
 
-/// A fitted encoder.
+/// A fitted encoder, and the rows that wait to be encoded with it.
 pub(crate) struct Fitted {
     pub(crate) encoder: Encoder,
     /// The rows of the training file.
     pub(crate) rows: Spill,
-    /// How many of them the encoder was fitted on.
+    /// The number of rows that the encoder was fitted on.
     pub(crate) num_train: u64,
-    pub(crate) left_out: LeftOut,
+    /// Rows of the training file that are not among `rows`.
+    pub(crate) skipped: SkippedRows,
 }
 
-/// Fits the encoder. The training file is read once: its rows wait in `spill` for the ids of their
-/// tokens.
+/// Fits the encoder. The training file is read once: its rows wait in `spill` until their tokens have
+/// ids. `count` is only used by splits that need it.
 pub(crate) fn fit(
     spec: &DataSpec,
     base: Option<&Encoder>,
@@ -45,7 +47,7 @@ pub(crate) fn fit(
     let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
     let split = assigner(spec, reader.as_ref(), count)?;
     let (mut read, mut num_train, mut of_no_split) = (0, 0, 0);
-    let left_out = for_each_block(reader, path, spec.on_bad_row, |block| {
+    let skipped = for_each_block(reader, path, spec.on_bad_row, |block| {
         let rows = 0..block.num_rows();
         let rows: Vec<_> = rows
             .filter_map(|at| Some((at, split.assign(block.row(at))?)))
@@ -62,7 +64,7 @@ pub(crate) fn fit(
     if num_train == 0 {
         return Err(DataErrorKind::EmptySplit {
             split: SplitKind::Train.name(),
-            reason: "the training file has none for it: see `data.split`",
+            reason: "the training file has no rows for it: see `data.split`",
         }
         .into());
     }
@@ -70,14 +72,14 @@ pub(crate) fn fit(
         encoder: fit.finish(base),
         rows: spill,
         num_train,
-        left_out: LeftOut {
+        skipped: SkippedRows {
             of_no_split,
-            ..left_out
+            ..skipped
         },
     })
 }
 
-/// What decides the split of the training file's rows.
+/// Decides the split of each row of the training file.
 fn assigner<'a>(
     spec: &'a DataSpec,
     reader: &dyn RowReader,

@@ -5,9 +5,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::encoder::Encoder;
-use crate::error::DataError;
-use crate::prepare::skipped::LeftOut;
+use crate::error::{DataError, DataErrorKind};
+use crate::prepare::skipped::SkippedRows;
+use crate::prepare::split::SplitKind;
 use crate::shards::reader::Shards;
+
+/// The file that is written last: a directory without it is not a prepared one.
+pub(crate) const MANIFEST: &str = "prepared.toml";
+/// The directory of the encoder.
+pub(crate) const ENCODER: &str = "encoder";
 
 /// A fitted encoder and the encoded rows of each split.
 #[derive(Debug)]
@@ -16,31 +22,29 @@ pub struct Prepared {
     pub encoder: Encoder,
     /// Rows to learn from.
     pub train: Arc<Shards>,
-    /// Rows to stop early by.
+    /// Rows that decide when training stops.
     pub valid: Arc<Shards>,
-    /// Rows to judge by, where the spec has some.
+    /// Rows to evaluate the trained model on; `None` if there are none.
     pub test: Option<Arc<Shards>>,
-    /// Rows that are in no split.
-    pub left_out: LeftOut,
+    /// Rows that are not in any split.
+    pub skipped: SkippedRows,
 }
 
-/// The file that is written last: a directory without it is no prepared one.
-pub(crate) const MANIFEST: &str = "prepared.toml";
-pub(crate) const ENCODER: &str = "encoder";
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Manifest {
+struct Manifest {
     /// The files of the three splits.
-    pub(crate) files: [Vec<String>; 3],
-    pub(crate) left_out: LeftOut,
+    files: [Vec<String>; 3],
+    #[serde(rename = "left_out")]
+    skipped: SkippedRows,
 }
 
 impl Prepared {
-    /// Opens a directory that [`prepare`] wrote.
+    /// Opens a directory that [`prepare`](crate::prepare()) wrote.
     ///
     /// # Errors
     ///
-    /// Where a file is missing or is not what it should be.
+    /// If a file is missing or is not what it should be.
     pub fn open(directory: &Path) -> Result<Self, DataError> {
         let path = directory.join(MANIFEST);
         let text = fs::read_to_string(&path).map_err(DataError::io(&path))?;
@@ -52,12 +56,64 @@ impl Prepared {
             Shards::open(files, encoder.shard_layout())
         };
         let [train, valid, test] = manifest.files;
-        Ok(Self {
-            train: Arc::new(open(train)?),
-            valid: Arc::new(open(valid)?),
-            test: Some(Arc::new(open(test)?)).filter(|shards| shards.num_rows() > 0),
-            left_out: manifest.left_out,
-            encoder,
-        })
+        let shards = [open(train)?, open(valid)?, open(test)?];
+        Ok(Self::new(encoder, shards, manifest.skipped))
     }
+
+    /// Writes the manifest, once everything else is in the directory.
+    ///
+    /// # Errors
+    ///
+    /// If the training or the validation split has no rows, or the manifest cannot be written.
+    pub(crate) fn finish(
+        directory: &Path,
+        encoder: Encoder,
+        shards: [Shards; 3],
+        skipped: SkippedRows,
+    ) -> Result<Self, DataError> {
+        check_rows(&shards)?;
+        let names = |shards: &Shards| {
+            let names = shards.files().iter().filter_map(|path| path.file_name());
+            names
+                .map(|name| name.to_string_lossy().into_owned())
+                .collect()
+        };
+        let manifest = Manifest {
+            files: shards.each_ref().map(names),
+            skipped,
+        };
+        let path = directory.join(MANIFEST);
+        let text = toml::to_string(&manifest).map_err(|error| DataError::corrupt(&path, error))?;
+        fs::write(&path, text).map_err(DataError::io(&path))?;
+        Ok(Self::new(encoder, shards, manifest.skipped))
+    }
+
+    fn new(encoder: Encoder, shards: [Shards; 3], skipped: SkippedRows) -> Self {
+        let [train, valid, test] = shards.map(Arc::new);
+        Self {
+            encoder,
+            train,
+            valid,
+            test: Some(test).filter(|shards| shards.num_rows() > 0),
+            skipped,
+        }
+    }
+}
+
+fn check_rows([train, valid, _]: &[Shards; 3]) -> Result<(), DataError> {
+    if train.num_rows() == 0 {
+        return Err(DataErrorKind::EmptySplit {
+            split: SplitKind::Train.name(),
+            reason: "all rows of the training file that belong to it are malformed",
+        }
+        .into());
+    }
+    if valid.num_rows() == 0 {
+        return Err(DataErrorKind::EmptySplit {
+            split: SplitKind::Valid.name(),
+            reason: "the training file has no rows for it: see `data.split`",
+        }
+        .into());
+    }
+    Ok(())
 }

@@ -1,18 +1,17 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::config::schema::DataSpec;
 use crate::encode::encoder::Encoder;
 use crate::encode::spill::Spill;
-use crate::error::{DataError, DataErrorKind};
+use crate::error::DataError;
 use crate::prepare::base::check_base;
 use crate::prepare::fit::{Fitted, count, fit};
-use crate::prepare::prepared::{ENCODER, MANIFEST, Manifest, Prepared};
+use crate::prepare::prepared::{ENCODER, MANIFEST, Prepared};
+use crate::prepare::skipped::SkippedRows;
 use crate::prepare::split::SplitKind;
 use crate::prepare::write::{write_file, write_fitted};
-use crate::shards::reader::Shards;
 use crate::shards::writer::ShardWriter;
 
 /// How far [`prepare`] has come.
@@ -24,43 +23,36 @@ pub enum Progress {
     Fitting(u64),
     /// Rows of all files encoded.
     Encoding(u64),
-    /// Another process prepares the same rows; they will be used when it is done.
+    /// Another process is preparing the same rows, which are used once it is done.
     Waiting,
     /// The rows were encoded before, and nothing has changed since.
     Reused,
 }
 
-/// Fits an encoder on the training rows and writes every split encoded into a directory.
+/// Fits an encoder on the training rows and writes every split, encoded, into a directory.
 ///
-/// Training rows are scattered over files by their number, so that each file is a fair sample of
-/// all of them, whatever their order. With a `base`, what that was fitted on stays
-/// as it is, buckets and scales too: its tokens keep their ids, and those that it does not have come
-/// after them.
+/// Training rows are scattered over files by their row number, so that each file is a fair sample of
+/// all of them, whatever their order. With a `base`, everything that it was fitted on stays as it is:
+/// buckets and scales, and the ids of its tokens. New tokens get the ids after those.
 ///
-/// A thread reads ahead; fields are counted, and rows encoded and written, on all threads, with the
-/// same result at any number of them. The training file is read once (twice, where the last rows make
-/// the splits): until the encoder is fitted, its rows lie in a file without a name in the directory.
-/// There a token or id takes 1 to 4 bytes, as the largest of its block needs, a number 4 and a group
-/// 8, which can be more than the file itself takes, if it is compressed above all. It stays until all
-/// its rows are encoded: the disk must have room for both.
+/// One thread reads ahead. All threads count fields and encode and write rows, with the same result
+/// at any number of threads. The training file is read once, or twice if the splits go by the rows'
+/// order. Until the encoder is fitted, its rows are kept in an unnamed file in the directory, where a
+/// token or id takes 1 to 4 bytes (as many as the largest of its block needs), a number 4 and a group
+/// 8. That can be more than the file itself, above all if it is compressed. The unnamed file lasts
+/// until all its rows are encoded, so the disk must have room for both.
 ///
 /// # Errors
 ///
-/// Where the base has other fields, a file cannot be read or written, a row is not what the spec
-/// says, or no row goes to the training or the validation split.
+/// If the base has other fields, a file cannot be read or written, a row is not what the spec says,
+/// or no row goes to the training or the validation split.
 pub fn prepare(
     spec: &DataSpec,
     base: Option<&Encoder>,
     directory: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<Prepared, DataError> {
-    // What is in the directory is prepared again only when all of it is.
-    match fs::remove_file(directory.join(MANIFEST)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(DataError::io(directory)(error));
-        }
-        _ => {}
-    }
+    remove_manifest(directory)?;
     let count = match &spec.sources.split {
         Some(split) if split.needs_count() => {
             count(spec, |rows| progress(Progress::Counting(rows)))?
@@ -72,25 +64,17 @@ pub fn prepare(
     }
     fs::create_dir_all(directory).map_err(DataError::io(directory))?;
     let spill = Spill::create(directory)?;
-    let fitted = fit(spec, base, count, spill, |rows| {
-        progress(Progress::Fitting(rows));
-    })?;
     let Fitted {
         encoder,
         rows,
         num_train,
-        mut left_out,
-    } = fitted;
+        mut skipped,
+    } = fit(spec, base, count, spill, |rows| {
+        progress(Progress::Fitting(rows));
+    })?;
     encoder.save(&directory.join(ENCODER))?;
 
-    let writer = |kind: SplitKind, num_files| {
-        ShardWriter::create(directory, kind.name(), encoder.shard_layout(), num_files)
-    };
-    let mut writers = [
-        writer(SplitKind::Train, spec.num_train_files(num_train))?,
-        writer(SplitKind::Valid, 1)?,
-        writer(SplitKind::Test, 1)?,
-    ];
+    let mut writers = shard_writers(directory, &encoder, spec.num_train_files(num_train))?;
     let mut encoded = 0;
     let mut progress = |rows| {
         encoded += rows;
@@ -101,9 +85,49 @@ pub fn prepare(
         &encoder,
         rows,
         &mut writers,
-        &mut left_out,
+        &mut skipped,
         &mut progress,
     )?;
+    write_other_files(spec, &encoder, &mut writers, &mut skipped, &mut progress)?;
+    let [train, valid, test] = writers;
+    let shards = [train.finish()?, valid.finish()?, test.finish()?];
+    Prepared::finish(directory, encoder, shards, skipped)
+}
+
+/// Makes a directory an unprepared one, until all of it is prepared again.
+fn remove_manifest(directory: &Path) -> Result<(), DataError> {
+    match fs::remove_file(directory.join(MANIFEST)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(DataError::io(directory)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A writer for each split.
+fn shard_writers(
+    directory: &Path,
+    encoder: &Encoder,
+    num_train_files: usize,
+) -> Result<[ShardWriter; 3], DataError> {
+    let writer = |kind: SplitKind, num_files| {
+        ShardWriter::create(directory, kind.name(), encoder.shard_layout(), num_files)
+    };
+    Ok([
+        writer(SplitKind::Train, num_train_files)?,
+        writer(SplitKind::Valid, 1)?,
+        writer(SplitKind::Test, 1)?,
+    ])
+}
+
+/// Encodes and writes the splits that have a file of their own.
+fn write_other_files(
+    spec: &DataSpec,
+    encoder: &Encoder,
+    writers: &mut [ShardWriter; 3],
+    skipped: &mut SkippedRows,
+    progress: &mut impl FnMut(u64),
+) -> Result<(), DataError> {
     let files = [
         (&spec.sources.valid, SplitKind::Valid),
         (&spec.sources.test, SplitKind::Test),
@@ -111,47 +135,11 @@ pub fn prepare(
     for (path, kind) in files {
         let Some(path) = path else { continue };
         let writer = &mut writers[kind as usize];
-        let bad = write_file(spec, &encoder, path, writer, &mut progress)?;
-        left_out.bad_rows += bad.bad_rows;
-        left_out.first_bad_row = left_out.first_bad_row.take().or(bad.first_bad_row);
+        let bad = write_file(spec, encoder, path, writer, progress)?;
+        skipped.bad_rows += bad.bad_rows;
+        skipped.first_bad_row = skipped.first_bad_row.take().or(bad.first_bad_row);
     }
-
-    let [train, valid, test] = writers;
-    let [train, valid, test] = [train.finish()?, valid.finish()?, test.finish()?];
-    if train.num_rows() == 0 {
-        return Err(DataErrorKind::EmptySplit {
-            split: SplitKind::Train.name(),
-            reason: "all those that the training file has for it are bad rows",
-        }
-        .into());
-    }
-    if valid.num_rows() == 0 {
-        return Err(DataErrorKind::EmptySplit {
-            split: SplitKind::Valid.name(),
-            reason: "the training file has none for it: see `data.split`",
-        }
-        .into());
-    }
-    let names = |shards: &Shards| {
-        let names = shards.files().iter().filter_map(|path| path.file_name());
-        names
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect()
-    };
-    let manifest = Manifest {
-        files: [names(&train), names(&valid), names(&test)],
-        left_out,
-    };
-    let path = directory.join(MANIFEST);
-    let text = toml::to_string(&manifest).map_err(|error| DataError::corrupt(&path, error))?;
-    fs::write(&path, text).map_err(DataError::io(&path))?;
-    Ok(Prepared {
-        encoder,
-        train: Arc::new(train),
-        valid: Arc::new(valid),
-        test: Some(Arc::new(test)).filter(|shards| shards.num_rows() > 0),
-        left_out: manifest.left_out,
-    })
+    Ok(())
 }
 
 #[cfg(test)]
@@ -239,7 +227,7 @@ mod tests {
         let (rows_of, prepared) = counts(&format!(
             "{by_column} valid_value = 'B', test_value = 'C' }}"
         ));
-        assert_eq!((rows_of, prepared.left_out.of_no_split), ([25, 25, 25], 25));
+        assert_eq!((rows_of, prepared.skipped.of_no_split), ([25, 25, 25], 25));
         let (rows_of, _) = counts(&format!("{by_column} valid = 0.4, test_value = 'C' }}"));
         assert!(
             rows_of[0] + rows_of[1] == 25 && (4..16).contains(&rows_of[1]),
@@ -270,8 +258,8 @@ mod tests {
         let skip = spec(directory, &format!("on_bad_row = 'skip'\n{split}"));
         let prepared = prepare(&skip, None, directory, |_| ()).unwrap();
         assert_eq!(prepared.train.num_rows() + prepared.valid.num_rows(), 198);
-        assert_eq!(prepared.left_out.bad_rows, 2);
-        let first = prepared.left_out.first_bad_row.unwrap();
+        assert_eq!(prepared.skipped.bad_rows, 2);
+        let first = prepared.skipped.first_bad_row.unwrap();
         assert!(first.contains("train.csv:52: 4 columns"), "{first}");
         fs::write(&path, "y,a\n2,p\n3,q\n").unwrap();
         let error = prepare(&skip, None, directory, |_| ())
@@ -315,15 +303,15 @@ mod tests {
             (prepared.train.num_rows(), prepared.valid.num_rows()),
             (4, 1)
         );
-        assert_eq!(prepared.left_out.bad_rows, 2);
-        let first = prepared.left_out.first_bad_row.unwrap();
+        assert_eq!(prepared.skipped.bad_rows, 2);
+        let first = prepared.skipped.first_bad_row.unwrap();
         assert!(first.contains(expected), "{first}");
         // What is found while rows are read comes first.
         rows[0] = "x,0";
         write(&rows);
-        let left_out = prepare(&skip, None, directory, |_| ()).unwrap().left_out;
-        assert_eq!(left_out.bad_rows, 3);
-        let first = left_out.first_bad_row.unwrap();
+        let skipped = prepare(&skip, None, directory, |_| ()).unwrap().skipped;
+        assert_eq!(skipped.bad_rows, 3);
+        let first = skipped.first_bad_row.unwrap();
         assert!(first.contains("train.csv:2, column `y`"), "{first}");
 
         // A base's scale may leave no row.
@@ -349,11 +337,11 @@ mod tests {
             piped.sources.split = None;
             (piped.sources.train, piped.sources.valid) = (pipe.clone(), Some(valid));
             let writer = std::thread::spawn(move || fs::write(pipe, "y,v\n1,0\n0,1e30\n"));
-            let left_out = prepare(&piped, Some(&base), directory, |_| ())
+            let skipped = prepare(&piped, Some(&base), directory, |_| ())
                 .unwrap()
-                .left_out;
+                .skipped;
             writer.join().unwrap().unwrap();
-            let first = left_out.first_bad_row.unwrap();
+            let first = skipped.first_bad_row.unwrap();
             assert!(
                 first.contains("pipe, row 2, column `v`: (v - 0) * "),
                 "{first}"

@@ -4,21 +4,27 @@ use crate::config::schema::OnBadRow;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::reader::RowReader;
-use crate::prepare::skipped::LeftOut;
+use crate::prepare::skipped::SkippedRows;
 use crate::shards::prefetch::Prefetch;
 
-/// Blocks of rows that lie ready.
+/// Blocks of rows that are read ahead.
 pub(crate) const BLOCKS_AHEAD: usize = 2;
 
-/// Gives the rows of a file, which a thread of its own reads ahead. Bad rows, those that cannot be
-/// read and those that `each` gives back, with their numbers, count as `on_bad_row` says.
+/// Passes the rows of a file, which a thread of its own reads ahead, to `each`. That returns the rows
+/// it found malformed, with their numbers. They and the rows that could not be read are treated as
+/// `on_bad_row` says, in the file's order.
+///
+/// # Errors
+///
+/// The first malformed row's, if malformed rows are not to be skipped; if every row is malformed; and
+/// if the file has no rows or cannot be read.
 pub(crate) fn for_each_block(
     reader: Box<dyn RowReader>,
     path: &Path,
     on_bad_row: OnBadRow,
     mut each: impl FnMut(&Block) -> Result<Vec<(u64, DataError)>, DataError>,
-) -> Result<LeftOut, DataError> {
-    let mut left_out = LeftOut::default();
+) -> Result<SkippedRows, DataError> {
+    let mut skipped = SkippedRows::default();
     let mut number = 0;
     for block in Prefetch::new(Blocks::new(reader), BLOCKS_AHEAD).map_err(DataError::io(path))? {
         let mut block = block?;
@@ -27,11 +33,11 @@ pub(crate) fn for_each_block(
         bad.extend(each(&block)?);
         bad.sort_by_key(|(number, _)| *number);
         for (_, error) in bad {
-            left_out.skip(on_bad_row, error)?;
+            skipped.skip(on_bad_row, error)?;
         }
     }
-    match &left_out.first_bad_row {
-        Some(first) if left_out.bad_rows == number => Err(DataErrorKind::AllBad {
+    match &skipped.first_bad_row {
+        Some(first) if skipped.bad_rows == number => Err(DataErrorKind::AllBad {
             path: path.to_owned(),
             first: first.clone(),
         }
@@ -40,6 +46,6 @@ pub(crate) fn for_each_block(
             path: path.to_owned(),
         }
         .into()),
-        _ => Ok(left_out),
+        _ => Ok(skipped),
     }
 }

@@ -3,25 +3,25 @@ use serde::{Deserialize, Serialize};
 use crate::config::schema::OnBadRow;
 use crate::error::DataError;
 
-/// Rows that no split has.
+/// Rows that were skipped and are not in any split.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LeftOut {
-    /// Rows that could not be read and were skipped.
+pub struct SkippedRows {
+    /// The number of malformed rows.
     pub bad_rows: u64,
-    /// What was wrong with the first one met: not always the first of the file, as rows whose numbers
-    /// have no scaled value are met when all rows have been read.
+    /// What was wrong with the first malformed row that was found. It is not always the first of the
+    /// file: rows whose numbers cannot be scaled are only found once all rows have been read.
     pub first_bad_row: Option<String>,
-    /// Rows whose value of the split's column is of no split.
+    /// The number of rows whose value in the split's column does not name a split.
     pub of_no_split: u64,
 }
 
-impl LeftOut {
-    /// Counts a bad row where bad rows are skipped; any other error is given back.
+impl SkippedRows {
+    /// Counts a malformed row, if such rows are to be skipped.
     ///
     /// # Errors
     ///
-    /// The error itself.
+    /// The error itself, if malformed rows are not to be skipped or it is not one of a malformed row.
     pub fn skip(&mut self, on_bad_row: OnBadRow, error: DataError) -> Result<(), DataError> {
         if on_bad_row == OnBadRow::Fail || !error.is_bad_row() {
             return Err(error);

@@ -13,7 +13,7 @@ use crate::formats::parts::open_rows;
 use crate::formats::reader::Label;
 use crate::position::{Location, Position};
 use crate::prepare::scan::{BLOCKS_AHEAD, for_each_block};
-use crate::prepare::skipped::LeftOut;
+use crate::prepare::skipped::SkippedRows;
 use crate::prepare::split::SplitKind;
 use crate::shards::batch::Batch;
 use crate::shards::prefetch::Prefetch;
@@ -21,17 +21,18 @@ use crate::shards::writer::ShardWriter;
 
 /// Rows that a thread encodes at a time.
 const CHUNK_ROWS: usize = 512;
+
 /// Encodes and writes the rows of the training file.
 ///
 /// # Errors
 ///
-/// [`DataErrorKind::AllBad`] where none of them could be encoded, beside what cannot be read or written.
+/// [`DataErrorKind::AllBad`] if none of them could be encoded, and whatever reading and writing gives.
 pub(crate) fn write_fitted(
     spec: &DataSpec,
     encoder: &Encoder,
     rows: Spill,
     writers: &mut [ShardWriter; 3],
-    left_out: &mut LeftOut,
+    skipped: &mut SkippedRows,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), DataError> {
     let path = &spec.sources.train;
@@ -42,34 +43,22 @@ pub(crate) fn write_fitted(
         let refused = encoder.encode_fitted(&mut rows.columns);
         kept += rows.kinds.len() - refused.len();
         for &unscaled in &refused {
-            // One is named.
-            match left_out.first_bad_row {
-                Some(_) => left_out.bad_rows += 1,
-                None => {
-                    let error = bad_row(spec, encoder, rows.numbers[unscaled.row], unscaled)?;
-                    left_out.skip(spec.on_bad_row, error)?;
-                }
+            // Finding out what is wrong may take reading the file again: done for the first alone.
+            if skipped.first_bad_row.is_some() {
+                skipped.bad_rows += 1;
+            } else {
+                let error = bad_row(spec, encoder, rows.numbers[unscaled.row], unscaled)?;
+                skipped.skip(spec.on_bad_row, error)?;
             }
         }
-        let mut by_kind = SplitKind::ALL.map(|_| Vec::new());
-        for (row, kind) in (0..).zip(&rows.kinds) {
-            by_kind[*kind as usize].push(row);
-        }
-        if !refused.is_empty() {
-            let is_kept = |row: &u32| {
-                let row = *row as usize;
-                let found = refused.binary_search_by_key(&row, |unscaled| unscaled.row);
-                found.is_err()
-            };
-            by_kind.iter_mut().for_each(|rows| rows.retain(is_kept));
-        }
+        let by_kind = rows_by_kind(&rows.kinds, &refused);
         for (writer, rows_of_kind) in writers.iter_mut().zip(&by_kind) {
             writer.add_columns(&rows.columns, rows_of_kind);
             writer.write_full_row_groups()?;
         }
         progress(rows.kinds.len() as u64);
     }
-    match &left_out.first_bad_row {
+    match &skipped.first_bad_row {
         Some(first) if kept == 0 => Err(DataErrorKind::AllBad {
             path: path.clone(),
             first: first.clone(),
@@ -79,8 +68,25 @@ pub(crate) fn write_fitted(
     }
 }
 
-/// What is wrong with a row of the training file that the encoder cannot encode. The row is read
-/// again for it, where it can be.
+/// The rows of each split, without those that could not be encoded.
+fn rows_by_kind(kinds: &[SplitKind], refused: &[Unscaled]) -> [Vec<u32>; 3] {
+    let mut by_kind = SplitKind::ALL.map(|_| Vec::new());
+    for (row, kind) in (0..).zip(kinds) {
+        by_kind[*kind as usize].push(row);
+    }
+    if !refused.is_empty() {
+        let is_kept = |row: &u32| {
+            let row = *row as usize;
+            let found = refused.binary_search_by_key(&row, |unscaled| unscaled.row);
+            found.is_err()
+        };
+        by_kind.iter_mut().for_each(|rows| rows.retain(is_kept));
+    }
+    by_kind
+}
+
+/// The error of a row of the training file that the encoder cannot encode. The row is read again for
+/// its text and its line, if it can be.
 fn bad_row(
     spec: &DataSpec,
     encoder: &Encoder,
@@ -88,7 +94,7 @@ fn bad_row(
     unscaled: Unscaled,
 ) -> Result<DataError, DataError> {
     let path = &spec.sources.train;
-    // A pipe has no rows a second time.
+    // A pipe cannot be read a second time.
     if !path.is_file() && !path.is_dir() {
         let position = Position {
             path: Arc::new(path.clone()),
@@ -113,14 +119,14 @@ fn bad_row(
     Ok(DataErrorKind::Changed.into())
 }
 
-/// Encodes and writes a file that is one split.
+/// Encodes and writes a file that is a whole split.
 pub(crate) fn write_file(
     spec: &DataSpec,
     encoder: &Encoder,
     path: &Path,
     writer: &mut ShardWriter,
     progress: &mut impl FnMut(u64),
-) -> Result<LeftOut, DataError> {
+) -> Result<SkippedRows, DataError> {
     let reader = open_rows(path, &spec.format, Label::Required)?;
     let rows = encoder.rows(reader.as_ref(), true)?;
     for_each_block(reader, path, spec.on_bad_row, |block| {
@@ -142,7 +148,7 @@ pub(crate) fn write_file(
     })
 }
 
-/// Encoded rows.
+/// The encoded rows of a part of a block, and its malformed rows with their numbers.
 #[derive(Default)]
 struct Chunk {
     batch: Batch,

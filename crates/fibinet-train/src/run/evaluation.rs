@@ -2,7 +2,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use fibinet_data::{Batch, BatchStream, LeftOut, Prefetch, Shards};
+use fibinet_data::{Batch, BatchStream, Prefetch, Shards};
 use fibinet_model::{Bundle, LogitMap, Scorer};
 
 use crate::error::TrainError;
@@ -64,7 +64,7 @@ impl Run<'_> {
             num_parameters: scorer.num_params(),
             train_rows: self.prepared.train.num_rows(),
             warm_start: self.warm_start,
-            left_out: LeftOut::clone(&self.prepared.left_out),
+            skipped: self.prepared.skipped.clone(),
             rows_per_second: self.progress.total_rows as f64 / seconds,
             data_wait: self.waited.as_secs_f64() / seconds,
         };

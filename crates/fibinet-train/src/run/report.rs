@@ -1,4 +1,4 @@
-use fibinet_data::LeftOut;
+use fibinet_data::SkippedRows;
 use fibinet_model::LogitMap;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,8 @@ pub struct RunReport {
     /// What was taken from another run.
     pub warm_start: Option<WarmStart>,
     /// Rows that no split has.
-    pub left_out: LeftOut,
+    #[serde(rename = "left_out")]
+    pub skipped: SkippedRows,
     /// Training rows a second of training, evaluation left out.
     pub rows_per_second: f64,
     /// The share of that time in which training waited for data.
