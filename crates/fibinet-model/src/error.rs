@@ -21,7 +21,7 @@ pub enum BundleError {
         /// What it lacks.
         reason: String,
     },
-    /// A bundle of a newer program.
+    /// A bundle whose format is newer than this program knows.
     #[error(
         "{path} has format {got}, which is newer than this program reads ({known}); \
          score it with the program that wrote it, or a newer one",
@@ -40,7 +40,7 @@ pub enum BundleError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The reason.
         reason: String,
     },
     /// A score that is not a finite number, which values far outside those of the training rows can
@@ -52,7 +52,7 @@ pub enum BundleError {
         /// The row, from 1.
         row: u64,
     },
-    /// The encoder.
+    /// The encoder or the data.
     #[error(transparent)]
     Data(#[from] DataError),
     /// The model's settings.

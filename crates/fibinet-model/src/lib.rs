@@ -1,13 +1,13 @@
-//! Bundles of trained CTR models, and the scorer that turns raw rows into probabilities.
+//! What training and scoring share: model inputs, tables, bundles and the scorer.
 //!
-//! A [`Bundle`] is a directory with everything that scoring needs: the fitted encoder, the
-//! embedding tables, which are mapped and not read, and the head. The [`Scorer`] runs it.
-//! [`Staging`] writes one aside and moves it into place, so that a reader sees the old bundle or the
-//! new one. [`FieldPlan`] and [`TableView`] join `fibinet-data`'s batches to `fibinet-nn`'s heads,
-//! for training as for serving.
+//! [`FieldPlan`] and [`TableRows`] join the batches of `fibinet-data` to the heads of `fibinet-nn`. A
+//! [`Bundle`] is a directory with everything that scoring needs: the fitted encoder, the model's settings,
+//! the head, and the tables, which are mapped. A [`Scorer`] turns raw rows into logits with it.
+//!
+//! Nothing here knows of optimizers.
 
 #[cfg(target_endian = "big")]
-compile_error!("tables are mapped as they lie in their file, little-endian");
+compile_error!("tables are mapped in the byte order of their file, little-endian");
 
 mod batch_reader;
 mod bundle;

@@ -15,17 +15,17 @@ use crate::inputs::plan::RowInputs;
 use crate::tables::huge_pages;
 use crate::tables::table_rows::{score, score_in};
 
-/// Raw rows to probabilities: a bundle on a device.
+/// Scores raw rows: a bundle whose head is on a device.
 #[derive(Debug)]
 pub struct Scorer {
     bundle: Bundle,
     head: AnyHead,
     device: Device,
-    /// What batches that were scored left; as many as were scored at once.
+    /// Buffers of earlier batches, as many as were scored at the same time.
     memory: Mutex<Vec<BatchMemory>>,
 }
 
-/// Memory that a batch needs and the next one can have.
+/// Buffers that one batch needs and the next one reuses.
 #[derive(Debug, Default)]
 struct BatchMemory {
     rows: RowInputs,
@@ -33,8 +33,8 @@ struct BatchMemory {
 }
 
 impl Scorer {
-    /// Opens a bundle, all but the numbers in its tables checked; [`new`](Self::new) takes one that
-    /// [`Bundle::open_verified`] read in full.
+    /// Opens a bundle and checks everything except the numbers in its tables. Use [`new`](Self::new) with
+    /// [`Bundle::open_verified`] to check those too.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl Scorer {
         Self::new(Bundle::open(path)?, device)
     }
 
-    /// Puts a bundle on a device.
+    /// A scorer of an open bundle, with the head on a device.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Scorer {
         })
     }
 
-    /// How raw rows are read.
+    /// The encoder, which says how raw rows are read.
     pub fn encoder(&self) -> &Encoder {
         &self.bundle.encoder
     }
@@ -72,21 +72,21 @@ impl Scorer {
         &self.bundle
     }
 
-    /// Trained numbers.
+    /// The number of trained parameters, tables included.
     pub fn num_params(&self) -> usize {
         Bundle::num_params(&self.head, &self.bundle.tables())
     }
 
     /// The logits of encoded rows, calibrated as the bundle says.
     ///
-    /// Memory for the inputs is kept for the next call, as much as the largest batch took, by as many
-    /// threads as called at once. Threads may call at once, those of rayon's pool too: on flex the pool
-    /// does the work, and one of its threads that waits for a part of a batch may do all of another
-    /// call meanwhile. On other devices the caller's thread does it, whose stream of work a GPU has.
+    /// Several threads may call this at the same time, rayon's included. The buffers of each call are kept
+    /// for later calls, so that memory grows to that of the largest batch, times the calls made at once.
+    /// On flex the work runs in rayon's pool, where a thread that waits for part of one batch may score
+    /// another one meanwhile. On other devices it runs on the caller's thread.
     ///
     /// # Panics
     ///
-    /// If the batch is not of this scorer's encoder.
+    /// If the batch has other fields than this scorer's encoder.
     pub fn logits(&self, batch: &Batch) -> Vec<f32> {
         let kept = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut memory = kept().pop().unwrap_or_default();
@@ -94,7 +94,7 @@ impl Scorer {
         self.bundle.plan.inputs_into(batch, rows);
         let (tables, device) = (self.bundle.tables(), &self.device);
         let mut logits = match gives_memory_back(device) {
-            // In the pool, whose threads then stay awake from one kernel to the next.
+            // Inside the pool, so that its threads stay awake from one kernel to the next.
             true => rayon::scope(|_| score_in(inputs, &self.head, &tables, rows, device)),
             false => score(&self.head, &tables, rows, device),
         };
@@ -105,12 +105,13 @@ impl Scorer {
         logits
     }
 
-    /// Scores every row of a reader, batch by batch, in order. Where `on_bad_row` says skip, bad rows
-    /// are left out, and counted in what it gives.
+    /// Scores every row of a reader in order, batch by batch, and returns the rows that were skipped
+    /// because `on_bad_row` says so.
     ///
     /// # Errors
     ///
-    /// Where a row cannot be read or encoded, every row is bad, a score is no number, or `sink` fails.
+    /// If a row cannot be read or encoded, every row was skipped, a score is NaN or infinite, or `sink`
+    /// fails.
     pub fn score_rows<E: From<BundleError>>(
         &self,
         reader: &mut dyn RowReader,
@@ -142,27 +143,27 @@ impl Scorer {
     }
 }
 
-/// What [`Scorer::score_rows`] reads and gives.
+/// Options of [`Scorer::score_rows`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScoreOptions {
-    /// Read labels and groups, which the rows must then have.
+    /// Whether labels and groups are read, which the rows must then have.
     pub labels: bool,
-    /// What a row that cannot be read does.
+    /// What to do with malformed rows.
     pub on_bad_row: OnBadRow,
-    /// Columns of the reader whose cells go with the scores.
+    /// Columns of the reader whose cells are returned beside the scores.
     pub carry: Vec<usize>,
 }
 
 /// A batch of scored rows.
 #[derive(Debug)]
 pub struct ScoredRows {
-    /// A logit a row.
+    /// One logit per row.
     pub logits: Vec<f32>,
-    /// A label a row, where labels were asked for.
+    /// One label per row; empty if labels were not asked for.
     pub labels: Vec<f32>,
-    /// A group a row, where labels were asked for and the log has groups.
+    /// One group per row; empty if labels were not asked for or the log has no groups.
     pub groups: Vec<u64>,
-    /// The cells of the columns that were asked for, a record a row; none where none were.
+    /// The carried cells, one record per row; empty if no column was asked for.
     pub carried: Vec<ByteRecord>,
 }
 

@@ -83,7 +83,7 @@ impl TablesConfig {
         })
     }
 
-    /// A standard deviation that embeddings are drawn with, as run files give it.
+    /// Sets the standard deviation that embeddings are drawn with.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use fibinet_nn::{BackendError, ConfigError};
 
 /// Why a run ended without a bundle.
 ///
-/// The message is complete: it holds that of the cause, which `source` therefore does not give.
+/// The message contains that of the cause, so that `source` returns nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -37,7 +37,7 @@ pub enum TrainError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// The loss became NaN or infinite.
@@ -55,7 +55,7 @@ pub enum TrainError {
 pub struct NotFinite {
     /// The loss.
     pub loss: f64,
-    /// Where: a step, or the validation rows after one.
+    /// The step, or the evaluation after it.
     pub place: String,
     /// The learning rate.
     pub learning_rate: f64,
@@ -67,7 +67,7 @@ pub struct NotFinite {
 fn kept_text(kept: &Option<(usize, PathBuf)>) -> String {
     match kept {
         Some((epoch, path)) => format!(
-            "the best weights before, of epoch {epoch}, are in {}",
+            "the best weights so far, of epoch {epoch}, are in {}",
             path.display()
         ),
         None => "there was no checkpoint yet".to_owned(),

@@ -1,13 +1,12 @@
 //! Training CTR models: from a run file to a bundle.
 //!
-//! [`train`] does the whole: it prepares the data, trains, stops early by the validation rows,
-//! restores the best weights from disk, judges them on the test rows and leaves a bundle. A
-//! [`Trainer`] is one model in training, step by step.
+//! [`train`] does everything: it prepares the data, trains, stops early by the validation rows, restores the
+//! best weights from disk, evaluates them on the test rows and writes a bundle. A [`Trainer`] trains one
+//! model step by step.
 //!
-//! The embedding half and the head are trained apart: the
-//! rows that a batch meets are gathered into a leaf `[B, F, K]`, the head runs on it, and the leaf's
-//! gradient, summed by distinct row, updates those rows alone ([`RowOptimizer`]). A step's cost does
-//! not grow with the vocabulary.
+//! The tables and the head are trained apart. The table rows that a batch touches are gathered into a leaf
+//! `[B, F, K]` and the head runs on it. The leaf's gradient, summed per distinct row, updates those rows
+//! only ([`RowOptimizer`]), so that the cost of a step does not grow with the vocabulary.
 
 mod config;
 mod error;

@@ -17,21 +17,21 @@ use crate::optim::rows::segments::{RowSelection, Segments};
 use crate::optim::rows::tables::Tables;
 use crate::run::step_times::{Laps, StepTimes};
 
-/// One model in training: the head on a device, the tables on the host, an optimizer of each.
+/// One model in training: its head on a device, its tables on the host, and an optimizer for each.
 pub struct Trainer<H = AnyHead> {
     /// Some rows may be stale.
     tables: Tables,
-    /// None only while a step moves it.
+    /// `None` only while a step updates it.
     head: Option<H>,
     dense: HeadOptimizer,
     rows: RowOptimizer,
-    /// Of the last step's batch, for their buffers.
+    /// Scratch buffers, reused between steps.
     segments: Segments,
     row_gradients: RowGradients,
     config: TrainSettings,
     device: Device,
     steps: u64,
-    /// Of the last step.
+    /// Where the time of the last step went.
     times: StepTimes,
 }
 
@@ -40,7 +40,7 @@ impl<H: Head> Trainer<H> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for a setting that no model can be built with.
+    /// [`ConfigError`] for the first setting that no model can be built with.
     pub fn new<C: HeadConfig<Head = H>>(
         model: &CtrModelConfig<C>,
         sizes: FieldSizes,
@@ -79,20 +79,21 @@ impl<H: Head> Trainer<H> {
         }
     }
 
-    /// The head, as it is trained.
+    /// The head in training.
     pub fn head(&self) -> &H {
         self.head.as_ref().expect("a step puts the head back")
     }
 
-    /// Another head of the same config, on the autodiff side of the device. Its optimizer starts anew.
+    /// Replaces the head by another one with the same config, on the autodiff side of the device. Its
+    /// optimizer starts anew.
     pub fn set_head(&mut self, head: H) {
         self.head = Some(head);
         let rule = self.config.optimizer.rule(self.config.dense_settings());
         self.dense = HeadOptimizer::new(rule, &self.device);
     }
 
-    /// The head for inference. Drop it before the next step: while it lives, the step copies the
-    /// weights instead of moving them in place.
+    /// A copy of the head for inference. Drop it before the next step: while it exists, a step copies the
+    /// weights instead of updating them in place.
     pub fn valid_head(&self) -> H {
         self.head().valid()
     }
@@ -107,7 +108,7 @@ impl<H: Head> Trainer<H> {
         self.config.learning_rate
     }
 
-    /// Another learning rate from the next step on.
+    /// Changes the learning rate from the next step on.
     pub fn set_learning_rate(&mut self, rate: f64) {
         self.config.set_learning_rate(rate);
     }
@@ -117,7 +118,7 @@ impl<H: Head> Trainer<H> {
     ///
     /// # Panics
     ///
-    /// If the batch is of other fields.
+    /// If the batch has other fields.
     pub fn score(&self, head: &H, rows: &RowInputs) -> Vec<f32> {
         if !self.rows.leaves_stale_rows() || rows.num_rows == 0 {
             return score(head, &self.tables, rows, &self.device);
@@ -126,12 +127,12 @@ impl<H: Head> Trainer<H> {
         score(head, &tables, &rows, &self.device)
     }
 
-    /// The fields' rows.
+    /// The number of table rows of each field.
     pub fn sizes(&self) -> &FieldSizes {
         &self.tables.sizes
     }
 
-    /// The tables as they are. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) some rows may be stale, which
+    /// The tables in their current state. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) some rows may be stale, which
     /// they are not in [`current_tables`](Self::current_tables).
     pub fn view(&self) -> TableView<'_> {
         self.tables.view()
@@ -154,25 +155,25 @@ impl<H: Head> Trainer<H> {
         self.tables.copy_rows(base)
     }
 
-    /// The finished rows of the tables. `None` if the rows as they are are never stale.
+    /// The finished rows of the tables; `None` if no row can be stale.
     pub(crate) fn finished_rows(&self) -> Option<&dyn FinishedRows> {
         let leaves = self.rows.leaves_stale_rows();
         leaves.then_some(&self.rows as &dyn FinishedRows)
     }
 
-    /// One step of both optimizers on a batch; gives the mean loss before the step, without L2. A
-    /// batch whose loss is no finite number moves nothing.
+    /// Updates the model by one batch and returns the mean loss before the update, without L2. A batch whose
+    /// loss is NaN or infinite updates nothing.
     ///
     /// # Panics
     ///
-    /// If the batch has no rows or no labels, or is of other fields.
+    /// If the batch has no rows, no labels or other fields.
     pub fn step(&mut self, rows: &RowInputs) -> f32 {
         assert!(
             rows.num_rows > 0 && rows.labels.len() == rows.num_rows,
             "labelled rows"
         );
         let mut laps = Laps::start();
-        // Dropout draws from a process-wide state that cannot be saved: it starts anew each step.
+        // Dropout draws from a process-wide generator whose state cannot be saved, so it is seeded per step.
         self.device.seed(mix_seed(self.config.seed, 2 + self.steps));
         self.steps += 1;
 
@@ -201,7 +202,7 @@ impl<H: Head> Trainer<H> {
         });
         let loss = BceLoss::new(Reduction::Mean).forward(logits, labels);
         self.times.forward = laps.lap();
-        // Before the loss is read, so that a device is not waited for twice.
+        // Before the loss is read: reading waits for the device, and should do so once.
         let mut gradients = loss.backward();
         let value = loss.into_scalar::<f32>();
         if !value.is_finite() {
@@ -225,7 +226,7 @@ impl<H: Head> Trainer<H> {
         value
     }
 
-    /// L2, the global norm over rows and dense parameters, and both optimizers.
+    /// Applies L2, clips the global norm over table rows and dense parameters, and runs both optimizers.
     fn apply(
         &mut self,
         rows: &RowInputs,
@@ -255,7 +256,7 @@ impl<H: Head> Trainer<H> {
     }
 }
 
-/// Keeps the bits of the tables' roundings apart from the draws of the same seed.
+/// Separates the random bits of rounding from other draws of the same seed.
 const ROUNDING: u64 = 0x524f_554e_4449_4e47;
 
 fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -265,8 +266,8 @@ fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         .expect("gradients are f32")
 }
 
-/// Draws every parameter now, in the module's order. Left alone each is drawn when it is first
-/// read, and the order of reading would decide the draws.
+/// Draws every parameter now, in the module's order. Burn draws a parameter when it is first read, so that
+/// the order of reading would decide the draws.
 fn draw_in_order(head: &impl Module) {
     struct Draw;
     impl ModuleVisitor for Draw {
@@ -296,7 +297,7 @@ mod tests {
     /// More rows than a checkpoint writes at once.
     const FIELD_ROWS: usize = 10_000;
 
-    /// Ids by Zipf's law.
+    /// A batch whose ids follow Zipf's law.
     fn rows(step: u64) -> RowInputs {
         const BATCH: usize = 8;
         let id = |place| {
@@ -311,7 +312,7 @@ mod tests {
         }
     }
 
-    /// Of fields whose ids are used as they are, and three more.
+    /// An encoder of two fields of kind `id`.
     fn encoder(directory: &Path) -> Encoder {
         let log = directory.join("log.csv");
         fs::write(&log, "click,a,b\n1,7,7\n").unwrap();

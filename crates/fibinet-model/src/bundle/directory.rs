@@ -21,7 +21,7 @@ const ENCODER: &str = "encoder";
 const HEAD: &str = "head.safetensors";
 const TABLES: &str = "tables.safetensors";
 
-/// A trained model as it lies on disk.
+/// A trained model on disk.
 ///
 /// | file | what |
 /// |---|---|
@@ -29,7 +29,7 @@ const TABLES: &str = "tables.safetensors";
 /// | `encoder/` | the fitted encoder: fields and vocabularies |
 /// | `head.safetensors` | the head's weights, as Burn's `SafetensorsStore` reads them |
 /// | `tables.safetensors` | `embedding.weight` `[V, K]`, F32, BF16 or F16, and `linear.weight` `[V, 1]`, F32, mapped |
-/// | `SHA256SUMS` | a checksum a file; `sha256sum -c` checks them too |
+/// | `SHA256SUMS` | one checksum per file, which `sha256sum -c` can check too |
 ///
 /// A training run adds its `history.jsonl` and `report.json`.
 #[derive(Debug)]
@@ -38,18 +38,18 @@ pub struct Bundle {
     pub encoder: Encoder,
     /// The model's settings.
     pub model: CtrModelConfig<AnyHeadConfig>,
-    /// How batches become inputs.
+    /// How data batches become the model's inputs.
     pub plan: FieldPlan,
-    /// What the head's logits go through.
+    /// The map that the head's logits go through.
     pub output: LogitMap,
-    /// The share of the negatives that the training log kept; rows written as it is are weighted by
-    /// it when they are judged.
+    /// The share of the negatives that the training log kept. Evaluation weights the rows of logs that
+    /// were sampled in the same way by it.
     pub negative_rate: f64,
     path: PathBuf,
     tables: MappedTables,
 }
 
-/// What a bundle is written from.
+/// The parts that a bundle is written from.
 #[derive(Debug)]
 pub struct BundleParts<'a> {
     /// The fitted encoder.
@@ -62,7 +62,7 @@ pub struct BundleParts<'a> {
     pub tables: TableView<'a>,
     /// The finished rows, if the stored ones still lack updates.
     pub finished: Option<&'a dyn FinishedRows>,
-    /// What the head's logits go through.
+    /// The map that the head's logits go through.
     pub output: LogitMap,
     /// The share of the negatives that the training log kept.
     pub negative_rate: f64,
@@ -73,17 +73,16 @@ impl BundleParts<'_> {
     ///
     /// # Errors
     ///
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn write_encoder(&self, directory: &Path) -> Result<(), BundleError> {
         Ok(self.encoder.save(&directory.join(ENCODER))?)
     }
 
-    /// Writes the model's settings and what its logits go through into a directory, in the place of
-    /// those that are there.
+    /// Writes the model's settings and its logit map into a directory, replacing those that are there.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn write_settings(&self, directory: &Path) -> Result<(), BundleError> {
         let manifest = Manifest {
             format: FORMAT,
@@ -97,15 +96,15 @@ impl BundleParts<'_> {
         fs::write(&path, text).map_err(BundleError::io(&path))
     }
 
-    /// Writes the weights into a directory, in the place of those that are there: a checkpoint.
-    /// Files are renamed into place, so that one who mapped the old ones keeps them.
+    /// Writes the weights into a directory, replacing those that are there: a checkpoint. Files are renamed
+    /// into place, so that a process which mapped the old ones keeps them.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn write_weights(&self, directory: &Path) -> Result<(), BundleError> {
         let path = directory.join(HEAD);
-        // No metadata: Burn writes it in no fixed order, and equal weights are to be equal files.
+        // Without metadata: Burn writes it in no fixed order, and equal weights shall give equal files.
         let mut store = SafetensorsStore::from_file(&path)
             .clear_metadata()
             .overwrite(true);
@@ -117,40 +116,40 @@ impl BundleParts<'_> {
 }
 
 impl Bundle {
-    /// Checks a bundle, all but the numbers in its tables, and maps those. That every file is there, the
-    /// tables as long as they should be, is always checked; their numbers are read by whom they serve,
-    /// and [`open_verified`](Self::open_verified) reads them all.
+    /// Opens a bundle: checks every file except the tables, and maps those. Of the tables only the shape and
+    /// length are checked, so that opening takes no longer for larger ones.
+    /// [`open_verified`](Self::open_verified) checks their numbers too.
     ///
     /// # Errors
     ///
-    /// Where the directory is no bundle, is of a newer format, a file other than the tables is not as it
-    /// was written, or the tables are of another length or shape. Other numbers in them are no error.
+    /// If the directory is not a bundle or has a newer format, if a file other than the tables differs from
+    /// its checksum, or if the tables have another length or shape.
     pub fn open(path: &Path) -> Result<Self, BundleError> {
         Self::open_checked(path, Some(TABLES))
     }
 
-    /// As [`open`](Self::open), with every byte checked, about 2 GB a second where the processor has
-    /// instructions for SHA-256.
+    /// [`open`](Self::open) with every byte checked, at about 2 GB/s if the processor has instructions for
+    /// SHA-256.
     ///
     /// # Errors
     ///
-    /// Where the directory is no bundle, is of a newer format, or a file is not as it was written.
+    /// If the directory is not a bundle or has a newer format, or a file differs from its checksum.
     pub fn open_verified(path: &Path) -> Result<Self, BundleError> {
         Self::open_checked(path, None)
     }
 
-    /// Opens a bundle whose files, but for `unread`, are as their checksums say.
+    /// Opens a bundle after comparing its files, except `unread`, with their checksums.
     fn open_checked(path: &Path, unread: Option<&str>) -> Result<Self, BundleError> {
         check_format(path)?;
         checksums::verify(path, unread)?;
         Self::open_unchecked(path)
     }
 
-    /// Opens what [`BundleParts`] wrote, before it is committed and has checksums.
+    /// Opens what [`BundleParts`] wrote before it is committed and has checksums.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read or does not fit the others.
+    /// If a file cannot be read or does not fit the others.
     pub fn open_unchecked(path: &Path) -> Result<Self, BundleError> {
         let manifest_path = path.join(MANIFEST);
         let text = fs::read_to_string(&manifest_path).map_err(BundleError::io(&manifest_path))?;
@@ -192,11 +191,11 @@ impl Bundle {
         self.tables.view()
     }
 
-    /// The head, on a device.
+    /// Reads the head onto a device.
     ///
     /// # Errors
     ///
-    /// Where the weights cannot be read or are of another model.
+    /// If the weights cannot be read or belong to another model.
     pub fn head(&self, device: &Device) -> Result<AnyHead, BundleError> {
         let path = self.path.join(HEAD);
         let mut head = self.model.head.try_init(device)?;
@@ -207,13 +206,13 @@ impl Bundle {
         Ok(head)
     }
 
-    /// Trained numbers: the head's and the tables'.
+    /// The number of trained parameters in head and tables.
     pub fn num_params(head: &AnyHead, tables: &TableView<'_>) -> usize {
         head.num_params() + tables.num_params()
     }
 }
 
-/// Tells a directory that is no bundle, and a newer bundle, from a damaged one.
+/// Distinguishes a directory that is not a bundle, and a bundle of a newer format, from a damaged one.
 fn check_format(path: &Path) -> Result<(), BundleError> {
     let not_a_bundle = |reason: String| BundleError::NotABundle {
         path: path.to_owned(),
@@ -232,7 +231,7 @@ fn check_format(path: &Path) -> Result<(), BundleError> {
             got,
             known: FORMAT,
         }),
-        // Whatever else is wrong with it, the checksums will tell.
+        // Anything else that is wrong shows in the checksums.
         _ => Ok(()),
     }
 }

@@ -1,13 +1,13 @@
 use serde::{Deserialize, Serialize};
 
-/// What turns a model's logits into those that are scored: a calibration, and the correction of a
-/// log whose negatives were sampled. The logits' order stays as it is.
+/// Maps a model's logits to the scored ones: a calibration, and the correction for a log whose negatives
+/// were sampled. It keeps the order of the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogitMap {
-    /// Above 0.
+    /// The factor, above 0.
     pub scale: f64,
-    /// Added after scaling.
+    /// What is added after scaling.
     pub shift: f64,
 }
 
@@ -18,8 +18,8 @@ impl LogitMap {
         shift: 0.0,
     };
 
-    /// Of a log that kept each negative with the rate `negative_rate`: `z + ln(rate)`, since the
-    /// odds of a click in it are `1 / rate` times those of the whole.
+    /// The correction for a log that kept each negative with the probability `negative_rate`:
+    /// `z + ln(negative_rate)`, since the odds of a click in it are `1 / negative_rate` times the true ones.
     ///
     /// He et al., [Practical Lessons from Predicting Clicks on Ads at
     /// Facebook](https://doi.org/10.1145/2648584.2648589) (2014), section 6.3.
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn sampled_negatives_make_the_odds_too_high_by_their_rate() {
-        // Of 10 clicks and 90 others, a tenth of the others was kept: 10 to 9.
+        // 10 clicks and 90 others; a tenth of the others was kept, so the odds in the log are 10 to 9.
         let map = LogitMap::of_sampled_negatives(0.1);
         let odds = map.apply((10.0_f32 / 9.0).ln()).exp();
         assert!((odds - 10.0 / 90.0).abs() < 1e-6, "{odds}");

@@ -41,7 +41,7 @@ impl Manifest {
         Value::Table(table).try_into()
     }
 
-    /// The format of a manifest, as far as it can be told.
+    /// The format of a manifest; `None` if the text has none.
     pub(crate) fn format_of(text: &str) -> Option<i64> {
         let table: Table = text.parse().ok()?;
         table.get("format")?.as_integer()

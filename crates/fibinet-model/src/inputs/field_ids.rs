@@ -5,12 +5,12 @@ use fibinet_nn::FieldIds;
 use crate::inputs::plan::RowInputs;
 
 impl RowInputs {
-    /// The ids and values as the layers of `fibinet-nn` read them: what a composed model is trained
-    /// with, where the tables of this crate are not used.
+    /// The ids and values as the layers of `fibinet-nn` read them, for a composed model with tables of its
+    /// own.
     ///
     /// # Panics
     ///
-    /// If the batch has no rows, or is not of whole rows.
+    /// If the batch has no rows, or its ids do not fill whole rows.
     pub fn field_ids(&self, device: &Device) -> FieldIds {
         assert!(self.num_rows > 0, "expected at least one row");
         let ids = match &self.lists {
@@ -36,7 +36,7 @@ impl RowInputs {
     }
 }
 
-/// The layers' name for a data field's pooling: `fibinet-nn` does not know `fibinet-data`.
+/// Converts between the two enums: `fibinet-nn` does not know `fibinet-data`.
 fn layer_pooling(pooling: Pooling) -> fibinet_nn::Pooling {
     match pooling {
         Pooling::Mean => fibinet_nn::Pooling::Mean,

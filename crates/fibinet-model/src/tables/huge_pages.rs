@@ -1,12 +1,12 @@
-//! Memory in pages of 2 MB, where the system gives them to who asks: Linux, where
-//! `/sys/kernel/mm/transparent_hugepage/enabled` is `madvise`. With pages of 4 KB the processor looks up for
-//! each of them where it lies.
+//! Memory in pages of 2 MB, on systems that give them on request: Linux with
+//! `/sys/kernel/mm/transparent_hugepage/enabled` set to `madvise`. With pages of 4 KB the processor spends
+//! more time on looking up their addresses.
 //!
 //! - Rows of tables: a step of exact Adam at 10 and 30 million rows (`cargo bench --bench training --
-//!   vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000, where it took
-//!   1.04 and 1.12.
-//! - A DNN's first matrix of 24 MB: one row is scored in .34 ms where it took .39 (medians of a copy of
-//!   `benches/scoring.rs` with two scorers of each sort in turn).
+//!   vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000 rows. With small
+//!   pages it took 1.04 and 1.12 times as long.
+//! - The first matrix of a DNN, 24 MB: scoring one row takes .34 ms instead of .39 (medians of a copy of
+//!   `benches/scoring.rs` with two scorers of each kind in turn).
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -14,9 +14,9 @@ use bytemuck::Zeroable;
 
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Zeros, of memory that nothing has touched yet, in huge pages but for what does not fill one.
+/// A vector of zeros in huge pages, except at its ends, where no whole page fits.
 ///
-/// Memory is taken a page at a time, when a number in it is first written.
+/// The system provides each page when a number in it is first written.
 pub fn zeroed<T: Zeroable>(len: usize) -> Vec<T> {
     let mut numbers = bytemuck::zeroed_vec(len);
     ask_for_huge_pages(&mut numbers);
@@ -38,14 +38,14 @@ fn ask_for_huge_pages<T>(numbers: &mut [T]) {
         reason = "no safe call asks for them; what it gains is above"
     )]
     // SAFETY: the pages lie inside the slice, as `before + whole` is at most its size, and start at a
-    // page's start. The advice changes no byte of them. It is a hint: where it fails all is as it was.
+    // page's start. The advice changes no byte of them, and if it fails, nothing has changed.
     let _ = unsafe { madvise(first.add(before).cast(), whole, Advice::LinuxHugepage) };
 }
 
 #[cfg(not(target_os = "linux"))]
 fn ask_for_huge_pages<T>(_: &mut [T]) {}
 
-/// Moves large weights of a module on flex into memory of huge pages.
+/// Moves the large weights of a module on flex into huge pages.
 pub(crate) fn move_weights<M: Module>(module: M) -> M {
     module.map(&mut MoveWeights)
 }
@@ -54,7 +54,7 @@ struct MoveWeights;
 
 impl ModuleMapper for MoveWeights {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // From here on a whole page lies in them, wherever they begin.
+        // From this size on there is a whole page in them, wherever they begin.
         if param.shape().num_elements() * size_of::<f32>() < 2 * HUGE_PAGE {
             return param;
         }

@@ -26,7 +26,7 @@ pub trait FinishedRows: Debug + Sync {
     fn finish_linear(&self, row: usize, weight: &mut [f32]);
 }
 
-/// Writes tables as a safetensors file, `[V, K]` and `[V, 1]`, from where they lie. The file is renamed
+/// Writes tables as a safetensors file, `[V, K]` and `[V, 1]`, straight from the slices. The file is renamed
 /// into place, so that one who mapped the old one keeps it.
 ///
 /// # Errors

@@ -7,14 +7,14 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
-/// What the numbers of an embedding table are stored as.
+/// The type in which the numbers of an embedding table are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TableDtype {
     /// 4 bytes.
     #[default]
     F32,
-    /// 2 bytes: f32's range, 8 bits of precision.
+    /// 2 bytes: the range of f32 and 8 bits of precision.
     Bf16,
     /// 2 bytes: 11 bits of precision up to 65,504.
     F16,
@@ -23,7 +23,7 @@ pub enum TableDtype {
 impl TableDtype {
     pub(crate) const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
 
-    /// Bytes of a number.
+    /// Bytes per number.
     pub fn num_bytes(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -45,7 +45,7 @@ impl TableDtype {
             .find(|known| known.in_safetensors() == dtype)
     }
 
-    /// Appends the bytes of numbers, each as the nearest one of this type.
+    /// Appends the bytes of numbers, each rounded to the nearest one of this type.
     pub(crate) fn append(self, numbers: &[f32], bytes: &mut Vec<u8>) {
         match self {
             Self::F32 => bytes.extend_from_slice(bytemuck::cast_slice(numbers)),
@@ -73,10 +73,10 @@ impl fmt::Display for TableDtype {
     }
 }
 
-/// The numbers of a table, as they lie in memory or in a mapped file.
+/// The numbers of a table as they are stored, in memory or in a mapped file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TableSlice<'a> {
-    /// Numbers as everything computes with them.
+    /// Numbers of the type that everything is computed in.
     F32(&'a [f32]),
     /// Numbers that are widened when they are read.
     Bf16(&'a [bf16]),
@@ -101,7 +101,7 @@ impl<'a> TableSlice<'a> {
         }
     }
 
-    /// What the numbers are stored as.
+    /// The type of the numbers.
     pub fn dtype(self) -> TableDtype {
         match self {
             Self::F32(_) => TableDtype::F32,
@@ -110,7 +110,7 @@ impl<'a> TableSlice<'a> {
         }
     }
 
-    /// How many there are.
+    /// The number of numbers.
     pub fn len(self) -> usize {
         match self {
             Self::F32(numbers) => numbers.len(),
@@ -119,17 +119,17 @@ impl<'a> TableSlice<'a> {
         }
     }
 
-    /// Whether there are none.
+    /// Whether the slice is empty.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Some of the numbers, as a row's: those of an f32 table where they lie, others widened into the
-    /// first of `buffer`.
+    /// A range of the numbers, such as a table row. Those of an f32 table are returned in place, others are
+    /// widened into the start of `buffer`.
     ///
     /// # Panics
     ///
-    /// If the range is not of this table, or the buffer is shorter.
+    /// If the range exceeds the table or the buffer.
     #[inline]
     pub fn read<'b>(self, range: Range<usize>, buffer: &'b mut [f32]) -> &'b [f32]
     where
@@ -143,17 +143,17 @@ impl<'a> TableSlice<'a> {
         widened
     }
 
-    /// Copies the numbers from `start` on, widened, into as many as `into` has.
+    /// Widens the numbers from `start` on into `into`, as many as it holds.
     ///
     /// # Panics
     ///
-    /// If the table ends before.
+    /// If the table ends earlier.
     #[inline]
     pub fn copy(self, start: usize, into: &mut [f32]) {
         let range = start..start + into.len();
         match self {
             Self::F32(numbers) => into.copy_from_slice(&numbers[range]),
-            // A shift, where `to_f32` asks each number whether it is one.
+            // A shift is exact. `to_f32` would also test each number for NaN.
             Self::Bf16(numbers) => {
                 for (wide, number) in into.iter_mut().zip(&numbers[range]) {
                     *wide = f32::from_bits(u32::from(number.to_bits()) << 16);
@@ -163,7 +163,7 @@ impl<'a> TableSlice<'a> {
         }
     }
 
-    /// All numbers, widened, in memory of their own.
+    /// A widened copy of all numbers.
     pub fn to_f32(self) -> Vec<f32> {
         let mut numbers = vec![0.0; self.len()];
         self.copy(0, &mut numbers);
@@ -175,7 +175,7 @@ impl<'a> TableSlice<'a> {
 mod tests {
     use super::*;
 
-    /// Exact in every type.
+    /// Numbers that every type represents exactly.
     const NUMBERS: [f32; 12] = [
         0.0, 1.0, -2.0, 0.5, 1.25, -0.015625, 96.0, 3.0, 1024.0, -7.0, 0.125, 255.0,
     ];
@@ -186,7 +186,7 @@ mod tests {
             let mut bytes = Vec::new();
             dtype.append(&NUMBERS, &mut bytes);
             assert_eq!(bytes.len(), NUMBERS.len() * dtype.num_bytes());
-            // A vector of bytes may start anywhere.
+            // A vector of bytes may start at an unaligned address.
             let mut aligned = vec![0_u64; bytes.len() / 8];
             bytemuck::cast_slice_mut(&mut aligned).copy_from_slice(&bytes);
             let bytes = bytemuck::cast_slice(&aligned);

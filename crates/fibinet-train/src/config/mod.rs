@@ -338,7 +338,7 @@ mod tests {
             let message = parse(more, &[]).unwrap_err();
             assert!(message.contains(expected), "{message}, expected {expected}");
         }
-        // Keys of another model are unknown, and told with their line.
+        // Keys of another model are unknown, with the line where they are.
         let message = parse("[model]\nname = 'lr'\ndropout = 0.1\n", &[]).unwrap_err();
         assert!(message.contains("line 13, column 1"), "{message}");
         assert!(message.contains("unknown field `dropout`"), "{message}");

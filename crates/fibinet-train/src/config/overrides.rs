@@ -6,13 +6,14 @@ pub(super) fn with_nearest(message: String) -> String {
     let Some((_, names)) = message.split_once("unknown ") else {
         return message;
     };
-    // Every second piece stands between backticks.
+    // Every second piece is between backticks.
     let mut names = names.split('`').skip(1).step_by(2);
     let got = names.next().unwrap_or_default();
     let suggestion = nearest(got, names);
     format!("{}{suggestion}", message.trim_end())
 }
 
+/// Applies `section.key=value` to a run file. The value is TOML, or else a string.
 pub(super) fn set(table: &mut Table, text: &str) -> Result<(), String> {
     let rule = "--set takes section.key=value";
     let (key, value) = text
@@ -32,7 +33,7 @@ pub(super) fn set(table: &mut Table, text: &str) -> Result<(), String> {
         .entry(section)
         .or_insert_with(|| Value::Table(Table::new()))
         .as_table_mut()
-        .ok_or_else(|| format!("{rule}, but `{section}` is no section"))?;
+        .ok_or_else(|| format!("{rule}, but `{section}` is not a section"))?;
     section_table.insert(key.to_owned(), value);
     Ok(())
 }

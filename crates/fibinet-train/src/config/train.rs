@@ -36,12 +36,12 @@ impl RowUpdate {
     }
 }
 
-/// What is done to the best weights' logits on the validation rows, and kept where it lowers their
-/// log loss.
+/// How the logits of the best weights are calibrated on the validation rows. A calibration is kept if it
+/// lowers their log loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Calibration {
-    /// Nothing.
+    /// No calibration.
     None,
     /// [`CalibrationKind::Temperature`]
     Temperature,
@@ -63,70 +63,69 @@ impl Calibration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Monitor {
-    /// The area under the ROC curve, to rise.
+    /// The area under the ROC curve; higher is better.
     Auc,
-    /// The logistic loss, to fall.
+    /// The log loss; lower is better.
     Logloss,
-    /// AUC less log loss, to rise.
+    /// AUC minus log loss; higher is better.
     AucMinusLogloss,
 }
 
-/// The `[train]` section.
+/// The `[train]` section of a run file.
 ///
 /// | key | default | purpose | range |
 /// |---|---|---|---|
-/// | `epochs` | 20 | passes over the training rows at most | at least 1 |
-/// | `batch_size` | 1024 | rows a step | at least 1 |
-/// | `learning_rate` | 0.001 | | above 0 |
-/// | `optimizer` | adam | of the dense parameters: adam, adamw, adagrad, sgd | |
-/// | `momentum` | 0 | of `sgd` | `[0, 1)` |
-/// | `weight_decay` | 0.01 | of `adamw` | at least 0 |
-/// | `row_optimizer` | exact_adam | of the tables: exact_adam, lazy_adam, adagrad, rowwise_adagrad, sgd | |
-/// | `table_dtype` | f32 | what the embedding table is stored as: f32, bf16, f16; [`Tables`](crate::Tables) has the bytes a row | |
-/// | `row_update` | met | rows of the tables that a step moves: met, all, auto | |
-/// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the tables' rows that a step moves | at least 0 |
+/// | `epochs` | 20 | most passes over the training rows | at least 1 |
+/// | `batch_size` | 1024 | rows per step | at least 1 |
+/// | `learning_rate` | 0.001 | learning rate of both optimizers | above 0 |
+/// | `optimizer` | adam | optimizer of the dense parameters: adam, adamw, adagrad, sgd | |
+/// | `momentum` | 0 | momentum of `sgd` | `[0, 1)` |
+/// | `weight_decay` | 0.01 | weight decay of `adamw` | at least 0 |
+/// | `row_optimizer` | exact_adam | optimizer of the table rows: exact_adam, lazy_adam, adagrad, rowwise_adagrad, sgd | |
+/// | `table_dtype` | f32 | type of the embedding table: f32, bf16, f16; [`Tables`](crate::Tables) has the bytes per row | |
+/// | `row_update` | met | table rows that a step updates: met (the touched rows), all, auto | |
+/// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the table rows that a step updates | at least 0 |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
-/// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: none | at least 0 |
+/// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: no bound | at least 0 |
 /// | `monitor` | auc | what early stopping watches: auc, logloss, auc_minus_logloss | |
-/// | `evaluate_every` | 0 | steps between evaluations inside an epoch; 0: at its end alone | |
+/// | `evaluate_every` | 0 | steps between evaluations within an epoch; 0: only at its end | |
 /// | `patience` | 2 | evaluations without a better value before it stops | at least 1 |
-/// | `plateau_factor` | 1 | what the learning rate is multiplied by on a plateau; 1: none | `(0, 1]` |
+/// | `plateau_factor` | 1 | what the learning rate is multiplied by on a plateau; 1: no change | `(0, 1]` |
 /// | `plateau_patience` | 1 | evaluations without a better value that make a plateau | at least 1 |
-/// | `min_learning_rate` | 1e-6 | where a plateau stops cutting | at least 0 |
-/// | `calibration` | platt | of the logits by the validation rows: none, temperature, platt | |
-/// | `seed` | 2019 | of draws and of the rows' order (`--seed`) | |
+/// | `min_learning_rate` | 1e-6 | the learning rate is not cut below it | at least 0 |
+/// | `calibration` | platt | calibration of the logits on the validation rows: none, temperature, platt | |
+/// | `seed` | 2019 | seed of the drawn weights and of the rows' order (`--seed`) | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Passes over the training rows at most.
+    /// The most passes over the training rows.
     pub epochs: usize,
-    /// Rows a step.
+    /// Rows per step.
     pub batch_size: usize,
-    /// Of both optimizers.
+    /// The learning rate of both optimizers.
     pub learning_rate: f64,
-    /// Of the dense parameters.
+    /// The optimizer of the dense parameters.
     pub optimizer: DenseOptimizer,
-    /// Of `sgd`.
+    /// The momentum of `sgd`.
     pub momentum: f64,
-    /// Of `adamw`.
+    /// The weight decay of `adamw`.
     pub weight_decay: f64,
-    /// Of the tables.
+    /// The optimizer of the table rows.
     pub row_optimizer: RowRule,
-    /// What the embedding table's numbers are stored as; the linear weights and all that optimizers keep
-    /// are f32. Each step of each rule, over the rows met or all, is computed in f32 and rounded
-    /// stochastically ([`RowOptimizer`](crate::RowOptimizer)).
+    /// The type that the embedding table is stored in. Linear weights and optimizer state are f32. Every
+    /// step is computed in f32 and rounded stochastically ([`RowOptimizer`](crate::RowOptimizer)).
     pub table_dtype: TableDtype,
-    /// Rows of the tables that a step moves.
+    /// The table rows that a step updates.
     pub row_update: RowUpdate,
-    /// λ of `λ/2 ‖w‖²` over the tables' rows that a step moves.
+    /// λ of `λ/2 ‖w‖²` over the table rows that a step updates.
     pub embedding_l2: f64,
     /// λ of `λ/2 ‖W‖²` over the dense weights.
     pub net_l2: f64,
-    /// Bound on the global norm of all gradients; 0: none.
+    /// Bound on the global norm of all gradients; 0: no bound.
     pub max_gradient_norm: f64,
     /// What early stopping watches.
     pub monitor: Monitor,
-    /// Steps between evaluations inside an epoch; 0: at its end alone.
+    /// Steps between evaluations within an epoch; 0: only at its end.
     pub evaluate_every: usize,
     /// Evaluations without a better value before it stops.
     pub patience: usize,
@@ -134,11 +133,11 @@ pub struct TrainConfig {
     pub plateau_factor: f64,
     /// Evaluations without a better value that make a plateau.
     pub plateau_patience: usize,
-    /// Where a plateau stops cutting.
+    /// The learning rate is not cut below it.
     pub min_learning_rate: f64,
-    /// Of the logits by the validation rows.
+    /// The calibration of the logits on the validation rows.
     pub calibration: Calibration,
-    /// Of draws and of the rows' order.
+    /// The seed of the drawn weights and of the rows' order.
     pub seed: u64,
 }
 

@@ -4,57 +4,57 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metrics;
 
-/// What an evaluation found; a line of `history.jsonl`.
+/// The result of an evaluation; one line of `history.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
-    /// From 1.
+    /// The epoch, from 1.
     pub epoch: usize,
     /// Steps of the run so far.
     pub step: u64,
-    /// Of these steps.
+    /// The learning rate of the steps before it.
     pub learning_rate: f64,
     /// Mean loss of the training steps since the last one, without L2.
     pub train_loss: f64,
-    /// On the validation rows.
+    /// Metrics of the validation rows.
     pub valid: Metrics,
-    /// Whether it is the best so far.
+    /// Whether it is the best evaluation so far.
     pub best: bool,
 }
 
-/// What a run took from the one that it went on from.
+/// What a run copied from the bundle that it started from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarmStart {
-    /// Rows of the tables that were taken.
+    /// Table rows that were copied.
     pub kept_rows: usize,
-    /// Rows of tokens that the other run did not know.
+    /// Table rows of tokens that the bundle did not know.
     pub new_rows: usize,
 }
 
-/// What a run came to; `report.json`.
+/// The result of a run; `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
-    /// Of the best epoch's weights on the validation rows.
+    /// Metrics of the validation rows with the best weights.
     pub valid: Metrics,
     /// Log loss on the validation rows before calibration.
     pub valid_logloss_uncalibrated: f64,
-    /// The calibration, where one lowered it.
+    /// The calibration; `None` if none lowered the log loss.
     pub calibration: Option<LogitMap>,
-    /// Of the same on the test rows, where there are some.
+    /// Metrics of the test rows; `None` if there are no test rows.
     pub test: Option<Metrics>,
     /// The epoch whose weights were kept, from 1.
     pub best_epoch: usize,
-    /// Epochs trained, the last one perhaps in part.
+    /// Epochs trained; the last one may be incomplete.
     pub epochs: usize,
-    /// Trained numbers, tables and head.
+    /// Trained parameters, tables included.
     pub num_parameters: usize,
     /// Rows of the training split.
     pub train_rows: usize,
-    /// What was taken from another run.
+    /// What was copied from another bundle.
     pub warm_start: Option<WarmStart>,
     /// Rows that no split has.
     #[serde(rename = "left_out")]
     pub skipped: SkippedRows,
-    /// Training rows a second of training, evaluation left out.
+    /// Training rows per second, evaluations apart.
     pub rows_per_second: f64,
     /// The share of that time in which training waited for data.
     pub data_wait: f64,

@@ -22,14 +22,14 @@ use crate::pairs::{BilinearKind, num_pairs};
 
 /// Settings of [`FiBiNet`].
 ///
-/// [`Preset`](crate::Preset) has the known forms. The defaults are FuxiCTR's form with one matrix
-/// a field, each matrix drawn by itself.
+/// [`Preset`](crate::Preset) has the known forms. The defaults are FuxiCTR's form with one matrix per
+/// field, each matrix drawn by itself.
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
 /// | `num_fields` | – | fields `F` | at least 2 |
 /// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
-/// | `num_dense` | 0 | raw numeric values `N` of the DNN and the linear part | |
+/// | `num_dense` | 0 | raw numeric inputs `N` of the DNN and the linear part | |
 /// | `linear` | true | linear part `Σ w_i x_i` | |
 /// | `bias` | false | global bias `w0` | |
 /// | `reduction_ratio` | 3 | SENET's `r` | above 0 |
@@ -44,20 +44,20 @@ use crate::pairs::{BilinearKind, num_pairs};
 /// | `each_matrices` | all | `F` matrices for field_each, or `F - 1` | |
 /// | `product` | Hadamard | the product of a side that is not bilinear | |
 /// | `hidden_units` | 400, 400, 400 | the DNN; empty: shallow, the plain sum of all pairs | at least 1 each |
-/// | `activation` | ReLU | the DNN's | |
-/// | `batch_norm` | false | in the DNN | |
-/// | `dropout` | 0 | in the DNN | `[0, 1)` |
+/// | `activation` | ReLU | the DNN's activation | |
+/// | `batch_norm` | false | batch norm in the DNN | |
+/// | `dropout` | 0 | dropout in the DNN | `[0, 1)` |
 /// | `output_bias` | true | bias of the DNN's output | |
-/// | `senet_initializer` | Xavier normal | | |
-/// | `bilinear_initializer`, `bilinear_fans` | Xavier normal a matrix | | |
-/// | `dnn_initializer`, `output_initializer` | Xavier normal | | |
+/// | `senet_initializer` | Xavier normal | draws SENET's weights | |
+/// | `bilinear_initializer`, `bilinear_fans` | Xavier normal per matrix | how the matrices are drawn | |
+/// | `dnn_initializer`, `output_initializer` | Xavier normal | how the DNN's weights are drawn | |
 #[derive(Config, Debug, PartialEq)]
 pub struct FiBiNetConfig {
     /// Fields, `F`.
     pub num_fields: usize,
     /// Embedding dimension, `K`.
     pub embedding_dim: usize,
-    /// Raw numeric values a row, `N`.
+    /// Raw numeric inputs per batch row, `N`.
     #[config(default = 0)]
     pub num_dense: usize,
     /// Linear part.
@@ -126,7 +126,7 @@ pub struct FiBiNetConfig {
     /// Draws the DNN's weights.
     #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
     pub dnn_initializer: Initializer,
-    /// Draws the weight of the DNN's output; none is `dnn_initializer`.
+    /// Draws the weight of the DNN's output; `None` means `dnn_initializer`.
     #[config(default = "None")]
     pub output_initializer: Option<Initializer>,
 }
@@ -156,7 +156,7 @@ pub struct FiBiNet {
     pub senet: Senet,
     /// Crosses the pairs of both sides.
     pub combination: Combination,
-    /// The deep part; none for the shallow model.
+    /// The deep part; `None` for the shallow model.
     pub dnn: Option<Dnn>,
     /// The linear part's weights of the raw numeric values.
     pub dense_linear: Option<Linear>,
@@ -191,7 +191,7 @@ impl FiBiNetConfig {
             .with_fans(self.bilinear_fans)
     }
 
-    /// The settings of the DNN; none for the shallow model.
+    /// The settings of the DNN; `None` for the shallow model.
     pub fn dnn(&self) -> Option<DnnConfig> {
         if self.hidden_units.is_empty() {
             return None;
@@ -243,7 +243,7 @@ impl HeadConfig for FiBiNetConfig {
             None => require(
                 self.dropout == 0.0,
                 "dropout",
-                "0 where there are no hidden_units to drop",
+                "0 without hidden_units",
                 self.dropout,
             ),
         }
@@ -322,7 +322,7 @@ impl Head for FiBiNet {
 }
 
 impl FiBiNet {
-    /// `DNN([p; q; dense])`, `[B, 1]`. Where a kernel maps the pairs as it forms them, the array
+    /// `DNN([p; q; dense])`, `[B, 1]`. If a kernel maps the pairs while forming them, the array
     /// `[B, 2 P K]` is never made.
     fn forward_deep(
         &self,
@@ -447,7 +447,7 @@ mod tests {
         );
         assert_eq!(
             message(config().with_hidden_units(vec![]).with_dropout(0.5)),
-            "dropout must be 0 where there are no hidden_units to drop, but is 0.5"
+            "dropout must be 0 without hidden_units, but is 0.5"
         );
     }
 

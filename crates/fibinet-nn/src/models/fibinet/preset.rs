@@ -17,18 +17,18 @@ use crate::tables_config::{Numerics, TablesConfig};
 /// | | W for p and q | pairs | SENET | numerics | bias | field_each | DNN |
 /// |---|---|---|---|---|---|---|---|
 /// | `paper-deep` | separate | `01` | ReLU, ReLU | embedded | `w0` | F | 400×3, dropout .5 |
-/// | `paper-shallow` | separate | `11` | ReLU, ReLU | embedded | `w0` | F | none: the sum |
+/// | `paper-shallow` | separate | `11` | ReLU, ReLU | embedded | `w0` | F | no DNN: the sum |
 /// | `article-keras` | separate | `11` | biases, ReLU, sigmoid | embedded | `w0` | F | 400×3, dropout .5 |
 /// | `fuxictr` | separate | `11` | ReLU, ReLU | embedded | DNN's | F | 400×3 |
 /// | `bars` | shared | `11` | ReLU, ReLU | embedded | DNN's | F | 2000×3 |
 /// | `deepctr` | separate | `11`, SENET first | ReLU, ReLU | dense | global | F − 1 | 128×2 |
 /// | `deepctr-torch` | shared | `11`, SENET first | ReLU, ReLU | dense | global | F | 128×2 |
 ///
-/// `fuxictr` and `bars` keep row 0 of each field as a zero padding row; they, `deepctr` and
-/// `deepctr-torch` draw weights as their originals do (embeddings from N(0, 1e-4)). The article
-/// gives two layers and no network around them: `article-keras` puts them into the paper's deep
-/// one. FuxiCTR's own default has no hidden units and then a linear map over the pairs, which no
-/// other form has: give it hidden units, as its published configurations do.
+/// `fuxictr` and `bars` keep row 0 of each field as a padding row of zeros. They, `deepctr` and
+/// `deepctr-torch` draw weights as their originals do (embeddings from N(0, 1e-4)). The article has two
+/// layers without a network around them, which `article-keras` puts into the paper's deep model. FuxiCTR's
+/// own default has no hidden units and maps the pairs linearly, which this model does not: the preset has
+/// the hidden units of FuxiCTR's published configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// The paper's deep model.
