@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | [`pairs`] | both sides' pairs and their concatenation | flex, f32 |
 //! | [`pairs_linear`] | those and the linear map that reads them | flex, f32 |
-//! | [`few_linear`] | a linear map of one to four rows | flex, f32, without autodiff |
+//! | [`small_batch_linear`] | a linear map of one to four rows | flex, f32, without autodiff |
 
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -25,7 +25,7 @@ mod flex;
 mod ops;
 
 /// Rows whose pairs exist at once in the backward pass.
-const ROWS: usize = 2048;
+const BACKWARD_ROWS: usize = 2048;
 
 /// Rows whose pairs of a task are formed and multiplied together, by one thread.
 const PANEL_ROWS: usize = 256;
@@ -35,7 +35,7 @@ const PANEL_ROWS: usize = 256;
 const TASK_COLUMNS: usize = 384;
 
 /// Tasks of the backward pass whose columns exist at once, but for more than as many threads.
-const TASKS: usize = 4;
+const BACKWARD_TASKS: usize = 4;
 
 /// The most bytes of pairs, forward and backward, that exist at once where [`pairs_linear`] applies to
 /// more rows than a few: with field_interaction each pair's left vector lies beside it.
@@ -52,8 +52,8 @@ pub(crate) fn bytes_at_once(
     let num_threads = num_threads.max(1);
     let width = columns.min(TASK_COLUMNS.max(embedding_dim));
     let forward = (num_threads * width * num_rows.min(PANEL_ROWS)).min(columns * num_rows);
-    let num_tasks = TASKS.next_multiple_of(num_threads);
-    let backward = columns.min(num_tasks * width) * num_rows.min(ROWS);
+    let num_tasks = BACKWARD_TASKS.next_multiple_of(num_threads);
+    let backward = columns.min(num_tasks * width) * num_rows.min(BACKWARD_ROWS);
     [forward, backward].map(|numbers| arrays * numbers * size_of::<f32>())
 }
 
@@ -104,8 +104,8 @@ pub(crate) fn pairs_linear(
 /// - input: `[B, n]`
 /// - output: `[B, H]`; none where no kernel applies, or where there are more rows than a few, too small a
 ///   weight or no bias
-pub(crate) fn few_linear(input: &Tensor<2>, map: &Linear) -> Option<Tensor<2>> {
-    ops::few_linear(input, &map.weight.val(), &map.bias.as_ref()?.val())
+pub(crate) fn small_batch_linear(input: &Tensor<2>, map: &Linear) -> Option<Tensor<2>> {
+    ops::small_batch_linear(input, &map.weight.val(), &map.bias.as_ref()?.val())
 }
 
 #[cfg(test)]

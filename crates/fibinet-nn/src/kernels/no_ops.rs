@@ -16,6 +16,6 @@ pub(super) fn pairs_linear(
     None
 }
 
-pub(super) fn few_linear(_: &Tensor<2>, _: &Tensor<2>, _: &Tensor<1>) -> Option<Tensor<2>> {
+pub(super) fn small_batch_linear(_: &Tensor<2>, _: &Tensor<2>, _: &Tensor<1>) -> Option<Tensor<2>> {
     None
 }

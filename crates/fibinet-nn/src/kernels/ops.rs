@@ -3,7 +3,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, backend_ex
 use burn::tensor::{DType, Tensor};
 
 use super::Side;
-use super::flex::few_linear_pays;
+use super::flex::small_batch_linear_pays;
 use crate::pairs::BilinearKind;
 
 /// The matrices of one side, `[N, K, K]`.
@@ -62,11 +62,11 @@ pub(crate) trait PairOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// What [`few_linear`] calls, on backends without autodiff.
+/// What [`small_batch_linear`] calls, on backends without autodiff.
 #[backend_extension(Flex)]
 pub(crate) trait LinearOps: Backend {
     /// `x W + b`, `[B, H]`.
-    fn few_linear(
+    fn small_batch_linear(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -143,18 +143,19 @@ pub(super) fn pairs_linear(
     Some(Tensor::from_dispatch(Dispatch::pairs_linear(sides, reader)))
 }
 
-/// As [`super::few_linear`].
-pub(super) fn few_linear(
+/// As [`super::small_batch_linear`].
+pub(super) fn small_batch_linear(
     input: &Tensor<2>,
     weight: &Tensor<2>,
     bias: &Tensor<1>,
 ) -> Option<Tensor<2>> {
     let is_flex = matches!(input.device().as_dispatch(), DispatchDevice::Flex(_));
     let dtypes = [input.dtype(), weight.dtype(), bias.dtype()];
-    let applies =
-        is_flex && dtypes == [DType::F32; 3] && few_linear_pays(input.dims()[0], weight.dims());
+    let applies = is_flex
+        && dtypes == [DType::F32; 3]
+        && small_batch_linear_pays(input.dims()[0], weight.dims());
     applies.then(|| {
-        Tensor::from_dispatch(Dispatch::few_linear(
+        Tensor::from_dispatch(Dispatch::small_batch_linear(
             input.clone().into_dispatch(),
             weight.clone().into_dispatch(),
             bias.clone().into_dispatch(),

@@ -176,7 +176,7 @@ impl Dnn {
     pub(crate) fn forward_from_first(&self, mapped: Tensor<2>) -> Tensor<2> {
         let mut x = self.forward_mapped(0, mapped);
         for (i, layer) in self.hidden.iter().enumerate().skip(1) {
-            let mapped = kernels::few_linear(&x, layer).unwrap_or_else(|| layer.forward(x));
+            let mapped = kernels::small_batch_linear(&x, layer).unwrap_or_else(|| layer.forward(x));
             x = self.forward_mapped(i, mapped);
         }
         self.forward_output(x)

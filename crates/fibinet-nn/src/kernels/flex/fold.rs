@@ -86,7 +86,7 @@ impl VectorLoop for Fold<'_> {
 ///
 /// Cost: three operations a number of the gradient, which is read once, as the left vectors, which are
 /// written once.
-pub(super) struct FoldEach<'a> {
+pub(super) struct FoldPerPair<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
     /// `[rows, width]`
@@ -101,13 +101,13 @@ pub(super) struct FoldEach<'a> {
     pub to_right: &'a mut [f32],
 }
 
-impl FoldEach<'_> {
+impl FoldPerPair<'_> {
     pub fn run(self) {
         Arch::new().dispatch(self);
     }
 }
 
-impl WithSimd for FoldEach<'_> {
+impl WithSimd for FoldPerPair<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -1,9 +1,9 @@
 use rayon::prelude::*;
 
-use super::fold::{Fold, FoldEach};
+use super::fold::{Fold, FoldPerPair};
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Strip, Swap, VectorLoop};
-use super::side::{CHUNK, Left, Side, by_matrix, field_of, matrices_of, matrix};
+use super::side::{CHUNK, Left, PreparedSide, by_matrix, field_of, matrices_of, matrix};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
@@ -11,7 +11,7 @@ use crate::pairs::BilinearKind;
 pub(super) struct SideGradient {
     /// `[B, F, K]`
     embeddings: Vec<f32>,
-    /// Of [`Left::Fields`]' vectors, or of [`Left::Pairs`]' matrices.
+    /// Of [`Left::PerField`]' vectors, or of [`Left::PerPair`]' matrices.
     left: Vec<f32>,
 }
 
@@ -23,10 +23,10 @@ pub(super) struct Gradients {
     pub matrices: Option<Vec<f32>>,
 }
 
-impl Side<'_> {
+impl PreparedSide<'_> {
     /// Writes the left vectors of a task, `[B, task.width]`, where there is one a pair.
     pub fn cross_all(&self, task: &Task, crossed: &mut [f32]) {
-        let Left::Pairs(matrices) = &self.left else {
+        let Left::PerPair(matrices) = &self.left else {
             return;
         };
         let rows = self.embeddings.par_chunks(CHUNK * self.shape.len());
@@ -39,8 +39,8 @@ impl Side<'_> {
     /// Gradients of zero.
     pub fn gradient(&self) -> SideGradient {
         let left = match &self.left {
-            Left::Fields(left) => left.len(),
-            Left::Pairs(matrices) => matrices.len(),
+            Left::PerField(left) => left.len(),
+            Left::PerPair(matrices) => matrices.len(),
         };
         SideGradient {
             embeddings: vec![0.0; self.embeddings.len()],
@@ -52,7 +52,7 @@ impl Side<'_> {
     /// [`cross_all`](Self::cross_all) wrote there; where there is a vector a pair, their gradient takes its
     /// place.
     ///
-    /// Cost: that of [`Fold`]; where there is a vector a pair that of [`FoldEach`], and `4 K` operations a
+    /// Cost: that of [`Fold`]; where there is a vector a pair that of [`FoldPerPair`], and `4 K` operations a
     /// number of the gradient in two products, each of which reads the vectors' gradient once.
     pub fn consume(
         &self,
@@ -67,7 +67,7 @@ impl Side<'_> {
         let inputs = self.embeddings.par_chunks(chunk).zip(gradients);
         let to_right = to.embeddings.par_chunks_mut(chunk);
         match &self.left {
-            Left::Fields(left) => {
+            Left::PerField(left) => {
                 let left = left.par_chunks(chunk);
                 let outputs = to.left.par_chunks_mut(chunk).zip(to_right);
                 let chunks = inputs.zip(left).zip(outputs);
@@ -86,13 +86,13 @@ impl Side<'_> {
                     fold.run();
                 });
             }
-            Left::Pairs(matrices) => {
+            Left::PerPair(matrices) => {
                 let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * task.width));
                 chunks
                     .zip(to_right)
                     .for_each(|(((right, gradient), crossed), to_right)| {
                         let (runs, left, width) = (&task.runs, &mut *crossed, task.width);
-                        let fold = FoldEach {
+                        let fold = FoldPerPair {
                             shape,
                             runs,
                             left,
@@ -108,7 +108,7 @@ impl Side<'_> {
                             let size = [num_rows, run.width(shape)];
                             let to_crossed = Matrix::new(&crossed[run.column..], size, task.width);
                             let matrices = run.matrices(shape, matrices).transposed();
-                            let to_left = &mut to_right[shape.of(run.left).start..];
+                            let to_left = &mut to_right[shape.field_range(run.left).start..];
                             MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len())
                                 .product_here(to_crossed, matrices, Write::Add);
                         }

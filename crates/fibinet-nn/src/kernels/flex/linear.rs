@@ -37,17 +37,17 @@
 
 use rayon::prelude::*;
 
-use super::few;
 #[cfg(feature = "autodiff")]
-use super::few::FewSide;
+use super::batch_innermost;
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Strip};
-use super::side::Side;
-use super::tasks::{Task, tasks};
+use super::side::PreparedSide;
+use super::small_batch;
 #[cfg(feature = "autodiff")]
-use super::turned;
+use super::small_batch::SideSlices;
+use super::tasks::{Task, tasks};
 use crate::kernels::{PANEL_ROWS, TASK_COLUMNS};
 
 /// Parts of the forward pass that threads take one by one, where the batch allows: enough that none
@@ -77,7 +77,7 @@ pub(super) struct LinearGradients {
 }
 
 /// `[p; q; dense] W`, `[B, H]`.
-pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
+pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let batch = sides[0].num_rows();
     let len = batch * map.num_outputs;
     let tasks = tasks(shape, TASK_COLUMNS);
@@ -94,8 +94,8 @@ pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec
         })
         .collect();
     jobs.into_par_iter()
-        .for_each_init(Room::default, |room, (tasks, first_row, out)| {
-            room.add_products(sides, tasks, first_row, map, out);
+        .for_each_init(Scratch::default, |scratch, (tasks, first_row, out)| {
+            scratch.add_products(sides, tasks, first_row, map, out);
         });
     add_arrays(&mut out, &others);
     if let Some((dense, num_dense)) = map.dense {
@@ -111,18 +111,18 @@ pub(super) fn forward(sides: &[Side; 2], shape: RowShape, map: LinearMap) -> Vec
 
 /// What one thread forms at a time.
 #[derive(Default)]
-struct Room {
+struct Scratch {
     /// `[rows, width]`
     pairs: Vec<f32>,
     /// For field_interaction the pairs' left vectors, `[rows, width]`.
     crossed: Vec<f32>,
 }
 
-impl Room {
+impl Scratch {
     /// Adds what the pairs of some tasks give to the outputs of rows that follow one another.
     fn add_products(
         &mut self,
-        sides: &[Side; 2],
+        sides: &[PreparedSide; 2],
         tasks: &[Task],
         first_row: usize,
         map: LinearMap,
@@ -133,7 +133,7 @@ impl Room {
         for task in tasks {
             let (side, size) = (&sides[task.side], [rows.len(), task.width]);
             self.pairs.resize(size[0] * size[1], 0.0);
-            if side.has_a_vector_a_pair() {
+            if side.has_left_vector_per_pair() {
                 self.crossed.resize(size[0] * size[1], 0.0);
             }
             let (stride, offset) = (task.width, 0);
@@ -161,14 +161,14 @@ fn add_arrays(sum: &mut [f32], others: &[f32]) {
     let chunks = sum.par_chunks_mut(CHUNK).enumerate();
     chunks.for_each(|(chunk, sum)| {
         let others = others.chunks_exact(len);
-        few::add_all(sum, others.map(|other| &other[chunk * CHUNK..]));
+        small_batch::add_all(sum, others.map(|other| &other[chunk * CHUNK..]));
     });
 }
 
 /// The gradients from that of the output, `[B, H]`.
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
-    sides: [FewSide; 2],
+    sides: [SideSlices; 2],
     shape: RowShape,
     map: LinearMap,
     gradient: &[f32],
@@ -176,7 +176,7 @@ pub(super) fn backward(
     let (batch, num_outputs) = (sides[0].0.len() / shape.len(), map.num_outputs);
     let mut to_weight = vec![0.0; map.weight.len()];
     let weight = (map.weight, num_outputs);
-    let sides = turned::backward(sides, shape, weight, gradient, &mut to_weight);
+    let sides = batch_innermost::backward(sides, shape, weight, gradient, &mut to_weight);
     let gradient = Matrix::new(gradient, [batch, num_outputs], num_outputs);
     let dense = map.dense.map(|(dense, num_dense)| {
         let tail = 2 * shape.num_columns() * num_outputs;

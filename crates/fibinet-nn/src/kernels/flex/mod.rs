@@ -6,7 +6,7 @@
 //!
 //! | rows | forward | to the weight | to the input | here |
 //! |---|---|---|---|---|
-//! | 1 | 9 | .5 | 9 | threads read a part of the weight each: `few`, `few_linear` |
+//! | 1 | 9 | .5 | 9 | threads read a part of the weight each: `few`, `small_batch_linear` |
 //! | 256 | 173 | 80 | 123 | `linear`, and backward `turned` |
 //! | 2,048 | 183 | 164 | 118 | the same |
 //!
@@ -18,8 +18,8 @@
 //! at K = 16, 3% (`MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=1073741824 cargo bench --bench
 //! training -- --kind field_each --dim 16`).
 
-mod few;
-mod few_linear;
+#[cfg(feature = "autodiff")]
+mod batch_innermost;
 #[cfg(feature = "autodiff")]
 mod fold;
 #[cfg(feature = "autodiff")]
@@ -29,21 +29,21 @@ mod matrix;
 mod pairs;
 mod rows;
 mod side;
+mod small_batch;
+mod small_batch_linear;
 mod tasks;
-#[cfg(feature = "autodiff")]
-mod turned;
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{Bytes, DType, Shape};
 
-pub(super) use self::few_linear::pays as few_linear_pays;
 #[cfg(feature = "autodiff")]
 use self::gradient::Gradients;
 use self::linear::LinearMap;
 use self::rows::RowShape;
-use self::side::Side;
+use self::side::PreparedSide;
+pub(super) use self::small_batch_linear::pays as small_batch_linear_pays;
 use super::ops::{Matrices, PairOps, PairSide, PairSides, Reader};
 #[cfg(feature = "autodiff")]
 use super::ops::{PairGradients, ReaderGradients, SideGradients};
@@ -52,7 +52,7 @@ use crate::pairs::BilinearKind;
 impl PairOps for Flex {
     fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
         let sides = DenseSides::new(sides);
-        let values = pairs::forward(&sides.ready(), sides.shape);
+        let values = pairs::forward(&sides.prepared(), sides.shape);
         tensor(values, [sides.batch, 2 * sides.shape.num_columns()])
     }
 
@@ -67,8 +67,8 @@ impl PairOps for Flex {
         let len = num_inputs * map.num_outputs;
         assert_eq!(map.weight.len(), len, "rows of the weight");
         let values = match sides.batch {
-            ..=few::ROWS => few::forward(sides.given(), sides.shape, map),
-            _ => linear::forward(&sides.ready(), sides.shape, map),
+            ..=small_batch::MAX_ROWS => small_batch::forward(sides.slices(), sides.shape, map),
+            _ => linear::forward(&sides.prepared(), sides.shape, map),
         };
         tensor(values, [sides.batch, map.num_outputs])
     }
@@ -82,7 +82,7 @@ impl PairGradients for Flex {
     ) -> [SideGradients<Self>; 2] {
         let sides = DenseSides::new(sides);
         let gradient = gradient.to_contiguous();
-        let gradients = pairs::backward(&sides.ready(), sides.shape, gradient.storage());
+        let gradients = pairs::backward(&sides.prepared(), sides.shape, gradient.storage());
         sides.gradients(gradients)
     }
 
@@ -93,14 +93,14 @@ impl PairGradients for Flex {
     ) -> ([SideGradients<Self>; 2], ReaderGradients<Self>) {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
         let gradient = gradient.to_contiguous();
-        let given = sides.given();
-        let gradients = linear::backward(given, sides.shape, reader.map(), gradient.storage());
+        let slices = sides.slices();
+        let gradients = linear::backward(slices, sides.shape, reader.map(), gradient.storage());
         let of_reader = ReaderGradients {
-            weight: like(&reader.weight, gradients.weight),
+            weight: shaped_like(&reader.weight, gradients.weight),
             dense: gradients
                 .dense
                 .zip(reader.dense.as_ref())
-                .map(|(values, dense)| like(dense, values)),
+                .map(|(values, dense)| shaped_like(dense, values)),
         };
         (sides.gradients(gradients.sides), of_reader)
     }
@@ -137,16 +137,16 @@ impl DenseSides {
         }
     }
 
-    fn given(&self) -> [few::FewSide<'_>; 2] {
+    fn slices(&self) -> [small_batch::SideSlices<'_>; 2] {
         self.sides.each_ref().map(|(embeddings, matrices)| {
             let matrices = matrices.as_ref().map(|(kind, m)| (*kind, m.storage()));
             (embeddings.storage(), matrices)
         })
     }
 
-    fn ready(&self) -> [Side<'_>; 2] {
-        self.given()
-            .map(|(embeddings, matrices)| Side::new(self.shape, embeddings, matrices))
+    fn prepared(&self) -> [PreparedSide<'_>; 2] {
+        self.slices()
+            .map(|(embeddings, matrices)| PreparedSide::new(self.shape, embeddings, matrices))
     }
 
     #[cfg(feature = "autodiff")]
@@ -154,11 +154,11 @@ impl DenseSides {
         let gradients = |gradients: Gradients, (embeddings, matrices): &_| {
             let matrices: &Option<(BilinearKind, FlexTensor)> = matrices;
             SideGradients {
-                embeddings: like(embeddings, gradients.embeddings),
+                embeddings: shaped_like(embeddings, gradients.embeddings),
                 matrices: gradients
                     .matrices
                     .zip(matrices.as_ref())
-                    .map(|(values, (_, matrices))| like(matrices, values)),
+                    .map(|(values, (_, matrices))| shaped_like(matrices, values)),
             }
         };
         [
@@ -205,7 +205,7 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
 }
 
 #[cfg(feature = "autodiff")]
-fn like(other: &FlexTensor, values: Vec<f32>) -> FlexTensor {
+fn shaped_like(other: &FlexTensor, values: Vec<f32>) -> FlexTensor {
     let layout = Layout::contiguous(other.shape());
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }

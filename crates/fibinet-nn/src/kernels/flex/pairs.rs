@@ -3,7 +3,7 @@ use rayon::prelude::*;
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
 use super::rows::{RowShape, Strip};
-use super::side::{CHUNK, Side};
+use super::side::{CHUNK, PreparedSide};
 use super::tasks::whole_fields;
 
 /// Columns of a task.
@@ -13,7 +13,7 @@ const COLUMNS: usize = 1024;
 ///
 /// Cost: the output is written once, the embeddings are read from the cache; `2 P K` multiplications a
 /// row, and `2 P K²` more (multiply and add) for each side of field_interaction.
-pub(super) fn forward(sides: &[Side; 2], shape: RowShape) -> Vec<f32> {
+pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape) -> Vec<f32> {
     let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
     let mut out = vec![0.0; batch * stride];
     let tasks = whole_fields(shape, COLUMNS);
@@ -21,7 +21,7 @@ pub(super) fn forward(sides: &[Side; 2], shape: RowShape) -> Vec<f32> {
     let chunks = out.par_chunks_mut(CHUNK * stride).enumerate();
     chunks.for_each_init(Vec::new, |crossed, (chunk, out)| {
         let rows = chunk * CHUNK..batch.min((chunk + 1) * CHUNK);
-        if sides.iter().any(Side::has_a_vector_a_pair) {
+        if sides.iter().any(PreparedSide::has_left_vector_per_pair) {
             crossed.resize(rows.len() * width, 0.0);
         }
         for task in &tasks {
@@ -38,15 +38,19 @@ pub(super) fn forward(sides: &[Side; 2], shape: RowShape) -> Vec<f32> {
 /// Cost: the gradient is read once; `4 P K` multiplications and additions a row, and `6 P K²` more
 /// for each side of field_interaction, whose left vectors are made again.
 #[cfg(feature = "autodiff")]
-pub(super) fn backward(sides: &[Side; 2], shape: RowShape, gradient: &[f32]) -> [Gradients; 2] {
+pub(super) fn backward(
+    sides: &[PreparedSide; 2],
+    shape: RowShape,
+    gradient: &[f32],
+) -> [Gradients; 2] {
     let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
     let tasks = whole_fields(shape, COLUMNS);
     let kept = tasks
         .iter()
-        .filter(|task| sides[task.side].has_a_vector_a_pair());
+        .filter(|task| sides[task.side].has_left_vector_per_pair());
     let width = kept.map(|task| task.width).max().unwrap_or(0);
     let mut crossed = vec![0.0; batch * width];
-    let mut to = sides.each_ref().map(Side::gradient);
+    let mut to = sides.each_ref().map(PreparedSide::gradient);
     for task in &tasks {
         let offset = task.column;
         let strip = Strip { stride, offset };

@@ -46,13 +46,13 @@ impl RowShape {
 
     /// The elements of a row that one left field meets.
     #[inline(always)]
-    pub fn right_of(self, left: usize) -> Range<usize> {
+    pub fn fields_after(self, left: usize) -> Range<usize> {
         (left + 1) * self.embedding_dim..self.len()
     }
 
     /// The elements of a row of one field.
     #[inline(always)]
-    pub fn of(self, field: usize) -> Range<usize> {
+    pub fn field_range(self, field: usize) -> Range<usize> {
         field * self.embedding_dim..(field + 1) * self.embedding_dim
     }
 }
@@ -198,7 +198,7 @@ impl VectorLoop for Swap<'_> {
 /// `out[i, j] = left[i, j] ⊙ right[j]`.
 ///
 /// Cost: a multiplication a number, which is written once, as its left one is read once.
-pub(super) struct CrossEach<'a> {
+pub(super) struct CrossPerPair<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
     /// `[rows, width]`
@@ -211,13 +211,13 @@ pub(super) struct CrossEach<'a> {
     pub strip: Strip,
 }
 
-impl CrossEach<'_> {
+impl CrossPerPair<'_> {
     pub fn run(self) {
         Arch::new().dispatch(self);
     }
 }
 
-impl WithSimd for CrossEach<'_> {
+impl WithSimd for CrossPerPair<'_> {
     type Output = ();
 
     #[inline(always)]

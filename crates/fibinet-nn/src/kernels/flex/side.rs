@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{Cross, CrossEach, RowShape, Strip, Swap, VectorLoop};
+use super::rows::{Cross, CrossPerPair, RowShape, Strip, Swap, VectorLoop};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
@@ -14,7 +14,7 @@ use crate::pairs::BilinearKind;
 pub(super) const CHUNK: usize = 64;
 
 /// One side of the pairs, ready to be formed task by task.
-pub(super) struct Side<'a> {
+pub(super) struct PreparedSide<'a> {
     pub shape: RowShape,
     /// `[B, F, K]`
     pub embeddings: &'a [f32],
@@ -29,13 +29,13 @@ pub(super) struct Side<'a> {
 /// What a pair's right vector is multiplied with.
 pub(super) enum Left<'a> {
     /// One vector a field, `[B, F, K]`; the last field's is never used.
-    Fields(Cow<'a, [f32]>),
+    PerField(Cow<'a, [f32]>),
     /// One vector a pair, too many to keep. The matrices of each left field side by side, `[K, n K]`
     /// for its `n` pairs, one field after the other.
-    Pairs(Vec<f32>),
+    PerPair(Vec<f32>),
 }
 
-impl<'a> Side<'a> {
+impl<'a> PreparedSide<'a> {
     /// Multiplies each field's vector with its matrix, or lays the pairs' matrices out.
     ///
     /// Cost: `2 F K²` operations a row, embeddings read and as many numbers written, for field_all and
@@ -46,9 +46,9 @@ impl<'a> Side<'a> {
         kind: Option<(BilinearKind, &'a [f32])>,
     ) -> Self {
         let left = match kind {
-            None => Left::Fields(Cow::Borrowed(embeddings)),
+            None => Left::PerField(Cow::Borrowed(embeddings)),
             Some((BilinearKind::FieldInteraction, matrices)) => {
-                Left::Pairs(side_by_side(shape, matrices))
+                Left::PerPair(side_by_side(shape, matrices))
             }
             Some((kind, matrices)) => {
                 let mut crossed = vec![0.0; embeddings.len()];
@@ -63,7 +63,7 @@ impl<'a> Side<'a> {
                             part.of_mut(crossed).product_here(left, right, Write::Over);
                         }
                     });
-                Left::Fields(Cow::Owned(crossed))
+                Left::PerField(Cow::Owned(crossed))
             }
         };
         Self {
@@ -79,8 +79,8 @@ impl<'a> Side<'a> {
     }
 
     /// Whether a task's left vectors have to be kept in an array of their own.
-    pub fn has_a_vector_a_pair(&self) -> bool {
-        matches!(self.left, Left::Pairs(_))
+    pub fn has_left_vector_per_pair(&self) -> bool {
+        matches!(self.left, Left::PerPair(_))
     }
 
     /// Writes the pairs of a task for some rows; where there is a left vector a pair, these too, to
@@ -98,7 +98,7 @@ impl<'a> Side<'a> {
         let (shape, runs, width) = (self.shape, &task.runs, task.width);
         let right = self.of(rows.clone());
         match &self.left {
-            Left::Fields(left) => {
+            Left::PerField(left) => {
                 let left = &left[self.span(rows)];
                 let cross = Cross {
                     shape,
@@ -110,9 +110,9 @@ impl<'a> Side<'a> {
                 };
                 cross.run();
             }
-            Left::Pairs(matrices) => {
+            Left::PerPair(matrices) => {
                 self.cross(task, matrices, right, crossed);
-                let cross = CrossEach {
+                let cross = CrossPerPair {
                     shape,
                     runs,
                     left: crossed,
@@ -192,7 +192,7 @@ pub(super) fn by_matrix(
 /// The vectors of one field, `[rows, K]`.
 pub(super) fn field_of(shape: RowShape, rows: &[f32], field: usize, num_rows: usize) -> Matrix<'_> {
     let size = [num_rows, shape.embedding_dim];
-    Matrix::new(&rows[shape.of(field).start..], size, shape.len())
+    Matrix::new(&rows[shape.field_range(field).start..], size, shape.len())
 }
 
 pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<'_> {

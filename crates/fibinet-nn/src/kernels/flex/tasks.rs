@@ -32,19 +32,19 @@ pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
     let num_tasks = num_pairs.div_ceil((columns / shape.embedding_dim).max(1));
     let mut tasks = Vec::with_capacity(2 * num_tasks);
     for side in 0..2 {
-        let (mut pairs_left, mut tasks_left, mut room) = (num_pairs, num_tasks, 0);
+        let (mut pairs_left, mut tasks_left, mut capacity) = (num_pairs, num_tasks, 0);
         for left in 0..shape.num_fields {
             let mut rights = left + 1..shape.num_fields;
             while !rights.is_empty() {
-                if room == 0 {
-                    room = pairs_left.div_ceil(tasks_left);
-                    (pairs_left, tasks_left) = (pairs_left - room, tasks_left - 1);
+                if capacity == 0 {
+                    capacity = pairs_left.div_ceil(tasks_left);
+                    (pairs_left, tasks_left) = (pairs_left - capacity, tasks_left - 1);
                     tasks.push(Task::after(tasks.last(), side));
                 }
-                let task = tasks.last_mut().expect("there is room in it");
-                let taken = room.min(rights.len());
+                let task = tasks.last_mut().expect("a task was just pushed");
+                let taken = capacity.min(rights.len());
                 task.take(shape, left, rights.start..rights.start + taken);
-                (rights.start, room) = (rights.start + taken, room - taken);
+                (rights.start, capacity) = (rights.start + taken, capacity - taken);
             }
         }
     }
@@ -61,7 +61,7 @@ pub(super) fn whole_fields(shape: RowShape, columns: usize) -> Vec<Task> {
             if tasks.last().is_none_or(full) {
                 tasks.push(Task::after(tasks.last(), side));
             }
-            let task = tasks.last_mut().expect("there is room in it");
+            let task = tasks.last_mut().expect("a task was just pushed");
             task.take(shape, left, left + 1..shape.num_fields);
         }
     }
@@ -99,7 +99,7 @@ impl Run {
 
     /// The run's right vectors in a row of embeddings.
     pub(super) fn rights(&self, shape: RowShape) -> Range<usize> {
-        shape.of(self.rights.start).start..shape.of(self.rights.end).start
+        shape.field_range(self.rights.start).start..shape.field_range(self.rights.end).start
     }
 
     /// The run's part of arrays of the task's columns and of all fields, of `lanes` each: its pairs and
@@ -107,7 +107,7 @@ impl Run {
     #[cfg(feature = "autodiff")]
     pub(super) fn parts(&self, shape: RowShape, lanes: usize) -> [Range<usize>; 2] {
         let len = self.width(shape) * lanes;
-        [self.column, shape.of(self.rights.start).start]
+        [self.column, shape.field_range(self.rights.start).start]
             .map(|first| first * lanes..first * lanes + len)
     }
 

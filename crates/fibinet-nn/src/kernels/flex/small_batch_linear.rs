@@ -13,7 +13,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
-use super::few::{self, add_products};
+use super::small_batch::{self, add_products};
 use crate::kernels::ops::LinearOps;
 
 /// Weights of a task. Threads of the pool that are awake already take one at once.
@@ -21,11 +21,11 @@ const TASK_WEIGHTS: usize = 1 << 15;
 
 /// Whether this pays for `[B, n]` through `[n, H]`: there are two tasks to share.
 pub(in crate::kernels) fn pays(num_rows: usize, [num_inputs, num_outputs]: [usize; 2]) -> bool {
-    (1..=few::ROWS).contains(&num_rows) && num_inputs * num_outputs >= 2 * TASK_WEIGHTS
+    (1..=small_batch::MAX_ROWS).contains(&num_rows) && num_inputs * num_outputs >= 2 * TASK_WEIGHTS
 }
 
 impl LinearOps for Flex {
-    fn few_linear(
+    fn small_batch_linear(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -66,6 +66,6 @@ fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32
         None => tasks.map(part).collect(),
     };
     let mut out = bias.repeat(batch);
-    few::add_all(&mut out, parts.iter().map(Vec::as_slice));
+    small_batch::add_all(&mut out, parts.iter().map(Vec::as_slice));
     out
 }

@@ -20,7 +20,7 @@ use super::rows::{RowShape, VectorLoop};
 use crate::pairs::{BilinearKind, num_pairs};
 
 /// Rows up to which this pays: at F = 39, K = 10, H = 400 `cargo bench --bench scoring` has the figures.
-pub(super) const ROWS: usize = 4;
+pub(super) const MAX_ROWS: usize = 4;
 
 /// Tasks a side, where its pairs are enough for as many.
 const TASKS: usize = 16;
@@ -29,13 +29,13 @@ const TASKS: usize = 16;
 const TASK_WEIGHTS: usize = 1 << 15;
 
 /// One side: its embeddings, `[B, F, K]`, and its matrices.
-pub(super) type FewSide<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
+pub(super) type SideSlices<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
 
 /// `[p; q; dense] W`, `[B, H]`.
 ///
 /// The outputs are summed task by task and folded in the tasks' order; what a task reads depends on
 /// the sizes alone.
-pub(super) fn forward(sides: [FewSide; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
+pub(super) fn forward(sides: [SideSlices; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let num_outputs = map.num_outputs;
     let batch = sides[0].0.len() / shape.len();
     if batch == 0 {
@@ -75,7 +75,7 @@ pub(super) fn add_all<'a>(out: &mut [f32], parts: impl Iterator<Item = &'a [f32]
 
 /// What some pairs of a side add to the outputs, `[B, H]`, by the weight that starts with theirs.
 fn part(
-    (embeddings, matrices): FewSide,
+    (embeddings, matrices): SideSlices,
     shape: RowShape,
     pairs: Range<usize>,
     weight: &[f32],
@@ -133,7 +133,7 @@ impl VectorLoop for CrossRow<'_> {
             if skipped >= num_rights {
                 continue;
             }
-            let left = &vectors[shape.of(i)];
+            let left = &vectors[shape.field_range(i)];
             match self.matrices {
                 None => crossed.copy_from_slice(left),
                 Some((BilinearKind::FieldAll, matrix)) => multiply(left, matrix, &mut crossed),
@@ -142,7 +142,7 @@ impl VectorLoop for CrossRow<'_> {
                 }
                 Some((BilinearKind::FieldInteraction, _)) => {}
             }
-            let rights = vectors[shape.right_of(i + skipped)].chunks_exact(width);
+            let rights = vectors[shape.fields_after(i + skipped)].chunks_exact(width);
             for right in rights {
                 let Some((pair, index)) = pairs.next() else {
                     return;

@@ -1,6 +1,6 @@
 //! The backward pass of [`linear`](super::linear), with the batch innermost.
 //!
-//! Rows come in panels of up to [`LANES`], and a panel of embeddings is turned once, to `[F K, lanes]`.
+//! Rows come in panels of up to [`LANES`], and a panel of embeddings is transposed_gradient once, to `[F K, lanes]`.
 //! Then a pair is `K` products of two rows at any `K`, and what the two products of the backward pass
 //! read, pairs and weight, lies along their rows (read down its columns the pairs' array costs a tenth
 //! of the product).
@@ -16,7 +16,7 @@
 //!   and `4 P K` to consume their gradient, and `6 P K²` for field_interaction's matrices, `6 F K²` for the
 //!   other kinds' (left vectors, and the gradients of these and of the matrices);
 //! - bytes: of 2,048 rows the weight is read and its gradient written once (from the second 2,048 on also
-//!   read); embeddings and the output's gradient are read once and written turned; the sides' gradients are
+//!   read); embeddings and the output's gradient are read once and written transposed_gradient; the sides' gradients are
 //!   written once. Pairs and their gradient stay in the cache, as what a group of tasks reads of the panels;
 //! - memory: as [`linear`](super::linear) has it.
 
@@ -27,19 +27,19 @@ use core::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use self::lanes::{Fold, LANES_AT_ONCE, PassOn, product, transpose, transposed};
-use super::few::FewSide;
+use self::lanes::{FoldLanes, LANES_AT_ONCE, PassOn, product, transpose, transposed};
 use super::gradient::{Gradients, matrix_mut};
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::rows::{RowShape, Swap, VectorLoop};
 use super::side::{matrix, side_by_side};
+use super::small_batch::SideSlices;
 use super::tasks::{Task, tasks};
-use crate::kernels::{PANEL_ROWS as LANES, ROWS, TASK_COLUMNS, TASKS};
+use crate::kernels::{BACKWARD_ROWS, BACKWARD_TASKS, PANEL_ROWS as LANES, TASK_COLUMNS};
 use crate::pairs::BilinearKind;
 
 /// One side, but for its rows.
 #[derive(Clone, Copy)]
-struct Side<'a> {
+struct SideMatrices<'a> {
     shape: RowShape,
     kind: Option<(BilinearKind, &'a [f32])>,
     /// For field_interaction the matrices of each left field side by side, `[K, n K]` one after the
@@ -60,7 +60,7 @@ struct Panel {
 
 /// What a task leaves for the panels, one panel after the other.
 #[derive(Default)]
-struct Room {
+struct Scratch {
     /// The pairs' gradient, `[width, lanes]`; for field_interaction that of their left vectors.
     pairs: Vec<f32>,
     /// For field_interaction the pairs' left vectors, `[width, lanes]`, then what the right ones get.
@@ -73,15 +73,15 @@ struct Room {
 struct Outputs<'a> {
     weight: &'a [f32],
     num_outputs: usize,
-    /// The gradient of the output, `[B, H]`, and panel by panel turned, `[H, lanes]`.
+    /// The gradient of the output, `[B, H]`, and panel by panel transposed_gradient, `[H, lanes]`.
     gradient: &'a [f32],
-    turned: Vec<Vec<f32>>,
+    transposed_gradient: Vec<Vec<f32>>,
 }
 
 /// The gradients of the sides, from that of the output, `[B, H]`, and that of the weight, of which the
 /// first `2 P K` rows are written.
 pub(super) fn backward(
-    sides: [FewSide; 2],
+    sides: [SideSlices; 2],
     shape: RowShape,
     (weight, num_outputs): (&[f32], usize),
     gradient: &[f32],
@@ -92,23 +92,23 @@ pub(super) fn backward(
         Some((BilinearKind::FieldInteraction, matrices)) => side_by_side(shape, matrices),
         _ => Vec::new(),
     });
-    let of_rows: [_; 2] = core::array::from_fn(|i| Side {
+    let of_rows: [_; 2] = core::array::from_fn(|i| SideMatrices {
         shape,
         kind: sides[i].1,
         by_field: &by_field[i],
     });
     let tasks = tasks(shape, TASK_COLUMNS);
-    let mut rooms: Vec<Room> = Vec::new();
-    let num_rooms = TASKS.next_multiple_of(rayon::current_num_threads());
-    rooms.resize_with(num_rooms, Room::default);
+    let mut scratch_buffers: Vec<Scratch> = Vec::new();
+    let num_buffers = BACKWARD_TASKS.next_multiple_of(rayon::current_num_threads());
+    scratch_buffers.resize_with(num_buffers, Scratch::default);
 
     let mut to_sides = sides.map(|(embeddings, kind)| Gradients {
         embeddings: vec![0.0; embeddings.len()],
         matrices: kind.map(|(_, matrices)| vec![0.0; matrices.len()]),
     });
     let batch = sides[0].0.len() / len;
-    for start in (0..batch).step_by(ROWS) {
-        let rows = start..batch.min(start + ROWS);
+    for start in (0..batch).step_by(BACKWARD_ROWS) {
+        let rows = start..batch.min(start + BACKWARD_ROWS);
         let write = if start == 0 { Write::Over } else { Write::Add };
         let mut panels = panels(
             &of_rows,
@@ -119,7 +119,7 @@ pub(super) fn backward(
             weight,
             num_outputs,
             gradient,
-            turned: gradient
+            transposed_gradient: gradient
                 .par_chunks(LANES * num_outputs)
                 .map(|rows| transposed(rows, num_outputs))
                 .collect(),
@@ -129,13 +129,13 @@ pub(super) fn backward(
             Some(matrices) => &mut matrices[..],
             None => &mut [],
         });
-        for tasks in tasks.chunks(num_rooms) {
+        for tasks in tasks.chunks(num_buffers) {
             let outlets: Vec<_> = tasks
                 .iter()
                 .map(|task| {
-                    let to_weight = cut(&mut weight_left, task.width * num_outputs);
-                    let to_matrices = match of_rows[task.side].has_a_vector_a_pair() {
-                        true => cut(
+                    let to_weight = take_first(&mut weight_left, task.width * num_outputs);
+                    let to_matrices = match of_rows[task.side].has_left_vector_per_pair() {
+                        true => take_first(
                             &mut matrices_left[task.side],
                             task.width * shape.embedding_dim,
                         ),
@@ -144,15 +144,17 @@ pub(super) fn backward(
                     (to_weight, to_matrices)
                 })
                 .collect();
-            tasks.par_iter().zip(&mut rooms).zip(outlets).for_each(
-                |((task, room), (to_weight, to_matrices))| {
+            tasks
+                .par_iter()
+                .zip(&mut scratch_buffers)
+                .zip(outlets)
+                .for_each(|((task, scratch), (to_weight, to_matrices))| {
                     let side = &of_rows[task.side];
-                    room.fill(task, side, &panels, &outputs, (to_weight, write));
-                    if side.has_a_vector_a_pair() {
-                        room.pass_on(task, side, &panels, to_matrices);
+                    scratch.fill(task, side, &panels, &outputs, (to_weight, write));
+                    if side.has_left_vector_per_pair() {
+                        scratch.pass_on(task, side, &panels, to_matrices);
                     }
-                },
-            );
+                });
             panels
                 .par_iter_mut()
                 .enumerate()
@@ -160,9 +162,9 @@ pub(super) fn backward(
                     let num_lanes = panel[0].lanes;
                     for start in (0..num_lanes).step_by(LANES_AT_ONCE) {
                         let lanes = start..num_lanes.min(start + LANES_AT_ONCE);
-                        for (task, room) in tasks.iter().zip(&rooms) {
+                        for (task, scratch) in tasks.iter().zip(&scratch_buffers) {
                             let side = &of_rows[task.side];
-                            panel[task.side].collect(index, side, task, room, lanes.clone());
+                            panel[task.side].collect(index, side, task, scratch, lanes.clone());
                         }
                     }
                 });
@@ -176,14 +178,14 @@ pub(super) fn backward(
 }
 
 /// The first numbers of a slice, which is left with the others.
-fn cut<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+fn take_first<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
     let (first, after) = core::mem::take(rest).split_at_mut(len);
     *rest = after;
     first
 }
 
 /// Both sides of some rows, `[B, F, K]` each.
-fn panels(sides: &[Side; 2], rows: [&[f32]; 2]) -> Vec<[Panel; 2]> {
+fn panels(sides: &[SideMatrices; 2], rows: [&[f32]; 2]) -> Vec<[Panel; 2]> {
     let chunk = LANES * sides[0].shape.len();
     let [first, second] = rows;
     first
@@ -193,8 +195,8 @@ fn panels(sides: &[Side; 2], rows: [&[f32]; 2]) -> Vec<[Panel; 2]> {
         .collect()
 }
 
-impl Side<'_> {
-    fn has_a_vector_a_pair(&self) -> bool {
+impl SideMatrices<'_> {
+    fn has_left_vector_per_pair(&self) -> bool {
         matches!(self.kind, Some((BilinearKind::FieldInteraction, _)))
     }
 
@@ -222,7 +224,7 @@ impl Side<'_> {
             }
             left
         });
-        let to_left = match self.has_a_vector_a_pair() {
+        let to_left = match self.has_left_vector_per_pair() {
             true => Vec::new(),
             false => vec![0.0; right.len()],
         };
@@ -245,7 +247,7 @@ impl Side<'_> {
     ) {
         let shape = self.shape;
         let dim = shape.embedding_dim;
-        if let (false, Some(to_matrices)) = (self.has_a_vector_a_pair(), to_matrices) {
+        if let (false, Some(to_matrices)) = (self.has_left_vector_per_pair(), to_matrices) {
             let num_matrices = to_matrices.len() / (dim * dim);
             let chunks = to_matrices.par_chunks_mut(dim * dim).enumerate();
             chunks.for_each(|(index, to_matrix)| {
@@ -297,19 +299,27 @@ impl Side<'_> {
 
 /// Where the vectors of one field lie, `[K, lanes]`.
 fn of_field(shape: RowShape, field: usize, lanes: usize) -> Range<usize> {
-    let Range { start, end } = shape.of(field);
+    let Range { start, end } = shape.field_range(field);
     start * lanes..end * lanes
 }
 
 /// The vectors of one field, `[K, lanes]`.
 fn field_of(shape: RowShape, panel: &[f32], field: usize, lanes: usize) -> Matrix<'_> {
     let size = [shape.embedding_dim, lanes];
-    Matrix::new(&panel[shape.of(field).start * lanes..], size, lanes)
+    Matrix::new(
+        &panel[shape.field_range(field).start * lanes..],
+        size,
+        lanes,
+    )
 }
 
 fn field_mut(shape: RowShape, panel: &mut [f32], field: usize, lanes: usize) -> MatrixMut<'_> {
     let size = [shape.embedding_dim, lanes];
-    MatrixMut::new(&mut panel[shape.of(field).start * lanes..], size, lanes)
+    MatrixMut::new(
+        &mut panel[shape.field_range(field).start * lanes..],
+        size,
+        lanes,
+    )
 }
 
 /// The part of a panel in an array of `width` numbers a lane.
@@ -317,13 +327,13 @@ fn part(panel: usize, lanes: usize, width: usize) -> Range<usize> {
     panel * LANES * width..(panel * LANES + lanes) * width
 }
 
-impl Room {
+impl Scratch {
     /// Forms the pairs, adds their products with the output's gradient to the weight's, and puts their
     /// gradient in their place.
     fn fill(
         &mut self,
         task: &Task,
-        side: &Side,
+        side: &SideMatrices,
         panels: &[[Panel; 2]],
         outputs: &Outputs,
         (to_weight, write): (&mut [f32], Write),
@@ -332,17 +342,19 @@ impl Room {
             weight,
             num_outputs,
             gradient,
-            turned,
+            transposed_gradient,
         } = outputs;
         let (shape, width) = (side.shape, task.width);
         let size = [width, *num_outputs];
         let weight = Matrix::new(&weight[task.column * num_outputs..], size, *num_outputs);
         let num_rows = gradient.len() / num_outputs;
         self.pairs.resize(width * num_rows, 0.0);
-        if side.has_a_vector_a_pair() {
+        if side.has_left_vector_per_pair() {
             self.crossed.resize(width * num_rows, 0.0);
         }
-        for (index, (panel, turned)) in panels.iter().zip(turned).enumerate() {
+        for (index, (panel, transposed_gradient)) in
+            panels.iter().zip(transposed_gradient).enumerate()
+        {
             let Panel {
                 lanes, right, left, ..
             } = &panel[task.side];
@@ -352,7 +364,7 @@ impl Room {
                 let [of_pairs, of_rights] = run.parts(shape, lanes);
                 let pairs = &mut pairs[of_pairs.clone()];
                 let rights = &right[of_rights];
-                if side.has_a_vector_a_pair() {
+                if side.has_left_vector_per_pair() {
                     let crossed = &mut self.crossed[at.clone()][of_pairs];
                     MatrixMut::new(crossed, [run.width(shape), lanes], lanes).product_here(
                         run.matrices(shape, side.by_field).transposed(),
@@ -378,7 +390,7 @@ impl Room {
             );
             MatrixMut::new(pairs, [width, lanes], lanes).product_here(
                 weight,
-                Matrix::new(turned, [*num_outputs, lanes], lanes),
+                Matrix::new(transposed_gradient, [*num_outputs, lanes], lanes),
                 Write::Over,
             );
         }
@@ -389,7 +401,7 @@ impl Room {
     fn pass_on(
         &mut self,
         task: &Task,
-        side: &Side,
+        side: &SideMatrices,
         panels: &[[Panel; 2]],
         to_matrices: &mut [f32],
     ) {
@@ -399,7 +411,7 @@ impl Room {
         self.to_left.resize(task.runs.len() * dim * num_rows, 0.0);
         let mut matrices_left = to_matrices;
         for (number, run) in task.runs.iter().enumerate() {
-            let to_matrices = cut(&mut matrices_left, run.width(shape) * dim);
+            let to_matrices = take_first(&mut matrices_left, run.width(shape) * dim);
             let size = [dim, run.width(shape)];
             let mut by_field = vec![0.0; to_matrices.len()];
             let (sizes, embedding_dim) = ([run.rights.len(), dim], dim);
@@ -449,14 +461,14 @@ impl Panel {
     fn collect(
         &mut self,
         index: usize,
-        side: &Side,
+        side: &SideMatrices,
         task: &Task,
-        room: &Room,
+        scratch: &Scratch,
         lanes: Range<usize>,
     ) {
         let (dim, stride) = (side.shape.embedding_dim, self.lanes);
         for (number, run) in task.runs.iter().enumerate() {
-            if side.has_a_vector_a_pair() {
+            if side.has_left_vector_per_pair() {
                 let mut add = |rows: Range<usize>, from: &[f32], first: usize| {
                     for (row, from_row) in rows.zip(first..) {
                         let from = &from[from_row * stride..][lanes.clone()];
@@ -465,10 +477,10 @@ impl Panel {
                     }
                 };
                 let rights = run.rights.start * dim..run.rights.end * dim;
-                let crossed = &room.crossed[part(index, stride, task.width)];
+                let crossed = &scratch.crossed[part(index, stride, task.width)];
                 add(rights, crossed, run.column);
-                let to_left = &room.to_left[part(index, stride, task.runs.len() * dim)];
-                add(side.shape.of(run.left), to_left, number * dim);
+                let to_left = &scratch.to_left[part(index, stride, task.runs.len() * dim)];
+                add(side.shape.field_range(run.left), to_left, number * dim);
             } else {
                 let Self {
                     right,
@@ -477,12 +489,12 @@ impl Panel {
                     to_left,
                     ..
                 } = self;
-                let fold = Fold {
+                let fold = FoldLanes {
                     dim,
                     run,
                     stride,
                     lanes: lanes.clone(),
-                    pairs: &room.pairs[part(index, stride, task.width)],
+                    pairs: &scratch.pairs[part(index, stride, task.width)],
                     left: left.as_deref().unwrap_or(right),
                     right,
                     to_left,

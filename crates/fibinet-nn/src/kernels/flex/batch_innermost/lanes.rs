@@ -16,7 +16,7 @@ pub(super) const LANES_AT_ONCE: usize = 64;
 ///
 /// Cost: two fused operations a number of the gradient, for which `right` and `to_right` are read and
 /// `to_right` is written, in the cache.
-pub(super) struct Fold<'a> {
+pub(super) struct FoldLanes<'a> {
     pub(super) dim: usize,
     pub(super) run: &'a Run,
     pub(super) stride: usize,
@@ -29,7 +29,7 @@ pub(super) struct Fold<'a> {
     pub(super) to_right: &'a mut [f32],
 }
 
-impl Fold<'_> {
+impl FoldLanes<'_> {
     /// For the lanes of `N` registers.
     #[inline(always)]
     fn registers<S: Simd, const N: usize>(&mut self, first_lane: usize, simd: S) {
@@ -55,7 +55,7 @@ impl Fold<'_> {
     }
 }
 
-impl WithSimd for Fold<'_> {
+impl WithSimd for FoldLanes<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -330,7 +330,8 @@ fn a_linear_map_of_a_few_rows_is_that_of_tensor_ops_inside_the_pool_and_outside(
     for batch in 1..=4 {
         let map = linear(403, 211, &device);
         let input: Tensor<2> = numbers([batch, 403], 3, &device);
-        let few = || crate::kernels::few_linear(&input, &map).expect("the kernel runs on flex");
+        let few =
+            || crate::kernels::small_batch_linear(&input, &map).expect("the kernel runs on flex");
         let expected = input.clone().matmul(map.weight.val());
         let expected = values(expected + numbers::<1>([211], 2, &device).unsqueeze());
         crate::testing::assert_close(few(), &expected, 1e-5);
@@ -347,7 +348,7 @@ fn a_linear_map_of_a_few_rows_is_that_of_tensor_ops_inside_the_pool_and_outside(
 fn a_linear_map_is_left_to_tensor_ops_where_the_kernel_does_not_pay_or_apply() {
     let runs = |num_rows, num_outputs, device: &Device| {
         let input: Tensor<2> = numbers([num_rows, 400], 3, device);
-        crate::kernels::few_linear(&input, &linear(400, num_outputs, device)).is_some()
+        crate::kernels::small_batch_linear(&input, &linear(400, num_outputs, device)).is_some()
     };
     let device = Device::flex();
     assert!(runs(4, 400, &device));
@@ -358,10 +359,11 @@ fn a_linear_map_is_left_to_tensor_ops_where_the_kernel_does_not_pay_or_apply() {
     let input: Tensor<2> = numbers([1, 400], 3, &device);
     let mut map = linear(400, 400, &device);
     assert!(
-        crate::kernels::few_linear(&input.clone().cast(burn::tensor::DType::F16), &map).is_none()
+        crate::kernels::small_batch_linear(&input.clone().cast(burn::tensor::DType::F16), &map)
+            .is_none()
     );
     map.bias = None;
-    assert!(crate::kernels::few_linear(&input, &map).is_none());
+    assert!(crate::kernels::small_batch_linear(&input, &map).is_none());
 }
 
 /// A linear map with a bias, of numbers of its own.
