@@ -8,12 +8,12 @@ use burn::backend::tensor::FloatTensor;
 
 use super::ops::{Matrices, PairGradients, PairOps, PairSide, PairSides, Reader, SideGradients};
 
-/// Backward step of [`PairOps::pairs`]; its parents are each side's embeddings and matrices.
+/// The backward step of [`PairOps::pairs`]. Its parents are the embeddings and matrices of each side.
 #[derive(Debug)]
 struct Pairs;
 
-/// Backward step of [`PairOps::pairs_linear`]; its parents are those of [`Pairs`], the weight and
-/// the raw values.
+/// The backward step of [`PairOps::pairs_linear`]. Its parents are those of [`Pairs`], the weight and
+/// the raw numeric inputs.
 #[derive(Debug)]
 struct PairsLinear;
 
@@ -99,14 +99,14 @@ fn untrack_sides<B: Backend, C: CheckpointStrategy>(
     (PairSides { first, second }, [a, b, c, d])
 }
 
-/// A side's primitives, and the nodes of its embeddings and its matrices. Where there are no
-/// matrices the embeddings' node stands in, and is given nothing.
+/// The primitives of a side, and the graph nodes of its embeddings and matrices. Without matrices the
+/// node of the embeddings stands in for theirs, and no gradient is registered for it.
 fn untrack_side<B: Backend, C: CheckpointStrategy>(
     side: PairSide<Autodiff<B, C>>,
 ) -> (PairSide<B>, [NodeGuard; 2]) {
     let stand_in = side.embeddings.node();
-    let (embeddings, of_embeddings) = side.embeddings.into_parts();
-    let (matrices, of_matrices) = match side.matrices {
+    let (embeddings, embeddings_node) = side.embeddings.into_parts();
+    let (matrices, matrices_node) = match side.matrices {
         Matrices::None => (Matrices::None, stand_in),
         Matrices::All(matrices) => {
             let (matrices, node) = matrices.into_parts();
@@ -125,24 +125,24 @@ fn untrack_side<B: Backend, C: CheckpointStrategy>(
         embeddings,
         matrices,
     };
-    (side, [of_embeddings, of_matrices])
+    (side, [embeddings_node, matrices_node])
 }
 
-/// As [`untrack_side`], of the weight and the raw values.
+/// [`untrack_side`] for the weight and the raw numeric inputs.
 fn untrack_reader<B: Backend, C: CheckpointStrategy>(
     reader: Reader<Autodiff<B, C>>,
 ) -> (Reader<B>, [NodeGuard; 2]) {
     match reader {
         Reader::Pairs { weight } => {
             let stand_in = weight.node();
-            let (weight, of_weight) = weight.into_parts();
-            (Reader::Pairs { weight }, [of_weight, stand_in])
+            let (weight, weight_node) = weight.into_parts();
+            (Reader::Pairs { weight }, [weight_node, stand_in])
         }
         Reader::PairsAndDense { weight, dense } => {
-            let (weight, of_weight) = weight.into_parts();
-            let (dense, of_dense) = dense.into_parts();
+            let (weight, weight_node) = weight.into_parts();
+            let (dense, dense_node) = dense.into_parts();
             let reader = Reader::PairsAndDense { weight, dense };
-            (reader, [of_weight, of_dense])
+            (reader, [weight_node, dense_node])
         }
     }
 }

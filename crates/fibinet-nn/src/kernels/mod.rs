@@ -1,16 +1,18 @@
-//! Fused operations, one folder a backend.
+//! Fused operations, one folder per backend.
 //!
-//! A kernel replaces a chain of tensor operations where the chain's arrays, not its arithmetic, cost
-//! the time, or a product that the backend does on one thread. The chain stays, in the layer: it is what
-//! every backend without a kernel runs, what autodiff and graph capture see there, and what the tests
-//! compare the kernel with. So an entry point answers `None` where no kernel applies or pays, and the
-//! layer goes on by itself.
+//! A kernel replaces a chain of tensor operations whose intermediate arrays, not its arithmetic, take
+//! the time, or a product that the backend computes on one thread. The chain stays in the layer: it
+//! runs on every backend without a kernel, autodiff and graph capture see it there, and the tests
+//! compare the kernel with it. An entry point therefore returns `None` if no kernel applies or pays,
+//! and the layer continues on its own.
 //!
-//! | kernel | instead of | backends |
+//! Kernels lie below the layers and name none of them.
+//!
+//! | kernel | replaces | backends |
 //! |---|---|---|
-//! | [`pairs`] | both sides' pairs and their concatenation | flex, f32 |
+//! | [`pairs`] | the pairs of both sides and their concatenation | flex, f32 |
 //! | [`pairs_linear`] | those and the linear map that reads them | flex, f32 |
-//! | [`small_batch_linear`] | a linear map of one to four rows | flex, f32, without autodiff |
+//! | [`small_batch_linear`] | a linear map of one to four batch rows | flex, f32, without autodiff |
 
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -24,21 +26,21 @@ mod flex;
 #[cfg_attr(not(feature = "flex"), path = "no_ops.rs")]
 mod ops;
 
-/// Rows whose pairs exist at once in the backward pass.
+/// Batch rows whose pairs exist at once in the backward pass.
 const BACKWARD_ROWS: usize = 2048;
 
-/// Rows whose pairs of a task are formed and multiplied together, by one thread.
+/// Batch rows whose pairs one thread forms and multiplies together in a task.
 const PANEL_ROWS: usize = 256;
 
-/// Pair columns that are formed together, if one pair has no more: as deep as gemm's own blocks of the
-/// products' inner dimension.
+/// Pair columns formed together, unless a single pair has more. It is the depth of gemm's own blocks
+/// along the inner dimension of a product.
 const TASK_COLUMNS: usize = 384;
 
-/// Tasks of the backward pass whose columns exist at once, but for more than as many threads.
+/// Backward tasks kept in flight at once, raised to a multiple of the number of threads.
 const BACKWARD_TASKS: usize = 4;
 
-/// The most bytes of pairs, forward and backward, that exist at once where [`pairs_linear`] applies to
-/// more rows than a few: with field_interaction each pair's left vector lies beside it.
+/// The most bytes of pairs that exist at once in [`pairs_linear`], forward and backward, if the batch
+/// is not small. With field_interaction each pair's left vector lies beside it.
 pub(crate) fn bytes_at_once(
     kind: BilinearKind,
     [num_rows, num_fields, embedding_dim]: [usize; 3],
@@ -57,7 +59,7 @@ pub(crate) fn bytes_at_once(
     [forward, backward].map(|numbers| arrays * numbers * size_of::<f32>())
 }
 
-/// One side of the pairs: what it crosses, and through which matrices.
+/// One side of the pairs: the vectors it crosses, and the matrices it crosses them through.
 #[derive(Debug, Clone)]
 #[cfg_attr(
     not(feature = "flex"),
@@ -66,29 +68,29 @@ pub(crate) fn bytes_at_once(
 pub(crate) struct Side {
     /// `[B, F, K]`
     pub embeddings: Tensor<3>,
-    /// `[1 | F | F - 1 | P, K, K]`; none is the Hadamard product.
+    /// `[1 | F | F - 1 | P, K, K]`. `None` is the Hadamard product.
     pub matrices: Option<(BilinearKind, Tensor<3>)>,
 }
 
-/// The pairs of both sides, one after the other.
+/// The pairs of both sides, the second side's after the first's.
 ///
 /// # Shapes
 ///
-/// - sides: `F`, `K` and `B` the same in both
-/// - output: `[B, 2 P K]`; none where no kernel applies
+/// - sides: the same `B`, `F` and `K` in both
+/// - output: `[B, 2 P K]`, `None` if no kernel applies
 pub(crate) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
     ops::pairs(sides)
 }
 
-/// `[p; q; dense] W`, the pairs of both sides and raw values through a linear map without a bias,
-/// without an array of pairs.
+/// `[p; q; dense] W`: a linear map without a bias over the pairs of both sides and raw numeric
+/// inputs, computed without an array of pairs.
 ///
 /// # Shapes
 ///
 /// - sides: as in [`pairs`]
 /// - dense: `[B, N]`
 /// - weight: `[2 P K + N, H]`
-/// - output: `[B, H]`; none where no kernel applies
+/// - output: `[B, H]`, `None` if no kernel applies
 pub(crate) fn pairs_linear(
     sides: &[Side; 2],
     dense: Option<&Tensor<2>>,
@@ -97,13 +99,13 @@ pub(crate) fn pairs_linear(
     ops::pairs_linear(sides, dense, weight)
 }
 
-/// `x W + b` of a few rows, threads reading a part of the weight each.
+/// `x W + b` of a small batch, each thread reading a part of the weight.
 ///
 /// # Shapes
 ///
 /// - input: `[B, n]`
-/// - output: `[B, H]`; none where no kernel applies, or where there are more rows than a few, too small a
-///   weight or no bias
+/// - output: `[B, H]`, `None` if no kernel applies, the batch is not small, the weight is too small, or
+///   there is no bias
 pub(crate) fn small_batch_linear(input: &Tensor<2>, map: &Linear) -> Option<Tensor<2>> {
     ops::small_batch_linear(input, &map.weight.val(), &map.bias.as_ref()?.val())
 }
@@ -112,9 +114,8 @@ pub(crate) fn small_batch_linear(input: &Tensor<2>, map: &Linear) -> Option<Tens
 mod memory {
     use super::*;
 
-    /// One thread more holds as much more, until that is every pair there is.
     #[test]
-    fn pairs_at_once_are_those_of_the_threads() {
+    fn each_thread_adds_its_share_of_pairs_until_all_exist_at_once() {
         let forward = |num_rows, num_threads| {
             bytes_at_once(BilinearKind::FieldAll, [num_rows, 39, 10], num_threads)[0]
         };

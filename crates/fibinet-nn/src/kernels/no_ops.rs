@@ -1,4 +1,4 @@
-//! The entry points of a build without kernels.
+//! The entry points in a build without kernels.
 
 use burn::tensor::Tensor;
 

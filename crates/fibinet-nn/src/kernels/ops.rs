@@ -37,7 +37,7 @@ pub(crate) struct PairSides<B: Backend> {
     pub second: PairSide<B>,
 }
 
-/// The linear map that reads the pairs, and what else it reads.
+/// The linear map that reads the pairs, and its other inputs.
 #[derive(ExtensionType, Debug, Clone)]
 pub(crate) enum Reader<B: Backend> {
     /// `weight: [2 P K, H]`
@@ -49,7 +49,7 @@ pub(crate) enum Reader<B: Backend> {
     },
 }
 
-/// What [`pairs`] and [`pairs_linear`] call on each backend that has them.
+/// Implemented by each backend with kernels for [`pairs`] and [`pairs_linear`].
 #[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
 pub(crate) trait PairOps: Backend {
     /// `[p; q]`, `[B, 2 P K]`.
@@ -62,7 +62,7 @@ pub(crate) trait PairOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// What [`small_batch_linear`] calls, on backends without autodiff.
+/// Implemented by each backend with a kernel for [`small_batch_linear`], which has no backward pass.
 #[backend_extension(Flex)]
 pub(crate) trait LinearOps: Backend {
     /// `x W + b`, `[B, H]`.
@@ -87,16 +87,16 @@ pub(crate) struct ReaderGradients<B: Backend> {
     pub dense: Option<FloatTensor<B>>,
 }
 
-/// The backward passes of [`PairOps`], each given the gradient of its output.
+/// The backward passes of [`PairOps`], which take the gradient of the output.
 #[cfg(feature = "autodiff")]
 pub(crate) trait PairGradients: PairOps {
-    /// Of [`PairOps::pairs`].
+    /// The backward pass of [`PairOps::pairs`].
     fn pairs_backward(
         sides: PairSides<Self>,
         gradient: FloatTensor<Self>,
     ) -> [SideGradients<Self>; 2];
 
-    /// Of [`PairOps::pairs_linear`].
+    /// The backward pass of [`PairOps::pairs_linear`].
     fn pairs_linear_backward(
         sides: PairSides<Self>,
         reader: Reader<Self>,
@@ -104,31 +104,31 @@ pub(crate) trait PairGradients: PairOps {
     ) -> ([SideGradients<Self>; 2], ReaderGradients<Self>);
 }
 
-/// As [`super::pairs`].
+/// See [`super::pairs`].
 pub(super) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
     let num_rows = sides[0].embeddings.dims()[0];
-    let lays_out = sides.iter().any(|side| {
+    let copies_matrices = sides.iter().any(|side| {
         let kind = side.matrices.as_ref().map(|(kind, _)| *kind);
         kind == Some(BilinearKind::FieldInteraction) && !side.embeddings.device().is_autodiff()
     });
-    if lays_out && num_rows < INTERACTION_ROWS {
+    if copies_matrices && num_rows < INTERACTION_ROWS {
         return None;
     }
-    let sides = on_a_kernels_backend(sides)?;
+    let sides = on_kernel_backend(sides)?;
     Some(Tensor::from_dispatch(Dispatch::pairs(sides)))
 }
 
-/// Rows from which field_interaction's pairs alone are made faster by the kernel, which first lays
-/// the matrices out anew.
+/// The least number of batch rows for which the kernel beats tensor operations on the pairs of
+/// field_interaction alone: it first copies the matrices into another layout.
 const INTERACTION_ROWS: usize = 4;
 
-/// As [`super::pairs_linear`].
+/// See [`super::pairs_linear`].
 pub(super) fn pairs_linear(
     sides: &[Side; 2],
     dense: Option<&Tensor<2>>,
     weight: &Tensor<2>,
 ) -> Option<Tensor<2>> {
-    let sides = on_a_kernels_backend(sides)?;
+    let sides = on_kernel_backend(sides)?;
     if weight.dtype() != DType::F32 || dense.is_some_and(|dense| dense.dtype() != DType::F32) {
         return None;
     }
@@ -143,7 +143,7 @@ pub(super) fn pairs_linear(
     Some(Tensor::from_dispatch(Dispatch::pairs_linear(sides, reader)))
 }
 
-/// As [`super::small_batch_linear`].
+/// See [`super::small_batch_linear`].
 pub(super) fn small_batch_linear(
     input: &Tensor<2>,
     weight: &Tensor<2>,
@@ -163,9 +163,11 @@ pub(super) fn small_batch_linear(
     })
 }
 
-/// The sides' primitives, where they are f32 tensors of flex. Autodiff turned on
-/// in Burn by someone else, but not in this crate, has no backward here.
-fn on_a_kernels_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
+/// The primitives of both sides, if they are f32 tensors on flex.
+///
+/// With autodiff on in Burn but not in this crate, kernels have no backward pass, so tensors with
+/// autodiff are refused then.
+fn on_kernel_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
     let [first, second] = sides.each_ref().map(|side| {
         let device = side.embeddings.device();
         let is_autodiff = device.is_autodiff();

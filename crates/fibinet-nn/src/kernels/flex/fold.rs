@@ -1,15 +1,15 @@
-//! The innermost loops of the backward pass, as those of [`rows`](super::rows).
+//! The innermost loops of the backward pass, written like those of [`rows`](super::rows).
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::rows::{RowShape, Strip, VectorLoop, vector};
 use super::tasks::Run;
 
-/// Reads the pairs' gradient of some runs, each of a whole left field, once:
+/// Reads the gradient of some runs' pairs once. Each run is a whole left field:
 /// `to_left[i] = Σ_j gradient[i, j] ⊙ right[j]` and `to_right[j] += gradient[i, j] ⊙ left[i]`.
 ///
-/// Cost: four operations a number of the gradient; a row's vectors and their gradients, `4 F K` numbers,
-/// stay in the first-level cache.
+/// Cost: four operations per element of the gradient. The vectors of a batch row and their gradients,
+/// `4 F K` numbers, stay in the first-level cache.
 pub(super) struct Fold<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
@@ -81,11 +81,11 @@ impl VectorLoop for Fold<'_> {
     }
 }
 
-/// As [`Fold`], but the gradient of the left vectors takes their place: `to_right[j] +=
-/// gradient[i, j] ⊙ left[i, j]`, then `left[i, j] = gradient[i, j] ⊙ right[j]`.
+/// [`Fold`] with a left vector per pair, which its gradient overwrites: `to_right[j] += gradient[i, j] ⊙
+/// left[i, j]`, then `left[i, j] = gradient[i, j] ⊙ right[j]`.
 ///
-/// Cost: three operations a number of the gradient, which is read once, as the left vectors, which are
-/// written once.
+/// Cost: three operations per element of the gradient. The gradient and the left vectors are read once, the
+/// left vectors written once.
 pub(super) struct FoldPerPair<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
@@ -124,9 +124,9 @@ impl WithSimd for FoldPerPair<'_> {
             .zip(rights);
         for ((left, gradient), (right, to_right)) in rows {
             for run in self.runs {
-                let of_run = run.column..run.column + run.width(shape);
-                let pairs = &gradient[strip.offset..][of_run.clone()];
-                let crossed = &mut left[of_run];
+                let columns = run.column..run.column + run.width(shape);
+                let pairs = &gradient[strip.offset..][columns.clone()];
+                let crossed = &mut left[columns];
                 let rights = right[run.rights(shape)]
                     .iter()
                     .zip(&mut to_right[run.rights(shape)]);

@@ -7,11 +7,11 @@ use super::side::{CHUNK, Left, PreparedSide, by_matrix, field_of, matrices_of, m
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
-/// What the backward pass of a side collects, task by task.
+/// The gradients of a side while tasks add to them.
 pub(super) struct SideGradient {
     /// `[B, F, K]`
     embeddings: Vec<f32>,
-    /// Of [`Left::PerField`]' vectors, or of [`Left::PerPair`]' matrices.
+    /// The gradient of the left vectors of [`Left::PerField`], or of the matrices of [`Left::PerPair`].
     left: Vec<f32>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Gradients {
 }
 
 impl PreparedSide<'_> {
-    /// Writes the left vectors of a task, `[B, task.width]`, where there is one a pair.
+    /// Writes the left vectors of a task, `[B, task.width]`, if there is one per pair.
     pub fn cross_all(&self, task: &Task, crossed: &mut [f32]) {
         let Left::PerPair(matrices) = &self.left else {
             return;
@@ -36,7 +36,7 @@ impl PreparedSide<'_> {
         });
     }
 
-    /// Gradients of zero.
+    /// All gradients zero.
     pub fn gradient(&self) -> SideGradient {
         let left = match &self.left {
             Left::PerField(left) => left.len(),
@@ -48,12 +48,13 @@ impl PreparedSide<'_> {
         }
     }
 
-    /// Reads the gradient of a task's pairs, once. The task is of whole left fields; `crossed` is what
-    /// [`cross_all`](Self::cross_all) wrote there; where there is a vector a pair, their gradient takes its
-    /// place.
+    /// Reads the gradient of a task's pairs once and adds to the gradients of the side.
     ///
-    /// Cost: that of [`Fold`]; where there is a vector a pair that of [`FoldPerPair`], and `4 K` operations a
-    /// number of the gradient in two products, each of which reads the vectors' gradient once.
+    /// The task consists of whole left fields. `crossed` is what [`cross_all`](Self::cross_all) wrote. If
+    /// there is a left vector per pair, its gradient overwrites it.
+    ///
+    /// Cost: that of [`Fold`]. With a left vector per pair, that of [`FoldPerPair`] and `4 K` operations per
+    /// element of the gradient, in two products that each read the left vectors' gradient once.
     pub fn consume(
         &self,
         task: &Task,
@@ -135,10 +136,10 @@ impl PreparedSide<'_> {
         }
     }
 
-    /// What the tasks' gradients come to.
+    /// The gradients of the side, once all tasks have added to them.
     ///
-    /// Cost: embeddings and both gradients read once, the embeddings' written once; `4 F K²` operations a
-    /// row for field_all and field_each.
+    /// Cost: embeddings and both gradients are read once, the embeddings' gradient is written once. For
+    /// field_all and field_each `4 F K²` operations per batch row.
     pub fn finish(&self, gradient: SideGradient) -> Gradients {
         let shape = self.shape;
         let SideGradient {
@@ -152,7 +153,7 @@ impl PreparedSide<'_> {
                 chunks.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, x)| *to += x));
                 None
             }
-            Some((BilinearKind::FieldInteraction, _)) => Some(one_by_one(shape, &left)),
+            Some((BilinearKind::FieldInteraction, _)) => Some(pair_by_pair(shape, &left)),
             Some((kind, matrices)) => {
                 let inputs = self
                     .embeddings
@@ -194,17 +195,18 @@ pub(super) fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) ->
     MatrixMut::new(&mut matrices[index * dim * dim..], [dim, dim], dim)
 }
 
-/// Each left field's `[K, n K]` as `[P, K, K]`.
-fn one_by_one(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
+/// The inverse of [`side_by_side`](super::side::side_by_side): from `[K, n K]` per left field to
+/// `[P, K, K]`.
+fn pair_by_pair(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
     let embedding_dim = shape.embedding_dim;
     let mut out = vec![0.0; matrices.len()];
     for field in 0..shape.num_fields - 1 {
-        let of_field = matrices_of(shape, field);
+        let range = matrices_of(shape, field);
         let swap = Swap {
             sizes: [embedding_dim, shape.num_fields - 1 - field],
             embedding_dim,
-            from: &matrices[of_field.clone()],
-            to: &mut out[of_field],
+            from: &matrices[range.clone()],
+            to: &mut out[range],
         };
         swap.run();
     }

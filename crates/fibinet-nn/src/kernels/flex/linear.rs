@@ -1,39 +1,45 @@
 //! The pairs and the linear map that reads them, without an array of pairs.
 //!
-//! Pair columns come in tasks: a task's pairs are formed, multiplied into the output and forgotten.
-//! Forward a thread does so for the rows of one panel, task by task, with nothing to wait for but the
-//! end; a batch of few panels has its columns parted as well, each part with outputs of its own, which
-//! are then summed. Backward ([`turned`](super::turned)) pairs are formed again, multiplied into their
-//! rows of the weight's gradient, and the gradient of them is consumed where it lies.
+//! Pair columns are divided into tasks. The pairs of a task are formed, multiplied into the output and
+//! dropped. Forward, a thread does this for the batch rows of one panel, task by task, and waits for
+//! nothing until the end. A batch of few panels is also divided by columns: each group of tasks has an
+//! output array of its own, and these are summed. Backward ([`batch_innermost`](super::batch_innermost))
+//! the pairs are formed again and multiplied into their rows of the weight's gradient, and the gradient
+//! of the pairs is consumed where it was written.
 //!
 //! # Cost
 //!
-//! - arithmetic: one product of `[B, 2 P K]` and `[2 P K, H]` forward and two backward, `4 B P K H`
-//!   operations each, which is nearly all; and per side and row `P K` multiplications forward, `5 P K`
-//!   operations backward, `2 P K²` and `6 P K²` more for field_interaction;
-//! - bytes: inputs, output and their gradients once; the weight once a panel of 256 rows forward (at
-//!   H = 400 a panel's products take about 25 times as long as that), once for 2,048 rows backward,
-//!   as its gradient; pairs are written and read in the cache. At F = 39, K = 10 and 2,048 rows the
-//!   array it saves is 121 MB, and as much for its gradient;
-//! - memory, at any `B` and `F`: forward .4 MB a thread, and up to seven outputs of 512 rows; backward
-//!   four tasks (or one a thread) of 3 MB; twice that for field_interaction. Besides it the left vectors
-//!   of field_all and field_each, as many as embeddings, and backward, of 2,048 rows, up to four arrays
-//!   of each side's embeddings and the output's gradient once more.
+//! - Arithmetic: one product of `[B, 2 P K]` and `[2 P K, H]` forward and two backward, `4 B P K H`
+//!   operations each, which is nearly everything. In addition, per side and batch row, `P K`
+//!   multiplications forward and `5 P K` operations backward, and for field_interaction `2 P K²` and
+//!   `6 P K²` more.
+//! - Bytes: inputs, output and their gradients are read or written once. Forward the weight is read once
+//!   per panel of 256 batch rows (at H = 400 a panel's products take about 25 times as long). Backward
+//!   the weight is read, and its gradient written, once per 2,048 batch rows. Pairs stay in the cache. At
+//!   F = 39, K = 10 and 2,048 rows the array of pairs that is saved has 121 MB, and its gradient as many.
+//! - Memory, at any `B` and `F`: forward .4 MB per thread, and up to seven outputs of 512 batch rows;
+//!   backward four tasks (or one per thread) of 3 MB. Both double for field_interaction. The left vectors
+//!   of field_all and field_each come on top, as large as the embeddings. So do, for 2,048 batch rows at a
+//!   time, up to four backward arrays as large as a side's embeddings, and a copy of the output's
+//!   gradient.
 //!
-//! The array of pairs ([`pairs`](super::pairs)) and flex's own products take so many times as long, at
-//! F = 39, K = 10, H = 400 (`cargo bench --bench layers -- KIND ROUNDS B`, "to hidden"; AMD EPYC Zen 4,
-//! 2 cores), forward and with backward, where glibc keeps freed buffers
-//! (`MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184`), and as it comes:
+//! The table says how many times as long it takes to write the array of pairs
+//! ([`pairs`](super::pairs)) and multiply with flex's own products: forward, and forward with backward,
+//! at F = 39, K = 10, H = 400 (`cargo bench --bench layers -- KIND ROUNDS B`, "to hidden"; AMD EPYC Zen 4,
+//! 2 cores). The columns per kind are with a glibc that keeps freed buffers
+//! (`MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184`), the last column is with its
+//! default settings.
 //!
-//! | B, ROUNDS | field_all | field_each | field_interaction | as it comes |
+//! | B, ROUNDS | field_all | field_each | field_interaction | default settings |
 //! |---|---|---|---|---|
 //! | 256, 31 | 1.21, 1.15 | 1.17, 1.22 | 1.25, 1.20 | .85 to 1.34, 1.27 to 1.99 |
 //! | 2,048, 5 | 1.14, 1.10 | 1.11, 1.22 | 1.06, 1.24 | 1.33 to 1.48, 1.34 to 1.40 |
 //! | 8,192, 3 | 1.17, 1.09 | 1.14, 1.11 | 1.13, 1.15 | 1.30 to 1.36, 1.43 to 1.48 |
 //!
-//! so the head never writes pairs out. Below 1 are field_all's and field_each's 256 rows forward, .85 to .93,
-//! where 7 of 24 ms go with that setting: what it costs to get memory from the system again, which in the
-//! bench's turns falls to one form or the other. (A scorer's 256 rows take .97 of the products alone.)
+//! The head therefore never writes pairs out. The values below 1, .85 to .93, are field_all and field_each
+//! forward at 256 rows. There 7 of 24 ms are the cost of getting memory from the system again, which falls
+//! on one of the two forms depending on the bench's turn. (A scorer's 256 rows take .97 of the products
+//! alone.)
 
 use rayon::prelude::*;
 
@@ -50,11 +56,11 @@ use super::small_batch::SideSlices;
 use super::tasks::{Task, tasks};
 use crate::kernels::{PANEL_ROWS, TASK_COLUMNS};
 
-/// Parts of the forward pass that threads take one by one, where the batch allows: enough that none
-/// waits long for the last.
+/// Jobs of the forward pass that threads take one by one, if the batch has as many: enough that no
+/// thread waits long for the last one.
 const JOBS: usize = 16;
 
-/// The most parts of the columns: each has outputs of its own, which are then summed.
+/// The most groups of columns. Each has an output array of its own, and these are summed.
 const MOST_GROUPS: usize = 8;
 
 /// The linear map that reads the pairs.
@@ -64,11 +70,11 @@ pub(super) struct LinearMap<'a> {
     pub weight: &'a [f32],
     /// `H`
     pub num_outputs: usize,
-    /// `[B, N]`, and `N`
+    /// Raw numeric inputs `[B, N]`, and `N`.
     pub dense: Option<(&'a [f32], usize)>,
 }
 
-/// What [`backward`] finds.
+/// The result of [`backward`].
 #[cfg(feature = "autodiff")]
 pub(super) struct LinearGradients {
     pub sides: [Gradients; 2],
@@ -109,17 +115,17 @@ pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape, map: LinearMap
     out
 }
 
-/// What one thread forms at a time.
+/// The scratch buffers of one thread.
 #[derive(Default)]
 struct Scratch {
     /// `[rows, width]`
     pairs: Vec<f32>,
-    /// For field_interaction the pairs' left vectors, `[rows, width]`.
+    /// The left vectors of the pairs, `[rows, width]`, for field_interaction only.
     crossed: Vec<f32>,
 }
 
 impl Scratch {
-    /// Adds what the pairs of some tasks give to the outputs of rows that follow one another.
+    /// Adds the contribution of the tasks' pairs to the outputs of consecutive batch rows.
     fn add_products(
         &mut self,
         sides: &[PreparedSide; 2],
@@ -154,7 +160,7 @@ impl Scratch {
     }
 }
 
-/// Adds arrays as long as the first, one after the other, on all threads.
+/// Adds to `sum` the arrays of its length that follow one another in `others`, on all threads.
 fn add_arrays(sum: &mut [f32], others: &[f32]) {
     const CHUNK: usize = 1 << 14;
     let len = sum.len();
@@ -165,7 +171,7 @@ fn add_arrays(sum: &mut [f32], others: &[f32]) {
     });
 }
 
-/// The gradients from that of the output, `[B, H]`.
+/// All gradients, given the gradient of the output, `[B, H]`.
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
     sides: [SideSlices; 2],

@@ -2,10 +2,10 @@ use core::ops::Range;
 
 use gemm::Parallelism;
 
-/// From this many multiplications on a product takes all threads, as flex's own.
+/// The number of multiplications from which a product uses all threads, the same as flex's own.
 const PARALLEL_FROM: usize = 192 * 192 * 192;
 
-/// A matrix inside a slice, its elements at `row * row_stride + column * column_stride`.
+/// A matrix inside a slice: elements lie at `row * row_stride + column * column_stride`.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
     values: &'a [f32],
@@ -15,7 +15,7 @@ pub(super) struct Matrix<'a> {
     column_stride: usize,
 }
 
-/// A row-major matrix inside a slice, to be written.
+/// A row-major matrix inside a mutable slice.
 pub(super) struct MatrixMut<'a> {
     values: &'a mut [f32],
     rows: usize,
@@ -23,14 +23,16 @@ pub(super) struct MatrixMut<'a> {
     row_stride: usize,
 }
 
-/// Whether a product overwrites its destination or is added to it.
+/// What a product does to its destination.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Write {
+    /// Overwrites it.
     Over,
+    /// Adds to it.
     Add,
 }
 
-/// The elements from the first to the last of a matrix that starts a slice.
+/// How many elements a row-major matrix spans, from its first to its last.
 fn extent(rows: usize, columns: usize, row_stride: usize) -> usize {
     match rows.min(columns) {
         0 => 0,
@@ -51,7 +53,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Some columns of it.
+    /// Some of its columns.
     pub fn columns(self, columns: Range<usize>) -> Self {
         assert!(columns.start < columns.end && columns.end <= self.columns);
         Self {
@@ -85,8 +87,8 @@ impl<'a> MatrixMut<'a> {
         }
     }
 
-    /// `self = left right` or `self += left right`, on all threads where that pays. The sum's order
-    /// does not depend on their number.
+    /// `self = left right` or `self += left right`, on all threads if that pays. The order of the sums does
+    /// not depend on the number of threads.
     pub fn product(self, left: Matrix, right: Matrix, write: Write) {
         let work = self.rows * self.columns * left.columns;
         let parallelism = match work >= PARALLEL_FROM {
@@ -96,7 +98,7 @@ impl<'a> MatrixMut<'a> {
         self.product_on(left, right, write, parallelism);
     }
 
-    /// As [`product`](Self::product), on the calling thread.
+    /// [`product`](Self::product) on the calling thread.
     pub fn product_here(self, left: Matrix, right: Matrix, write: Write) {
         self.product_on(left, right, write, Parallelism::None);
     }
@@ -108,11 +110,10 @@ impl<'a> MatrixMut<'a> {
         );
         #[expect(
             unsafe_code,
-            reason = "gemm has no safe call, and flex's safe products are slower here: see `super`"
+            reason = "gemm has no safe interface, and flex's safe products are slower here: see `super`"
         )]
-        // SAFETY: the three matrices lie inside their slices, by `Matrix::new` and
-        // `MatrixMut::new`; the destination is borrowed alone, and the strides of its rows do not
-        // overlap.
+        // SAFETY: `Matrix::new` and `MatrixMut::new` checked that the three matrices lie inside their
+        // slices. The destination is borrowed mutably, and its rows do not overlap.
         unsafe {
             gemm::gemm(
                 self.rows,

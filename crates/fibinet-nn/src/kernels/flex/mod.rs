@@ -1,22 +1,23 @@
 //! The kernels of Burn's flex backend, for f32.
 //!
-//! They multiply with the crate that flex multiplies with, in blocks of their own, since flex's products
-//! fall behind in these shapes (`cargo bench --bench layers -- products 15`, billions of operations a second
-//! at `[14_820, 400]`; two cores of a Zen 4 that do 234 at most):
+//! They multiply with `gemm`, as flex does, but in blocks of their own, because flex's products are slow
+//! in these shapes. Below are billions of operations per second at `[14_820, 400]`, on two cores of a
+//! Zen 4 that reach 234 at most (`cargo bench --bench layers -- products 15`):
 //!
-//! | rows | forward | to the weight | to the input | here |
+//! | batch rows | forward | gradient of the weight | gradient of the input | kernel |
 //! |---|---|---|---|---|
-//! | 1 | 9 | .5 | 9 | threads read a part of the weight each: `few`, `small_batch_linear` |
-//! | 256 | 173 | 80 | 123 | `linear`, and backward `turned` |
+//! | 1 | 9 | .5 | 9 | each thread reads a part of the weight: `small_batch`, `small_batch_linear` |
+//! | 256 | 173 | 80 | 123 | `linear` forward, `batch_innermost` backward |
 //! | 2,048 | 183 | 164 | 118 | the same |
 //!
 //! (The input's gradient is an array that only flex's product writes, 121 MB at 2,048 rows.)
 //!
-//! Outputs are vectors of their own, which tensors take over. They are not pooled: the allocator has their
-//! memory again in the next step, and a step is no faster with a glibc that is told to keep all of it
-//! (`python3 benches/vs_pytorch/run.py`, "allocator tuned"), but for weights above 32 MB, which it maps anew:
-//! at K = 16, 3% (`MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=1073741824 cargo bench --bench
-//! training -- --kind field_each --dim 16`).
+//! Outputs are allocated anew each time and handed over to tensors. Pooling them gains nothing: the
+//! allocator reuses their memory in the next step, and a step is no faster with a glibc that is told to
+//! keep all memory (`python3 benches/vs_pytorch/run.py`, "allocator tuned"). Weights above 32 MB are the
+//! exception, because glibc maps those afresh: at K = 16 a step is 3% faster if it keeps them
+//! (`MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=1073741824 cargo bench --bench training --
+//! --kind field_each --dim 16`).
 
 #[cfg(feature = "autodiff")]
 mod batch_innermost;
@@ -60,12 +61,20 @@ impl PairOps for Flex {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
         let map = reader.map();
         let num_dense = map.dense.map_or(0, |(dense, num_dense)| {
-            assert_eq!(dense.len(), sides.batch * num_dense, "rows of raw values");
+            assert_eq!(
+                dense.len(),
+                sides.batch * num_dense,
+                "expected raw numeric inputs for each batch row"
+            );
             num_dense
         });
         let num_inputs = 2 * sides.shape.num_columns() + num_dense;
         let len = num_inputs * map.num_outputs;
-        assert_eq!(map.weight.len(), len, "rows of the weight");
+        assert_eq!(
+            map.weight.len(),
+            len,
+            "expected a weight row for each input"
+        );
         let values = match sides.batch {
             ..=small_batch::MAX_ROWS => small_batch::forward(sides.slices(), sides.shape, map),
             _ => linear::forward(&sides.prepared(), sides.shape, map),
@@ -95,18 +104,18 @@ impl PairGradients for Flex {
         let gradient = gradient.to_contiguous();
         let slices = sides.slices();
         let gradients = linear::backward(slices, sides.shape, reader.map(), gradient.storage());
-        let of_reader = ReaderGradients {
+        let reader_gradients = ReaderGradients {
             weight: shaped_like(&reader.weight, gradients.weight),
             dense: gradients
                 .dense
                 .zip(reader.dense.as_ref())
                 .map(|(values, dense)| shaped_like(dense, values)),
         };
-        (sides.gradients(gradients.sides), of_reader)
+        (sides.gradients(gradients.sides), reader_gradients)
     }
 }
 
-/// Both sides without gaps between their elements.
+/// Both sides as contiguous tensors.
 struct DenseSides {
     sides: [(FlexTensor, Option<(BilinearKind, FlexTensor)>); 2],
     batch: usize,
@@ -168,7 +177,7 @@ impl DenseSides {
     }
 }
 
-/// A linear map, and the raw values it reads, without gaps between their elements.
+/// A linear map and the raw numeric inputs that it reads, as contiguous tensors.
 struct DenseReader {
     weight: FlexTensor,
     dense: Option<FlexTensor>,

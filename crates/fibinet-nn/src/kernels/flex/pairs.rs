@@ -6,13 +6,13 @@ use super::rows::{RowShape, Strip};
 use super::side::{CHUNK, PreparedSide};
 use super::tasks::whole_fields;
 
-/// Columns of a task.
+/// Pair columns per task.
 const COLUMNS: usize = 1024;
 
 /// The pairs of both sides, `[B, 2 P K]`.
 ///
-/// Cost: the output is written once, the embeddings are read from the cache; `2 P K` multiplications a
-/// row, and `2 P K²` more (multiply and add) for each side of field_interaction.
+/// Cost: the output is written once, the embeddings are read from the cache. `2 P K` multiplications per
+/// batch row, and `2 P K²` more operations for each side of field_interaction.
 pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape) -> Vec<f32> {
     let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
     let mut out = vec![0.0; batch * stride];
@@ -33,10 +33,10 @@ pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape) -> Vec<f32> {
     out
 }
 
-/// The sides' gradients from that of their pairs, `[B, 2 P K]`.
+/// The gradients of both sides, given the gradient of their pairs, `[B, 2 P K]`.
 ///
-/// Cost: the gradient is read once; `4 P K` multiplications and additions a row, and `6 P K²` more
-/// for each side of field_interaction, whose left vectors are made again.
+/// Cost: the gradient is read once. `4 P K` multiplications and additions per batch row, and `6 P K²` more
+/// for each side of field_interaction, whose left vectors are computed again.
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
     sides: &[PreparedSide; 2],
@@ -45,10 +45,10 @@ pub(super) fn backward(
 ) -> [Gradients; 2] {
     let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
     let tasks = whole_fields(shape, COLUMNS);
-    let kept = tasks
+    let per_pair = tasks
         .iter()
         .filter(|task| sides[task.side].has_left_vector_per_pair());
-    let width = kept.map(|task| task.width).max().unwrap_or(0);
+    let width = per_pair.map(|task| task.width).max().unwrap_or(0);
     let mut crossed = vec![0.0; batch * width];
     let mut to = sides.each_ref().map(PreparedSide::gradient);
     for task in &tasks {

@@ -1,6 +1,7 @@
-//! The innermost loops, over the rows of a chunk. Each is a struct of what it reads and writes, since
-//! only a method that is always inlined is compiled for the SIMD level it is dispatched to; a closure
-//! is not.
+//! The innermost loops, over the batch rows of a chunk.
+//!
+//! Each loop is a struct of what it reads and writes: only a method that is always inlined is compiled
+//! for the SIMD level it is dispatched to, and a closure is not.
 
 use core::ops::Range;
 
@@ -18,7 +19,7 @@ pub(super) struct Strip {
     pub offset: usize,
 }
 
-/// The sizes of a row.
+/// The sizes of a batch row.
 #[derive(Clone, Copy)]
 pub(super) struct RowShape {
     pub num_fields: usize,
@@ -26,48 +27,48 @@ pub(super) struct RowShape {
 }
 
 impl RowShape {
-    /// Elements of a row of embeddings, `F K`.
+    /// The number of elements in a row of embeddings, `F K`.
     #[inline(always)]
     pub fn len(self) -> usize {
         self.num_fields * self.embedding_dim
     }
 
-    /// Columns of the pairs of one side, `P K`.
+    /// The number of pair columns of one side, `P K`.
     #[inline(always)]
     pub fn num_columns(self) -> usize {
         num_pairs(self.num_fields) * self.embedding_dim
     }
 
-    /// Columns of the pairs of one left field.
+    /// The number of pair columns of one left field.
     #[inline(always)]
     pub fn width_of(self, left: usize) -> usize {
         (self.num_fields - 1 - left) * self.embedding_dim
     }
 
-    /// The elements of a row that one left field meets.
+    /// The elements of all fields right of `left` in a row of embeddings.
     #[inline(always)]
     pub fn fields_after(self, left: usize) -> Range<usize> {
         (left + 1) * self.embedding_dim..self.len()
     }
 
-    /// The elements of a row of one field.
+    /// The elements of one field in a row of embeddings.
     #[inline(always)]
     pub fn field_range(self, field: usize) -> Range<usize> {
         field * self.embedding_dim..(field + 1) * self.embedding_dim
     }
 }
 
-/// A loop over vectors of `K` numbers, compiled for the usual `K` with `K` known, so that a vector is
-/// a few registers.
+/// A loop over vectors of `K` numbers. It is compiled separately for common values of `K`, so that a vector
+/// is a few registers.
 pub(super) trait VectorLoop: Sized {
     fn embedding_dim(&self) -> usize;
 
-    /// `KC` is `K`, or 0 for any.
+    /// Runs the loop. `KC` is `K` if `K` is a common value, otherwise 0.
     fn run_with<const KC: usize>(self);
 
-    /// The loop, at the SIMD level of the machine, but for AVX-512: its registers are longer than most
-    /// vectors, and the compiler gathers vectors of ten numbers into them one by one, which takes ten
-    /// times as long.
+    /// Runs the loop at the machine's SIMD level, but at most AVX2. AVX-512 registers are longer than most
+    /// vectors: the compiler would gather vectors of ten numbers into them one number at a time, which
+    /// takes ten times as long.
     fn run(self) {
         #[cfg(target_arch = "x86_64")]
         match V3::try_new() {
@@ -101,8 +102,8 @@ impl<L: VectorLoop> WithSimd for Levels<L> {
     }
 }
 
-/// A vector in registers. A loop over slices of `K` numbers that also writes some stays scalar, since
-/// the compiler cannot tell that they do not overlap.
+/// Loads a vector into registers. A loop that reads and writes slices instead stays scalar, because the
+/// compiler cannot tell that they do not overlap.
 #[inline(always)]
 pub(super) fn vector<const KC: usize>(numbers: &[f32]) -> [f32; KC] {
     let mut vector = [0.0; KC];
@@ -112,8 +113,8 @@ pub(super) fn vector<const KC: usize>(numbers: &[f32]) -> [f32; KC] {
 
 /// Writes the pairs of some runs: `out[i, j] = left[i] ⊙ right[j]`.
 ///
-/// Cost: a multiplication a number, which is written once; a row's vectors, `2 F K` numbers, stay in the
-/// first-level cache.
+/// Cost: one multiplication per element, which is written once. The vectors of a batch row, `2 F K`
+/// numbers, stay in the first-level cache.
 pub(super) struct Cross<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
@@ -167,7 +168,7 @@ impl VectorLoop for Cross<'_> {
     }
 }
 
-/// Swaps the first two dimensions of vectors, `[a, b, K]` to `[b, a, K]`.
+/// Copies vectors `[a, b, K]` to `[b, a, K]`.
 pub(super) struct Swap<'a> {
     pub sizes: [usize; 2],
     pub embedding_dim: usize,
@@ -194,10 +195,9 @@ impl VectorLoop for Swap<'_> {
     }
 }
 
-/// Writes the pairs of some runs whose left vectors were made pair by pair:
-/// `out[i, j] = left[i, j] ⊙ right[j]`.
+/// Writes the pairs of some runs that have a left vector per pair: `out[i, j] = left[i, j] ⊙ right[j]`.
 ///
-/// Cost: a multiplication a number, which is written once, as its left one is read once.
+/// Cost: one multiplication per element, which is written once. The left vectors are read once.
 pub(super) struct CrossPerPair<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
@@ -227,9 +227,9 @@ impl WithSimd for CrossPerPair<'_> {
         let rows = lefts.zip(self.right.chunks_exact(shape.len()));
         for ((left, right), out) in rows.zip(self.out.chunks_exact_mut(strip.stride)) {
             for run in self.runs {
-                let of_run = run.column..run.column + run.width(shape);
-                let pairs = &mut out[strip.offset..][of_run.clone()];
-                let terms = left[of_run].iter().zip(&right[run.rights(shape)]);
+                let columns = run.column..run.column + run.width(shape);
+                let pairs = &mut out[strip.offset..][columns.clone()];
+                let terms = left[columns].iter().zip(&right[run.rights(shape)]);
                 for (pair, (left, right)) in pairs.iter_mut().zip(terms) {
                     *pair = left * right;
                 }

@@ -8,12 +8,13 @@ use super::rows::{Cross, CrossPerPair, RowShape, Strip, Swap, VectorLoop};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
-/// Rows of the array of pairs that one thread writes or reads at a time, and whose left vectors it makes:
-/// their pairs of one task stay in a core's second-level cache. Sums over the batch are made chunk by
-/// chunk and folded in the chunks' order, so that they do not depend on the number of threads.
+/// Batch rows of the array of pairs that one thread writes or reads at a time, and whose left vectors it
+/// computes. The pairs of one task then stay in a core's second-level cache. Sums over the batch are
+/// computed chunk by chunk and added in the order of the chunks, so they do not depend on the number of
+/// threads.
 pub(super) const CHUNK: usize = 64;
 
-/// One side of the pairs, ready to be formed task by task.
+/// One side of the pairs, prepared so that its pairs can be formed task by task.
 pub(super) struct PreparedSide<'a> {
     pub shape: RowShape,
     /// `[B, F, K]`
@@ -26,20 +27,20 @@ pub(super) struct PreparedSide<'a> {
     pub left: Left<'a>,
 }
 
-/// What a pair's right vector is multiplied with.
+/// What a pair's right vector is multiplied by.
 pub(super) enum Left<'a> {
-    /// One vector a field, `[B, F, K]`; the last field's is never used.
+    /// One vector per field, `[B, F, K]`. The last field's is never used.
     PerField(Cow<'a, [f32]>),
-    /// One vector a pair, too many to keep. The matrices of each left field side by side, `[K, n K]`
-    /// for its `n` pairs, one field after the other.
+    /// One vector per pair, which are too many to keep. These are the matrices that make them, those of a
+    /// left field's `n` pairs side by side, `[K, n K]`, one left field after the other.
     PerPair(Vec<f32>),
 }
 
 impl<'a> PreparedSide<'a> {
-    /// Multiplies each field's vector with its matrix, or lays the pairs' matrices out.
+    /// Multiplies each field's vector by its matrix, or lays the matrices of the pairs side by side.
     ///
-    /// Cost: `2 F K²` operations a row, embeddings read and as many numbers written, for field_all and
-    /// field_each; a copy of the matrices, `P K²` numbers, for field_interaction; else nothing.
+    /// Cost: for field_all and field_each `2 F K²` operations per batch row, and an array as large as the
+    /// embeddings. For field_interaction a copy of the matrices, `P K²` numbers. Otherwise nothing.
     pub fn new(
         shape: RowShape,
         embeddings: &'a [f32],
@@ -78,16 +79,16 @@ impl<'a> PreparedSide<'a> {
         self.embeddings.len() / self.shape.len()
     }
 
-    /// Whether a task's left vectors have to be kept in an array of their own.
+    /// Whether there is a left vector per pair, which a task keeps in a scratch buffer.
     pub fn has_left_vector_per_pair(&self) -> bool {
         matches!(self.left, Left::PerPair(_))
     }
 
-    /// Writes the pairs of a task for some rows; where there is a left vector a pair, these too, to
-    /// `crossed`, `[rows, task.width]`.
+    /// Writes the pairs of a task for some batch rows. If there is a left vector per pair, it writes these
+    /// too, to `crossed`, `[rows, task.width]`.
     ///
-    /// Cost: an operation a number of the pairs, which are written once; where there is a vector a pair
-    /// `2 K` more, in a product that writes the vectors, which are then read.
+    /// Cost: one operation per element of the pairs, which are written once. With a left vector per pair
+    /// `2 K` more, in a product that writes the left vectors, which are then read.
     pub fn form(
         &self,
         task: &Task,
@@ -126,7 +127,7 @@ impl<'a> PreparedSide<'a> {
         }
     }
 
-    /// Writes the left vectors of a task, where there is one a pair, for some rows of embeddings.
+    /// Writes the left vectors of a task, one per pair, for some rows of embeddings.
     pub fn cross(&self, task: &Task, matrices: &[f32], rows: &[f32], crossed: &mut [f32]) {
         let (shape, num_rows) = (self.shape, rows.len() / self.shape.len());
         for run in &task.runs {
@@ -139,7 +140,7 @@ impl<'a> PreparedSide<'a> {
         }
     }
 
-    /// Where some rows lie in the embeddings.
+    /// The elements of some batch rows in the embeddings.
     fn span(&self, rows: Range<usize>) -> Range<usize> {
         rows.start * self.shape.len()..rows.end * self.shape.len()
     }
@@ -149,7 +150,7 @@ impl<'a> PreparedSide<'a> {
     }
 }
 
-/// Rows of embeddings that meet one matrix of field_all or field_each.
+/// The embeddings that one matrix of field_all or field_each multiplies.
 pub(super) struct Part {
     pub matrix: usize,
     offset: usize,
@@ -167,7 +168,7 @@ impl Part {
     }
 }
 
-/// All fields at once for field_all, the left fields one by one for field_each.
+/// All fields at once for field_all, one left field after the other for field_each.
 pub(super) fn by_matrix(
     shape: RowShape,
     kind: BilinearKind,
@@ -200,7 +201,7 @@ pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<
     Matrix::new(&matrices[index * dim * dim..], [dim, dim], dim)
 }
 
-/// Where the matrices of a left field's pairs lie.
+/// The elements of the matrices of a left field's pairs.
 pub(super) fn matrices_of(shape: RowShape, field: usize) -> Range<usize> {
     let before: usize = (0..field).map(|field| shape.width_of(field)).sum();
     let dim = shape.embedding_dim;
@@ -214,17 +215,17 @@ pub(super) fn side_of(shape: RowShape, matrices: &[f32], field: usize) -> Matrix
     Matrix::new(matrices, [shape.embedding_dim, width], width)
 }
 
-/// `[P, K, K]` as, for each left field with `n` pairs, `[K, n K]`.
+/// Copies matrices `[P, K, K]` so that those of a left field's `n` pairs lie side by side, `[K, n K]`.
 pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
     let embedding_dim = shape.embedding_dim;
     let mut out = vec![0.0; matrices.len()];
     for field in 0..shape.num_fields - 1 {
-        let of_field = matrices_of(shape, field);
+        let range = matrices_of(shape, field);
         let swap = Swap {
             sizes: [shape.num_fields - 1 - field, embedding_dim],
             embedding_dim,
-            from: &matrices[of_field.clone()],
-            to: &mut out[of_field],
+            from: &matrices[range.clone()],
+            to: &mut out[range],
         };
         swap.run();
     }

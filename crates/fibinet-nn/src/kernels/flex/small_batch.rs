@@ -1,14 +1,15 @@
-//! The linear map that reads the pairs, for the few rows that a scorer is asked for at once.
+//! The pairs and the linear map that reads them, for the one to four batch rows of a scoring request.
 //!
-//! So few rows are bound by reading the weight, which a matrix product does on one thread. Here threads
-//! read a part each, once for all rows, and form the pairs that meet it.
+//! Reading the weight limits the speed here, and a matrix product reads it on one thread. Instead each
+//! thread reads a part of the weight once for all batch rows and forms the pairs that this part
+//! multiplies.
 //!
 //! # Cost
 //!
-//! - bytes: the weight once, 24 MB at F = 39, K = 10, H = 400; with field_interaction its matrices
-//!   once a row, .6 MB;
-//! - arithmetic: two operations a weight and row;
-//! - memory: the pairs of the rows, and an output a task.
+//! - Bytes: the weight once, 24 MB at F = 39, K = 10, H = 400. With field_interaction the matrices once
+//!   per batch row, .6 MB.
+//! - Arithmetic: two operations per weight and batch row.
+//! - Memory: the pairs of the batch rows, and one output array per task.
 
 use core::ops::Range;
 
@@ -19,22 +20,23 @@ use super::linear::LinearMap;
 use super::rows::{RowShape, VectorLoop};
 use crate::pairs::{BilinearKind, num_pairs};
 
-/// Rows up to which this pays: at F = 39, K = 10, H = 400 `cargo bench --bench scoring` has the figures.
+/// The most batch rows for which this pays: `cargo bench --bench scoring` measures it at F = 39, K = 10,
+/// H = 400.
 pub(super) const MAX_ROWS: usize = 4;
 
-/// Tasks a side, where its pairs are enough for as many.
+/// Tasks per side, if there are pairs enough.
 const TASKS: usize = 16;
 
-/// Weights that a task is worth: waking a thread takes as long as reading about half a megabyte.
+/// The least number of weights for a task: waking a thread takes as long as reading half a megabyte.
 const TASK_WEIGHTS: usize = 1 << 15;
 
-/// One side: its embeddings, `[B, F, K]`, and its matrices.
+/// One side as it was given: its embeddings `[B, F, K]`, and its matrices.
 pub(super) type SideSlices<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
 
 /// `[p; q; dense] W`, `[B, H]`.
 ///
-/// The outputs are summed task by task and folded in the tasks' order; what a task reads depends on
-/// the sizes alone.
+/// Each task has its own outputs, which are added in the order of the tasks. Sizes alone decide what a
+/// task reads, so the sums do not depend on the number of threads.
 pub(super) fn forward(sides: [SideSlices; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let num_outputs = map.num_outputs;
     let batch = sides[0].0.len() / shape.len();
@@ -64,7 +66,7 @@ pub(super) fn forward(sides: [SideSlices; 2], shape: RowShape, map: LinearMap) -
     out
 }
 
-/// Adds what each task found to the outputs, in the tasks' order.
+/// Adds the outputs of each task, in the order of the tasks.
 pub(super) fn add_all<'a>(out: &mut [f32], parts: impl Iterator<Item = &'a [f32]>) {
     for part in parts {
         for (sum, part) in out.iter_mut().zip(part) {
@@ -73,7 +75,7 @@ pub(super) fn add_all<'a>(out: &mut [f32], parts: impl Iterator<Item = &'a [f32]
     }
 }
 
-/// What some pairs of a side add to the outputs, `[B, H]`, by the weight that starts with theirs.
+/// What some pairs of a side add to the outputs, `[B, H]`. `weight` starts with the rows of these pairs.
 fn part(
     (embeddings, matrices): SideSlices,
     shape: RowShape,
@@ -100,13 +102,13 @@ fn part(
     out
 }
 
-/// Writes pairs of one row that follow one another, `out[i, j] = (v_i W) ⊙ v_j`.
+/// Writes consecutive pairs of one batch row, `out[i, j] = (v_i W) ⊙ v_j`.
 struct CrossRow<'a> {
     shape: RowShape,
     /// `[F, K]`
     vectors: &'a [f32],
     matrices: Option<(BilinearKind, &'a [f32])>,
-    /// The first of the pairs.
+    /// The number of the first pair.
     start: usize,
     /// `[n, K]`
     out: &'a mut [f32],
@@ -124,7 +126,7 @@ impl VectorLoop for CrossRow<'_> {
         let width = if KC == 0 { shape.embedding_dim } else { KC };
         let mut crossed = vec![0.0; width];
         let mut pairs = self.out.chunks_exact_mut(width).zip(self.start..);
-        // Pairs of the left fields so far.
+        // The number of pairs of all earlier left fields.
         let mut before = 0;
         for i in 0..shape.num_fields - 1 {
             let num_rights = shape.num_fields - 1 - i;
@@ -158,7 +160,7 @@ impl VectorLoop for CrossRow<'_> {
     }
 }
 
-/// `out = vector W`, W being the `[K, K]` at the start of `matrix`.
+/// `out = vector W`, where `W` is the `[K, K]` at the start of `matrix`.
 #[inline(always)]
 fn multiply(vector: &[f32], matrix: &[f32], out: &mut [f32]) {
     out.fill(0.0);
@@ -169,7 +171,8 @@ fn multiply(vector: &[f32], matrix: &[f32], out: &mut [f32]) {
     }
 }
 
-/// `out += inputs W`: `inputs` is `[B, n]`, `out` is `[B, H]`, W the `[n, H]` at the start of `weight`.
+/// `out += inputs W`, where `inputs` is `[B, n]`, `out` is `[B, H]` and `W` is the `[n, H]` at the start of
+/// `weight`.
 pub(super) fn add_products(inputs: &[f32], weight: &[f32], out: &mut [f32], batch: usize) {
     Arch::new().dispatch(AddProducts {
         num_inputs: inputs.len() / batch,
@@ -180,11 +183,11 @@ pub(super) fn add_products(inputs: &[f32], weight: &[f32], out: &mut [f32], batc
     });
 }
 
-/// As [`add_products`].
+/// The loop of [`add_products`].
 ///
-/// The weight is read in four places at once, a quarter of it apart: so the sums are loaded and stored
-/// a quarter as often, and each place is a stream of whole pages. (Four rows that follow one another,
-/// and strips of columns, take twice as long: the processor does not see ahead what is read next.)
+/// It reads the weight at four positions at once, a quarter of the weight apart. The sums are thus loaded
+/// and stored a quarter as often, and each position is a stream of whole pages. Reading four consecutive
+/// rows, or strips of columns, takes twice as long, because the processor does not prefetch those.
 struct AddProducts<'a> {
     num_inputs: usize,
     inputs: &'a [f32],
@@ -235,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_rows_give_no_outputs() {
+    fn an_empty_batch_has_no_outputs() {
         let shape = RowShape {
             num_fields: 3,
             embedding_dim: 2,

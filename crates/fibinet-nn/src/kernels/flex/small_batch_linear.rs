@@ -1,13 +1,13 @@
-//! A linear map of the few rows that a scorer is asked for at once.
+//! A linear map of the one to four batch rows of a scoring request.
 //!
-//! As in [`few`](super::few), threads read a part of the weight each, once for all rows, which flex's
-//! product does on one thread.
+//! As in [`small_batch`](super::small_batch), each thread reads a part of the weight, once for all batch
+//! rows. Flex's product reads it on one thread.
 //!
 //! # Cost
 //!
-//! - bytes: the weight once, .64 MB of `[400, 400]`;
-//! - arithmetic: two operations a weight and row;
-//! - memory: an output a task.
+//! - Bytes: the weight once, .64 MB for `[400, 400]`.
+//! - Arithmetic: two operations per weight and batch row.
+//! - Memory: one output array per task.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
@@ -16,10 +16,10 @@ use rayon::prelude::*;
 use super::small_batch::{self, add_products};
 use crate::kernels::ops::LinearOps;
 
-/// Weights of a task. Threads of the pool that are awake already take one at once.
+/// Weights per task. The pool's threads that are awake already take one without delay.
 const TASK_WEIGHTS: usize = 1 << 15;
 
-/// Whether this pays for `[B, n]` through `[n, H]`: there are two tasks to share.
+/// Whether this pays for `[B, n]` times `[n, H]`: the batch is small, and there are at least two tasks.
 pub(in crate::kernels) fn pays(num_rows: usize, [num_inputs, num_outputs]: [usize; 2]) -> bool {
     (1..=small_batch::MAX_ROWS).contains(&num_rows) && num_inputs * num_outputs >= 2 * TASK_WEIGHTS
 }
@@ -36,7 +36,7 @@ impl LinearOps for Flex {
         assert_eq!(
             weight.shape().dims(),
             [num_inputs, bias.len()],
-            "the weight"
+            "expected the weight's shape to fit its input and bias"
         );
         let out = forward(input.storage(), weight.storage(), bias, batch);
         super::tensor(out, [batch, bias.len()])
@@ -45,8 +45,8 @@ impl LinearOps for Flex {
 
 /// `x W + b`, `[B, H]`.
 ///
-/// The outputs are summed task by task and folded in the tasks' order; what a task reads depends on
-/// the sizes alone.
+/// Each task has its own outputs, which are added in the order of the tasks. Sizes alone decide what a
+/// task reads, so the sums do not depend on the number of threads.
 fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32> {
     let (num_inputs, num_outputs) = (input.len() / batch, bias.len());
     let inputs_a_task = num_inputs.div_ceil(weight.len() / TASK_WEIGHTS);
@@ -60,7 +60,7 @@ fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32
         out
     };
     let tasks = 0..num_inputs.div_ceil(inputs_a_task);
-    // From outside of the pool its threads are asleep: to wake one takes longer than the tasks.
+    // Outside the pool its threads are asleep, and waking one takes longer than the tasks.
     let parts: Vec<Vec<f32>> = match rayon::current_thread_index() {
         Some(_) => tasks.into_par_iter().map(part).collect(),
         None => tasks.map(part).collect(),

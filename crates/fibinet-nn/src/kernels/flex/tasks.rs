@@ -5,28 +5,29 @@ use super::rows::RowShape;
 use super::side::side_of;
 use crate::pairs::num_pairs;
 
-/// Pairs of one left field that follow each other.
+/// Consecutive pairs of one left field.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Run {
     pub(super) left: usize,
     pub(super) rights: Range<usize>,
-    /// First column in the task's.
+    /// The first of its columns, counted within the task.
     pub(super) column: usize,
 }
 
-/// Pair columns that are formed together.
+/// Pair columns that are formed together, whole pairs of one side.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task {
-    /// 0 or 1.
+    /// The side, 0 or 1.
     pub(super) side: usize,
     pub(super) runs: Vec<Run>,
-    /// First column, in the columns of both sides.
+    /// The first of its columns, counted over both sides.
     pub(super) column: usize,
-    /// Columns.
+    /// The number of columns.
     pub(super) width: usize,
 }
 
-/// The tasks of both sides, each of whole pairs of one side, as even as they can be.
+/// Divides both sides into tasks of at most `columns` columns (or one pair), as evenly as whole pairs
+/// allow.
 pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
     let num_pairs = num_pairs(shape.num_fields);
     let num_tasks = num_pairs.div_ceil((columns / shape.embedding_dim).max(1));
@@ -51,7 +52,7 @@ pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
     tasks
 }
 
-/// The tasks of both sides, each of whole left fields: as many as fit `columns`, but at least one.
+/// Divides both sides into tasks of whole left fields: as many as fit into `columns`, at least one.
 pub(super) fn whole_fields(shape: RowShape, columns: usize) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
     for side in 0..2 {
@@ -69,7 +70,7 @@ pub(super) fn whole_fields(shape: RowShape, columns: usize) -> Vec<Task> {
 }
 
 impl Task {
-    /// One without pairs, whose columns follow those of another.
+    /// An empty task whose columns follow those of another.
     fn after(last: Option<&Self>, side: usize) -> Self {
         Self {
             side,
@@ -79,7 +80,7 @@ impl Task {
         }
     }
 
-    /// Adds pairs of one left field.
+    /// Appends pairs of one left field.
     fn take(&mut self, shape: RowShape, left: usize, rights: Range<usize>) {
         let run = Run {
             left,
@@ -92,18 +93,18 @@ impl Task {
 }
 
 impl Run {
-    /// Columns.
+    /// The number of columns.
     pub(super) fn width(&self, shape: RowShape) -> usize {
         self.rights.len() * shape.embedding_dim
     }
 
-    /// The run's right vectors in a row of embeddings.
+    /// The elements of the run's right vectors in a row of embeddings.
     pub(super) fn rights(&self, shape: RowShape) -> Range<usize> {
         shape.field_range(self.rights.start).start..shape.field_range(self.rights.end).start
     }
 
-    /// The run's part of arrays of the task's columns and of all fields, of `lanes` each: its pairs and
-    /// its right vectors.
+    /// The elements of the run's pairs in an array `[width, lanes]` of the task, and of its right vectors
+    /// in an array `[F K, lanes]`.
     #[cfg(feature = "autodiff")]
     pub(super) fn parts(&self, shape: RowShape, lanes: usize) -> [Range<usize>; 2] {
         let len = self.width(shape) * lanes;
@@ -111,7 +112,8 @@ impl Run {
             .map(|first| first * lanes..first * lanes + len)
     }
 
-    /// The matrices of the run's pairs, `[K, n K]`, from those of all left fields side by side.
+    /// The matrices of the run's `n` pairs, `[K, n K]`, out of [`side_by_side`](super::side::side_by_side)
+    /// matrices.
     pub(super) fn matrices<'a>(&self, shape: RowShape, by_field: &'a [f32]) -> Matrix<'a> {
         let before = (self.rights.start - self.left - 1) * shape.embedding_dim;
         side_of(shape, by_field, self.left).columns(before..before + self.width(shape))
@@ -127,7 +129,7 @@ mod tests {
         embedding_dim: 3,
     };
 
-    /// Side, first column and width of each.
+    /// The side, first column and width of each task.
     fn columns(tasks: &[Task]) -> Vec<(usize, usize, usize)> {
         let columns = tasks
             .iter()
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_are_whole_pairs_in_order() {
+    fn tasks_hold_whole_pairs_in_order() {
         let tasks = tasks(SHAPE, 7);
         let expected = [0, 6, 12, 18, 24, 30].map(|column| (column / 18, column, 6));
         assert_eq!(columns(&tasks), expected);
@@ -154,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn tasks_are_even() {
-        // Six pairs by four at most are three and three.
+    fn tasks_are_of_even_width() {
+        // Six pairs, of which four fit: three and three.
         let expected = [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)];
         assert_eq!(columns(&tasks(SHAPE, 13)), expected);
     }
 
     #[test]
-    fn whole_fields_are_not_cut() {
+    fn left_fields_stay_whole() {
         let fields = whole_fields(SHAPE, 10);
         let expected = [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)];
         assert_eq!(columns(&fields), expected);

@@ -1,4 +1,4 @@
-//! The innermost loops, over lanes, each a struct for the reason that [`rows`](super::super::rows) gives.
+//! The innermost loops, over lanes. Each is a struct for the reason given in [`rows`](super::super::rows).
 
 use core::array;
 use core::ops::Range;
@@ -7,14 +7,14 @@ use pulp::{Arch, Scalar, Simd, WithSimd};
 
 use crate::kernels::flex::tasks::Run;
 
-/// Lanes that a loop takes at a time.
+/// Lanes that a loop processes at a time.
 pub(super) const LANES_AT_ONCE: usize = 64;
 
-/// Reads the pairs' gradient of a run once: `to_left[i] += gradient[i, j] ⊙ right[j]` and
-/// `to_right[j] += gradient[i, j] ⊙ left[i]`, for some lanes of rows of `stride`. The last lanes, where
-/// they fill no register, round once more, since they are not fused.
+/// Reads the gradient of a run's pairs once: `to_left[i] += gradient[i, j] ⊙ right[j]` and
+/// `to_right[j] += gradient[i, j] ⊙ left[i]`, for some of the `stride` lanes of each row. Lanes at the end
+/// that do not fill a register are not fused, so they are rounded twice.
 ///
-/// Cost: two fused operations a number of the gradient, for which `right` and `to_right` are read and
+/// Cost: two fused operations per element of the gradient. For each, `right` and `to_right` are read and
 /// `to_right` is written, in the cache.
 pub(super) struct FoldLanes<'a> {
     pub(super) dim: usize,
@@ -30,27 +30,27 @@ pub(super) struct FoldLanes<'a> {
 }
 
 impl FoldLanes<'_> {
-    /// For the lanes of `N` registers.
+    /// Processes the lanes of `N` registers.
     #[inline(always)]
     fn registers<S: Simd, const N: usize>(&mut self, first_lane: usize, simd: S) {
         let (dim, run) = (self.dim, self.run);
         let at = |row: usize| row * self.stride + first_lane;
         for k in 0..dim {
-            let of_left = at(run.left * dim + k);
-            let left: [_; N] = registers::<S, N>(self.left, of_left);
-            let mut sum: [_; N] = registers::<S, N>(self.to_left, of_left);
+            let left_at = at(run.left * dim + k);
+            let left: [_; N] = registers::<S, N>(self.left, left_at);
+            let mut sum: [_; N] = registers::<S, N>(self.to_left, left_at);
             for (pair, field) in run.rights.clone().enumerate() {
-                let of_right = at(field * dim + k);
+                let right_at = at(field * dim + k);
                 let gradient: [_; N] =
                     registers::<S, N>(self.pairs, at(run.column + pair * dim + k));
-                let right: [_; N] = registers::<S, N>(self.right, of_right);
-                let to_right = registers_mut::<S, N>(self.to_right, of_right);
+                let right: [_; N] = registers::<S, N>(self.right, right_at);
+                let to_right = registers_mut::<S, N>(self.to_right, right_at);
                 for i in 0..N {
                     sum[i] = simd.mul_add_e_f32s(gradient[i], right[i], sum[i]);
                     to_right[i] = simd.mul_add_e_f32s(gradient[i], left[i], to_right[i]);
                 }
             }
-            *registers_mut::<S, N>(self.to_left, of_left) = sum;
+            *registers_mut::<S, N>(self.to_left, left_at) = sum;
         }
     }
 }
@@ -76,7 +76,7 @@ impl WithSimd for FoldLanes<'_> {
     }
 }
 
-/// The `N` registers that start at a number.
+/// The `N` registers that start with the number at `first`.
 #[inline(always)]
 fn registers<S: Simd, const N: usize>(numbers: &[f32], first: usize) -> [S::f32s; N] {
     let (registers, _) = S::as_simd_f32s(&numbers[first..first + N * S::F32_LANES]);
@@ -111,10 +111,10 @@ pub(super) fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
     Arch::new().dispatch(Product { a, b, out });
 }
 
-/// From the gradient of pairs what their right vectors get, in the place of the left ones, and the
-/// gradient of those, in the place of the pairs'.
+/// From the gradient of pairs to the gradients of their vectors, in place: that of the right vectors
+/// overwrites the left vectors in `crossed`, that of the left vectors overwrites the gradient of the pairs.
 ///
-/// Cost: two multiplications a number; three are read and two written.
+/// Cost: two multiplications per element, three numbers read and two written.
 pub(super) struct PassOn<'a> {
     pub(super) gradient: &'a mut [f32],
     pub(super) crossed: &'a mut [f32],
@@ -134,14 +134,15 @@ impl WithSimd for PassOn<'_> {
     }
 }
 
-/// `[rows, columns]` as `[columns, rows]`.
+/// A copy of `[rows, columns]` as `[columns, rows]`.
 pub(super) fn transposed(from: &[f32], columns: usize) -> Vec<f32> {
     let mut to = vec![0.0; from.len()];
     transpose(from, columns, &mut to);
     to
 }
 
-/// Writes `[rows, columns]` as `[columns, rows]`, in squares whose lines of both stay in the cache.
+/// Copies `[rows, columns]` to `[columns, rows]`, in squares whose cache lines on both sides stay in the
+/// cache.
 pub(super) fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
     const SQUARE: usize = 16;
     let rows = from.len() / columns;
@@ -162,10 +163,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_matrix_turned_twice_is_itself() {
+    fn a_matrix_transposed_twice_is_itself() {
         let matrix: Vec<f32> = (0..17 * 35_u16).map(f32::from).collect();
-        let turned = transposed(&matrix, 35);
-        assert_eq!(turned[..3], [0.0, 35.0, 70.0]);
-        assert_eq!(transposed(&turned, 17), matrix);
+        let once = transposed(&matrix, 35);
+        assert_eq!(once[..3], [0.0, 35.0, 70.0]);
+        assert_eq!(transposed(&once, 17), matrix);
     }
 }

@@ -1,24 +1,26 @@
-//! The backward pass of [`linear`](super::linear), with the batch innermost.
+//! The backward pass of [`linear`](super::linear), with the batch as the innermost dimension.
 //!
-//! Rows come in panels of up to [`LANES`], and a panel of embeddings is transposed_gradient once, to `[F K, lanes]`.
-//! Then a pair is `K` products of two rows at any `K`, and what the two products of the backward pass
-//! read, pairs and weight, lies along their rows (read down its columns the pairs' array costs a tenth
-//! of the product).
+//! Batch rows form panels of up to [`LANES`], and the embeddings of a panel are transposed once, to
+//! `[F K, lanes]`. A pair is then `K` products of two rows, at any `K`. And the two products of the
+//! backward pass read both pairs and weight along their rows: reading the pairs down their columns would
+//! cost a tenth of the product.
 //!
-//! Tasks of [`TASK_COLUMNS`] pair columns each form their pairs, multiply them into their rows of the
-//! weight's gradient, and put the pairs' gradient in their place, with nothing to wait for; a group of
-//! them later the panels consume it. Sums go pair by pair and panel by panel, whatever the number of
-//! threads.
+//! Each task of [`TASK_COLUMNS`] pair columns forms its pairs, multiplies them into its rows of the
+//! weight's gradient, and overwrites the pairs with their gradient, without waiting for other tasks. After
+//! a group of tasks the panels consume that gradient. Sums are computed pair by pair and panel by panel,
+//! whatever the number of threads.
 //!
 //! # Cost
 //!
-//! - arithmetic: the two products, `4 P K H` operations a row each; a row and side `P K` to form the pairs
-//!   and `4 P K` to consume their gradient, and `6 P K²` for field_interaction's matrices, `6 F K²` for the
-//!   other kinds' (left vectors, and the gradients of these and of the matrices);
-//! - bytes: of 2,048 rows the weight is read and its gradient written once (from the second 2,048 on also
-//!   read); embeddings and the output's gradient are read once and written transposed_gradient; the sides' gradients are
-//!   written once. Pairs and their gradient stay in the cache, as what a group of tasks reads of the panels;
-//! - memory: as [`linear`](super::linear) has it.
+//! - Arithmetic: the two products, `4 P K H` operations each per batch row. In addition, per batch row and
+//!   side, `P K` to form the pairs and `4 P K` to consume their gradient, and for the matrices `6 P K²`
+//!   with field_interaction or `6 F K²` with the other kinds (left vectors, their gradient, and that of
+//!   the matrices).
+//! - Bytes: per 2,048 batch rows the weight is read and its gradient written once (and also read, from the
+//!   second 2,048 on). Embeddings and the output's gradient are read once and written transposed. The
+//!   gradients of the sides are written once. Pairs and their gradient stay in the cache, and so does what
+//!   a group of tasks reads of the panels.
+//! - Memory: see [`linear`](super::linear).
 
 mod lanes;
 
@@ -37,49 +39,50 @@ use super::tasks::{Task, tasks};
 use crate::kernels::{BACKWARD_ROWS, BACKWARD_TASKS, PANEL_ROWS as LANES, TASK_COLUMNS};
 use crate::pairs::BilinearKind;
 
-/// One side, but for its rows.
+/// The matrices of one side.
 #[derive(Clone, Copy)]
 struct SideMatrices<'a> {
     shape: RowShape,
     kind: Option<(BilinearKind, &'a [f32])>,
-    /// For field_interaction the matrices of each left field side by side, `[K, n K]` one after the
-    /// other.
+    /// The matrices of field_interaction as [`side_by_side`] lays them out.
     by_field: &'a [f32],
 }
 
-/// One side of some rows. Arrays are `[F K, lanes]`.
+/// One side of some batch rows. Arrays are `[F K, lanes]`.
 struct Panel {
     lanes: usize,
     right: Vec<f32>,
-    /// The left vectors of field_all and field_each; the last field's are never used.
+    /// The left vectors of field_all and field_each. The last field's are never used.
     left: Option<Vec<f32>>,
     to_right: Vec<f32>,
-    /// Of the left vectors, where there is one a field.
+    /// The gradient of the left vectors, if there is one per field.
     to_left: Vec<f32>,
 }
 
-/// What a task leaves for the panels, one panel after the other.
+/// The scratch buffers of a task: what it leaves for the panels, one panel after the other.
 #[derive(Default)]
 struct Scratch {
-    /// The pairs' gradient, `[width, lanes]`; for field_interaction that of their left vectors.
+    /// The gradient of the pairs, `[width, lanes]`. For field_interaction that of their left vectors.
     pairs: Vec<f32>,
-    /// For field_interaction the pairs' left vectors, `[width, lanes]`, then what the right ones get.
+    /// For field_interaction the left vectors, `[width, lanes]`, later the gradient of the right ones.
     crossed: Vec<f32>,
-    /// For field_interaction what the left fields get, `[runs K, lanes]`.
+    /// For field_interaction the gradient of the left fields, `[runs K, lanes]`.
     to_left: Vec<f32>,
 }
 
-/// The linear map's weight, `[2 P K, H]`, and what is known of its output.
+/// The linear map's weight, `[2 P K, H]`, and the gradient of its output.
 struct Outputs<'a> {
     weight: &'a [f32],
     num_outputs: usize,
-    /// The gradient of the output, `[B, H]`, and panel by panel transposed_gradient, `[H, lanes]`.
+    /// `[B, H]`
     gradient: &'a [f32],
+    /// `[H, lanes]` per panel.
     transposed_gradient: Vec<Vec<f32>>,
 }
 
-/// The gradients of the sides, from that of the output, `[B, H]`, and that of the weight, of which the
-/// first `2 P K` rows are written.
+/// The gradients of the sides, given the gradient of the output, `[B, H]`.
+///
+/// The gradient of the weight's first `2 P K` rows is written to `to_weight`.
 pub(super) fn backward(
     sides: [SideSlices; 2],
     shape: RowShape,
@@ -92,7 +95,7 @@ pub(super) fn backward(
         Some((BilinearKind::FieldInteraction, matrices)) => side_by_side(shape, matrices),
         _ => Vec::new(),
     });
-    let of_rows: [_; 2] = core::array::from_fn(|i| SideMatrices {
+    let side_matrices: [_; 2] = core::array::from_fn(|i| SideMatrices {
         shape,
         kind: sides[i].1,
         by_field: &by_field[i],
@@ -111,7 +114,7 @@ pub(super) fn backward(
         let rows = start..batch.min(start + BACKWARD_ROWS);
         let write = if start == 0 { Write::Over } else { Write::Add };
         let mut panels = panels(
-            &of_rows,
+            &side_matrices,
             sides.map(|(all, _)| &all[start * len..rows.end * len]),
         );
         let gradient = &gradient[start * num_outputs..rows.end * num_outputs];
@@ -134,7 +137,7 @@ pub(super) fn backward(
                 .iter()
                 .map(|task| {
                     let to_weight = take_first(&mut weight_left, task.width * num_outputs);
-                    let to_matrices = match of_rows[task.side].has_left_vector_per_pair() {
+                    let to_matrices = match side_matrices[task.side].has_left_vector_per_pair() {
                         true => take_first(
                             &mut matrices_left[task.side],
                             task.width * shape.embedding_dim,
@@ -149,7 +152,7 @@ pub(super) fn backward(
                 .zip(&mut scratch_buffers)
                 .zip(outlets)
                 .for_each(|((task, scratch), (to_weight, to_matrices))| {
-                    let side = &of_rows[task.side];
+                    let side = &side_matrices[task.side];
                     scratch.fill(task, side, &panels, &outputs, (to_weight, write));
                     if side.has_left_vector_per_pair() {
                         scratch.pass_on(task, side, &panels, to_matrices);
@@ -163,7 +166,7 @@ pub(super) fn backward(
                     for start in (0..num_lanes).step_by(LANES_AT_ONCE) {
                         let lanes = start..num_lanes.min(start + LANES_AT_ONCE);
                         for (task, scratch) in tasks.iter().zip(&scratch_buffers) {
-                            let side = &of_rows[task.side];
+                            let side = &side_matrices[task.side];
                             panel[task.side].collect(index, side, task, scratch, lanes.clone());
                         }
                     }
@@ -171,20 +174,20 @@ pub(super) fn backward(
         }
         for (i, to) in to_sides.iter_mut().enumerate() {
             let to_rows = &mut to.embeddings[start * len..rows.end * len];
-            of_rows[i].finish(i, &mut panels, to_rows, to.matrices.as_deref_mut());
+            side_matrices[i].finish(i, &mut panels, to_rows, to.matrices.as_deref_mut());
         }
     }
     to_sides
 }
 
-/// The first numbers of a slice, which is left with the others.
+/// Takes the first numbers off a slice.
 fn take_first<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
     let (first, after) = core::mem::take(rest).split_at_mut(len);
     *rest = after;
     first
 }
 
-/// Both sides of some rows, `[B, F, K]` each.
+/// The panels of some batch rows, given as `[B, F, K]` per side.
 fn panels(sides: &[SideMatrices; 2], rows: [&[f32]; 2]) -> Vec<[Panel; 2]> {
     let chunk = LANES * sides[0].shape.len();
     let [first, second] = rows;
@@ -200,7 +203,7 @@ impl SideMatrices<'_> {
         matches!(self.kind, Some((BilinearKind::FieldInteraction, _)))
     }
 
-    /// The matrix of a left field, `[K, K]`, where there is one a field or one for all.
+    /// The matrix of a left field, `[K, K]`, if there is one per field or one for all.
     fn matrix(&self, field: usize) -> Option<Matrix<'_>> {
         match self.kind {
             Some((BilinearKind::FieldAll, matrices)) => Some(matrix(self.shape, matrices, 0)),
@@ -237,7 +240,7 @@ impl SideMatrices<'_> {
         }
     }
 
-    /// The gradients of rows and matrices from what the panels collected.
+    /// The gradients of batch rows and matrices from those that the panels collected.
     fn finish(
         &self,
         side: usize,
@@ -297,7 +300,7 @@ impl SideMatrices<'_> {
     }
 }
 
-/// Where the vectors of one field lie, `[K, lanes]`.
+/// The elements of one field's vectors, `[K, lanes]`, in a panel.
 fn of_field(shape: RowShape, field: usize, lanes: usize) -> Range<usize> {
     let Range { start, end } = shape.field_range(field);
     start * lanes..end * lanes
@@ -322,14 +325,14 @@ fn field_mut(shape: RowShape, panel: &mut [f32], field: usize, lanes: usize) -> 
     )
 }
 
-/// The part of a panel in an array of `width` numbers a lane.
+/// The elements of a panel in an array of `width` numbers per lane.
 fn part(panel: usize, lanes: usize, width: usize) -> Range<usize> {
     panel * LANES * width..(panel * LANES + lanes) * width
 }
 
 impl Scratch {
-    /// Forms the pairs, adds their products with the output's gradient to the weight's, and puts their
-    /// gradient in their place.
+    /// Forms the pairs, adds their products with the output's gradient to the weight's gradient, and
+    /// overwrites the pairs with their gradient.
     fn fill(
         &mut self,
         task: &Task,
@@ -361,11 +364,11 @@ impl Scratch {
             let (lanes, at) = (*lanes, part(index, panel[task.side].lanes, width));
             let pairs = &mut self.pairs[at.clone()];
             for run in &task.runs {
-                let [of_pairs, of_rights] = run.parts(shape, lanes);
-                let pairs = &mut pairs[of_pairs.clone()];
-                let rights = &right[of_rights];
+                let [pair_range, right_range] = run.parts(shape, lanes);
+                let pairs = &mut pairs[pair_range.clone()];
+                let rights = &right[right_range];
                 if side.has_left_vector_per_pair() {
-                    let crossed = &mut self.crossed[at.clone()][of_pairs];
+                    let crossed = &mut self.crossed[at.clone()][pair_range];
                     MatrixMut::new(crossed, [run.width(shape), lanes], lanes).product_here(
                         run.matrices(shape, side.by_field).transposed(),
                         field_of(shape, right, run.left, lanes),
@@ -396,8 +399,8 @@ impl Scratch {
         }
     }
 
-    /// Where there is a left vector a pair: from the pairs' gradient what the right and the left fields
-    /// get, and the gradient of the matrices, `[n, K, K]`, to which it is added.
+    /// Turns the gradient of the pairs into that of the right and the left fields, and adds to the gradient
+    /// of the matrices, `[n, K, K]`. For sides with a left vector per pair.
     fn pass_on(
         &mut self,
         task: &Task,
@@ -426,13 +429,13 @@ impl Scratch {
                 let Panel { lanes, right, .. } = &panel[task.side];
                 let lanes = *lanes;
                 let at = part(index, lanes, width);
-                let [of_pairs, of_rights] = run.parts(shape, lanes);
-                let pairs = &mut self.pairs[at.clone()][of_pairs.clone()];
-                let crossed = &mut self.crossed[at][of_pairs];
+                let [pair_range, right_range] = run.parts(shape, lanes);
+                let pairs = &mut self.pairs[at.clone()][pair_range.clone()];
+                let crossed = &mut self.crossed[at][pair_range];
                 Arch::new().dispatch(PassOn {
                     gradient: &mut *pairs,
                     crossed,
-                    right: &right[of_rights],
+                    right: &right[right_range],
                 });
                 let to_crossed = Matrix::new(pairs, [run.width(shape), lanes], lanes);
                 let to_left = &mut self.to_left[part(index, lanes, task.runs.len() * dim)];
@@ -457,7 +460,7 @@ impl Scratch {
 }
 
 impl Panel {
-    /// Adds what the pairs of some tasks give to their fields.
+    /// Adds the gradients that a task left for this panel to those of its fields.
     fn collect(
         &mut self,
         index: usize,
