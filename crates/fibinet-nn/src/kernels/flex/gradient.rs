@@ -59,81 +59,107 @@ impl PreparedSide<'_> {
         &self,
         task: &Task,
         crossed: &mut [f32],
+        gradient: (&[f32], Strip),
+        to: &mut SideGradient,
+    ) {
+        match &self.left {
+            Left::PerField(left) => self.consume_per_field(task, left, gradient, to),
+            Left::PerPair(matrices) => {
+                self.consume_per_pair(task, matrices, crossed, gradient, to);
+                self.add_to_matrices(task, crossed, &mut to.left);
+            }
+        }
+    }
+
+    /// [`consume`](Self::consume) with a left vector per field.
+    fn consume_per_field(
+        &self,
+        task: &Task,
+        left: &[f32],
         (gradient, strip): (&[f32], Strip),
         to: &mut SideGradient,
     ) {
-        let shape = self.shape;
-        let (chunk, num_rows) = (CHUNK * shape.len(), self.num_rows());
+        let (shape, runs) = (self.shape, &task.runs[..]);
+        let chunk = CHUNK * shape.len();
         let gradients = gradient.par_chunks(CHUNK * strip.stride);
         let inputs = self.embeddings.par_chunks(chunk).zip(gradients);
         let to_right = to.embeddings.par_chunks_mut(chunk);
-        match &self.left {
-            Left::PerField(left) => {
-                let left = left.par_chunks(chunk);
-                let outputs = to.left.par_chunks_mut(chunk).zip(to_right);
-                let chunks = inputs.zip(left).zip(outputs);
-                chunks.for_each(|(((right, gradient), left), (to_left, to_right))| {
-                    let runs = &task.runs;
-                    let fold = Fold {
-                        shape,
-                        runs,
-                        left,
-                        right,
-                        gradient,
-                        strip,
-                        to_left,
-                        to_right,
-                    };
-                    fold.run();
-                });
+        let outputs = to.left.par_chunks_mut(chunk).zip(to_right);
+        let chunks = inputs.zip(left.par_chunks(chunk)).zip(outputs);
+        chunks.for_each(|(((right, gradient), left), (to_left, to_right))| {
+            let fold = Fold {
+                shape,
+                runs,
+                left,
+                right,
+                gradient,
+                strip,
+                to_left,
+                to_right,
+            };
+            fold.run();
+        });
+    }
+
+    /// [`consume`](Self::consume) with a left vector per pair, but for the gradient of the matrices.
+    fn consume_per_pair(
+        &self,
+        task: &Task,
+        matrices: &[f32],
+        crossed: &mut [f32],
+        (gradient, strip): (&[f32], Strip),
+        to: &mut SideGradient,
+    ) {
+        let (shape, width) = (self.shape, task.width);
+        let chunk = CHUNK * shape.len();
+        let gradients = gradient.par_chunks(CHUNK * strip.stride);
+        let inputs = self.embeddings.par_chunks(chunk).zip(gradients);
+        let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * width));
+        let chunks = chunks.zip(to.embeddings.par_chunks_mut(chunk));
+        chunks.for_each(|(((right, gradient), crossed), to_right)| {
+            let fold = FoldPerPair {
+                shape,
+                runs: &task.runs,
+                left: &mut *crossed,
+                width,
+                right,
+                gradient,
+                strip,
+                to_right,
+            };
+            fold.run();
+            let num_rows = right.len() / shape.len();
+            for run in &task.runs {
+                let size = [num_rows, run.width(shape)];
+                let to_crossed = Matrix::new(&crossed[run.column..], size, width);
+                let matrices = run.matrices(shape, matrices).transposed();
+                let to_left = &mut to_right[shape.field_range(run.left).start..];
+                MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len()).product_here(
+                    to_crossed,
+                    matrices,
+                    Write::Add,
+                );
             }
-            Left::PerPair(matrices) => {
-                let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * task.width));
-                chunks
-                    .zip(to_right)
-                    .for_each(|(((right, gradient), crossed), to_right)| {
-                        let (runs, left, width) = (&task.runs, &mut *crossed, task.width);
-                        let fold = FoldPerPair {
-                            shape,
-                            runs,
-                            left,
-                            width,
-                            right,
-                            gradient,
-                            strip,
-                            to_right,
-                        };
-                        fold.run();
-                        let num_rows = right.len() / shape.len();
-                        for run in &task.runs {
-                            let size = [num_rows, run.width(shape)];
-                            let to_crossed = Matrix::new(&crossed[run.column..], size, task.width);
-                            let matrices = run.matrices(shape, matrices).transposed();
-                            let to_left = &mut to_right[shape.field_range(run.left).start..];
-                            MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len())
-                                .product_here(to_crossed, matrices, Write::Add);
-                        }
-                    });
-                let mut rest = &mut to.left[matrices_of(shape, task.runs[0].left).start..];
-                let mut outputs = Vec::with_capacity(task.runs.len());
-                for run in &task.runs {
-                    let (output, after) = rest.split_at_mut(matrices_of(shape, run.left).len());
-                    outputs.push((run, output));
-                    rest = after;
-                }
-                outputs.into_par_iter().for_each(|(run, output)| {
-                    let size = [num_rows, run.width(shape)];
-                    let to_crossed = Matrix::new(&crossed[run.column..], size, task.width);
-                    let left = field_of(shape, self.embeddings, run.left, num_rows).transposed();
-                    let size = [shape.embedding_dim, size[1]];
-                    MatrixMut::new(output, size, size[1]).product_here(
-                        left,
-                        to_crossed,
-                        Write::Add,
-                    );
-                });
-            }
+        });
+    }
+
+    /// Adds to the gradient of the matrices of a task, given the gradient of its left vectors.
+    fn add_to_matrices(&self, task: &Task, to_crossed: &[f32], to_matrices: &mut [f32]) {
+        let (shape, num_rows) = (self.shape, self.num_rows());
+        let mut rest = &mut to_matrices[matrices_of(shape, task.runs[0].left).start..];
+        let mut outputs = Vec::with_capacity(task.runs.len());
+        for run in &task.runs {
+            let (output, after) = rest.split_at_mut(matrices_of(shape, run.left).len());
+            outputs.push((run, output));
+            rest = after;
         }
+        outputs.into_par_iter().for_each(|(run, output)| {
+            let size = [num_rows, run.width(shape)];
+            let to_crossed = Matrix::new(&to_crossed[run.column..], size, task.width);
+            let left = field_of(shape, self.embeddings, run.left, num_rows).transposed();
+            let size = [shape.embedding_dim, size[1]];
+            MatrixMut::new(output, size, size[1]).product_here(left, to_crossed, Write::Add);
+        });
     }
 
     /// The gradients of the side, once all tasks have added to them.

@@ -1,0 +1,176 @@
+//! Batch rows as panels, `[F K, lanes]`, and what a side does with whole panels.
+
+use core::ops::Range;
+
+use rayon::prelude::*;
+
+use super::lanes::{transpose, transposed};
+use crate::kernels::PANEL_ROWS as LANES;
+use crate::kernels::flex::gradient::matrix_mut;
+use crate::kernels::flex::matrix::{Matrix, MatrixMut, Write};
+use crate::kernels::flex::rows::RowShape;
+use crate::kernels::flex::side::matrix;
+use crate::pairs::BilinearKind;
+
+/// The matrices of one side.
+#[derive(Clone, Copy)]
+pub(super) struct SideMatrices<'a> {
+    pub(super) shape: RowShape,
+    pub(super) kind: Option<(BilinearKind, &'a [f32])>,
+    /// The matrices of field_interaction as [`side_by_side`](crate::kernels::flex::side::side_by_side) lays them out.
+    pub(super) by_field: &'a [f32],
+}
+
+/// One side of some batch rows. Arrays are `[F K, lanes]`.
+pub(super) struct Panel {
+    pub(super) lanes: usize,
+    pub(super) right: Vec<f32>,
+    /// The left vectors of field_all and field_each. The last field's are never used.
+    pub(super) left: Option<Vec<f32>>,
+    pub(super) to_right: Vec<f32>,
+    /// The gradient of the left vectors, if there is one per field.
+    pub(super) to_left: Vec<f32>,
+}
+
+/// The panels of some batch rows, given as `[B, F, K]` per side.
+pub(super) fn panels(sides: &[SideMatrices; 2], rows: [&[f32]; 2]) -> Vec<[Panel; 2]> {
+    let chunk = LANES * sides[0].shape.len();
+    let [first, second] = rows;
+    first
+        .par_chunks(chunk)
+        .zip(second.par_chunks(chunk))
+        .map(|(first, second)| [sides[0].panel(first), sides[1].panel(second)])
+        .collect()
+}
+
+impl SideMatrices<'_> {
+    pub(super) fn has_left_vector_per_pair(&self) -> bool {
+        matches!(self.kind, Some((BilinearKind::FieldInteraction, _)))
+    }
+
+    /// The matrix of a left field, `[K, K]`, if there is one per field or one for all.
+    pub(super) fn matrix(&self, field: usize) -> Option<Matrix<'_>> {
+        match self.kind {
+            Some((BilinearKind::FieldAll, matrices)) => Some(matrix(self.shape, matrices, 0)),
+            Some((BilinearKind::FieldEach, matrices)) => Some(matrix(self.shape, matrices, field)),
+            Some((BilinearKind::FieldInteraction, _)) | None => None,
+        }
+    }
+
+    pub(super) fn panel(&self, rows: &[f32]) -> Panel {
+        let shape = self.shape;
+        let lanes = rows.len() / shape.len();
+        let right = transposed(rows, shape.len());
+        let left = self.matrix(0).map(|_| {
+            let mut left = vec![0.0; right.len()];
+            for field in 0..shape.num_fields - 1 {
+                if let Some(matrix) = self.matrix(field) {
+                    let from = field_of(shape, &right, field, lanes);
+                    let to = field_mut(shape, &mut left, field, lanes);
+                    to.product_here(matrix.transposed(), from, Write::Over);
+                }
+            }
+            left
+        });
+        let to_left = match self.has_left_vector_per_pair() {
+            true => Vec::new(),
+            false => vec![0.0; right.len()],
+        };
+        Panel {
+            lanes,
+            to_right: vec![0.0; right.len()],
+            right,
+            left,
+            to_left,
+        }
+    }
+
+    /// The gradients of batch rows and matrices from those that the panels collected.
+    pub(super) fn finish(
+        &self,
+        side: usize,
+        panels: &mut [[Panel; 2]],
+        to_rows: &mut [f32],
+        to_matrices: Option<&mut [f32]>,
+    ) {
+        let shape = self.shape;
+        let dim = shape.embedding_dim;
+        if let (false, Some(to_matrices)) = (self.has_left_vector_per_pair(), to_matrices) {
+            let num_matrices = to_matrices.len() / (dim * dim);
+            let chunks = to_matrices.par_chunks_mut(dim * dim).enumerate();
+            chunks.for_each(|(index, to_matrix)| {
+                let left_fields = 0..shape.num_fields - 1;
+                for field in left_fields.filter(|field| num_matrices == 1 || *field == index) {
+                    for panel in panels.iter() {
+                        let Panel {
+                            lanes,
+                            right,
+                            to_left,
+                            ..
+                        } = &panel[side];
+                        matrix_mut(shape, to_matrix, 0).product_here(
+                            field_of(shape, right, field, *lanes),
+                            field_of(shape, to_left, field, *lanes).transposed(),
+                            Write::Add,
+                        );
+                    }
+                }
+            });
+        }
+        panels
+            .par_iter_mut()
+            .zip(to_rows.par_chunks_mut(LANES * shape.len()))
+            .for_each(|(panel, to_rows)| {
+                let Panel {
+                    lanes,
+                    to_right,
+                    to_left,
+                    ..
+                } = &mut panel[side];
+                if self.kind.is_none() {
+                    to_right
+                        .iter_mut()
+                        .zip(&*to_left)
+                        .for_each(|(to, x)| *to += x);
+                }
+                for field in 0..shape.num_fields - 1 {
+                    if let Some(matrix) = self.matrix(field) {
+                        let from = field_of(shape, to_left, field, *lanes);
+                        let to = field_mut(shape, to_right, field, *lanes);
+                        to.product_here(matrix, from, Write::Add);
+                    }
+                }
+                transpose(to_right, *lanes, to_rows);
+            });
+    }
+}
+
+/// The elements of one field's vectors, `[K, lanes]`, in a panel.
+pub(super) fn of_field(shape: RowShape, field: usize, lanes: usize) -> Range<usize> {
+    let Range { start, end } = shape.field_range(field);
+    start * lanes..end * lanes
+}
+
+/// The vectors of one field, `[K, lanes]`.
+pub(super) fn field_of(shape: RowShape, panel: &[f32], field: usize, lanes: usize) -> Matrix<'_> {
+    let size = [shape.embedding_dim, lanes];
+    Matrix::new(
+        &panel[shape.field_range(field).start * lanes..],
+        size,
+        lanes,
+    )
+}
+
+pub(super) fn field_mut(
+    shape: RowShape,
+    panel: &mut [f32],
+    field: usize,
+    lanes: usize,
+) -> MatrixMut<'_> {
+    let size = [shape.embedding_dim, lanes];
+    MatrixMut::new(
+        &mut panel[shape.field_range(field).start * lanes..],
+        size,
+        lanes,
+    )
+}
