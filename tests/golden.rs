@@ -1,8 +1,7 @@
-//! Layers and FiBiNET against the reference vectors of FuxiCTR and DeepCTR-Torch (`tests/golden/README.md`).
+//! Layers and FiBiNET against reference vectors of FuxiCTR and DeepCTR-Torch (`tests/golden/README.md`).
 //!
-//! Every case found is run; `FIBINET_GOLDEN` names another directory of vectors.
+//! Every case in the files is run. `FIBINET_GOLDEN` names another directory of vectors.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -15,120 +14,106 @@ use fibinet::nn::{
     FieldSizes, Head, Interaction, Preset, Reduction, SenetConfig,
 };
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
-use safetensors::SafeTensors;
+use fibinet_testing::{GoldenVectors, Tolerance, assert_close, cpu_devices, to_vec};
 
-use crate::tensors::{assert_close, cpu_devices, to_vec};
+/// The tolerance that the vectors' README gives for computing them again: they are f32 themselves, with sums
+/// in another order.
+const TOLERANCE: Tolerance = (1e-5, 1e-4);
 
-/// Absolute and relative tolerance of re-computation in f32, as the vectors' README gives it: they
-/// were computed in f32 themselves, with sums in another order.
-const TOLERANCE: (f32, f32) = (1e-5, 1e-4);
+/// The tolerance for gradients of deep models, by the same README.
+const DEEP_TOLERANCE: Tolerance = (1e-4, 1e-3);
 
-fn directory() -> PathBuf {
-    std::env::var_os("FIBINET_GOLDEN").map_or_else(
+fn path(file: &str) -> PathBuf {
+    let directory = std::env::var_os("FIBINET_GOLDEN").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
         PathBuf::from,
-    )
+    );
+    directory.join(file)
 }
 
-fn read(file: &str) -> Vec<u8> {
-    let path = directory().join(file);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The distinct prefixes of names, up to the last dot.
-fn cases(vectors: &SafeTensors<'_>) -> BTreeSet<String> {
-    vectors
-        .names()
-        .into_iter()
-        .filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned()))
-        .collect()
-}
-
-fn load(vectors: &SafeTensors<'_>, name: &str) -> TensorData {
-    let view = vectors
-        .tensor(name)
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
-    let values: Vec<f32> = view
-        .data()
-        .chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect();
-    TensorData::new(values, view.shape().to_vec())
+/// Runs a check for every case of a file that has the tensor `marker` and starts with `prefix`, on every CPU
+/// device.
+fn on_each_case(
+    file: &str,
+    marker: &str,
+    prefix: &str,
+    check: impl Fn(&GoldenVectors<'_>, &str, &Device),
+) {
+    let bytes = GoldenVectors::read(&path(file));
+    let vectors = GoldenVectors::new(&bytes);
+    let mut cases = vectors.cases(marker);
+    cases.retain(|case| case.starts_with(prefix));
+    assert!(
+        !cases.is_empty(),
+        "no case of {file} starts with `{prefix}`"
+    );
+    for (backend, device) in cpu_devices() {
+        for case in &cases {
+            check(&vectors, case, &device);
+        }
+        println!("golden: {} cases of {file} on {backend}", cases.len());
+    }
 }
 
 #[track_caller]
-fn assert_golden<const D: usize>(actual: Tensor<D>, vectors: &SafeTensors<'_>, name: &str) {
-    let expected = load(vectors, name);
-    assert_eq!(
-        actual.dims().as_slice(),
-        expected.shape().as_slice(),
-        "{name}"
-    );
-    let expected: Vec<f32> = expected.try_to_vec().expect("f32");
-    assert_close(&to_vec(actual), &expected, TOLERANCE, name);
+fn assert_golden<const D: usize>(actual: Tensor<D>, vectors: &GoldenVectors<'_>, name: &str) {
+    vectors.assert_close(actual, name, TOLERANCE);
 }
 
 /// A weight in PyTorch's layout `[out, in]` as Burn's `[in, out]`.
-fn transposed(vectors: &SafeTensors<'_>, name: &str, device: &Device) -> Param<Tensor<2>> {
-    let weight = Tensor::<2>::from_data(load(vectors, name), device);
+fn transposed(vectors: &GoldenVectors<'_>, name: &str, device: &Device) -> Param<Tensor<2>> {
+    let weight = Tensor::<2>::from_data(vectors.load(name), device);
     Param::from_tensor(weight.transpose())
 }
 
 #[test]
 fn golden_senet() {
-    let bytes = read("senet.safetensors");
-    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
-    let cases = cases(&vectors);
-    assert!(!cases.is_empty(), "no case in {}", directory().display());
-    for (backend, device) in cpu_devices() {
-        for case in &cases {
-            let name = |tensor: &str| format!("{case}.{tensor}");
-            let activation = match case.split('.').nth(1) {
-                Some("relu") => Activation::Relu,
-                Some("sigmoid") => Activation::Sigmoid,
-                other => panic!("{case}: activation {other:?}"),
-            };
-            let w1 = load(&vectors, &name("w1"));
-            let (reduced, num_fields) = (w1.shape()[0], w1.shape()[1]);
-            let ratio = num_fields as f64 / reduced as f64;
-            let config = SenetConfig::new(num_fields)
-                .with_reduction_ratio(ratio)
-                .with_activation(activation);
-            assert_eq!(config.reduced_size(), reduced, "{case}");
-            let mut senet = config.init(&device);
-            senet.reduce.weight = transposed(&vectors, &name("w1"), &device);
-            senet.expand.weight = transposed(&vectors, &name("w2"), &device);
-            let x = Tensor::<3>::from_data(load(&vectors, &name("x")), &device).require_grad();
-            let gy = Tensor::<3>::from_data(load(&vectors, &name("gy")), &device);
+    on_each_case("senet.safetensors", "x", "", |vectors, case, device| {
+        let name = |tensor: &str| format!("{case}.{tensor}");
+        let activation = match case.split('.').nth(1) {
+            Some("relu") => Activation::Relu,
+            Some("sigmoid") => Activation::Sigmoid,
+            other => panic!("{case}: activation {other:?}"),
+        };
+        let w1 = vectors.load(&name("w1"));
+        let (reduced, num_fields) = (w1.shape()[0], w1.shape()[1]);
+        let ratio = num_fields as f64 / reduced as f64;
+        let config = SenetConfig::new(num_fields)
+            .with_reduction_ratio(ratio)
+            .with_activation(activation);
+        assert_eq!(config.reduced_size(), reduced, "{case}");
+        let mut senet = config.init(device);
+        senet.reduce.weight = transposed(vectors, &name("w1"), device);
+        senet.expand.weight = transposed(vectors, &name("w2"), device);
+        let x = Tensor::<3>::from_data(vectors.load(&name("x")), device).require_grad();
+        let gy = Tensor::<3>::from_data(vectors.load(&name("gy")), device);
 
-            assert_golden(senet.excitation(x.clone()), &vectors, &name("a"));
-            let y = senet.forward(x.clone());
-            assert_golden(y.clone(), &vectors, &name("y"));
-            let mut gradients = (y * gy).sum().backward();
-            let mut gradient =
-                |weight: Tensor<2>| weight.grad_remove(&mut gradients).expect("a gradient");
-            let gw1 = gradient(senet.reduce.weight.val()).transpose();
-            let gw2 = gradient(senet.expand.weight.val()).transpose();
-            assert_golden(gw1, &vectors, &name("gw1"));
-            assert_golden(gw2, &vectors, &name("gw2"));
-            let gx = x.grad_remove(&mut gradients).expect("a gradient");
-            assert_golden(gx, &vectors, &name("gx"));
-        }
-        println!("golden: {} SENET cases on {backend}", cases.len());
-    }
+        assert_golden(senet.excitation(x.clone()), vectors, &name("a"));
+        let y = senet.forward(x.clone());
+        assert_golden(y.clone(), vectors, &name("y"));
+        let mut gradients = (y * gy).sum().backward();
+        let mut gradient =
+            |weight: Tensor<2>| weight.grad_remove(&mut gradients).expect("a gradient");
+        let gw1 = gradient(senet.reduce.weight.val()).transpose();
+        let gw2 = gradient(senet.expand.weight.val()).transpose();
+        assert_golden(gw1, vectors, &name("gw1"));
+        assert_golden(gw2, vectors, &name("gw2"));
+        let gx = x.grad_remove(&mut gradients).expect("a gradient");
+        assert_golden(gx, vectors, &name("gx"));
+    });
 }
 
 /// The layer of a bilinear case, with its matrices.
-fn bilinear(vectors: &SafeTensors<'_>, case: &str, device: &Device) -> BilinearInteraction {
+fn bilinear(vectors: &GoldenVectors<'_>, case: &str, device: &Device) -> BilinearInteraction {
     let kind = match case.split('.').nth(1) {
         Some("all") => BilinearKind::FieldAll,
         Some("each") => BilinearKind::FieldEach,
         Some("interaction") => BilinearKind::FieldInteraction,
         other => panic!("{case}: type {other:?}"),
     };
-    let shape = load(vectors, &format!("{case}.x")).shape().to_vec();
+    let shape = vectors.load(&format!("{case}.x")).shape().to_vec();
     let config = BilinearInteractionConfig::new(shape[1], shape[2]).with_kind(kind);
-    let weight = load(vectors, &format!("{case}.w")).flattened();
+    let weight = vectors.load(&format!("{case}.w")).flattened();
     let weight = Tensor::<1>::from_data(weight, device);
     let weight = weight.reshape([config.num_matrices(), shape[2], shape[2]]);
     let mut bilinear = config.init(device);
@@ -136,19 +121,20 @@ fn bilinear(vectors: &SafeTensors<'_>, case: &str, device: &Device) -> BilinearI
     bilinear
 }
 
-/// The matrices of a bilinear case as our layer has them, and the other way: DeepCTR-Torch keeps
-/// `nn.Linear` weights, [out, in].
+/// Converts the matrices of a bilinear case to our layout, or back: DeepCTR-Torch has `nn.Linear` weights,
+/// `[out, in]`.
 fn ours(case: &str, weight: Tensor<3>) -> Tensor<3> {
-    match case.starts_with("deepctr.") {
-        true => weight.swap_dims(1, 2),
-        false => weight,
+    if case.starts_with("deepctr.") {
+        weight.swap_dims(1, 2)
+    } else {
+        weight
     }
 }
 
-/// Holds the gradients of the matrices and of the input of a bilinear case against it.
+/// Asserts that the gradients of matrices and input are those of a bilinear case.
 #[track_caller]
 fn assert_golden_gradients(
-    vectors: &SafeTensors<'_>,
+    vectors: &GoldenVectors<'_>,
     case: &str,
     gradients: &Gradients,
     (bilinear, x): (&BilinearInteraction, &Tensor<3>),
@@ -156,7 +142,7 @@ fn assert_golden_gradients(
     let gw = bilinear.weight.val().grad(gradients).expect("a gradient");
     let gw = ours(case, gw);
     let name = format!("{case}.gw");
-    match load(vectors, &name).shape().len() {
+    match vectors.load(&name).shape().len() {
         2 => assert_golden(gw.squeeze_dim::<2>(0), vectors, &name),
         _ => assert_golden(gw, vectors, &name),
     }
@@ -166,74 +152,60 @@ fn assert_golden_gradients(
 
 #[test]
 fn golden_bilinear() {
-    let bytes = read("bilinear.safetensors");
-    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
-    let cases = cases(&vectors);
-    assert!(!cases.is_empty(), "no case in {}", directory().display());
-    for (backend, device) in cpu_devices() {
-        for case in &cases {
-            let name = |tensor: &str| format!("{case}.{tensor}");
-            let x = Tensor::<3>::from_data(load(&vectors, &name("x")), &device).require_grad();
-            let gy = Tensor::<3>::from_data(load(&vectors, &name("gy")), &device);
-            let bilinear = bilinear(&vectors, case, &device);
-            let y = bilinear.forward(x.clone());
-            assert_golden(y.clone(), &vectors, &name("y"));
-            let gradients = (y * gy).sum().backward();
-            assert_golden_gradients(&vectors, case, &gradients, (&bilinear, &x));
-        }
-        println!("golden: {} bilinear cases on {backend}", cases.len());
-    }
+    on_each_case("bilinear.safetensors", "x", "", |vectors, case, device| {
+        let name = |tensor: &str| format!("{case}.{tensor}");
+        let x = Tensor::<3>::from_data(vectors.load(&name("x")), device).require_grad();
+        let gy = Tensor::<3>::from_data(vectors.load(&name("gy")), device);
+        let bilinear = bilinear(vectors, case, device);
+        let y = bilinear.forward(x.clone());
+        assert_golden(y.clone(), vectors, &name("y"));
+        let gradients = (y * gy).sum().backward();
+        assert_golden_gradients(vectors, case, &gradients, (&bilinear, &x));
+    });
 }
 
-/// The combination layer with a side of either peer, which flex writes as one array by a kernel.
+/// The combination layer with one side from each peer, whose array of pairs flex writes by a kernel.
 #[test]
 fn golden_bilinear_by_the_array_of_pairs_with_autodiff_and_without() {
-    let bytes = read("bilinear.safetensors");
-    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
-    let cases = cases(&vectors);
-    let cases: Vec<&str> = cases
-        .iter()
-        .filter_map(|case| case.strip_prefix("fuxictr."))
-        .collect();
-    assert!(!cases.is_empty(), "no case in {}", directory().display());
-    for (backend, device) in cpu_devices() {
-        for case in &cases {
+    on_each_case(
+        "bilinear.safetensors",
+        "x",
+        "fuxictr.",
+        |vectors, case, device| {
+            let case = case.trim_start_matches("fuxictr.");
             let sides = ["fuxictr", "deepctr"].map(|peer| format!("{peer}.{case}"));
             let both = |tensor: &str, device: &Device| {
                 sides.each_ref().map(|case| {
-                    let data = load(&vectors, &format!("{case}.{tensor}"));
+                    let data = vectors.load(&format!("{case}.{tensor}"));
                     Tensor::<3>::from_data(data, device)
                 })
             };
             let assert_pairs = |pairs: Tensor<2>, shape: [usize; 3]| {
                 for (pairs, case) in pairs.chunk(2, 1).into_iter().zip(&sides) {
-                    assert_golden(pairs.reshape(shape), &vectors, &format!("{case}.y"));
+                    assert_golden(pairs.reshape(shape), vectors, &format!("{case}.y"));
                 }
             };
-            let layers = sides
-                .each_ref()
-                .map(|case| bilinear(&vectors, case, &device));
+            let layers = sides.each_ref().map(|case| bilinear(vectors, case, device));
             let [raw, senet] = layers.clone().map(Interaction::Bilinear);
-            let x = both("x", &device).map(Tensor::require_grad);
+            let x = both("x", device).map(Tensor::require_grad);
             let [_, num_fields, embedding_dim] = x[0].dims();
             let config = CombinationConfig::new(num_fields, embedding_dim);
-            let mut combination = config.init(&device);
+            let mut combination = config.init(device);
             (combination.raw, combination.senet) = (raw, Some(senet));
 
             let pairs = combination.forward(x[0].clone(), x[1].clone());
-            let gy = both("gy", &device);
+            let gy = both("gy", device);
             assert_pairs(pairs.clone(), gy[0].dims());
             let gy = Tensor::cat(gy.map(|gy| gy.flatten::<2>(1, 2)).to_vec(), 1);
             let gradients = (pairs * gy).sum().backward();
             for ((case, layer), x) in sides.iter().zip(&layers).zip(&x) {
-                assert_golden_gradients(&vectors, case, &gradients, (layer, x));
+                assert_golden_gradients(vectors, case, &gradients, (layer, x));
             }
             let [raw, senet] = both("x", &device.clone().inner());
             let pairs = combination.valid().forward(raw, senet);
-            assert_pairs(pairs, both("gy", &device)[0].dims());
-        }
-        println!("golden: {} pairs of sides on {backend}", cases.len());
-    }
+            assert_pairs(pairs, both("gy", device)[0].dims());
+        },
+    );
 }
 
 trait Flattened {
@@ -249,19 +221,19 @@ impl Flattened for TensorData {
     }
 }
 
-/// A full-model case, and where each of our parameters lies among its peer's.
+/// A full-model case, and the mapping from our parameters to its peer's.
 struct FullCase<'a> {
     case: &'a str,
     fuxictr: bool,
-    vectors: &'a SafeTensors<'a>,
-    /// The fields' names, in their order.
+    vectors: &'a GoldenVectors<'a>,
+    /// The names of the fields, in order.
     fields: Vec<String>,
-    /// Hidden layers of the DNN.
+    /// The number of hidden layers of the DNN.
     depth: usize,
 }
 
 impl<'a> FullCase<'a> {
-    fn new(case: &'a str, vectors: &'a SafeTensors<'a>) -> Self {
+    fn new(case: &'a str, vectors: &'a GoldenVectors<'a>) -> Self {
         let mut case = Self {
             case,
             fuxictr: case.starts_with("fuxictr."),
@@ -279,18 +251,24 @@ impl<'a> FullCase<'a> {
         case
     }
 
+    fn name(&self, tensor: &str) -> String {
+        format!("{}.{tensor}", self.case)
+    }
+
     fn load(&self, tensor: &str) -> TensorData {
-        load(self.vectors, &format!("{}.{tensor}", self.case))
+        self.vectors.load(&self.name(tensor))
+    }
+
+    fn numbers(&self, tensor: &str) -> Vec<f32> {
+        self.vectors.numbers(&self.name(tensor))
     }
 
     fn shape(&self, tensor: &str) -> Vec<usize> {
-        let view = self.vectors.tensor(&format!("{}.{tensor}", self.case));
-        view.expect("a tensor of the case").shape().to_vec()
+        self.vectors.shape(&self.name(tensor))
     }
 
     fn has(&self, group: &str, name: &str) -> bool {
-        let name = format!("{}.{group}.{name}", self.case);
-        self.vectors.tensor(&name).is_ok()
+        self.vectors.has(&self.name(&format!("{group}.{name}")))
     }
 
     fn hidden(&self, layer: usize, part: &str) -> String {
@@ -300,7 +278,7 @@ impl<'a> FullCase<'a> {
         }
     }
 
-    /// The peer's names of the parameter at a path of our model: one, or one a field or a matrix.
+    /// The peer's names of the parameter at a path in our model: one name, or one per field or matrix.
     fn names(&self, path: &str) -> Vec<String> {
         let table = |prefix: &str| {
             let name = |field| format!("{prefix}.{field}.weight");
@@ -343,10 +321,10 @@ impl<'a> FullCase<'a> {
         }
     }
 
-    /// The values of the parameter at a path, in our layout, from one of the case's groups. What
-    /// PyTorch gives no gradient is zero.
+    /// The values in one of the case's groups of the parameter at a path, in our layout. A gradient that PyTorch
+    /// does not give is zero.
     fn values(&self, group: &str, path: &str, len: usize) -> Vec<f32> {
-        // Tables and FuxiCTR's matrices lie as ours do; `nn.Linear` weights are [out, in].
+        // Tables and FuxiCTR's matrices have our layout, `nn.Linear` weights are [out, in].
         let is_linear = path.ends_with("weight")
             && path.starts_with("head.")
             && !(self.fuxictr && path.contains("combination"));
@@ -452,19 +430,19 @@ impl<'a> FullCase<'a> {
         }
     }
 
-    /// Holds a tensor of every parameter, which `of` takes from it, against a group of the case.
+    /// Asserts that every parameter, or its gradient, is that of a group of the case.
     fn assert_parameters(
         &self,
         model: &CtrModel<FiBiNet>,
         group: &'static str,
         gradients: Option<&GradientsParams>,
-        tolerance: (f32, f32),
+        tolerance: Tolerance,
     ) {
         struct Check<'a> {
             case: &'a FullCase<'a>,
             group: &'static str,
             gradients: Option<&'a GradientsParams>,
-            tolerance: (f32, f32),
+            tolerance: Tolerance,
             path: Vec<String>,
             checked: usize,
         }
@@ -505,10 +483,10 @@ impl<'a> FullCase<'a> {
         );
     }
 
-    /// λ of the case's regulariser over the tables, as a factor of the sum of squares.
+    /// The factor of the tables' sum of squares in the case's loss.
     fn l2(&self) -> f64 {
         let index: serde_json::Value =
-            serde_json::from_slice(&read("index.json")).expect("an index");
+            serde_json::from_slice(&GoldenVectors::read(&path("index.json"))).expect("an index");
         let lambda = &index[format!("fibinet {}", self.case)]["emb_reg"];
         match self.fuxictr {
             true => lambda.as_f64().unwrap_or(0.0) / 2.0,
@@ -517,96 +495,80 @@ impl<'a> FullCase<'a> {
     }
 
     fn ids(&self) -> Vec<u32> {
-        let view = self
-            .vectors
-            .tensor(&format!("{}.ids", self.case))
-            .expect("ids");
-        let id = |bytes: &[u8]| i64::from_le_bytes(bytes.try_into().expect("8 bytes"));
-        let ids = view.data().chunks_exact(8).map(id);
+        let ids = self.vectors.integers(&self.name("ids")).into_iter();
         ids.map(|id| u32::try_from(id).expect("an id")).collect()
     }
 }
 
-/// Deep models, and gradients through them: `tests/golden/README.md`.
-const DEEP_TOLERANCE: (f32, f32) = (1e-4, 1e-3);
-
 #[test]
 fn golden_fibinet() {
-    let bytes = read("fibinet.safetensors");
-    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
-    let cases = full_cases(&vectors);
-    for (backend, device) in cpu_devices() {
-        for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
-            let model = case.model(&device);
-            let (rows, fields) = (case.shape("ids")[0], case.fields.len());
-            let ids: Vec<i64> = case.ids().into_iter().map(i64::from).collect();
-            let ids = TensorData::new(ids, [rows, fields]);
-            let ids = FieldIds::new(Tensor::from_data(ids, &device));
-            let labels = Tensor::<1>::from_data(case.load("label").flattened(), &device);
+    on_each_case("fibinet.safetensors", "ids", "", |vectors, case, device| {
+        let case = FullCase::new(case, vectors);
+        let model = case.model(device);
+        let (rows, fields) = (case.shape("ids")[0], case.fields.len());
+        let ids: Vec<i64> = case.ids().into_iter().map(i64::from).collect();
+        let ids = TensorData::new(ids, [rows, fields]);
+        let ids = FieldIds::new(Tensor::from_data(ids, device));
+        let labels = Tensor::<1>::from_data(case.load("label").flattened(), device);
 
-            let table = model.embedding.as_ref().expect("embeddings");
-            let embeddings = table.forward(ids.clone());
-            assert_golden(embeddings.clone(), &vectors, &format!("{}.emb", case.case));
-            let linear = model.linear.as_ref().expect("a linear part");
-            let linear_logit = linear.forward(ids.clone()).unsqueeze_dim::<2>(1);
-            assert_golden(
-                linear_logit,
-                &vectors,
-                &format!("{}.linear_logit", case.case),
-            );
-            let logits = model.forward(ids.clone());
-            let column = logits.clone().unsqueeze_dim::<2>(1);
-            assert_golden(column.clone(), &vectors, &format!("{}.logit", case.case));
-            let probabilities = burn::tensor::activation::sigmoid(column);
-            assert_golden(probabilities, &vectors, &format!("{}.prob", case.case));
+        let table = model.embedding.as_ref().expect("embeddings");
+        let embeddings = table.forward(ids.clone());
+        assert_golden(embeddings.clone(), vectors, &format!("{}.emb", case.case));
+        let linear = model.linear.as_ref().expect("a linear part");
+        let linear_logit = linear.forward(ids.clone()).unsqueeze_dim::<2>(1);
+        assert_golden(
+            linear_logit,
+            vectors,
+            &format!("{}.linear_logit", case.case),
+        );
+        let logits = model.forward(ids.clone());
+        let column = logits.clone().unsqueeze_dim::<2>(1);
+        assert_golden(column.clone(), vectors, &format!("{}.logit", case.case));
+        let probabilities = burn::tensor::activation::sigmoid(column);
+        assert_golden(probabilities, vectors, &format!("{}.prob", case.case));
 
-            let reduction = match case.fuxictr {
-                true => Reduction::Mean,
-                false => Reduction::Sum,
-            };
-            let squares = table.weight.val().square().sum() + linear.weight.val().square().sum();
-            let loss = BceLoss::new(reduction).forward(logits, labels.clone())
-                + squares.mul_scalar(case.l2());
-            assert_golden(loss.clone(), &vectors, &format!("{}.loss", case.case));
+        let reduction = match case.fuxictr {
+            true => Reduction::Mean,
+            false => Reduction::Sum,
+        };
+        let squares = table.weight.val().square().sum() + linear.weight.val().square().sum();
+        let loss =
+            BceLoss::new(reduction).forward(logits, labels.clone()) + squares.mul_scalar(case.l2());
+        assert_golden(loss.clone(), vectors, &format!("{}.loss", case.case));
 
-            let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
-            case.assert_parameters(&model, "grad", Some(&gradients), DEEP_TOLERANCE);
-            // The gradient of the embeddings alone, as the row path takes it.
-            let leaf = Tensor::from_inner(embeddings.inner()).require_grad();
-            let inputs = FieldInputs::new(leaf.clone()).with_linear(Some(linear.terms(ids)));
-            let loss = BceLoss::new(reduction).forward(model.head.forward(inputs), labels);
-            let gradient = leaf.grad(&loss.backward()).expect("a gradient");
-            let expected: Vec<f32> = case.load("grad_emb").try_to_vec().expect("f32");
-            assert_close(&to_vec(gradient), &expected, DEEP_TOLERANCE, case.case);
+        let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+        case.assert_parameters(&model, "grad", Some(&gradients), DEEP_TOLERANCE);
+        // The gradient of the embeddings alone, as the row path takes it.
+        let leaf = Tensor::from_inner(embeddings.inner()).require_grad();
+        let inputs = FieldInputs::new(leaf.clone()).with_linear(Some(linear.terms(ids)));
+        let loss = BceLoss::new(reduction).forward(model.head.forward(inputs), labels);
+        let gradient = leaf.grad(&loss.backward()).expect("a gradient");
+        let expected = case.numbers("grad_emb");
+        assert_close(&to_vec(gradient), &expected, DEEP_TOLERANCE, case.case);
 
-            if case.fuxictr {
-                let norm = clip_by_global_norm(&model, &mut gradients, 10.0) as f32;
-                let expected: Vec<f32> = case.load("grad_norm").try_to_vec().expect("f32");
-                assert_close(&[norm], &expected, TOLERANCE, case.case);
-            }
-            let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
-            let model = adam.step(1e-3, model, gradients);
-            case.assert_parameters(&model, "after_adam", None, TOLERANCE);
+        if case.fuxictr {
+            let norm = clip_by_global_norm(&model, &mut gradients, 10.0) as f32;
+            let expected = case.numbers("grad_norm");
+            assert_close(&[norm], &expected, TOLERANCE, case.case);
         }
-        println!("golden: {} FiBiNET cases on {backend}", cases.len());
-    }
+        let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+        let model = adam.step(1e-3, model, gradients);
+        case.assert_parameters(&model, "after_adam", None, TOLERANCE);
+    });
 }
 
-/// The row path, tables on the host, ends where the peer's dense optimizer does after its first
-/// step: on met rows without L2, and on all rows with it.
+/// A row trainer's first step gives the parameters of the peer's dense optimizer: with L2 if it updates all
+/// table rows, without L2 if it updates touched rows.
 #[test]
 fn golden_fibinet_by_rows() {
-    let bytes = read("fibinet.safetensors");
-    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
-    let cases = full_cases(&vectors);
-    // The trainer's loss is the mean, as FuxiCTR's.
-    let cases: Vec<&String> = cases
-        .iter()
-        .filter(|case| case.starts_with("fuxictr."))
-        .collect();
-    for (backend, device) in cpu_devices() {
-        for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
-            let mut model = case.model(&device);
+    on_each_case(
+        "fibinet.safetensors",
+        "ids",
+        "fuxictr.",
+        |vectors, case, device| {
+            // The trainer's loss is the mean, as FuxiCTR's.
+            let case = FullCase::new(case, vectors);
+            let mut model = case.model(device);
             let tables = case.tables(&model);
             let train = TrainConfig {
                 learning_rate: 1e-3,
@@ -619,65 +581,60 @@ fn golden_fibinet_by_rows() {
                 ..TrainConfig::default()
             };
             let train = train.validate().expect("proper settings");
-            let mut trainer = Trainer::from_parts(tables, model.head.clone(), &train, &device);
+            let mut trainer = Trainer::from_parts(tables, model.head.clone(), &train, device);
             let loss = trainer.step(&RowInputs {
                 ids: case.ids(),
                 values: None,
                 dense: None,
-                labels: case.load("label").try_to_vec().expect("f32"),
+                labels: case.numbers("label"),
                 num_rows: case.shape("ids")[0],
                 lists: None,
             });
             if case.l2() == 0.0 {
-                let expected: Vec<f32> = case.load("loss").try_to_vec().expect("f32");
+                let expected = case.numbers("loss");
                 assert_close(&[loss], &expected, TOLERANCE, case.case);
             }
             let trained = trainer.current_tables();
             let embedding = model.embedding.as_mut().expect("embeddings");
             let table = TensorData::new(trained.embedding.to_f32(), embedding.weight.shape());
-            embedding.weight = Param::from_tensor(Tensor::from_data(table, &device));
+            embedding.weight = Param::from_tensor(Tensor::from_data(table, device));
             let weights = trained.linear.expect("a linear part");
             if let Some(linear) = &mut model.linear {
                 let table = TensorData::new(weights, linear.weight.shape());
-                linear.weight = Param::from_tensor(Tensor::from_data(table, &device));
+                linear.weight = Param::from_tensor(Tensor::from_data(table, device));
             }
             model.head = trainer.head().clone();
             case.assert_parameters(&model, "after_adam", None, TOLERANCE);
-        }
-        println!("golden: {} FiBiNET cases by rows on {backend}", cases.len());
-    }
+        },
+    );
 }
 
-/// As a scorer is asked: flex then reads both the DNN's first map and, from 65,536 weights on, the next
-/// ones by kernels for a few rows. For those the case's few hidden units are many, equal ones.
+/// One row at a time, as a scorer is asked. Flex then maps the DNN's first layer, and later layers of 65,536
+/// weights or more, by kernels for small batches. For the latter each hidden unit is repeated.
 #[test]
 fn golden_fibinet_a_row_at_a_time_without_autodiff() {
-    let bytes = read("fibinet.safetensors");
-    let vectors = SafeTensors::deserialize(&bytes).expect("safetensors");
-    let cases = full_cases(&vectors);
-    for (backend, device) in cpu_devices() {
-        for case in cases.iter().map(|case| FullCase::new(case, &vectors)) {
-            let model = case.model(&device);
-            let tables = case.tables(&model);
-            let head = widened(&model.head.valid());
-            let ids = case.ids();
-            let rows = ids.chunks_exact(case.fields.len()).map(|ids| RowInputs {
-                ids: ids.to_vec(),
-                num_rows: 1,
-                ..RowInputs::default()
-            });
-            let device = device.clone().inner();
-            let logits: Vec<f32> = rows
-                .flat_map(|row| score(&head, &tables.view(), &row, &device))
-                .collect();
-            let expected: Vec<f32> = case.load("logit").try_to_vec().expect("f32");
-            assert_close(&logits, &expected, TOLERANCE, case.case);
-        }
-        println!("golden: {} FiBiNET cases by row on {backend}", cases.len());
-    }
+    on_each_case("fibinet.safetensors", "ids", "", |vectors, case, device| {
+        let case = FullCase::new(case, vectors);
+        let model = case.model(device);
+        let tables = case.tables(&model);
+        let head = widened(&model.head.valid());
+        let ids = case.ids();
+        let rows = ids.chunks_exact(case.fields.len()).map(|ids| RowInputs {
+            ids: ids.to_vec(),
+            num_rows: 1,
+            ..RowInputs::default()
+        });
+        let device = device.clone().inner();
+        let logits: Vec<f32> = rows
+            .flat_map(|row| score(&head, &tables.view(), &row, &device))
+            .collect();
+        let expected = case.numbers("logit");
+        assert_close(&logits, &expected, TOLERANCE, case.case);
+    });
 }
 
-/// The head with every hidden unit 64 times over, each read by a 64th of its weight: the same logits.
+/// The head with every hidden unit repeated 64 times and each copy's outgoing weights divided by 64, which gives
+/// the same logits.
 fn widened(head: &FiBiNet) -> FiBiNet {
     const TIMES: usize = 64;
     let reads = |weight: Tensor<2>| weight.repeat_dim(0, TIMES) / TIMES as f32;
@@ -694,15 +651,4 @@ fn widened(head: &FiBiNet) -> FiBiNet {
     let output = dnn.output.as_mut().expect("an output");
     output.weight = output.weight.clone().map(reads);
     head
-}
-
-/// `{peer}.{type}.{case}` of every full-model case.
-fn full_cases(vectors: &SafeTensors<'_>) -> BTreeSet<String> {
-    let cases: BTreeSet<String> = vectors
-        .names()
-        .into_iter()
-        .filter_map(|name| Some(name.strip_suffix(".ids")?.to_owned()))
-        .collect();
-    assert!(!cases.is_empty(), "no case in {}", directory().display());
-    cases
 }

@@ -11,8 +11,7 @@ use fibinet::nn::{
 use fibinet::train::{
     DenseOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm,
 };
-
-use crate::tensors::{assert_close, cpu_devices, to_vec};
+use fibinet_testing::{assert_close, cpu_devices, to_vec};
 
 const FIELD_SIZES: [usize; 4] = [5, 7, 1, 3];
 const ROWS: usize = 16;
@@ -176,14 +175,14 @@ fn dense_sgd(rows: fn(usize) -> RowInputs, num_moved: usize) {
             &trainer.current_tables().embedding.to_f32(),
             &expected.embedding.to_f32(),
             (1e-5, 0.0),
-            backend.name(),
+            backend,
         );
         let linear = |tables: &Tables| tables.linear.clone().expect("a linear part");
         assert_close(
             &linear(&trainer.current_tables()),
             &linear(&expected),
             (1e-5, 0.0),
-            backend.name(),
+            backend,
         );
         let (before, expected) = (before.embedding.to_f32(), expected.embedding.to_f32());
         let moved = before.iter().zip(&expected);
@@ -200,13 +199,13 @@ fn dense_sgd(rows: fn(usize) -> RowInputs, num_moved: usize) {
             &actual,
             &to_vec(forward(&model, &rows, &device)),
             (1e-5, 0.0),
-            backend.name(),
+            backend,
         );
     }
 }
 
 #[test]
-fn adam_of_all_rows_gives_the_weights_of_dense_adam_through_the_module() {
+fn adam_over_all_rows_gives_the_weights_of_dense_adam_through_the_module() {
     dense_adam(RowRule::LazyAdam, RowUpdate::All);
 }
 
@@ -265,12 +264,12 @@ fn dense_adam(row_optimizer: RowRule, row_update: RowUpdate) {
             &trainer.current_tables().embedding.to_f32(),
             &expected.embedding.to_f32(),
             (5e-6, 0.0),
-            backend.name(),
+            backend,
         );
         let rows = rows(99);
         let by_module = to_vec(forward(&model, &rows, &device));
         let scored = trainer.score(&trainer.valid_head(), &rows);
-        assert_close(&scored, &by_module, (2e-5, 0.0), backend.name());
+        assert_close(&scored, &by_module, (2e-5, 0.0), backend);
     }
 }
 
@@ -308,9 +307,9 @@ fn scoring_and_reading_the_tables_between_steps_change_no_bit() {
             }
             trainer.current_tables()
         };
-        let (read, unread) = (trained(true), trained(false));
-        assert_eq!(read.embedding, unread.embedding, "{backend}");
-        assert_eq!(read.linear, unread.linear, "{backend}");
+        let (read, not_read) = (trained(true), trained(false));
+        assert_eq!(read.embedding, not_read.embedding, "{backend}");
+        assert_eq!(read.linear, not_read.linear, "{backend}");
     }
 }
 
@@ -366,5 +365,5 @@ fn flex_and_ndarray_agree_on_logits() {
     let spread = expected
         .iter()
         .fold(0.0_f32, |spread, z| spread.max(z.abs()));
-    assert!(spread > 0.01, "logits of weight: {expected:?}");
+    assert!(spread > 0.01, "logits are far from zero: {expected:?}");
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 const ROWS: usize = 700;
 const CALLS: usize = 16;
 
-/// Of a model that saw the sample once.
+/// The scorer of a model trained on the sample for one epoch.
 fn scorer(directory: &Path) -> Scorer {
     let backend = Backend::compiled().next().expect("a backend");
     let device = backend.device().expect("its device");
@@ -30,17 +30,17 @@ fn scorer(directory: &Path) -> Scorer {
     Scorer::open(&out, &device).expect("a bundle")
 }
 
-/// Rows of ids of every field.
+/// A batch with ids of every field.
 fn batch(scorer: &Scorer) -> Batch {
     let layout = scorer.encoder().layout();
     let num_ids: Vec<usize> = layout
         .iter()
         .filter_map(|field| field.shape.num_ids())
         .collect();
-    assert_eq!(num_ids.len(), layout.len(), "every field has ids");
-    let places = (0..ROWS).flat_map(|row| num_ids.iter().map(move |ids| row * 7 % ids));
+    assert_eq!(num_ids.len(), layout.len(), "every field is categorical");
+    let slots = (0..ROWS).flat_map(|row| num_ids.iter().map(move |ids| row * 7 % ids));
     Batch {
-        ids: places.map(|id| id as u32).collect(),
+        ids: slots.map(|id| id as u32).collect(),
         num_rows: ROWS,
         ..Batch::default()
     }

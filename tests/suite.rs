@@ -6,4 +6,3 @@ mod family;
 mod golden;
 mod learns;
 mod scores;
-mod tensors;

@@ -283,15 +283,12 @@ mod tests {
     use super::*;
     use crate::optim::rows::rule::RowRule;
     use std::collections::HashSet;
-    use std::fs;
     use std::ops::Range;
-    use std::path::Path;
 
     use crate::config::TrainConfig;
-    use fibinet_data::{DataConfig, Encoder, prepare};
     use fibinet_model::{Bundle, BundleParts, LogitMap, TableDtype};
     use fibinet_nn::FiBiNetConfig;
-    use serde_json::json;
+    use fibinet_testing::id_encoder;
 
     const FIELDS: usize = 2;
     /// More rows than a checkpoint writes at once.
@@ -310,19 +307,6 @@ mod tests {
             num_rows: BATCH,
             ..RowInputs::default()
         }
-    }
-
-    /// An encoder of two fields of kind `id`.
-    fn encoder(directory: &Path) -> Encoder {
-        let log = directory.join("log.csv");
-        fs::write(&log, "click,a,b\n1,7,7\n").unwrap();
-        let fields =
-            ["a", "b"].map(|name| json!({ "name": name, "kind": "id", "num_ids": FIELD_ROWS - 3 }));
-        let spec = json!({ "train": log, "valid": log, "label": "click", "fields": fields });
-        let spec: DataConfig = serde_json::from_value(spec).unwrap();
-        let spec = spec.validate().unwrap();
-        let prepared = prepare(&spec, None, &directory.join("shards"), |_| {});
-        prepared.unwrap().encoder
     }
 
     fn numbers(head: &AnyHead) -> Vec<f32> {
@@ -349,7 +333,7 @@ mod tests {
         let device = Device::flex();
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
-        let encoder = encoder(directory);
+        let encoder = id_encoder(directory, FIELDS, FIELD_ROWS as u32 - 3, 1);
         let head = FiBiNetConfig::new(FIELDS, 2).with_hidden_units(vec![4]);
         let model = CtrModelConfig::new(head).into_any();
         let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).unwrap();

@@ -3,12 +3,11 @@
 //! row. This is a binary of its own because of its allocator.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
 use burn::tensor::Device;
-use fibinet_data::{DataConfig, Encoder, Label, open_rows, prepare};
+use fibinet_data::{Label, open_rows};
 use fibinet_model::{
     Bundle, BundleError, BundleParts, FinishedRows, LogitMap, RowInputs, ScoreOptions, Scorer,
     TableDtype, TableView, score,
@@ -16,11 +15,11 @@ use fibinet_model::{
 use fibinet_nn::{
     AnyHeadConfig, Backend, CtrModelConfig, FiBiNetConfig, FieldSizes, HeadConfig, num_pairs,
 };
+use fibinet_testing::{CountingAllocator, allocated, id_encoder};
 use fibinet_train::{RowGradients, RowOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer};
 
-mod counting;
-
-use counting::allocated;
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const FIELDS: usize = 4;
 const BATCH: usize = 256;
@@ -152,28 +151,6 @@ fn scoring_allocates_neither_the_first_weight_for_a_row_nor_the_pairs_of_a_batch
 /// Fields of the scorer that is tested below.
 const SCORED_FIELDS: usize = 24;
 
-/// An encoder of fields whose ids need no vocabulary, with a log of `num_rows` rows in a directory.
-fn encoder(directory: &Path, num_rows: usize) -> Encoder {
-    let columns: Vec<String> = (0..SCORED_FIELDS)
-        .map(|field| format!("f{field}"))
-        .collect();
-    let log = directory.join("log.csv");
-    let row = format!("1,{}\n", vec!["7"; SCORED_FIELDS].join(","));
-    let header = format!("click,{}\n", columns.join(","));
-    fs::write(&log, header + &row.repeat(num_rows)).expect("written");
-    let spec = serde_json::json!({
-        "train": log, "valid": log, "label": "click",
-        "fields": columns
-            .iter()
-            .map(|name| serde_json::json!({ "name": name, "kind": "id", "num_ids": 97 }))
-            .collect::<Vec<_>>(),
-    });
-    let spec: DataConfig = serde_json::from_value(spec).expect("a config");
-    let spec = spec.validate().expect("a proper config");
-    let prepared = prepare(&spec, None, &directory.join("shards"), |_| {});
-    prepared.expect("a log").encoder
-}
-
 /// The scorer of a bundle in a directory that also has a log of `num_rows` rows.
 fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
     let model = model(SCORED_FIELDS, 8, 128);
@@ -181,7 +158,7 @@ fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
     let train = TrainConfig::default().validate().expect("the defaults");
     let trainer = Trainer::new(&model, sizes, &train, device).expect("a proper config");
     let parts = BundleParts {
-        encoder: &encoder(directory, num_rows),
+        encoder: &id_encoder(directory, SCORED_FIELDS, 97, num_rows),
         model: &model,
         head: &trainer.valid_head(),
         tables: trainer.view(),
@@ -265,7 +242,7 @@ fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usi
     }
     let leaves = optimizer.leaves_stale_rows();
     let parts = BundleParts {
-        encoder: &encoder(directory.path(), 1),
+        encoder: &id_encoder(directory.path(), SCORED_FIELDS, 97, 1),
         model: &model,
         head: &model.head.try_init(&device).expect("a proper config"),
         tables: tables.view(),

@@ -1,22 +1,35 @@
-//! A counting allocator for the binary that includes this module, such as a test or the layers bench.
 #![expect(
     unsafe_code,
-    reason = "implementing an allocator is unsafe, and nothing else can count allocations"
+    reason = "an allocator is unsafe, and nothing else counts every allocation"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The system allocator, with a counter of the requested bytes.
-struct Counting;
+/// The system's allocator, which also counts the bytes asked for.
+///
+/// It counts for the whole process: give it a binary of its own, and let its tests take turns.
+///
+/// ```
+/// use fibinet_testing::{CountingAllocator, allocated};
+///
+/// #[global_allocator]
+/// static ALLOCATOR: CountingAllocator = CountingAllocator;
+///
+/// let before = allocated();
+/// let bytes = std::hint::black_box(vec![0_u8; 1000]);
+/// assert!(allocated() - before >= bytes.len());
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct CountingAllocator;
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call is passed on unchanged to the system allocator.
-unsafe impl GlobalAlloc for Counting {
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller upholds the contract, which is that of the system allocator.
+        // SAFETY: the caller promises what the system's allocator asks for.
         unsafe { System.alloc(layout) }
     }
 
@@ -38,10 +51,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The bytes requested so far, freed ones included.
+/// The number of bytes asked for since the process started.
 pub fn allocated() -> usize {
     BYTES.load(Ordering::Relaxed)
 }

@@ -1,0 +1,20 @@
+//! What the tests and benches of the workspace share: devices to test on, tensors from literals and
+//! their comparison, golden vectors, an allocator that counts, an encoder.
+//!
+//! Only `[dev-dependencies]` name it. Without the feature `encoders` it depends on no crate of the
+//! workspace, so the unit tests of `fibinet-nn` use it without compiling that crate twice. With it, it
+//! depends on `fibinet-data`, for the tests of the crates above.
+
+mod counting;
+mod devices;
+#[cfg(feature = "encoders")]
+mod encoders;
+mod golden;
+mod tensors;
+
+pub use counting::{CountingAllocator, allocated};
+pub use devices::{NamedDevice, cpu_devices, test_devices};
+#[cfg(feature = "encoders")]
+pub use encoders::id_encoder;
+pub use golden::GoldenVectors;
+pub use tensors::{Tolerance, assert_close, assert_tensor_close, tensor, through_a_record, to_vec};
