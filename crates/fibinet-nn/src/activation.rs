@@ -16,7 +16,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applies the activation to every element; the shape stays.
+    /// Applies the activation to every element. The shape stays the same.
     pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Relu => activation::relu(input),

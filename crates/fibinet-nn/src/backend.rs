@@ -3,11 +3,11 @@ use core::str::FromStr;
 
 use burn::tensor::Device;
 
-/// The backends that Cargo features of this crate can bring.
+/// The backends that Cargo features of this crate turn on.
 ///
 /// | backend | feature | runs on |
 /// |---|---|---|
-/// | [`Flex`](Backend::Flex) | `flex` | CPU; Burn's fast one |
+/// | [`Flex`](Backend::Flex) | `flex` | CPU; Burn's fast CPU backend |
 /// | [`NdArray`](Backend::NdArray) | `ndarray` | CPU; deprecated by Burn |
 /// | [`Wgpu`](Backend::Wgpu) | `wgpu` | GPUs through Vulkan, Metal or DirectX, compiled as WGSL |
 /// | [`Vulkan`](Backend::Vulkan) | `vulkan` | GPUs through Vulkan, compiled as SPIR-V |
@@ -37,21 +37,21 @@ pub enum Backend {
     Cuda,
 }
 
-/// Why a backend cannot be had.
+/// Why a backend is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
-    /// No backend has the name.
+    /// No backend has this name.
     #[error("unknown device `{got}`{suggestion}; known: {known}")]
     Unknown {
-        /// The name met.
+        /// The name given.
         got: String,
-        /// `, did you mean …?` or nothing.
+        /// `, did you mean …?`, or empty.
         suggestion: String,
-        /// The names there are.
+        /// The names of all backends.
         known: String,
     },
-    /// The backend exists, but this build left it out.
+    /// The backend exists, but is not part of this build.
     #[error(
         "device `{0}` is not compiled in: build with `--features {0}` (this build has: {compiled})",
         compiled = Backend::compiled_names()
@@ -69,7 +69,7 @@ impl Backend {
         Self::Cuda,
     ];
 
-    /// The name that `--device` and the Cargo feature share.
+    /// The backend's name, which is also that of its Cargo feature.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Flex => "flex",
@@ -102,7 +102,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// [`BackendError::NotCompiledIn`] where the backend's feature is off.
+    /// [`BackendError::NotCompiledIn`] if the backend's feature is off.
     pub fn device(self) -> Result<Device, BackendError> {
         match self {
             #[cfg(feature = "flex")]

@@ -1,6 +1,6 @@
 use core::fmt::Display;
 
-/// A setting that no layer can be built with.
+/// A setting that a layer or model cannot be built with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -11,24 +11,24 @@ pub enum ConfigError {
         setting: &'static str,
         /// What it must be.
         rule: &'static str,
-        /// The value met.
+        /// The value given.
         got: String,
     },
-    /// A name that no choice has.
+    /// A name that is not one of the choices.
     #[error("unknown {setting} `{got}`{suggestion}; known: {known}")]
     UnknownName {
-        /// What was being named.
+        /// The setting's name.
         setting: &'static str,
-        /// The name met.
+        /// The name given.
         got: String,
-        /// `, did you mean …?` or nothing.
+        /// `, did you mean …?`, or empty.
         suggestion: String,
-        /// The names there are.
+        /// The names of all choices.
         known: String,
     },
 }
 
-/// `Ok` where `holds`, else the error that names the setting, its rule and the value met.
+/// `Ok` if `holds`, otherwise the error that names the setting, its rule and the value given.
 pub(crate) fn require(
     holds: bool,
     setting: &'static str,
@@ -45,16 +45,16 @@ pub(crate) fn require(
     })
 }
 
-/// The widest that any layer may be: far above any use, and far below what overflows.
+/// The largest width of any layer: far above any use, and far below what overflows.
 pub(crate) const MAX_WIDTH: usize = 1 << 24;
 
-/// A width, dimension or number of fields: at least `least`.
+/// Checks a width, dimension or number of fields: at least 1, at most [`MAX_WIDTH`].
 pub(crate) fn require_width(setting: &'static str, value: usize) -> Result<(), ConfigError> {
     require(value >= 1, setting, "at least 1", value)?;
     require(value <= MAX_WIDTH, setting, "at most 16777216", value)
 }
 
-/// The two fields that a pair takes are the least any crossing layer works on.
+/// Checks that there are fields for a pair, which every crossing layer needs.
 pub(crate) fn require_pairs(num_fields: usize) -> Result<(), ConfigError> {
     require(num_fields >= 2, "num_fields", "at least 2", num_fields)
 }

@@ -2,21 +2,21 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::{ConfigError, require};
 
-/// An id at or above its field's number of rows.
+/// An id that is not below its field's number of table rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("row {row}, field {field}: id {id} is out of range, the field has {size} rows")]
 pub struct IdOutOfRange {
-    /// The row of the batch.
+    /// The batch row, from 0.
     pub row: usize,
     /// The field, from 0.
     pub field: usize,
-    /// The id met.
+    /// The id.
     pub id: u32,
-    /// The field's number of rows.
+    /// The field's number of table rows.
     pub size: usize,
 }
 
-/// How the fields of a model share one table: the rows of field `f` start at `offset(f)`.
+/// How the fields of a model share one table: the table rows of field `f` start at `offset(f)`.
 ///
 /// ```
 /// use fibinet_nn::FieldSizes;
@@ -34,11 +34,11 @@ pub struct FieldSizes {
 }
 
 impl FieldSizes {
-    /// Fields of the given numbers of rows.
+    /// Fields with the given numbers of table rows.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::OutOfRange`] where there is no field, a field has no rows or more than
+    /// [`ConfigError::OutOfRange`] if there is no field, or a field has no table rows or more than
     /// `u32::MAX`.
     pub fn new(sizes: Vec<usize>) -> Result<Self, ConfigError> {
         require(!sizes.is_empty(), "field_sizes", "not empty", "empty")?;
@@ -70,30 +70,30 @@ impl FieldSizes {
         self.sizes.len()
     }
 
-    /// The rows of all fields together, `V`.
+    /// The number of table rows of all fields together, `V`.
     pub fn num_rows(&self) -> usize {
         self.num_rows
     }
 
-    /// The number of rows of a field.
+    /// The number of table rows of a field.
     pub fn size(&self, field: usize) -> usize {
         self.sizes[field]
     }
 
-    /// The numbers of rows of all fields, `[F]`.
+    /// The number of table rows of each field, `[F]`.
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
     }
 
-    /// The first row of a field.
+    /// The first table row of a field.
     pub fn offset(&self, field: usize) -> usize {
         self.offsets[field]
     }
 
-    /// Whether row 0 of a field stands for "no value" where a model has padding rows.
+    /// Whether row 0 of a field is its padding row, in a model that has padding rows.
     ///
-    /// A field of one row is a numeric one whose single vector is multiplied by its value, so it
-    /// has no padding row.
+    /// A field of one row is a numeric field, whose single vector is multiplied by its value. It has no
+    /// padding row.
     pub fn has_padding_row(&self, field: usize) -> bool {
         self.sizes[field] > 1
     }
@@ -163,13 +163,13 @@ impl FieldSizes {
         }
     }
 
-    /// The fields' offsets as a tensor, `[1, F]`.
+    /// The offsets of the fields as a tensor, `[1, F]`.
     pub(crate) fn offsets_tensor(&self, device: &Device) -> Tensor<2, Int> {
         let offsets: Vec<i64> = self.offsets.iter().map(|&offset| offset as i64).collect();
         Tensor::from_data(TensorData::new(offsets, [1, self.num_fields()]), device)
     }
 
-    /// 1 for each field that has a padding row, else 0, `[1, F]`.
+    /// 1 for each field with a padding row, 0 for the others, `[1, F]`.
     pub(crate) fn padding_rows_tensor(&self, device: &Device) -> Tensor<2> {
         let has_padding: Vec<f32> = (0..self.num_fields())
             .map(|field| f32::from(u8::from(self.has_padding_row(field))))

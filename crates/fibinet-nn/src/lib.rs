@@ -1,9 +1,9 @@
 //! Layers and models for click-through-rate prediction on the [Burn](burn) framework.
 //!
-//! A row of `F` fields becomes a probability in four steps, each a Burn `Module` usable alone:
+//! An example of `F` fields becomes a probability in four steps, each a Burn `Module` usable on its own:
 //!
-//! 1. [`FeatureEmbedding`] looks up a vector a field, [`LinearLogit`] a weight a field;
-//! 2. [`Senet`] re-weights the fields' vectors by how much each matters for this row;
+//! 1. [`FeatureEmbedding`] looks up one vector per field, [`LinearLogit`] one weight per field;
+//! 2. [`Senet`] scales the vector of each field by how much it matters for this example;
 //! 3. [`BilinearInteraction`] (or [`PairProduct`]) crosses every pair of fields, and
 //!    [`Combination`] puts the pairs of the raw and the re-weighted vectors side by side;
 //! 4. [`Dnn`] turns them into logits.
@@ -18,12 +18,12 @@
 //!
 //! | letter | meaning |
 //! |---|---|
-//! | `B` | rows of the batch |
+//! | `B` | batch rows |
 //! | `F` | fields |
 //! | `K` | embedding dimension |
 //! | `P` | pairs of fields, `F (F - 1) / 2`, in the order (0,1), (0,2), …, (F-2,F-1) |
-//! | `V` | rows of an embedding table |
-//! | `N` | raw numeric values a row |
+//! | `V` | table rows (vocabulary) |
+//! | `N` | raw numeric inputs per batch row |
 //! | `H` | hidden units |
 //!
 //! # Example
@@ -34,7 +34,7 @@
 //! use fibinet_nn::{CtrModelConfig, FiBiNetConfig, FieldIds};
 //!
 //! let device = Device::flex();
-//! // Three fields with vocabularies of 10, 20 and 30 tokens, 4 numbers an embedding.
+//! // Three fields with vocabularies of 10, 20 and 30 tokens, and embeddings of 4 numbers.
 //! let head = FiBiNetConfig::new(3, 4).with_hidden_units(vec![16, 8]);
 //! let model = CtrModelConfig::new(head).init(vec![10, 20, 30], &device);
 //! let ids = Tensor::<2, Int>::from_data([[1, 5, 29], [9, 0, 3]], &device); // [B, F]

@@ -1,26 +1,27 @@
 use burn::tensor::{Tensor, activation::log_sigmoid, assert_shape};
 use serde::{Deserialize, Serialize};
 
-/// How the losses of a batch's rows become one number.
+/// How the losses of a batch become one number.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    /// The mean over rows (FuxiCTR, most of the field).
+    /// The mean over batch rows (FuxiCTR and most others).
     Mean,
-    /// The sum over rows (DeepCTR-Torch), whose gradients grow with the batch.
+    /// The sum over batch rows (DeepCTR-Torch). Its gradients grow with the batch.
     Sum,
 }
 
 /// Binary cross-entropy of logits, `-[y log σ(z) + (1 - y) log(1 - σ(z))]`.
 ///
-/// Written as `(1 - y) z - log σ(z)`, which neither overflows nor loses a confident row's loss.
+/// It is computed as `(1 - y) z - log σ(z)`, which neither overflows nor rounds the loss of a confident
+/// logit to zero.
 #[derive(Debug, Clone, Copy)]
 pub struct BceLoss {
     reduction: Reduction,
 }
 
 impl BceLoss {
-    /// The loss with the given reduction.
+    /// Creates the loss with the given reduction.
     pub const fn new(reduction: Reduction) -> Self {
         Self { reduction }
     }
@@ -51,11 +52,11 @@ impl BceLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, cpu_devices, tensor};
+    use crate::testing::{assert_close, tensor, test_devices};
 
     #[test]
     fn loss_matches_values_worked_by_hand() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             // y = 1, z = 0: ln 2. y = 0, z = ln 3: ln 4. y = 0, z = 100: 100. y = 1, z = -100: 100.
             let logits = tensor([0.0, 3.0_f32.ln(), 100.0, -100.0], &device);
             let labels = tensor([1.0, 0.0, 0.0, 1.0], &device);

@@ -1,15 +1,15 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// How many matrices cross the pairs.
+/// Which pairs share a matrix in a bilinear interaction.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum BilinearKind {
     /// One matrix for all pairs.
     FieldAll,
-    /// One matrix a left field.
+    /// One matrix per left field.
     FieldEach,
-    /// One matrix a pair.
+    /// One matrix per pair.
     FieldInteraction,
 }
 

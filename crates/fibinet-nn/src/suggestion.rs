@@ -1,4 +1,4 @@
-/// `, did you mean …?` with the known name nearest to `got`, or nothing where none is near.
+/// `, did you mean …?` with the known name nearest to `got`. Empty if none is near.
 ///
 /// ```
 /// assert_eq!(fibinet_nn::nearest("relo", ["relu", "sigmoid"]), ", did you mean `relu`?");

@@ -11,23 +11,23 @@ use crate::pairs::{BilinearKind, num_pairs, pair_indices};
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum EachMatrices {
-    /// `F`, as the article, FuxiCTR and DeepCTR-Torch: the last is never used, since the last field
-    /// is left of no other, and gets a zero gradient.
+    /// `F`, as in the article, FuxiCTR and DeepCTR-Torch. The last one is never used, because the last
+    /// field is the left field of no pair, and gets a zero gradient.
     All,
-    /// `F - 1`, as DeepCTR.
+    /// `F - 1`, as in DeepCTR.
     LeftFields,
 }
 
-/// Which fans an initializer that scales by them (Xavier, Kaiming) is given.
+/// The fans for an initializer that scales by them (Xavier, Kaiming).
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Fans {
-    /// Those of one matrix, `K` and `K`, whatever the number of matrices.
+    /// Those of one matrix, `K` and `K`, however many matrices there are.
     Matrix,
-    /// Those that PyTorch reads off the whole `[N, K, K]` weight, `K²` and `N K` (FuxiCTR), so that
-    /// more matrices start smaller: with Xavier normal at `K = 10`, `F = 39` the standard deviation
-    /// is .316 for field_all, whose weight is 2-D there, .064 for field_each, .016 for
-    /// field_interaction.
+    /// Those that PyTorch derives from the whole `[N, K, K]` weight, `K²` and `N K` (FuxiCTR). The more
+    /// matrices, the smaller they start: with Xavier normal at `K = 10`, `F = 39` the standard
+    /// deviation is .064 for field_each and .016 for field_interaction. For field_all, whose weight has
+    /// two dimensions in FuxiCTR, it is .316.
     WholeTensor,
 }
 
@@ -35,15 +35,15 @@ pub enum Fans {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `num_fields` | – | number of fields `F` | at least 2 |
 /// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
-/// | `kind` | interaction | one matrix for all pairs, one a left field, one a pair | |
-/// | `each_matrices` | `F` | matrices that field_each keeps | |
+/// | `kind` | interaction | one matrix for all pairs, one per left field, or one per pair | |
+/// | `each_matrices` | `F` | number of matrices that field_each keeps | |
 /// | `initializer` | Xavier normal | draws each matrix | |
-/// | `fans` | matrix | what that initializer scales by | |
+/// | `fans` | matrix | fans that the initializer scales by | |
 #[derive(Config, Debug)]
 pub struct BilinearInteractionConfig {
-    /// Fields, `F`.
+    /// Number of fields, `F`.
     pub num_fields: usize,
     /// Embedding dimension, `K`.
     pub embedding_dim: usize,
@@ -56,16 +56,18 @@ pub struct BilinearInteractionConfig {
     /// Draws each matrix.
     #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
     pub initializer: Initializer,
-    /// What that initializer scales by.
+    /// Fans that the initializer scales by.
     #[config(default = "Fans::Matrix")]
     pub fans: Fans,
 }
 
 /// Crosses every pair of fields through a matrix: `p_ij = (v_i W) ⊙ v_j`, `i < j`.
 ///
-/// `W` is one for all pairs, `W_i` of the left field, or `W_ij` of the pair.
-/// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.3, equations 7 to
-/// 9. Matrices are kept as `[in, out]`, `v_i @ W` (DeepCTR-Torch's are the transposes).
+/// All pairs share one `W`, or each left field has its `W_i`, or each pair its `W_ij`
+/// ([`BilinearKind`]). Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section
+/// 3.3, equations 7 to 9.
+///
+/// Matrices have the layout `[in, out]`, as in `v_i @ W`. Those of DeepCTR-Torch are transposed.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -93,17 +95,20 @@ pub struct BilinearInteraction {
 }
 
 impl BilinearInteractionConfig {
-    /// The number of matrices, the weight's first dimension.
+    /// The number of matrices, which is the weight's first dimension. 0 if there are too few fields for a
+    /// pair, which [`validate`](Self::validate) refuses.
     pub fn num_matrices(&self) -> usize {
         match (self.kind, self.each_matrices) {
             (BilinearKind::FieldAll, _) => 1,
             (BilinearKind::FieldEach, EachMatrices::All) => self.num_fields,
-            (BilinearKind::FieldEach, EachMatrices::LeftFields) => self.num_fields - 1,
+            (BilinearKind::FieldEach, EachMatrices::LeftFields) => {
+                self.num_fields.saturating_sub(1)
+            }
             (BilinearKind::FieldInteraction, _) => num_pairs(self.num_fields),
         }
     }
 
-    /// The fans `(in, out)` that the initializer is given.
+    /// The fans `(in, out)` for the initializer.
     fn fans(&self) -> (usize, usize) {
         let dim = self.embedding_dim;
         match (self.fans, self.kind) {
@@ -122,11 +127,11 @@ impl BilinearInteractionConfig {
         require_width("embedding_dim", self.embedding_dim)
     }
 
-    /// The layer on a device, or what is wrong with its settings.
+    /// Creates the layer on a device.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate).
+    /// The error of [`validate`](Self::validate).
     pub fn try_init(&self, device: &Device) -> Result<BilinearInteraction, ConfigError> {
         self.validate()?;
         let dim = self.embedding_dim;
@@ -146,7 +151,7 @@ impl BilinearInteractionConfig {
         })
     }
 
-    /// The layer on a device.
+    /// Creates the layer on a device.
     ///
     /// # Panics
     ///
@@ -178,7 +183,7 @@ impl BilinearInteraction {
             BilinearKind::FieldAll => {
                 let weight = weight.squeeze_dim::<2>(0);
                 let [batch, _, _] = embeddings.dims();
-                // One matrix product of [B F, K], not B products of [F, K].
+                // One matrix product of [B F, K], instead of B products of [F, K].
                 let rows = embeddings.clone().reshape([-1, embedding_dim as i32]);
                 let crossed = rows.matmul(weight);
                 crossed
@@ -198,7 +203,7 @@ impl BilinearInteraction {
         crossed_left * embeddings.select(1, self.right.clone()) // [B, P, K]
     }
 
-    /// What [`forward`](Self::forward) is given and crosses it with, as the kernels take it.
+    /// The inputs of [`forward`](Self::forward) as the kernels take them.
     pub(crate) fn kernel_side(&self, embeddings: &Tensor<3>) -> Side {
         let weight = self.weight.val();
         let num_fields = self.num_fields;
@@ -232,7 +237,7 @@ impl ModuleDisplay for BilinearInteraction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
 
     const KINDS: [BilinearKind; 3] = [
         BilinearKind::FieldAll,
@@ -240,7 +245,7 @@ mod tests {
         BilinearKind::FieldInteraction,
     ];
 
-    /// Three matrices that are told apart: identity, swap, [[1, 1], [0, 2]].
+    /// Three different matrices: identity, swap, [[1, 1], [0, 2]].
     fn matrices(device: &Device) -> Tensor<3> {
         tensor(
             [
@@ -265,7 +270,7 @@ mod tests {
 
     #[test]
     fn field_all_matches_the_case_worked_by_hand() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let weight = matrices(&device).narrow(0, 2, 1);
             let bilinear = worked(BilinearKind::FieldAll, weight, &device);
             // v0 W = [1, 5], v1 W = [3, 1]: pairs (0,1), (0,2), (1,2)
@@ -275,8 +280,8 @@ mod tests {
     }
 
     #[test]
-    fn field_each_takes_the_left_fields_matrix_and_leaves_the_last_unused() {
-        for device in cpu_devices() {
+    fn field_each_uses_the_matrix_of_the_left_field_and_never_the_last() {
+        for device in test_devices() {
             let weight = matrices(&device).require_grad();
             let bilinear = worked(BilinearKind::FieldEach, weight.clone(), &device);
             let y = bilinear.forward(fields(&device));
@@ -290,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn field_each_with_a_matrix_a_left_field_gives_the_same() {
+    fn field_each_gives_the_same_with_one_matrix_per_left_field() {
         for device in cpu_devices() {
             let config = BilinearInteractionConfig::new(3, 2)
                 .with_kind(BilinearKind::FieldEach)
@@ -304,8 +309,8 @@ mod tests {
     }
 
     #[test]
-    fn field_interaction_takes_the_pairs_matrix() {
-        for device in cpu_devices() {
+    fn field_interaction_uses_the_matrix_of_the_pair() {
+        for device in test_devices() {
             let bilinear = worked(BilinearKind::FieldInteraction, matrices(&device), &device);
             let x = fields(&device).require_grad();
             let y = bilinear.forward(x.clone());
@@ -360,12 +365,28 @@ mod tests {
                 weight.flatten::<1>(0, 2).var(0).sqrt().into_scalar::<f32>()
             };
             for (kind, whole_tensor) in KINDS.into_iter().zip([0.316, 0.0639, 0.0163]) {
-                // 100 draws for field_all: a standard error of 7%
+                // field_all has 100 draws, a standard error of 7%.
                 let ratio = std(kind, Fans::WholeTensor) / whole_tensor;
                 assert!((0.75..1.25).contains(&ratio), "{kind:?}: {ratio}");
                 let ratio = std(kind, Fans::Matrix) / 0.316;
                 assert!((0.75..1.25).contains(&ratio), "{kind:?}: {ratio}");
             }
+        }
+    }
+
+    #[test]
+    fn too_few_fields_for_a_pair_are_counted_without_underflow_and_refused() {
+        for num_fields in [0, 1] {
+            let config = BilinearInteractionConfig::new(num_fields, 2);
+            assert_eq!(config.num_matrices(), 0);
+            let each = config.clone().with_kind(BilinearKind::FieldEach);
+            assert_eq!(each.num_matrices(), num_fields);
+            let left = each.with_each_matrices(EachMatrices::LeftFields);
+            assert_eq!(left.num_matrices(), 0);
+            assert_eq!(
+                left.validate().unwrap_err().to_string(),
+                format!("num_fields must be at least 2, but is {num_fields}")
+            );
         }
     }
 

@@ -9,9 +9,11 @@ use crate::layers::bilinear::{BilinearInteraction, BilinearInteractionConfig, Ea
 use crate::layers::pair_product::{PairProduct, PairProductConfig, PairProductKind};
 use crate::pairs::{BilinearKind, num_pairs};
 
-/// Which of the two sides is crossed through matrices, a digit a side (raw, then SENET): 1 is
-/// bilinear, 0 the plain product. The paper's deep models do best with `01`, its shallow ones with
-/// `11` (its table 6 and 7); the peers have `11` alone.
+/// Which of the two sides is crossed through matrices, as one digit per side (raw, then SENET): 1 is
+/// bilinear, 0 is the plain product.
+///
+/// The paper's deep models do best with `01`, its shallow ones with `11` (tables 6 and 7). FuxiCTR and
+/// DeepCTR only have `11`.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(try_from = "Digits", into = "String")]
 pub enum CombinationKind {
@@ -25,7 +27,7 @@ pub enum CombinationKind {
     NoneBilinear,
 }
 
-/// The two digits as a config may write them: `"01"`, or the number 11.
+/// The two digits as a config file may write them: `"01"`, or the number 11.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Digits {
@@ -82,18 +84,18 @@ pub enum CombinationOrder {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `num_fields` | – | number of fields `F` | at least 2 |
 /// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
 /// | `kind` | `11` | which sides are bilinear | |
 /// | `order` | raw first | which side comes first | |
-/// | `shared` | false | one set of matrices for both sides (DeepCTR-Torch, BARS); of effect for `11` alone | |
-/// | `bilinear_kind` | interaction | the bilinear sides' matrices | |
-/// | `each_matrices` | `F` | as [`BilinearInteractionConfig`] | |
-/// | `product_kind` | Hadamard | the other sides' product | |
-/// | `initializer`, `fans` | Xavier normal a matrix | as [`BilinearInteractionConfig`] | |
+/// | `shared` | false | one set of matrices for both sides (DeepCTR-Torch, BARS); only has an effect with `11` | |
+/// | `bilinear_kind` | interaction | the matrices of the bilinear sides | |
+/// | `each_matrices` | `F` | see [`BilinearInteractionConfig`] | |
+/// | `product_kind` | Hadamard | the product of the other sides | |
+/// | `initializer`, `fans` | Xavier normal per matrix | see [`BilinearInteractionConfig`] | |
 #[derive(Config, Debug)]
 pub struct CombinationConfig {
-    /// Fields, `F`.
+    /// Number of fields, `F`.
     pub num_fields: usize,
     /// Embedding dimension, `K`.
     pub embedding_dim: usize,
@@ -106,19 +108,19 @@ pub struct CombinationConfig {
     /// One set of matrices for both sides.
     #[config(default = false)]
     pub shared: bool,
-    /// The bilinear sides' matrices.
+    /// The matrices of the bilinear sides.
     #[config(default = "BilinearKind::FieldInteraction")]
     pub bilinear_kind: BilinearKind,
     /// How many matrices field_each keeps.
     #[config(default = "EachMatrices::All")]
     pub each_matrices: EachMatrices,
-    /// The other sides' product.
+    /// The product of the other sides.
     #[config(default = "PairProductKind::Hadamard")]
     pub product_kind: PairProductKind,
     /// Draws each matrix.
     #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
     pub initializer: Initializer,
-    /// What that initializer scales by.
+    /// Fans that the initializer scales by.
     #[config(default = "Fans::Matrix")]
     pub fans: Fans,
 }
@@ -132,8 +134,8 @@ pub enum Interaction {
     Product(PairProduct),
 }
 
-/// FiBiNET's combination layer: the pairs of the raw embeddings and those of the SENET ones side by
-/// side, `c = [p; q]`.
+/// FiBiNET's combination layer: the pairs of the raw embeddings, followed by those of the re-weighted
+/// ones, `c = [p; q]`.
 ///
 /// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.4.
 ///
@@ -152,9 +154,9 @@ pub enum Interaction {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct Combination {
-    /// The raw side's interaction.
+    /// The interaction of the raw side.
     pub raw: Interaction,
-    /// The SENET side's; none where it shares the raw side's matrices.
+    /// The interaction of the SENET side. `None` if it shares the raw side's matrices.
     pub senet: Option<Interaction>,
     #[module(skip)]
     order: CombinationOrder,
@@ -170,12 +172,15 @@ impl CombinationConfig {
         }
     }
 
-    /// The output's width, `2 P K` where no side is an inner product.
+    /// The width of the output, `2 P K` if no side is an inner product.
     pub fn d_output(&self) -> usize {
         let dim = self.embedding_dim;
-        let pair_dim = |bilinear| match bilinear {
-            true => dim,
-            false => self.product_kind.pair_dim(dim),
+        let pair_dim = |bilinear| {
+            if bilinear {
+                dim
+            } else {
+                self.product_kind.pair_dim(dim)
+            }
         };
         let dims: usize = self.sides().map(pair_dim).iter().sum();
         num_pairs(self.num_fields) * dims
@@ -191,26 +196,27 @@ impl CombinationConfig {
         require_width("embedding_dim", self.embedding_dim)
     }
 
-    /// The layer on a device, or what is wrong with its settings.
+    /// Creates the layer on a device.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate).
+    /// The error of [`validate`](Self::validate).
     pub fn try_init(&self, device: &Device) -> Result<Combination, ConfigError> {
         self.validate()?;
         let [raw, senet] = self.sides();
         let shared = self.shared && raw && senet;
         Ok(Combination {
             raw: self.interaction(raw, device)?,
-            senet: match shared {
-                true => None,
-                false => Some(self.interaction(senet, device)?),
+            senet: if shared {
+                None
+            } else {
+                Some(self.interaction(senet, device)?)
             },
             order: self.order,
         })
     }
 
-    /// The layer on a device.
+    /// Creates the layer on a device.
     ///
     /// # Panics
     ///
@@ -230,24 +236,21 @@ impl CombinationConfig {
     }
 
     fn interaction(&self, bilinear: bool, device: &Device) -> Result<Interaction, ConfigError> {
-        Ok(match bilinear {
-            true => Interaction::Bilinear(self.bilinear().try_init(device)?),
-            false => Interaction::Product(
-                PairProductConfig::new(self.num_fields)
-                    .with_kind(self.product_kind)
-                    .try_init(device)?,
-            ),
-        })
+        if bilinear {
+            return Ok(Interaction::Bilinear(self.bilinear().try_init(device)?));
+        }
+        let product = PairProductConfig::new(self.num_fields).with_kind(self.product_kind);
+        Ok(Interaction::Product(product.try_init(device)?))
     }
 }
 
 impl Interaction {
-    /// Crosses every pair, as the layer inside does.
+    /// Crosses every pair by the layer inside.
     ///
     /// # Shapes
     ///
     /// - embeddings: `[B, F, K]`
-    /// - output: `[B, P, K]`; `[B, P, 1]` for the inner product
+    /// - output: `[B, P, K]`, or `[B, P, 1]` for the inner product
     ///
     /// # Panics
     ///
@@ -267,8 +270,8 @@ impl Combination {
     ///
     /// - raw: `[B, F, K]`
     /// - reweighted: `[B, F, K]`, SENET's output
-    /// - output: `[B, d_output]`, pair-major then `K`; `d_output = 2 P K` where no side is an inner
-    ///   product
+    /// - output: `[B, d_output]`, ordered by side, pair and `K`, where `d_output = 2 P K` if no side is
+    ///   an inner product
     ///
     /// # Panics
     ///
@@ -285,19 +288,18 @@ impl Combination {
         self.forward_by_tensor_ops(raw, reweighted)
     }
 
-    /// [`forward`](Self::forward) and a linear map without a bias, `[p; q; dense] W`, where a kernel
-    /// takes them at once.
+    /// [`forward`](Self::forward) and a linear map without a bias, `[p; q; dense] W`, in one kernel.
     ///
     /// # Shapes
     ///
     /// - raw, reweighted: `[B, F, K]`
     /// - dense: `[B, N]`
     /// - weight: `[d_output + N, H]`
-    /// - output: `[B, H]`
+    /// - output: `[B, H]`, `None` if no kernel applies
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward), or if the weight has another number of rows.
+    /// If [`forward`](Self::forward) would panic, or the weight has another number of rows.
     pub(crate) fn forward_linear(
         &self,
         raw: &Tensor<3>,
@@ -311,8 +313,7 @@ impl Combination {
         kernels::pairs_linear(&sides, dense, weight)
     }
 
-    /// Both sides in the order of the output, as the kernels take them; none where one is an inner
-    /// product.
+    /// Both sides in the order of the output, as the kernels take them. `None` if one is an inner product.
     pub(crate) fn kernel_sides(
         &self,
         raw: &Tensor<3>,
@@ -330,7 +331,7 @@ impl Combination {
         })
     }
 
-    /// [`forward`](Self::forward) on every backend, and what its kernels are tested against.
+    /// [`forward`](Self::forward) without kernels: for every backend, and to test the kernels against.
     pub(crate) fn forward_by_tensor_ops(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Tensor<2> {
         let p = self.raw.forward(raw).flatten::<2>(1, 2);
         let senet = self.senet.as_ref().unwrap_or(&self.raw);
@@ -363,10 +364,10 @@ impl ModuleDisplay for Combination {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
     use burn::module::Param;
 
-    /// F = 3, K = 2; the raw side's matrix doubles, the SENET side's triples.
+    /// F = 3, K = 2. The raw side's matrix doubles, the SENET side's triples.
     fn worked(config: CombinationConfig, device: &Device) -> Combination {
         let config = config.with_bilinear_kind(BilinearKind::FieldAll);
         let mut combination = config.init(device);
@@ -390,8 +391,8 @@ mod tests {
     }
 
     #[test]
-    fn a_digit_a_side_chooses_between_matrices_and_the_plain_product() {
-        for device in cpu_devices() {
+    fn one_digit_per_side_chooses_between_matrices_and_the_plain_product() {
+        for device in test_devices() {
             let p = [3.0, -2.0, 0.0, 8.0, 0.0, -4.0];
             let q = [3.0, -2.0, 0.0, 0.0, 0.0, 0.0];
             let expected = |raw: f32, senet: f32| {
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn senet_first_swaps_the_sides_and_sharing_takes_the_raw_matrices() {
+    fn senet_first_swaps_the_sides_and_sharing_uses_the_raw_matrices() {
         for device in cpu_devices() {
             let config = CombinationConfig::new(3, 2)
                 .with_order(CombinationOrder::SenetFirst)
@@ -425,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inner_side_is_one_number_a_pair() {
+    fn an_inner_side_gives_one_number_per_pair() {
         for device in cpu_devices() {
             let config = CombinationConfig::new(3, 2)
                 .with_kind(CombinationKind::SenetBilinear)

@@ -12,24 +12,24 @@ use crate::kernels;
 /// | name | default | purpose | range |
 /// |---|---|---|---|
 /// | `d_input` | – | width of the input | at least 1 |
-/// | `hidden_units` | – | width of each hidden layer | at least 1 each; none is allowed with an output |
-/// | `d_output` | none | width of a last linear map without activation | at least 1 |
+/// | `hidden_units` | – | width of each hidden layer | at least 1 each; may be empty if there is an output |
+/// | `d_output` | none | width of a final linear map without activation | at least 1 |
 /// | `output_bias` | true | bias of that map | |
-/// | `activation` | ReLU | of the hidden layers | |
-/// | `batch_norm` | false | between a hidden layer's map and its activation | |
+/// | `activation` | ReLU | activation of the hidden layers | |
+/// | `batch_norm` | false | batch norm between a hidden layer's map and its activation | |
 /// | `dropout` | 0 | probability of dropping a hidden unit, after the activation | `[0, 1)` |
 /// | `initializer` | Xavier normal | draws the weights; biases start at 0 | |
-/// | `output_initializer` | as `initializer` | draws the last map's weight | |
+/// | `output_initializer` | `initializer` | draws the weight of the final map | |
 #[derive(Config, Debug)]
 pub struct DnnConfig {
     /// Width of the input.
     pub d_input: usize,
     /// Width of each hidden layer.
     pub hidden_units: Vec<usize>,
-    /// Width of a last linear map without activation; none leaves it out.
+    /// Width of a final linear map without activation. `None` if there is no such map.
     #[config(default = "None")]
     pub d_output: Option<usize>,
-    /// Bias of the last map.
+    /// Whether the final map has a bias.
     #[config(default = true)]
     pub output_bias: bool,
     /// Activation of the hidden layers.
@@ -44,15 +44,15 @@ pub struct DnnConfig {
     /// Draws the weights.
     #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
     pub initializer: Initializer,
-    /// Draws the last map's weight; none is `initializer`.
+    /// Draws the weight of the final map. `None` uses `initializer`.
     #[config(default = "None")]
     pub output_initializer: Option<Initializer>,
 }
 
 /// A stack of hidden layers, `h = dropout(σ(norm(W h + b)))`, and an optional linear output.
 ///
-/// The order of the four is FuxiCTR's and DeepCTR's. Dropout acts in training alone: on tensors
-/// with autodiff.
+/// Map, norm, activation and dropout come in the order of FuxiCTR and DeepCTR. Dropout only acts in
+/// training, that is on tensors with autodiff.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -67,11 +67,11 @@ pub struct DnnConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct Dnn {
-    /// The hidden layers' maps.
+    /// The linear maps of the hidden layers.
     pub hidden: Vec<Linear>,
-    /// The hidden layers' norms; empty without batch norm.
+    /// The norms of the hidden layers. Empty without batch norm.
     pub norms: Vec<BatchNorm>,
-    /// The last map.
+    /// The final map.
     pub output: Option<Linear>,
     dropout: Dropout,
     #[module(skip)]
@@ -92,7 +92,7 @@ impl DnnConfig {
         require(
             !self.hidden_units.is_empty() || self.d_output.is_some(),
             "hidden_units",
-            "not empty where there is no output",
+            "not empty if there is no output",
             "empty",
         )?;
         if let Some(d_output) = self.d_output {
@@ -106,11 +106,11 @@ impl DnnConfig {
         )
     }
 
-    /// The layer on a device, or what is wrong with its settings.
+    /// Creates the layer on a device.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate).
+    /// The error of [`validate`](Self::validate).
     pub fn try_init(&self, device: &Device) -> Result<Dnn, ConfigError> {
         self.validate()?;
         let mut width = self.d_input;
@@ -141,7 +141,7 @@ impl DnnConfig {
         })
     }
 
-    /// The layer on a device.
+    /// Creates the layer on a device.
     ///
     /// # Panics
     ///
@@ -158,7 +158,7 @@ impl Dnn {
     /// # Shapes
     ///
     /// - input: `[B, d_input]`
-    /// - output: `[B, d_output]`, or `[B, H]` of the last hidden layer where there is no output
+    /// - output: `[B, d_output]`, or `[B, H]` of the last hidden layer if there is no output
     ///
     /// # Panics
     ///
@@ -172,7 +172,7 @@ impl Dnn {
         }
     }
 
-    /// As [`forward`](Self::forward), from the output of the first hidden layer's map, `[B, H]`.
+    /// [`forward`](Self::forward) from the output of the first hidden layer's map on, `[B, H]`.
     pub(crate) fn forward_from_first(&self, mapped: Tensor<2>) -> Tensor<2> {
         let mut x = self.forward_mapped(0, mapped);
         for (i, layer) in self.hidden.iter().enumerate().skip(1) {
@@ -182,7 +182,7 @@ impl Dnn {
         self.forward_output(x)
     }
 
-    /// What follows the map of one hidden layer.
+    /// Norm, activation and dropout of one hidden layer, applied to the output of its map.
     fn forward_mapped(&self, layer: usize, mapped: Tensor<2>) -> Tensor<2> {
         let x = match self.norms.get(layer) {
             Some(norm) => norm.forward(mapped),
@@ -225,8 +225,9 @@ impl ModuleDisplay for Dnn {
     }
 }
 
-/// A linear map with a drawn weight and a bias of zeros. (Burn's own config draws the bias as it
-/// does the weight; every peer of this project starts biases at zero.)
+/// A linear map with a drawn weight and a bias of zeros.
+///
+/// Burn's own config draws the bias like the weight, whereas FuxiCTR and DeepCTR start biases at zero.
 pub(crate) fn linear(
     d_input: usize,
     d_output: usize,
@@ -243,7 +244,7 @@ pub(crate) fn linear(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
     use burn::module::Param;
 
     fn worked(config: &DnnConfig, device: &Device) -> (Dnn, Tensor<2>) {
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn output_matches_the_case_worked_by_hand() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let config = DnnConfig::new(2, vec![2]).with_d_output(Some(1));
             let (mut dnn, x) = worked(&config, &device);
             // x W: [3, 0], [3, 3]
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_output_the_last_hidden_layer_comes_out() {
+    fn without_a_final_map_the_output_is_the_last_hidden_layer() {
         for device in cpu_devices() {
             let (dnn, x) = worked(&DnnConfig::new(2, vec![2]), &device);
             assert_close(dnn.forward(x), &[3.0, 0.0, 3.0, 3.0], 1e-6);
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn dropout_acts_in_training_alone_and_keeps_the_mean() {
+    fn dropout_only_acts_in_training_and_keeps_the_mean() {
         for device in cpu_devices() {
             device.seed(7);
             let config = DnnConfig::new(2, vec![2]).with_dropout(0.5);
@@ -324,8 +325,8 @@ mod tests {
                 .with_d_output(Some(1));
             let (dnn, x) = worked(&config, &device);
             dnn.forward(x.clone()); // moves the running statistics
-            // Burn keeps the last update aside until `valid`: a record of the module in training
-            // would miss it.
+            // Burn holds the last update back until `valid`, so a record of the module in training
+            // would lack it.
             let (served, x) = (dnn.valid(), x.without_autodiff());
             let y = served.forward(x.clone());
             let expected: Vec<f32> = y.into_data().try_to_vec().unwrap();
@@ -352,7 +353,7 @@ mod tests {
         );
         assert_eq!(
             message(DnnConfig::new(4, vec![])),
-            "hidden_units must be not empty where there is no output, but is empty"
+            "hidden_units must be not empty if there is no output, but is empty"
         );
         assert_eq!(
             message(config().with_d_output(Some(0))),

@@ -146,7 +146,7 @@ impl ModuleDisplay for FeatureEmbedding {
 mod tests {
     use super::*;
     use crate::Pooling;
-    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
 
     /// Fields of 2, 1 and 3 rows, K = 2: the table's rows are 0 1, 2 3, …, 10 11.
     fn worked(config: &FeatureEmbeddingConfig, device: &Device) -> FeatureEmbedding {
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn values_scale_vectors_and_their_gradients() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let embedding = worked(&config(), &device);
             let values = tensor([[1.0, 0.5, 1.0], [1.0, -2.0, 1.0]], &device);
             let y = embedding.forward(ids(&device).with_values(Some(values)));
@@ -215,7 +215,7 @@ mod tests {
             (Pooling::Sum, [-8.0, -11.0, 8.0, 10.0], [-2.0, -2.0, 1.0, 1.0]),
             (Pooling::Max, [-4.0, -5.0, 8.0, 10.0], [0.0, 0.0, 1.0, 1.0]),
         ];
-        for device in cpu_devices() {
+        for device in test_devices() {
             let embedding = worked(&config, &device);
             for (pooling, [a, b, c, d], [e, f, g, h]) in cases {
                 let y = embedding.forward(lists(pooling, &device));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn padding_in_a_list_is_the_maximum_of_negative_vectors() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let config = FeatureEmbeddingConfig::new(vec![3], 2).with_padding(true);
             let mut embedding = config.init(&device);
             let table = tensor([[9.0, 9.0], [-1.0, 2.0], [-3.0, -4.0]], &device);

@@ -150,7 +150,7 @@ impl ModuleDisplay for LinearLogit {
 mod tests {
     use super::*;
     use crate::Pooling;
-    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
 
     /// Fields of 2, 1 and 3 rows with weights 1, 2 | 3 | 4, 5, 6.
     fn worked(config: &LinearLogitConfig, device: &Device) -> LinearLogit {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn output_and_gradient_match_the_case_worked_by_hand() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let config = LinearLogitConfig::new(vec![2, 1, 3]).with_bias(true);
             let linear = worked(&config, &device);
             let values = tensor([[1.0, 0.5, 1.0], [1.0, -2.0, 1.0]], &device);
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_weights_of_a_list_are_pooled() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let config = LinearLogitConfig::new(vec![2, 1, 3]).with_bias(true);
             let linear = worked(&config, &device);
             for (pooling, pooled) in [

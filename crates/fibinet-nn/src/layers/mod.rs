@@ -9,6 +9,5 @@ pub(crate) mod lookup;
 pub(crate) mod pair_product;
 pub(crate) mod senet;
 
-/// Layers through the kernels against the same layers through tensor operations.
 #[cfg(all(test, feature = "flex", feature = "autodiff"))]
 mod kernel_tests;

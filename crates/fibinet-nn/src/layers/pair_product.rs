@@ -11,14 +11,14 @@ use crate::pairs::{num_pairs, pair_indices};
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum PairProductKind {
-    /// Elementwise, `v_i ⊙ v_j`: `K` numbers a pair.
+    /// Elementwise, `v_i ⊙ v_j`: `K` numbers per pair.
     Hadamard,
-    /// The inner product, `v_i · v_j`: one number a pair.
+    /// The inner product, `v_i · v_j`: one number per pair.
     Inner,
 }
 
 impl PairProductKind {
-    /// Numbers a pair comes out as, for embeddings of `embedding_dim`.
+    /// How many numbers each pair gives, for embeddings of `embedding_dim`.
     pub const fn pair_dim(self, embedding_dim: usize) -> usize {
         match self {
             Self::Hadamard => embedding_dim,
@@ -31,11 +31,11 @@ impl PairProductKind {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `num_fields` | – | number of fields `F` | at least 2 |
 /// | `kind` | Hadamard | the product | |
 #[derive(Config, Debug)]
 pub struct PairProductConfig {
-    /// Fields, `F`.
+    /// Number of fields, `F`.
     pub num_fields: usize,
     /// The product.
     #[config(default = "PairProductKind::Hadamard")]
@@ -44,8 +44,9 @@ pub struct PairProductConfig {
 
 /// The product of every pair of fields, without weights: `p_ij = v_i ⊙ v_j` or `v_i · v_j`, `i < j`.
 ///
-/// The side of FiBiNET's [`Combination`](crate::Combination) whose digit is 0
-/// ([FiBiNET](https://arxiv.org/abs/1905.09433), section 3.3: the traditional ways of interaction).
+/// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.3, call these the
+/// traditional ways of interaction. In FiBiNET's [`Combination`](crate::Combination) they are the side
+/// whose digit is 0.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -77,11 +78,11 @@ impl PairProductConfig {
         require_pairs(self.num_fields)
     }
 
-    /// The layer on a device, or what is wrong with its settings.
+    /// Creates the layer on a device.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate).
+    /// The error of [`validate`](Self::validate).
     pub fn try_init(&self, device: &Device) -> Result<PairProduct, ConfigError> {
         self.validate()?;
         let (left, right) = pair_indices(self.num_fields, device);
@@ -93,7 +94,7 @@ impl PairProductConfig {
         })
     }
 
-    /// The layer on a device.
+    /// Creates the layer on a device.
     ///
     /// # Panics
     ///
@@ -110,7 +111,7 @@ impl PairProduct {
     /// # Shapes
     ///
     /// - embeddings: `[B, F, K]`
-    /// - output: `[B, P, K]`; `[B, P, 1]` for the inner product
+    /// - output: `[B, P, K]`, or `[B, P, 1]` for the inner product
     ///
     /// # Panics
     ///
@@ -126,7 +127,7 @@ impl PairProduct {
         }
     }
 
-    /// What [`forward`](Self::forward) is given, as the kernels take it; none for the inner product.
+    /// The input of [`forward`](Self::forward) as the kernels take it. `None` for the inner product.
     pub(crate) fn kernel_side(&self, embeddings: &Tensor<3>) -> Option<Side> {
         let num_fields = self.num_fields;
         assert_shape!(embeddings, [_, num_fields, _]);
@@ -156,11 +157,11 @@ impl ModuleDisplay for PairProduct {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, cpu_devices, tensor};
+    use crate::testing::{assert_close, cpu_devices, tensor, test_devices};
 
     #[test]
     fn output_and_gradient_match_the_case_worked_by_hand() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let x: Tensor<3> = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], &device);
             let x = x.require_grad();
             let pairs = PairProductConfig::new(3).init(&device);
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_inner_product_sums_the_hadamard_one() {
+    fn the_inner_product_is_the_sum_of_the_hadamard_product() {
         for device in cpu_devices() {
             let x = tensor([[[1.0, 2.0], [3.0, -1.0], [0.0, 4.0]]], &device);
             let config = PairProductConfig::new(3).with_kind(PairProductKind::Inner);

@@ -12,9 +12,9 @@ use crate::layers::dnn::linear;
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Squeeze {
-    /// The mean over the embedding dimension (the paper, every peer).
+    /// The mean over the embedding dimension (the paper, FuxiCTR, DeepCTR).
     Mean,
-    /// The maximum over the embedding dimension (named by the paper as the alternative).
+    /// The maximum over the embedding dimension (the paper's alternative).
     Max,
 }
 
@@ -22,18 +22,18 @@ pub enum Squeeze {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | fields `F` | at least 1 |
-/// | `reduction_ratio` | 3 | `r`, of the bottleneck `R = max(1, ⌊F / r⌋)`; may be fractional | above 0 |
-/// | `squeeze` | mean | how a field becomes a number | |
+/// | `num_fields` | – | number of fields `F` | at least 1 |
+/// | `reduction_ratio` | 3 | `r` in the bottleneck's size `R = max(1, ⌊F / r⌋)`; may be fractional | above 0 |
+/// | `squeeze` | mean | how a field's vector becomes one number | |
 /// | `bias` | false | biases of both linear maps (the article's Keras layer has them) | |
-/// | `hidden_activation` | ReLU | after the first linear map | |
-/// | `activation` | ReLU | after the second | |
-/// | `initializer` | Xavier normal | of both weights; biases start at 0 | |
+/// | `hidden_activation` | ReLU | activation after the first linear map | |
+/// | `activation` | ReLU | activation after the second | |
+/// | `initializer` | Xavier normal | draws both weights; biases start at 0 | |
 #[derive(Config, Debug)]
 pub struct SenetConfig {
-    /// Fields, `F`.
+    /// Number of fields, `F`.
     pub num_fields: usize,
-    /// `r`, by which the bottleneck is smaller than `F`.
+    /// `r`, by which `F` is divided to get the size of the bottleneck.
     #[config(default = 3.0)]
     pub reduction_ratio: f64,
     /// How a field's vector becomes one number.
@@ -53,18 +53,19 @@ pub struct SenetConfig {
     pub initializer: Initializer,
 }
 
-/// Squeeze-and-excitation over fields: weighs each field's embedding by how much it matters for
-/// the row.
+/// Squeeze-and-excitation over fields: scales each field's embedding by how much it matters for the
+/// example.
 ///
 /// - squeeze: `z_f = mean_k e_fk`
 /// - excitation: `a = σ2(W2 σ1(W1 z))`, with a bottleneck of `R = max(1, ⌊F / r⌋)`
 /// - re-weight: `v_f = a_f e_f`
 ///
-/// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.2. The paper (and
-/// FuxiCTR and DeepCTR) uses ReLU twice and no biases, which are the defaults; the Keras layer of
-/// the article that this project starts from has biases and a sigmoid last. With ReLU last, a field
-/// whose pre-activation is negative is silenced, and a row can come out as all zeros: correct, but
-/// worth knowing at `R = 1`.
+/// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.2.
+///
+/// The defaults, ReLU twice and no biases, are those of the paper, FuxiCTR and DeepCTR. The Keras layer
+/// of the article that this project started from has biases and ends with a sigmoid. If the last
+/// activation is ReLU, a field with a negative pre-activation is silenced, and an example can come out
+/// as all zeros. That is correct, and likely at `R = 1`.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -75,7 +76,7 @@ pub struct SenetConfig {
 /// let senet = SenetConfig::new(39).init(&device);
 /// let embeddings = Tensor::<3>::ones([2, 39, 10], &device);
 /// assert_eq!(senet.forward(embeddings.clone()).dims(), [2, 39, 10]);
-/// assert_eq!(senet.excitation(embeddings).dims(), [2, 39]); // what each field weighs
+/// assert_eq!(senet.excitation(embeddings).dims(), [2, 39]); // the weight of each field
 /// # }
 /// ```
 #[derive(Module, Debug)]
@@ -94,7 +95,7 @@ pub struct Senet {
 }
 
 impl SenetConfig {
-    /// The bottleneck's size, `R = max(1, ⌊F / r⌋)`.
+    /// The size of the bottleneck, `R = max(1, ⌊F / r⌋)`.
     pub fn reduced_size(&self) -> usize {
         ((self.num_fields as f64 / self.reduction_ratio) as usize).max(1)
     }
@@ -117,7 +118,7 @@ impl SenetConfig {
             "above 0",
             self.reduction_ratio,
         )?;
-        // A ratio below 1 widens; far below 1 it would widen beyond memory.
+        // A ratio below 1 makes the bottleneck wider than F, and far below 1 wider than memory.
         require(
             self.reduced_size() <= MAX_WIDTH,
             "reduction_ratio",
@@ -126,11 +127,11 @@ impl SenetConfig {
         )
     }
 
-    /// The layer on a device, or what is wrong with its settings.
+    /// Creates the layer on a device.
     ///
     /// # Errors
     ///
-    /// As [`validate`](Self::validate).
+    /// The error of [`validate`](Self::validate).
     pub fn try_init(&self, device: &Device) -> Result<Senet, ConfigError> {
         self.validate()?;
         let (fields, reduced) = (self.num_fields, self.reduced_size());
@@ -143,7 +144,7 @@ impl SenetConfig {
         })
     }
 
-    /// The layer on a device.
+    /// Creates the layer on a device.
     ///
     /// # Panics
     ///
@@ -170,7 +171,7 @@ impl Senet {
         embeddings * weights.unsqueeze_dim(2)
     }
 
-    /// What each field of each row weighs, `a`.
+    /// The weight of each field of each example, `a`.
     ///
     /// # Shapes
     ///
@@ -217,7 +218,7 @@ impl ModuleDisplay for Senet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, cpu_devices, tensor, through_a_record};
+    use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
     use burn::module::Param;
 
     /// F = 3, K = 2, R = 1, W1 = [1, 1, 1], W2 = [1, -1, 2]ᵀ. Means 1, 3, -2, so W1 z = 2.
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn output_and_gradient_match_the_case_worked_by_hand() {
-        for device in cpu_devices() {
+        for device in test_devices() {
             let (senet, x) = worked(&SenetConfig::new(3), &device);
             let x = x.require_grad();
             let y = senet.forward(x.clone());
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn one_row_one_dimension_and_two_fields_work() {
+    fn two_fields_one_row_and_one_dimension_work() {
         for device in cpu_devices() {
             let senet = SenetConfig::new(2).init(&device);
             let x = Tensor::<3>::ones([1, 2, 1], &device);

@@ -1,0 +1,44 @@
+//! Which inputs the kernels of pairs take, and which they leave to tensor operations.
+
+use burn::tensor::{DType, Device, Tensor};
+
+use super::numbers;
+use crate::kernels;
+use crate::layers::combination::{CombinationConfig, CombinationKind};
+use crate::layers::pair_product::PairProductKind;
+use crate::pairs::BilinearKind;
+
+#[test]
+fn field_interaction_pairs_of_a_very_small_batch_are_left_to_tensor_ops() {
+    let device = Device::flex();
+    let runs = |kind, batch| {
+        let config = CombinationConfig::new(4, 3).with_bilinear_kind(kind);
+        let raw: Tensor<3> = numbers([batch, 4, 3], 1, &device);
+        let sides = config.init(&device).kernel_sides(&raw, &raw);
+        kernels::pairs(&sides.expect("no inner product")).is_some()
+    };
+    assert!(!runs(BilinearKind::FieldInteraction, 2));
+    assert!(runs(BilinearKind::FieldInteraction, 4));
+    assert!(runs(BilinearKind::FieldEach, 1));
+}
+
+#[test]
+fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {
+    let device = Device::flex();
+    let raw: Tensor<3> = numbers([5, 4, 3], 1, &device);
+    let config = CombinationConfig::new(4, 3).with_kind(CombinationKind::SenetBilinear);
+    let inner = config
+        .with_product_kind(PairProductKind::Inner)
+        .init(&device);
+    assert!(inner.kernel_sides(&raw, &raw).is_none());
+    let sides = CombinationConfig::new(4, 3)
+        .init(&device)
+        .kernel_sides(&raw, &raw);
+    let sides = sides.expect("no inner product");
+    assert!(kernels::pairs(&sides).is_some());
+    let halved = sides.map(|mut side| {
+        side.embeddings = side.embeddings.cast(DType::F16);
+        side
+    });
+    assert!(kernels::pairs(&halved).is_none());
+}

@@ -1,0 +1,212 @@
+use burn::tensor::{Device, Tensor};
+use proptest::prelude::*;
+
+use super::{Case, KINDS, Results, case, numbers, results, values};
+use crate::layers::bilinear::EachMatrices;
+use crate::layers::combination::{CombinationConfig, CombinationKind, CombinationOrder};
+use crate::pairs::{BilinearKind, num_pairs};
+use crate::testing::assert_close;
+
+fn fused_pairs(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, _, _| {
+        let sides = combination
+            .kernel_sides(&raw, &reweighted)
+            .expect("no inner product");
+        crate::kernels::pairs(&sides).expect("the kernel runs on flex")
+    })
+}
+
+fn pairs_by_tensor_ops(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, _, _| {
+        combination.forward_by_tensor_ops(raw, reweighted)
+    })
+}
+
+fn fused_linear(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, dense, weight| {
+        combination
+            .forward_linear(&raw, &reweighted, dense.as_ref(), &weight)
+            .expect("the kernel runs on flex")
+    })
+}
+
+fn linear_by_tensor_ops(case: &Case) -> Results {
+    results(case, |combination, raw, reweighted, dense, weight| {
+        let pairs = combination.forward_by_tensor_ops(raw, reweighted);
+        let columns = core::iter::once(pairs).chain(dense).collect();
+        Tensor::cat(columns, 1).matmul(weight)
+    })
+}
+
+/// Asserts that a kernel's results are those of `run`, but for the order in which terms are summed.
+///
+/// That order moves a sum by a few roundings of the sum of its terms' absolute values. Each result is a sum
+/// of products of a case's numbers, so `run` on absolute numbers gives those bounds.
+fn assert_same(fused: &Results, run: impl Fn(&Case) -> Results, case: &Case) {
+    let reference = run(case);
+    let sizes = run(&Case {
+        absolute: true,
+        ..case.clone()
+    });
+    assert_eq!(fused.len(), reference.len(), "{case:?}");
+    for (((name, fused), (_, reference)), (_, sizes)) in fused.iter().zip(&reference).zip(&sizes) {
+        assert_eq!(fused.len(), reference.len(), "{name} of {case:?}");
+        for (i, ((a, e), size)) in fused.iter().zip(reference).zip(sizes).enumerate() {
+            assert!(
+                (a - e).abs() <= 16.0 * f32::EPSILON * size,
+                "element {i} of {name}: {a}, expected {e}, of terms that add up to {size}\n{case:?}"
+            );
+        }
+    }
+}
+
+fn assert_kernels_match(case: &Case) {
+    assert_same(&fused_pairs(case), pairs_by_tensor_ops, case);
+    assert_same(&fused_linear(case), linear_by_tensor_ops, case);
+}
+
+fn any_case() -> impl Strategy<Value = Case> {
+    let sizes = (2usize..=64, 1usize..=64).prop_flat_map(|(num_fields, dim)| {
+        // Fewer batch rows of more columns keep the suite quick.
+        let most = (1 << 18) / (num_pairs(num_fields) * dim);
+        (Just(num_fields), Just(dim), 1..=most.clamp(6, 70))
+    });
+    let kind = prop::sample::select(KINDS.to_vec());
+    let combination = prop::sample::select(vec![
+        CombinationKind::BothBilinear,
+        CombinationKind::SenetBilinear,
+        CombinationKind::RawBilinear,
+        CombinationKind::NoneBilinear,
+    ]);
+    let choices = (any::<bool>(), any::<bool>(), any::<bool>());
+    let head = (0usize..4, 1usize..20);
+    (sizes, kind, combination, choices, head).prop_map(
+        |((num_fields, dim, batch), kind, combination, (senet_first, shared, left), head)| {
+            let mut case = case(kind, num_fields, dim, batch);
+            (case.num_dense, case.num_outputs) = head;
+            case.config = case
+                .config
+                .with_kind(combination)
+                .with_shared(shared)
+                .with_order(if senet_first {
+                    CombinationOrder::SenetFirst
+                } else {
+                    CombinationOrder::RawFirst
+                })
+                .with_each_matrices(if left {
+                    EachMatrices::LeftFields
+                } else {
+                    EachMatrices::All
+                });
+            case
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn values_and_gradients_match_tensor_ops(case in any_case()) {
+        assert_kernels_match(&case);
+    }
+}
+
+#[test]
+fn the_smallest_shape_works() {
+    for kind in KINDS {
+        assert_kernels_match(&case(kind, 2, 1, 1));
+    }
+}
+
+/// 129,024 columns per side: in a small batch with matrices on both sides, and in a larger one where one
+/// side is the plain product.
+#[test]
+fn sixty_four_fields_of_dimension_64_work() {
+    for (batch, combination) in [
+        (2, CombinationKind::BothBilinear),
+        (5, CombinationKind::SenetBilinear),
+    ] {
+        for kind in KINDS {
+            let mut case = case(kind, 64, 64, batch);
+            case.num_dense = 3;
+            case.config = case.config.with_kind(combination);
+            assert_kernels_match(&case);
+        }
+    }
+}
+
+#[test]
+fn dimensions_with_a_loop_of_their_own_work() {
+    for dim in [4, 8, 10, 16, 20, 32, 40, 64] {
+        for batch in [3, 9] {
+            assert_kernels_match(&case(BilinearKind::FieldEach, 5, dim, batch));
+        }
+    }
+}
+
+/// Pairs that span several tasks, the last of which is not full.
+#[test]
+fn a_small_batch_reads_the_whole_weight() {
+    for kind in KINDS {
+        for batch in 1..=5 {
+            let mut case = case(kind, 12, 10, batch);
+            (case.num_dense, case.num_outputs) = (3, 211);
+            assert_kernels_match(&case);
+        }
+    }
+}
+
+#[test]
+fn more_batch_rows_than_the_backward_pass_takes_at_once_work() {
+    for kind in KINDS {
+        assert_kernels_match(&case(kind, 3, 2, 2048 + 65));
+    }
+}
+
+/// Backward, these are two ranges of batch rows with several panels, the last of which is not full, and
+/// several groups of tasks that divide left fields.
+#[test]
+fn ranges_panels_and_tasks_add_up() {
+    for kind in KINDS {
+        let mut case = case(kind, 24, 10, 2048 + 300);
+        case.num_outputs = 8;
+        assert_same(&fused_linear(&case), linear_by_tensor_ops, &case);
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let on = |num_threads, run: &(dyn Fn() -> Results + Sync)| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
+        pool.build().expect("threads start").install(run)
+    };
+    for kind in KINDS {
+        // 600 rows are three panels and, forward, five groups of columns.
+        for batch in [600, 2] {
+            let mut case = case(kind, 24, 10, batch);
+            case.num_outputs = 96;
+            let one = on(1, &|| fused_linear(&case));
+            let pairs = on(1, &|| fused_pairs(&case));
+            for num_threads in [2, 3, 8] {
+                assert_eq!(on(num_threads, &|| fused_linear(&case)), one, "{kind:?}");
+                assert_eq!(on(num_threads, &|| fused_pairs(&case)), pairs, "{kind:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_kernels_run_without_autodiff() {
+    let device = Device::flex();
+    let combination = CombinationConfig::new(4, 3).init(&device);
+    let raw: Tensor<3> = numbers([5, 4, 3], 1, &device);
+    let weight = numbers([2 * 6 * 3, 7], 2, &device);
+    let mapped = combination
+        .forward_linear(&raw, &raw, None, &weight)
+        .expect("the kernel runs on flex");
+    let expected = combination
+        .forward_by_tensor_ops(raw.clone(), raw)
+        .matmul(weight);
+    assert_close(mapped, &values(expected), 1e-5);
+}
