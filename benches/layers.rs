@@ -31,15 +31,16 @@ use fibinet::nn::{
     FeatureEmbeddingConfig, FiBiNetConfig, FieldIds, FieldInputs, Head, Interaction,
     LinearLogitConfig, PairProductConfig, PairProductKind, SenetConfig, num_pairs,
 };
+use fibinet_testing::{CountingAllocator, allocated};
 use rayon::prelude::*;
 
-#[path = "../crates/fibinet-train/tests/counting/mod.rs"]
-mod counting;
 #[expect(dead_code, reason = "each bench uses a part of it")]
 mod criteo;
 
-use counting::allocated;
 use criteo::{BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const HIDDEN: usize = criteo::HIDDEN[0];
 /// The values of the argument `KIND`.

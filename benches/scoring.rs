@@ -7,17 +7,15 @@
 
 use std::fs;
 use std::hint::black_box;
-use std::path::Path;
 use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use fibinet::data::{
-    Batch, DataSpec, Encoder, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Sources, prepare,
-};
+use fibinet::data::{Batch, Encoder};
 use fibinet::model::huge_pages::zeroed;
 use fibinet::model::{Bundle, BundleParts, LogitMap, Scorer};
 use fibinet::nn::{Backend, BilinearKind, CtrModelConfig, FiBiNetConfig, FieldSizes};
 use fibinet::train::{TrainConfig, Trainer};
+use fibinet_testing::id_encoder;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -44,42 +42,10 @@ fn rows(seed: usize, num_rows: usize) -> Batch {
     }
 }
 
-/// An encoder whose fields are ids that need no vocabulary.
-fn encoder(directory: &Path) -> Encoder {
-    let columns: Vec<String> = (0..FIELDS).map(|field| format!("f{field}")).collect();
-    let log = directory.join("log.csv");
-    let row = vec!["0"; FIELDS].join(",");
-    fs::write(&log, format!("click,{}\n1,{row}\n", columns.join(","))).expect("a log");
-    let num_ids = FIELD_IDS as u32;
-    let field = |name| FieldSpec::new(name, FieldEncoding::Id { num_ids });
-    let spec = DataSpec {
-        sources: Sources {
-            train: log.clone(),
-            valid: Some(log),
-            test: None,
-            split: None,
-        },
-        format: RowFormat {
-            label: "click".to_owned(),
-            positive: None,
-            group: None,
-            delimiter: ',',
-            columns: None,
-            missing: Vec::new(),
-        },
-        fields: columns.into_iter().map(field).collect(),
-        on_bad_row: OnBadRow::Fail,
-        negative_rate: 1.0,
-        shuffle_rows: 1,
-    };
-    let prepared = prepare(&spec, None, &directory.join("shards"), |_| {});
-    prepared.expect("a proper log").encoder
-}
-
 /// The scorer of a bundle with random weights.
 fn scorer(kind: BilinearKind, device: &Device) -> Scorer {
     let directory = tempfile::tempdir().expect("a directory");
-    let encoder = encoder(directory.path());
+    let encoder = id_encoder(directory.path(), FIELDS, FIELD_IDS as u32, 1);
     let head = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
         .with_bilinear(kind)
         .with_hidden_units(HIDDEN.to_vec());
