@@ -10,12 +10,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fibinet::model::{RowInputs, score};
 use fibinet::nn::{DnnModel, DnnModelConfig, FieldSizes, Head, Lr, LrConfig, TablesConfig};
 use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer};
+use fibinet_testing::{Tolerance, assert_close, cpu_devices, to_vec};
 use safetensors::SafeTensors;
 
-use crate::tensors::{assert_close, cpu_devices, to_vec};
-
 /// What a float32 implementation keeps to, by `tests/golden/README.md`.
-const TOLERANCE: (f32, f32) = (1e-5, 1e-4);
+const TOLERANCE: Tolerance = (1e-5, 1e-4);
 
 /// One model, batch and set of weights.
 struct Case<'a> {
