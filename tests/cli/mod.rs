@@ -3,11 +3,13 @@
 
 mod adult;
 mod bundles;
+mod earlier;
 mod evaluate;
 mod generate;
 mod init;
 mod inspect;
 mod logs;
+mod models;
 mod predict;
 mod prepare;
 mod settings;
