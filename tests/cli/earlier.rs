@@ -23,11 +23,13 @@ fn bundles_of_earlier_formats_score_as_before() {
         let (bundle, rows) = (bundle(format), fixtures().join("rows.csv"));
         let predict = ["predict", text(&bundle), "--data", text(&rows)];
         let output = ["-o", "scores.csv"];
-        succeed(directory.path(), &[predict, output].concat());
+        succeed(directory.path(), &[&predict[..], &output].concat());
         let scores = |path: PathBuf| -> Vec<f32> {
             let scores = fs::read_to_string(path).expect("scores");
             let numbers = scores.lines().skip(1);
-            numbers.map(|score| score.parse().expect("a number")).collect()
+            numbers
+                .map(|score| score.parse().expect("a number"))
+                .collect()
         };
         let actual = scores(directory.path().join("scores.csv"));
         let expected = scores(fixtures().join(format!("scores_{format}.csv")));
@@ -43,7 +45,10 @@ fn bundles_of_earlier_formats_score_as_before() {
 fn bundles_of_earlier_formats_are_inspected_as_fibinet() {
     for format in FORMATS {
         let directory = scratch();
-        let shown = succeed(directory.path(), &["inspect", text(&bundle(format)), "--json"]);
+        let shown = succeed(
+            directory.path(),
+            &["inspect", text(&bundle(format)), "--json"],
+        );
         let shown = json(&shown);
         assert_eq!(shown["model"]["name"], "fibinet");
         assert_eq!(shown["model"]["embedding_dim"], 2);
@@ -59,6 +64,12 @@ fn a_run_file_without_a_models_name_trains_on_from_a_bundle_of_its_version() {
     let train = ["train", "run.toml", "--out", "next", "--no-cache", "--json"];
     let warm = ["--warm-start", "bundle_format_2"];
     let report = json(&succeed(&copy, &[&train[..], &warm].concat()));
-    let (kept, new) = (&report["warm_start"]["kept_rows"], &report["warm_start"]["new_rows"]);
-    assert!(kept.as_u64() > Some(0) && new.as_u64() == Some(0), "{report}");
+    let (kept, new) = (
+        &report["warm_start"]["kept_rows"],
+        &report["warm_start"]["new_rows"],
+    );
+    assert!(
+        kept.as_u64() > Some(0) && new.as_u64() == Some(0),
+        "{report}"
+    );
 }

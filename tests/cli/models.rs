@@ -42,12 +42,18 @@ impl ModelRun {
 
     fn inspected(&self) -> Value {
         let bundle = self.bundle();
-        json(&succeed(&self.directory, &["inspect", text(&bundle), "--json"]))
+        json(&succeed(
+            &self.directory,
+            &["inspect", text(&bundle), "--json"],
+        ))
     }
 }
 
 fn evaluate(at: &Path, bundle: &Path) -> Value {
-    json(&succeed(at, &["evaluate", text(bundle), "--json", "--data", ADULT]))
+    json(&succeed(
+        at,
+        &["evaluate", text(bundle), "--json", "--data", ADULT],
+    ))
 }
 
 #[test]
@@ -56,7 +62,10 @@ fn every_model_learns_stops_early_and_calibrates() {
         let (name, report) = (run.name, &run.report);
         // Logistic regression has about .90 on this sample, with a standard error of .02.
         assert!(number(&report["test"], "auc") > 0.85, "{name}: {report}");
-        assert!(number(&report["test"], "logloss") < 0.42, "{name}: {report}");
+        assert!(
+            number(&report["test"], "logloss") < 0.42,
+            "{name}: {report}"
+        );
         let (best, epochs) = (number(report, "best_epoch"), number(report, "epochs"));
         assert!(best >= 1.0 && best <= epochs, "{name}: {report}");
         let before = number(report, "valid_logloss_uncalibrated");
@@ -71,7 +80,14 @@ fn every_model_scores_as_it_was_evaluated() {
     for run in RUNS.iter() {
         let directory = scratch();
         let (at, bundle) = (directory.path(), run.bundle());
-        let predict = ["predict", text(&bundle), "--data", ADULT, "-o", "scores.csv"];
+        let predict = [
+            "predict",
+            text(&bundle),
+            "--data",
+            ADULT,
+            "-o",
+            "scores.csv",
+        ];
         succeed(at, &predict);
         let scores = fs::read_to_string(at.join("scores.csv")).expect("scores");
         let clicks: f64 = scores
@@ -83,7 +99,11 @@ fn every_model_scores_as_it_was_evaluated() {
         let observed = labels.lines().skip(1).filter(|row| row.starts_with('1'));
         let ratio = clicks / observed.count() as f64;
         let evaluated = number(&evaluate(at, &bundle), "calibration_ratio");
-        assert!((ratio - evaluated).abs() < 1e-4, "{}: {ratio}, {evaluated}", run.name);
+        assert!(
+            (ratio - evaluated).abs() < 1e-4,
+            "{}: {ratio}, {evaluated}",
+            run.name
+        );
     }
 }
 
@@ -95,7 +115,11 @@ fn every_model_is_shown_by_its_name_and_settings() {
         let all = number(&shown, "num_parameters");
         let parts = number(&shown, "table_parameters") + number(&shown, "head_parameters");
         assert_eq!(all, parts, "{shown}");
-        assert_eq!(shown["pair_bytes"].is_object(), run.name == "fibinet", "{shown}");
+        assert_eq!(
+            shown["pair_bytes"].is_object(),
+            run.name == "fibinet",
+            "{shown}"
+        );
     }
 }
 
@@ -116,7 +140,14 @@ fn every_model_trains_on_from_its_own_bundle() {
         let directory = scratch();
         let (config, bundle) = (run.directory.join("fibinet.toml"), run.bundle());
         let next = directory.path().join("next");
-        let train = ["train", text(&config), "--out", text(&next), "--no-cache", "--json"];
+        let train = [
+            "train",
+            text(&config),
+            "--out",
+            text(&next),
+            "--no-cache",
+            "--json",
+        ];
         let warm = ["--warm-start", text(&bundle), "--set", "train.epochs=1"];
         let report = json(&succeed(directory.path(), &[&train[..], &warm].concat()));
         let kept = number(&report["warm_start"], "kept_rows");

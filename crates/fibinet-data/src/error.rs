@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use fibinet_storage::StorageError;
 use parquet::errors::ParquetError;
 
-use crate::config::schema::SchemaError;
 use crate::position::Position;
+use crate::schema_error::SchemaError;
 
 /// What is wrong with data, and where.
 ///

@@ -14,22 +14,22 @@
 mod config;
 mod encode;
 mod error;
-mod fields;
+pub mod fields;
 mod formats;
 mod mix;
 mod position;
 mod prepare;
+mod schema_error;
 mod shards;
 mod synthetic;
 
-pub use config::schema::{
-    BuiltinSchema, DataConfig, DataSpec, FieldEncoding, FieldSpec, OnBadRow, RowFormat, Scaling,
-    SchemaError, Sources, TimePart,
+pub use config::split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};
+pub use config::{BuiltinSchema, DataConfig, DataSpec, OnBadRow, RowFormat, Sources};
+pub use encode::{
+    ColumnGuess, Encoder, Guess, Known, RowEncoder, Vocabulary, guess_delimiter, guess_fields,
 };
-pub use encode::encoder::{Encoder, RowEncoder};
-pub use encode::guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
-pub use encode::vocabulary::Vocabulary;
 pub use error::{DataError, DataErrorKind, ErrorClass};
+pub use fields::{FieldEncoding, FieldSpec};
 pub use formats::delimited::DelimitedReader;
 pub use formats::parquet_reader::ParquetReader;
 pub use formats::parquet_table::ParquetTable;
@@ -41,7 +41,7 @@ pub use prepare::cache::{prepare_cached, source_bytes};
 pub use prepare::prepared::Prepared;
 pub use prepare::run::{Progress, prepare};
 pub use prepare::skipped::SkippedRows;
-pub use prepare::split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};
+pub use schema_error::{FieldError, SchemaError, SplitError};
 pub use shards::batch::{Batch, IdLists};
 pub use shards::layout::{FieldLayout, FieldShape, Pooling, ShardLayout};
 pub use shards::prefetch::Prefetch;

@@ -264,29 +264,27 @@ fn write_field(text: &mut String, field: &FieldSpec, reason: &str) -> Result<()>
         quoted(&field.name)
     )?;
     match &field.encoding {
-        FieldEncoding::Categorical { min_count } => {
-            writeln!(text, "kind = \"categorical\"\nmin_count = {min_count}")?;
+        FieldEncoding::Categorical(of) => {
+            writeln!(text, "kind = \"categorical\"\nmin_count = {}", of.min_count)?;
         }
-        FieldEncoding::MultiCategorical {
-            min_count,
-            separator,
-            ..
-        } => writeln!(
+        FieldEncoding::MultiCategorical(of) => writeln!(
             text,
             "kind = \"multi_categorical\"\nseparator = {}\npooling = \"mean\" # sum, max\n\
-             min_count = {min_count}",
-            quoted(separator)
+             min_count = {}",
+            quoted(&of.separator),
+            of.min_count
         )?,
-        FieldEncoding::Quantile { buckets } => writeln!(
+        FieldEncoding::Quantile(of) => writeln!(
             text,
-            "kind = \"numeric\"\nencoding = \"quantile\" # log2, value\nbuckets = {buckets}"
+            "kind = \"numeric\"\nencoding = \"quantile\" # log2, value\nbuckets = {}",
+            of.buckets
         )?,
-        FieldEncoding::Timestamp { format, parts } => {
-            let parts: Vec<String> = parts.iter().map(|part| part.name().to_owned()).collect();
+        FieldEncoding::Timestamp(of) => {
+            let parts: Vec<String> = of.parts.iter().map(|part| part.name().to_owned()).collect();
             writeln!(
                 text,
                 "kind = \"timestamp\"\nformat = {}\nparts = {}",
-                quoted(format),
+                quoted(&of.format),
                 list(&parts)
             )?;
         }

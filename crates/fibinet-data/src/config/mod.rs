@@ -1,3 +1,12 @@
 //! The `[data]` section of a run file: as written, and validated.
 
-pub(crate) mod schema;
+mod builtin;
+mod data;
+mod row_format;
+mod sources;
+pub(crate) mod split;
+
+pub use builtin::BuiltinSchema;
+pub use data::{DataConfig, DataSpec, OnBadRow};
+pub use row_format::RowFormat;
+pub use sources::Sources;

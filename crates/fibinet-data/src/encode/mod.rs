@@ -1,8 +1,16 @@
-//! The encoder, its fit, and encoded rows.
+//! The encoder, its fit, and the guess of fields.
 
+mod cells;
 pub(crate) mod encoder;
 pub(crate) mod fit;
-pub(crate) mod guess;
+mod guess;
+mod rows;
 pub(crate) mod spill;
-pub(crate) mod token_table;
-pub(crate) mod vocabulary;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
+
+pub use encoder::Encoder;
+pub use guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
+pub use rows::RowEncoder;
+pub use vocabulary::Vocabulary;

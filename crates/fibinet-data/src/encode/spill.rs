@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::config::split::SplitKind;
 use crate::error::DataError;
-use crate::prepare::split::SplitKind;
 use crate::shards::columns::Columns;
 use crate::shards::packed::{pack, pack_column, unpack, unpack_column};
 

@@ -3,16 +3,18 @@ use std::path::Path;
 use fibinet_storage::{AtomicFile, MappedFile};
 use fst::{IntoStreamer, Map, Streamer};
 
-use crate::encode::token_table::TokenTable;
 use crate::error::DataError;
+use crate::fields::cells::{OUT_OF_VOCABULARY, TokenIds};
+use crate::fields::token_table::TokenTable;
 
-/// The tokens of all fields, each with its id: a finite-state map, a few bytes a token, that is
+/// The tokens of all fields, each with its id: a finite-state map of a few bytes per token, which is
 /// used as it lies in its file.
 ///
-/// A key is the field's number (two bytes, big-endian) and the token.
+/// A key is the field's index (two bytes, big-endian) followed by the token.
 pub struct Vocabulary {
     map: Map<Storage>,
-    /// The same, a table a field, faster to search: of a vocabulary that was just fitted.
+    /// The same as one table per field, which is faster to search. Only a vocabulary that was just fitted
+    /// has them.
     tables: Option<Vec<TokenTable>>,
 }
 
@@ -31,7 +33,7 @@ impl AsRef<[u8]> for Storage {
 }
 
 impl Vocabulary {
-    /// A vocabulary of tokens by field, with ids that count from `first_id` in the order given.
+    /// A vocabulary of each field's tokens, whose ids count from `first_id` in the given order.
     ///
     /// # Panics
     ///
@@ -55,7 +57,7 @@ impl Vocabulary {
         Self { map, tables: None }
     }
 
-    /// Searches these tables, whose numbers are the ids, or 0.
+    /// Searches these tables, whose numbers are ids; 0 means that a token has none.
     pub(crate) fn with_tables(mut self, tables: Vec<TokenTable>) -> Self {
         self.tables = Some(tables);
         self
@@ -65,7 +67,7 @@ impl Vocabulary {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be mapped or is no vocabulary.
+    /// If the file cannot be mapped or is not a vocabulary.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         // SAFETY: a bundle's files are renamed into place and never written to.
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
@@ -78,15 +80,15 @@ impl Vocabulary {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), DataError> {
         Ok(AtomicFile::write(path, self.map.as_fst().as_bytes())?)
     }
 
-    /// The id of a field's token; `key` is scratch space.
+    /// The id of a field's token; `key` is a scratch buffer.
     pub fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
         if let Some(tables) = &self.tables {
-            // A number of 0 is of a token that was counted and has no id.
+            // 0 stands for a token that was counted and has no id.
             let id = tables[field].number(token).filter(|id| *id != 0);
             return id.map(|id| id as u32);
         }
@@ -94,13 +96,16 @@ impl Vocabulary {
         self.map.get(key).map(|id| id as u32)
     }
 
-    /// The ids of a field's tokens by their places in its table, 0 where one has none.
+    /// The ids of a field's tokens by their slots in its table; 0 if a token has none.
     ///
     /// # Panics
     ///
     /// If the vocabulary was not just fitted.
-    pub(crate) fn ids_by_place(&self, field: usize) -> &[u64] {
-        let tables = self.tables.as_ref().expect("a table a field");
+    pub(crate) fn ids_by_slot(&self, field: usize) -> &[u64] {
+        let tables = self
+            .tables
+            .as_ref()
+            .expect("a vocabulary that was just fitted");
         tables[field].numbers()
     }
 
@@ -136,6 +141,29 @@ impl Vocabulary {
     }
 }
 
+/// Looks tokens of one field up.
+pub(crate) struct FieldTokens<'a> {
+    pub(crate) vocabulary: &'a Vocabulary,
+    pub(crate) field: usize,
+    /// Scratch buffers.
+    pub(crate) key: &'a mut Vec<u8>,
+    pub(crate) token: &'a mut Vec<u8>,
+}
+
+impl TokenIds for FieldTokens<'_> {
+    fn id(&mut self, token: &[u8]) -> u32 {
+        let id = self.vocabulary.id(self.field, token, self.key);
+        id.unwrap_or(OUT_OF_VOCABULARY)
+    }
+
+    fn id_by_key(&mut self, _key: Option<usize>, write: &dyn Fn(&mut Vec<u8>)) -> u32 {
+        self.token.clear();
+        write(self.token);
+        let id = self.vocabulary.id(self.field, self.token, self.key);
+        id.unwrap_or(OUT_OF_VOCABULARY)
+    }
+}
+
 impl std::fmt::Debug for Vocabulary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vocabulary")
@@ -159,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_token_gets_the_id_of_its_place_in_its_field(
+        fn every_token_gets_the_id_of_its_order_in_its_field(
             fields in vec(hash_set(vec(any::<u8>(), 0..6), 0..20), 1..4)
         ) {
             let fields: Vec<Vec<Box<[u8]>>> = fields

@@ -1,3 +1,46 @@
-//! How the cells of a field become ids or numbers.
+//! Field kinds: how the cells of a column become ids or numbers.
+//!
+//! A kind is one file. It holds the kind's settings, what a fit learns, how a cell becomes an id or a
+//! number, and when `init` proposes the kind. Fitting, files and single rows all go through the same
+//! functions of that file. To add a kind, write its file, declare it in `fields/mod.rs` and list it in
+//! `fields/registry.rs`.
+//!
+//! A kind builds on one of three families, which drive it over blocks and rows:
+//! - `token`: a cell has tokens, which get ids by their counts ([`Categorical`], [`MultiCategorical`],
+//!   [`Log2`]);
+//! - `number`: a cell is a number, whose distribution is learnt ([`Quantile`], [`Value`]);
+//! - `fixed`: the id follows from the cell alone ([`Hashed`], [`Id`], [`Timestamp`]).
 
-pub(crate) mod time;
+pub(crate) mod cells;
+mod fixed;
+pub(crate) mod kind;
+pub(crate) mod look;
+mod number;
+mod registry;
+mod spec;
+mod time_format;
+mod token;
+pub(crate) mod token_table;
+
+mod categorical;
+mod hashed;
+mod id;
+mod log2;
+mod multi_categorical;
+mod quantile;
+mod timestamp;
+mod value;
+
+pub use categorical::Categorical;
+pub use hashed::Hashed;
+pub use id::Id;
+pub use log2::Log2;
+#[cfg(test)]
+pub(crate) use log2::write_token as log2_token;
+pub use multi_categorical::MultiCategorical;
+pub(crate) use number::parse;
+pub use quantile::Quantile;
+pub use registry::FieldEncoding;
+pub use spec::FieldSpec;
+pub use timestamp::{TimePart, Timestamp};
+pub use value::{Scaling, Value};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::ByteRecord;
 
-use crate::config::schema::RowFormat;
+use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::input_format::{Contents, InputFormat};
 use crate::formats::reader::{Label, RowReader};

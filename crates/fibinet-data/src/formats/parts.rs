@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
-use crate::config::schema::RowFormat;
+use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::reader::{Label, RowReader};
 use crate::formats::registry::open_file;

@@ -1,8 +1,8 @@
 use csv::ByteRecord;
 
-use crate::config::schema::nearest;
 use crate::error::{DataError, DataErrorKind};
 use crate::position::Position;
+use crate::schema_error::nearest;
 
 /// Reads raw rows one after the other.
 pub trait RowReader: Send {

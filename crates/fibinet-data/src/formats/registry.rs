@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use crate::config::schema::RowFormat;
+use crate::config::RowFormat;
 use crate::error::DataError;
 use crate::formats::compressed::{GZIP, ZSTD};
 use crate::formats::delimited::{DelimitedReader, PLAIN_TEXT};

@@ -1,4 +1,4 @@
-use crate::config::schema::DataSpec;
+use crate::config::DataSpec;
 use crate::encode::encoder::Encoder;
 use crate::error::{DataError, DataErrorKind};
 

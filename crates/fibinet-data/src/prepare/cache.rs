@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use fibinet_storage::{AtomicDirectory, Replace, StorageError};
 
-use crate::config::schema::DataSpec;
+use crate::config::DataSpec;
 use crate::encode::encoder::Encoder;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::parts;

@@ -1,4 +1,5 @@
-use crate::config::schema::DataSpec;
+use crate::config::DataSpec;
+use crate::config::split::SplitKind;
 use crate::encode::encoder::Encoder;
 use crate::encode::fit::EncoderFit;
 use crate::encode::spill::Spill;
@@ -7,7 +8,7 @@ use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader};
 use crate::prepare::scan::for_each_block;
 use crate::prepare::skipped::SkippedRows;
-use crate::prepare::split::{Assigner, SplitKind};
+use crate::prepare::split::Assigner;
 
 /// Counts the rows of the training file, malformed ones included.
 pub(crate) fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataError> {
@@ -86,7 +87,7 @@ fn assigner<'a>(
     count: u64,
 ) -> Result<Assigner<'a>, DataError> {
     match &spec.sources.split {
-        Some(split) => split.assigner(reader, count),
+        Some(split) => Assigner::new(split, reader, count),
         None => Ok(Assigner::Whole(SplitKind::Train)),
     }
 }

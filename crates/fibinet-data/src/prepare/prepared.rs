@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::split::SplitKind;
 use crate::encode::encoder::Encoder;
 use crate::error::{DataError, DataErrorKind};
 use crate::prepare::skipped::SkippedRows;
-use crate::prepare::split::SplitKind;
 use crate::shards::reader::Shards;
 
 /// The file that is written last: a directory without it is not a prepared one.

@@ -2,7 +2,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::config::schema::DataSpec;
+use crate::config::DataSpec;
+use crate::config::split::SplitKind;
 use crate::encode::encoder::Encoder;
 use crate::encode::spill::Spill;
 use crate::error::DataError;
@@ -10,7 +11,6 @@ use crate::prepare::base::check_base;
 use crate::prepare::fit::{Fitted, count, fit};
 use crate::prepare::prepared::{ENCODER, MANIFEST, Prepared};
 use crate::prepare::skipped::SkippedRows;
-use crate::prepare::split::SplitKind;
 use crate::prepare::write::{write_file, write_fitted};
 use crate::shards::writer::ShardWriter;
 
@@ -145,7 +145,7 @@ fn write_other_files(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::DataConfig;
+    use crate::config::DataConfig;
     use crate::prepare::testing::{rows, spec};
 
     #[test]

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::config::schema::OnBadRow;
+use crate::config::OnBadRow;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::reader::RowReader;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::config::schema::OnBadRow;
+use crate::config::OnBadRow;
 use crate::error::DataError;
 
 /// Rows that were skipped and are not in any split.

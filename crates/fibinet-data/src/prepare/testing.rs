@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::schema::{DataConfig, DataSpec};
+use crate::config::{DataConfig, DataSpec};
 use crate::shards::batch::Batch;
 use crate::shards::reader::Shards;
 

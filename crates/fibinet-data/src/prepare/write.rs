@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::config::schema::DataSpec;
-use crate::encode::encoder::{Encoder, RowEncoder, Unscaled};
+use crate::config::DataSpec;
+use crate::config::split::SplitKind;
+use crate::encode::RowEncoder;
+use crate::encode::encoder::{Encoder, Unscaled};
 use crate::encode::spill::Spill;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::blocks::{Block, Blocks};
@@ -14,7 +16,6 @@ use crate::formats::reader::Label;
 use crate::position::{Location, Position};
 use crate::prepare::scan::{BLOCKS_AHEAD, for_each_block};
 use crate::prepare::skipped::SkippedRows;
-use crate::prepare::split::SplitKind;
 use crate::shards::batch::Batch;
 use crate::shards::prefetch::Prefetch;
 use crate::shards::writer::ShardWriter;
@@ -100,7 +101,7 @@ fn bad_row(
             path: Arc::new(path.clone()),
             location: Location::Row(number + 1),
         };
-        return Ok(encoder.unscaled(unscaled, position));
+        return Ok(encoder.unscaled(unscaled, &position));
     }
     let reader = open_rows(path, &spec.format, Label::Required)?;
     let mut rows = encoder.rows(reader.as_ref(), true)?;

@@ -256,7 +256,8 @@ mod tests {
         let mut by_token = HashMap::new();
         let mut encoded = Vec::new();
         for value in -3..100_000 {
-            crate::encode::encoder::log2_token(value as f32, &mut encoded);
+            encoded.clear();
+            crate::fields::log2_token(value as f32, &mut encoded);
             let spelling = by_token
                 .entry(number_token(value))
                 .or_insert_with(|| encoded.clone());

@@ -2,58 +2,58 @@ use hashbrown::DefaultHashBuilder;
 use hashbrown::hash_table::{Entry, HashTable};
 use std::hash::BuildHasher;
 
-/// Bytes of a token that its slot has room for.
+/// The longest token that is stored in the table itself, in bytes.
 const SHORT: usize = 12;
 
-/// Tokens that are hashed before they are looked for: a short loop over the table leaves the processor
-/// room to wait for the memory of several at once.
+/// The number of tokens that are hashed before they are searched: in a short loop of searches the processor
+/// waits for the memory of several at once.
 const RUN: usize = 64;
 
-/// Distinct tokens, each with a place (the order in which they came) and a number: how often it was
-/// met, and later its id.
+/// Distinct tokens, each with a slot (the order in which it first came) and a number: its count, and later
+/// its id.
 ///
-/// Short tokens lie in the table itself, so that finding one is a look at one slot; the text of
-/// longer ones lies one after the other in one allocation.
+/// Short tokens are stored in the table itself, so that a search looks at one entry. The texts of longer
+/// ones are stored one after the other in one allocation.
 #[derive(Debug, Default)]
 pub(crate) struct TokenTable {
-    slots: HashTable<Slot>,
-    /// The tokens that are too long for a slot.
+    stored: HashTable<StoredToken>,
+    /// The texts of long tokens.
     long: Vec<u8>,
-    /// By place.
+    /// By slot.
     numbers: Vec<u64>,
     hasher: DefaultHashBuilder,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct StoredToken {
     len: u32,
-    /// A short token, filled up with zeros; of a longer one, where it begins in `long` and four bytes
-    /// of its hash.
+    /// A short token, padded with zeros; for a long one, where it begins in `long`, and four bytes of
+    /// its hash.
     text: [u8; SHORT],
-    place: u32,
+    slot: u32,
 }
 
 impl TokenTable {
-    /// The place of a token, which is made where it is new, with a number of 0.
-    pub(crate) fn place(&mut self, token: &[u8]) -> u32 {
+    /// The slot of a token. A new token gets the next slot and the number 0.
+    pub(crate) fn slot(&mut self, token: &[u8]) -> u32 {
         let Self {
-            slots,
+            stored,
             long,
             numbers,
             hasher,
         } = self;
         let (hash, words) = hashed(hasher, token);
-        let entry = slots.entry(
+        let entry = stored.entry(
             hash,
-            |slot| slot.is(token, words, long),
-            |slot| hashed(hasher, slot.token(long)).0,
+            |stored| stored.is(token, words, long),
+            |stored| hashed(hasher, stored.token(long)).0,
         );
         match entry {
-            Entry::Occupied(entry) => entry.get().place,
+            Entry::Occupied(entry) => entry.get().slot,
             Entry::Vacant(entry) => {
-                let place = u32::try_from(numbers.len())
+                let slot = u32::try_from(numbers.len())
                     .ok()
-                    .filter(|place| *place < Self::MAX_TOKENS)
+                    .filter(|slot| *slot < Self::MAX_TOKENS)
                     .expect("a field of fewer than 2³² - 3 tokens");
                 let (mut low, high) = words;
                 if token.len() > SHORT {
@@ -63,19 +63,20 @@ impl TokenTable {
                 let mut text = [0; SHORT];
                 text[..8].copy_from_slice(&low.to_le_bytes());
                 text[8..].copy_from_slice(&high.to_le_bytes());
-                entry.insert(Slot {
+                entry.insert(StoredToken {
                     len: u32::try_from(token.len()).expect("a token of less than 4 GiB"),
                     text,
-                    place,
+                    slot,
                 });
                 numbers.push(0);
-                place
+                slot
             }
         }
     }
 
-    /// Gives the places of tokens, each with what comes with it: [`place`](Self::place) of many.
-    pub(crate) fn places<'a, T: Copy>(
+    /// Calls `each` with the slot of each token and with what comes with the token. Faster than
+    /// [`slot`](Self::slot) for many tokens.
+    pub(crate) fn slots<'a, T: Copy>(
         &mut self,
         mut tokens: impl Iterator<Item = (T, &'a [u8])>,
         mut each: impl FnMut(T, u32),
@@ -88,9 +89,9 @@ impl TokenTable {
                 (with, token, hash, words)
             }));
             for (with, token, hash, words) in &run {
-                let is = |slot: &Slot| slot.is(token, *words, &self.long);
-                let known = self.slots.find(*hash, is).map(|slot| slot.place);
-                each(*with, known.unwrap_or_else(|| self.place(token)));
+                let is = |stored: &StoredToken| stored.is(token, *words, &self.long);
+                let known = self.stored.find(*hash, is).map(|stored| stored.slot);
+                each(*with, known.unwrap_or_else(|| self.slot(token)));
             }
             if run.len() < RUN {
                 return;
@@ -98,50 +99,51 @@ impl TokenTable {
         }
     }
 
-    /// Ids are u32, and three of them are no token's.
+    /// Ids are u32, and three of them do not stand for tokens.
     const MAX_TOKENS: u32 = u32::MAX - 3;
 
-    /// The number of a token, which is 0 where it is new.
+    /// The number of a token; 0 if it is new.
     pub(crate) fn number_mut(&mut self, token: &[u8]) -> &mut u64 {
-        let place = self.place(token);
-        &mut self.numbers[place as usize]
+        let slot = self.slot(token);
+        &mut self.numbers[slot as usize]
     }
 
-    /// The number of a token, where it is known.
+    /// The number of a token; `None` if the table does not have it.
     pub(crate) fn number(&self, token: &[u8]) -> Option<u64> {
         let (hash, words) = hashed(&self.hasher, token);
-        let slot = self
-            .slots
-            .find(hash, |slot| slot.is(token, words, &self.long))?;
-        Some(self.numbers[slot.place as usize])
+        let stored = self
+            .stored
+            .find(hash, |stored| stored.is(token, words, &self.long))?;
+        Some(self.numbers[stored.slot as usize])
     }
 
-    /// The numbers of the tokens, by place.
+    /// The numbers of the tokens, by slot.
     pub(crate) fn numbers(&self) -> &[u64] {
         &self.numbers
     }
 
-    /// The same, to be changed.
+    /// [`numbers`](Self::numbers), to change them.
     pub(crate) fn numbers_mut(&mut self) -> &mut [u64] {
         &mut self.numbers
     }
 
     /// The tokens and their numbers, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        let slots = self.slots.iter();
-        slots.map(|slot| (slot.token(&self.long), self.numbers[slot.place as usize]))
+        let stored = self.stored.iter();
+        stored.map(|stored| (stored.token(&self.long), self.numbers[stored.slot as usize]))
     }
 }
 
-impl Slot {
-    /// Whether the slot is the token's, of which [`hashed`] gave these words.
+impl StoredToken {
+    /// Whether this is `token`, for which [`hashed`] gave these words.
     fn is(&self, token: &[u8], (low, high): (u64, u32), long: &[u8]) -> bool {
         let own = self.words();
         self.len as usize == token.len()
             && own.1 == high
-            && match token.len() > SHORT {
-                true => self.token(long) == token,
-                false => own.0 == low,
+            && if token.len() > SHORT {
+                self.token(long) == token
+            } else {
+                own.0 == low
             }
     }
 
@@ -153,23 +155,24 @@ impl Slot {
 
     fn token<'a>(&'a self, long: &'a [u8]) -> &'a [u8] {
         let len = self.len as usize;
-        match len > SHORT {
-            true => &long[self.words().0 as usize..][..len],
-            false => &self.text[..len],
+        if len > SHORT {
+            &long[self.words().0 as usize..][..len]
+        } else {
+            &self.text[..len]
         }
     }
 }
 
-/// A token's hash, and a short token as two words, or what a longer one's slot has of the hash.
+/// A token's hash, with a short token as two words, or with the part of a long one's hash that is stored.
 #[inline]
 fn hashed(hasher: &DefaultHashBuilder, token: &[u8]) -> (u64, (u64, u32)) {
     let len = token.len();
     if len > SHORT {
         let hash = hasher.hash_one(token);
-        // The low bits are the table's own.
+        // The table itself uses the low bits.
         return (hash, (0, (hash >> 32) as u32));
     }
-    // Reads of known lengths that overlap, where one of `len` bytes would be a call.
+    // Overlapping reads of known lengths: one of `len` bytes would be a function call.
     let (low, high) = if let (Some(first), Some(last)) = (token.first_chunk(), token.last_chunk()) {
         let last = u64::from(u32::from_le_bytes(*last)) >> (8 * (SHORT - len));
         (u64::from_le_bytes(*first), last as u32)
@@ -206,12 +209,12 @@ mod tests {
                 prop_assert_eq!(table.number(token), Some(count));
             }
             prop_assert_eq!(table.number(b"c"), None);
-            let (mut other, mut places) = (TokenTable::default(), Vec::new());
+            let (mut other, mut slots) = (TokenTable::default(), Vec::new());
             let tokens = tokens.iter().map(|token| token.as_bytes());
-            other.places(tokens.clone().enumerate(), |at, place| places.push((at, place)));
+            other.slots(tokens.clone().enumerate(), |at, slot| slots.push((at, slot)));
             for (at, token) in tokens.enumerate() {
-                prop_assert_eq!(places[at], (at, table.place(token)));
-                prop_assert_eq!(table.numbers()[places[at].1 as usize], map[token]);
+                prop_assert_eq!(slots[at], (at, table.slot(token)));
+                prop_assert_eq!(table.numbers()[slots[at].1 as usize], map[token]);
             }
         }
     }

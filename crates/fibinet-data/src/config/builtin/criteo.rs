@@ -1,0 +1,31 @@
+use crate::config::row_format::RowFormat;
+use crate::fields::{FieldSpec, Log2};
+
+const MIN_COUNT: u64 = 10;
+
+pub(super) fn format() -> RowFormat {
+    let label = std::iter::once("label".to_owned());
+    RowFormat {
+        label: "label".to_owned(),
+        positive: None,
+        group: None,
+        delimiter: '\t',
+        columns: Some(label.chain(integers()).chain(categories()).collect()),
+        missing: Vec::new(),
+    }
+}
+
+pub(super) fn fields() -> Vec<FieldSpec> {
+    let min_count = MIN_COUNT;
+    let integers = integers().map(|name| FieldSpec::new(name, Log2 { min_count }));
+    let categories = categories().map(|name| FieldSpec::categorical(name, min_count));
+    integers.chain(categories).collect()
+}
+
+fn integers() -> impl Iterator<Item = String> {
+    (1..=13).map(|i| format!("I{i}"))
+}
+
+fn categories() -> impl Iterator<Item = String> {
+    (1..=26).map(|i| format!("C{i}"))
+}

@@ -1,0 +1,35 @@
+use serde::{Deserialize, Serialize};
+
+use crate::fields::cells::MissingCells;
+
+/// How rows are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowFormat {
+    /// The label's column.
+    pub label: String,
+    /// The label's cell that is a click; any other is none. Without it, labels are 1 and 0.
+    #[serde(default)]
+    pub positive: Option<String>,
+    /// The column whose cells are the groups of the group AUC.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// The character between cells.
+    pub delimiter: char,
+    /// The names of the columns; `None` if the first line of a file has them.
+    pub columns: Option<Vec<String>>,
+    /// Cells that mean "no value", besides empty ones.
+    pub missing: Vec<String>,
+}
+
+impl RowFormat {
+    /// The cells that mean "no value".
+    pub(crate) fn missing_cells(&self) -> MissingCells<'_> {
+        MissingCells(&self.missing)
+    }
+
+    /// Whether a cell means "no value".
+    pub(crate) fn is_missing(&self, cell: &[u8]) -> bool {
+        self.missing_cells().contain(cell)
+    }
+}

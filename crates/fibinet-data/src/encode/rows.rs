@@ -1,0 +1,129 @@
+use csv::ByteRecord;
+
+use crate::encode::cells::{cell_error, group_hash, parse_label};
+use crate::encode::encoder::Encoder;
+use crate::encode::vocabulary::FieldTokens;
+use crate::error::DataError;
+use crate::fields::cells::RowValues;
+use crate::formats::reader::{RowReader, column_index};
+use crate::position::Position;
+use crate::shards::batch::Batch;
+use crate::shards::layout::FieldShape;
+
+/// An [`Encoder`] that knows which columns of a file its fields read.
+#[derive(Debug, Clone)]
+pub struct RowEncoder<'a> {
+    encoder: &'a Encoder,
+    columns: Vec<usize>,
+    label: Option<usize>,
+    group: Option<usize>,
+    /// Scratch buffers.
+    token: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl<'a> RowEncoder<'a> {
+    pub(crate) fn new(
+        encoder: &'a Encoder,
+        reader: &dyn RowReader,
+        labels: bool,
+    ) -> Result<Self, DataError> {
+        let columns = encoder
+            .fields()
+            .map(|field| column_index(reader, &field.column))
+            .collect::<Result<_, _>>()?;
+        let format = encoder.format();
+        let label = Some(&format.label).filter(|_| labels);
+        let group = format.group.as_ref().filter(|_| labels);
+        let index = |name: &String| column_index(reader, name);
+        Ok(Self {
+            encoder,
+            columns,
+            label: label.map(index).transpose()?,
+            group: group.map(index).transpose()?,
+            token: Vec::new(),
+            key: Vec::new(),
+        })
+    }
+
+    /// Appends a row to a batch. `position` is where the row is written. After an error the batch is as
+    /// it was.
+    ///
+    /// # Errors
+    ///
+    /// If the label is neither 0 nor 1, or a field cannot read its cell.
+    pub fn encode(
+        &mut self,
+        row: &ByteRecord,
+        position: &Position,
+        batch: &mut Batch,
+    ) -> Result<(), DataError> {
+        self.encode_cells(|column| &row[column], position, batch)
+    }
+
+    /// [`encode`](Self::encode) for a row with these cells.
+    pub(crate) fn encode_cells<'c>(
+        &mut self,
+        cell: impl Fn(usize) -> &'c [u8],
+        position: &Position,
+        batch: &mut Batch,
+    ) -> Result<(), DataError> {
+        let (ids, numerics) = (batch.ids.len(), batch.numerics.len());
+        let label = self.append(&cell, position, batch).inspect_err(|_| {
+            batch.ids.truncate(ids);
+            batch.numerics.truncate(numerics);
+            let rows = batch.num_rows;
+            batch.lists.iter_mut().for_each(|list| list.truncate(rows));
+        })?;
+        batch.labels.extend(label);
+        batch.groups.extend(self.group.map(cell).map(group_hash));
+        batch.num_rows += 1;
+        Ok(())
+    }
+
+    fn append<'c>(
+        &mut self,
+        cell_of: impl Fn(usize) -> &'c [u8],
+        position: &Position,
+        batch: &mut Batch,
+    ) -> Result<Option<f32>, DataError> {
+        let encoder = self.encoder;
+        let missing = encoder.format().missing_cells();
+        let mut list = 0;
+        for (index, (field, &column)) in encoder.fitted().iter().zip(&self.columns).enumerate() {
+            let cell = cell_of(column);
+            let mut tokens = FieldTokens {
+                vocabulary: encoder.vocabulary(),
+                field: index,
+                key: &mut self.key,
+                token: &mut self.token,
+            };
+            let is_list = matches!(field.shape, FieldShape::Ids { .. });
+            let mut values = if is_list {
+                batch.list_mut(list);
+                RowValues {
+                    ids: &mut batch.lists[list].ids,
+                    numbers: &mut batch.numerics,
+                }
+            } else {
+                RowValues {
+                    ids: &mut batch.ids,
+                    numbers: &mut batch.numerics,
+                }
+            };
+            field
+                .encoder
+                .encode(cell, missing, &mut tokens, &mut values)
+                .map_err(|bad| cell_error(bad, position, &field.spec.column, cell))?;
+            if is_list {
+                let lists = batch.list_mut(list);
+                lists.ends.push(lists.ids.len());
+                list += 1;
+            }
+        }
+        let Some(column) = self.label else {
+            return Ok(None);
+        };
+        parse_label(cell_of(column), encoder.format(), position).map(Some)
+    }
+}

@@ -1,0 +1,157 @@
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::fields::cells::{BadCell, MissingCells, RowValues, TokenIds};
+use crate::fields::look::ColumnLook;
+use crate::fields::token_table::TokenTable;
+use crate::schema_error::FieldError;
+use crate::shards::columns::Column;
+use crate::shards::layout::FieldShape;
+
+/// A kind of field, as the settings that a run file gives it.
+pub(crate) trait FieldKind:
+    Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned
+{
+    /// Its `kind` in run files.
+    const KIND: &'static str;
+    /// Its `encoding` in run files, if fields with the same `kind` have different ones.
+    const ENCODING: Option<&'static str> = None;
+    /// Its settings in run files, besides those that all fields have.
+    const SETTINGS: &'static [Setting];
+    /// What fields of this kind are called in a message.
+    const FIELDS: &'static str;
+
+    /// Checks the settings.
+    fn validate(&self) -> Result<(), FieldError> {
+        Ok(())
+    }
+
+    /// The fields that a model reads if it is more than one, each with what is added to its name.
+    fn parts(&self) -> Vec<(&'static str, Self)> {
+        Vec::new()
+    }
+
+    /// A fit that has seen no rows. `field` is the field's index, the seed of its draws.
+    fn fit(&self, field: usize) -> Box<dyn FieldFit>;
+
+    /// The encoder of a field that was fitted. `None` if a field of this kind is never fitted so.
+    fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>>;
+
+    /// Settings for a column that looks like this kind, and the reason. `init` asks the kinds in the
+    /// registry's order.
+    fn guess(_look: &ColumnLook) -> Option<(Self, String)> {
+        None
+    }
+}
+
+/// A setting of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+}
+
+impl Setting {
+    pub(crate) const fn optional(name: &'static str) -> Self {
+        Self {
+            name,
+            required: false,
+        }
+    }
+
+    pub(crate) const fn required(name: &'static str) -> Self {
+        Self {
+            name,
+            required: true,
+        }
+    }
+}
+
+/// A field that is being fitted.
+///
+/// The training file is read once: [`read`](Self::read) gives a column in which tokens are slots of the
+/// field's table and numbers are as written. [`CellEncoder::encode_column`] turns it into ids and numbers
+/// when the fit is finished.
+pub(crate) trait FieldFit: fmt::Debug + Send {
+    /// Reads cells. Those that the field cannot read come with their index; the column has a
+    /// placeholder for them.
+    fn read(
+        &mut self,
+        cells: &[&[u8]],
+        missing: MissingCells<'_>,
+    ) -> (Column, Vec<(usize, BadCell)>);
+
+    /// Counts the training rows of a column that [`read`](Self::read) gave.
+    fn count(&mut self, column: &Column, is_train: &[bool]);
+
+    /// What was learnt. A field that continues from another run keeps what that was fitted on and the
+    /// ids of its tokens.
+    fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit;
+}
+
+/// A field of the encoder that a fit continues from.
+pub(crate) struct KnownField {
+    pub(crate) fitted: FittedField,
+    /// Its tokens by ascending id.
+    pub(crate) tokens: Vec<Box<[u8]>>,
+}
+
+/// What a fit learnt of a field.
+pub(crate) struct FinishedFit {
+    pub(crate) fitted: FittedField,
+    /// The tokens by ascending id.
+    pub(crate) tokens: Vec<Box<[u8]>>,
+    /// The ids of all tokens that were read, by slot; 0 if a token has none.
+    pub(crate) table: TokenTable,
+}
+
+impl FinishedFit {
+    /// A fit without tokens.
+    pub(crate) fn without_tokens(fitted: FittedField) -> Self {
+        Self {
+            fitted,
+            tokens: Vec::new(),
+            table: TokenTable::default(),
+        }
+    }
+}
+
+/// What an encoder's file says of a fitted field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FittedField {
+    /// The number of its tokens in the vocabulary.
+    Tokens { len: usize },
+    /// Ascending upper edges of buckets.
+    Quantile { edges: Vec<f32> },
+    /// `(v - shift) * scale`
+    Value { shift: f64, scale: f64 },
+    /// Nothing: the ids follow from the cells.
+    Fixed,
+}
+
+/// Encodes the cells of a fitted field.
+pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
+    /// What an encoded row holds for the field.
+    fn shape(&self) -> FieldShape;
+
+    /// Appends what a cell stands for: a number, an id, or at least one id.
+    fn encode(
+        &self,
+        cell: &[u8],
+        missing: MissingCells<'_>,
+        tokens: &mut dyn TokenIds,
+        values: &mut RowValues<'_>,
+    ) -> Result<(), BadCell>;
+
+    /// Encodes a column that [`FieldFit::read`] gave; `ids` are the ids of the fit's table by slot.
+    /// Gives the rows whose number cannot be encoded, with that number.
+    fn encode_column(&self, column: &mut Column, ids: &[u64]) -> Vec<(usize, f32)>;
+
+    /// Why a number cannot be encoded.
+    fn refusal(&self, number: f32) -> BadCell {
+        unreachable!("no field of this kind refuses {number}")
+    }
+}

@@ -1,0 +1,110 @@
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::fields::{Categorical, FieldEncoding};
+use crate::schema_error::{FieldError, SchemaError};
+
+/// What a model reads of one column.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "ReadField")]
+pub struct FieldSpec {
+    /// The field's name.
+    pub name: String,
+    /// The column that it reads. Several fields may read the same one.
+    pub column: String,
+    /// How its cells become ids or numbers.
+    pub encoding: FieldEncoding,
+}
+
+impl FieldSpec {
+    /// A field with the name of its column.
+    pub fn new(name: impl Into<String>, encoding: impl Into<FieldEncoding>) -> Self {
+        let name = name.into();
+        Self {
+            column: name.clone(),
+            name,
+            encoding: encoding.into(),
+        }
+    }
+
+    /// A categorical field.
+    pub fn categorical(name: impl Into<String>, min_count: u64) -> Self {
+        Self::new(name, Categorical { min_count })
+    }
+
+    /// The fields that a model reads: each part of a time is one.
+    pub(crate) fn expand(self) -> Vec<Self> {
+        let parts = self.encoding.parts();
+        if parts.is_empty() {
+            return vec![self];
+        }
+        let of_part = |(part, encoding)| Self {
+            name: format!("{}.{part}", self.name),
+            column: self.column.clone(),
+            encoding,
+        };
+        parts.into_iter().map(of_part).collect()
+    }
+}
+
+/// A field as a run file has it: what all fields share, and the settings of its kind.
+#[derive(Deserialize)]
+struct ReadField {
+    name: String,
+    column: Option<String>,
+    kind: String,
+    encoding: Option<String>,
+    #[serde(flatten)]
+    settings: toml::Table,
+}
+
+impl TryFrom<ReadField> for FieldSpec {
+    type Error = SchemaError;
+
+    fn try_from(field: ReadField) -> Result<Self, SchemaError> {
+        let ReadField {
+            name,
+            column,
+            kind,
+            encoding,
+            settings,
+        } = field;
+        let encoding = if name.is_empty() {
+            Err(FieldError::EmptyName)
+        } else {
+            FieldEncoding::parse(&kind, encoding.as_deref(), settings)
+        };
+        match encoding {
+            Ok(encoding) => Ok(Self {
+                column: column.unwrap_or_else(|| name.clone()),
+                name,
+                encoding,
+            }),
+            Err(error) => Err(SchemaError::Field { field: name, error }),
+        }
+    }
+}
+
+impl Serialize for FieldSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct WrittenField<'a> {
+            name: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            column: Option<&'a str>,
+            kind: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            encoding: Option<&'static str>,
+            #[serde(flatten)]
+            settings: &'a FieldEncoding,
+        }
+        let (kind, encoding) = self.encoding.keys();
+        WrittenField {
+            name: &self.name,
+            column: (self.column != self.name).then_some(&self.column),
+            kind,
+            encoding,
+            settings: &self.encoding,
+        }
+        .serialize(serializer)
+    }
+}
