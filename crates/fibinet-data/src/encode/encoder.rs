@@ -6,13 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::RowFormat;
 use crate::encode::cells::cell_error;
-use crate::encode::rows::RowEncoder;
 use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
 use crate::fields::FieldSpec;
 use crate::fields::cells;
 use crate::fields::kind::{CellEncoder, FittedField, KnownField};
-use crate::formats::reader::RowReader;
 use crate::position::Position;
 use crate::shards::columns::Columns;
 use crate::shards::layout::{FieldLayout, FieldShape, ShardLayout};
@@ -243,15 +241,5 @@ impl Encoder {
         let bad = field.encoder.refusal(value);
         let got = format!("{value:?}");
         cell_error(bad, position, &field.spec.column, got.as_bytes())
-    }
-
-    /// Encodes the rows of one reader, with their labels and groups if `labels` is true.
-    ///
-    /// # Errors
-    ///
-    /// [`MissingColumn`](crate::DataErrorKind::MissingColumn) for the first column that the reader lacks.
-    /// The columns of the label and the group are only needed for `labels`.
-    pub fn rows(&self, reader: &dyn RowReader, labels: bool) -> Result<RowEncoder<'_>, DataError> {
-        RowEncoder::new(self, reader, labels)
     }
 }

@@ -102,7 +102,7 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
     let columns = columns.filter(|(i, _)| *i != label);
     let columns = columns.map(|(i, (name, look))| {
         let (encoding, reason) = match reader.unreadable(i) {
-            Some(kind) => (None, format!("left out: {kind}, which cannot be read")),
+            Some(kind) => (None, format!("excluded: {kind}, which cannot be read")),
             None => guess(name, look, known),
         };
         ColumnGuess {
@@ -175,9 +175,9 @@ impl Looks {
 fn guess(name: &str, look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
     let is_in = |names: &[String]| names.iter().any(|known| known == name);
     let asked = |encoding: FieldEncoding| (Some(encoding), "as asked".to_owned());
-    let left_out = |reason: &str| (None, format!("left out: {reason}"));
+    let excluded = |reason: &str| (None, format!("excluded: {reason}"));
     if is_in(&known.exclude) {
-        return (None, "left out, as asked".to_owned());
+        return (None, "excluded, as asked".to_owned());
     }
     if is_in(&known.categorical) {
         return asked(Categorical { min_count: 2 }.into());
@@ -186,19 +186,19 @@ fn guess(name: &str, look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>
         return asked(Quantile { buckets: 20 }.into());
     }
     if name.is_empty() {
-        return left_out("the column has no name");
+        return excluded("the column has no name");
     }
     if look.num_distinct() < 2 {
-        return left_out(&format!("{} distinct value", look.num_distinct()));
+        return excluded(&format!("{} distinct value", look.num_distinct()));
     }
     if look.tells_the_label() {
-        return left_out("each of its values has one label, so it gives the label away");
+        return excluded("each of its values has one label, so it gives the label away");
     }
     match FieldEncoding::guess(look) {
         Some((encoding, reason)) => (Some(encoding), reason),
         None => {
             let distinct = look.num_distinct_text();
-            left_out(&format!("{distinct} distinct texts hardly repeat"))
+            excluded(&format!("{distinct} distinct texts hardly repeat"))
         }
     }
 }

@@ -22,22 +22,24 @@ pub struct RowEncoder<'a> {
     key: Vec<u8>,
 }
 
-impl<'a> RowEncoder<'a> {
-    pub(crate) fn new(
-        encoder: &'a Encoder,
-        reader: &dyn RowReader,
-        labels: bool,
-    ) -> Result<Self, DataError> {
-        let columns = encoder
+impl Encoder {
+    /// Encodes the rows of one reader, with their labels and groups if `labels` is true.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingColumn`](crate::DataErrorKind::MissingColumn) for the first column that the reader lacks.
+    /// The columns of the label and the group are only needed for `labels`.
+    pub fn rows(&self, reader: &dyn RowReader, labels: bool) -> Result<RowEncoder<'_>, DataError> {
+        let columns = self
             .fields()
             .map(|field| column_index(reader, &field.column))
             .collect::<Result<_, _>>()?;
-        let format = encoder.format();
+        let format = self.format();
         let label = Some(&format.label).filter(|_| labels);
         let group = format.group.as_ref().filter(|_| labels);
         let index = |name: &String| column_index(reader, name);
-        Ok(Self {
-            encoder,
+        Ok(RowEncoder {
+            encoder: self,
             columns,
             label: label.map(index).transpose()?,
             group: group.map(index).transpose()?,
@@ -45,7 +47,9 @@ impl<'a> RowEncoder<'a> {
             key: Vec::new(),
         })
     }
+}
 
+impl RowEncoder<'_> {
     /// Appends a row to a batch. `position` is where the row is written. After an error the batch is as
     /// it was.
     ///

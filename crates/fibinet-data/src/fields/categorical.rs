@@ -28,7 +28,7 @@ impl FieldKind for Categorical {
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        TokenEncoder::new(self, fitted)
+        TokenEncoder::fitted(self, fitted)
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {

@@ -29,7 +29,7 @@ impl FieldKind for Log2 {
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        TokenEncoder::new(self, fitted)
+        TokenEncoder::fitted(self, fitted)
     }
 }
 

@@ -48,7 +48,7 @@ impl FieldKind for MultiCategorical {
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        TokenEncoder::new(self, fitted)
+        TokenEncoder::fitted(self, fitted)
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
@@ -61,7 +61,10 @@ impl FieldKind for MultiCategorical {
             separator: separator.to_owned(),
             pooling: Pooling::Mean,
         };
-        Some((kind, format!("several texts a cell, {num_tokens} distinct")))
+        Some((
+            kind,
+            format!("several texts per cell, {num_tokens} distinct"),
+        ))
     }
 }
 

@@ -185,7 +185,7 @@ pub(crate) struct TokenEncoder<K> {
 }
 
 impl<K: TokenKind> TokenEncoder<K> {
-    pub(crate) fn new(kind: &K, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
+    pub(crate) fn fitted(kind: &K, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
         match fitted {
             FittedField::Tokens { len } => Some(Box::new(Self {
                 kind: kind.clone(),

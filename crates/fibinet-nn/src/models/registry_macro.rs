@@ -58,6 +58,14 @@ macro_rules! registry {
                 }
             }
 
+            /// What `fibinet init` writes of a model below its name; `None` if no model has the name.
+            pub fn template(name: &str) -> Option<&'static str> {
+                match name {
+                    $($name => Some(<$Spec>::TEMPLATE),)+
+                    _ => None,
+                }
+            }
+
             /// The settings of the model for a log's fields.
             ///
             /// # Errors
