@@ -1,10 +1,10 @@
 //! Click-through-rate models on the [Burn](burn) deep-learning framework.
 //!
-//! | module | what |
+//! | module | contents |
 //! |---|---|
-//! | [`nn`] | SENET, bilinear interaction and FiBiNET as Burn modules |
-//! | [`data`] | raw click logs to encoded batches |
-//! | [`model`] | bundles, and raw rows to probabilities |
+//! | [`nn`] | layers and models as Burn modules, and the kernels below them |
+//! | [`data`] | from raw click logs to encoded batches |
+//! | [`model`] | tables, bundles, and the scorer from raw rows to probabilities |
 //! | [`train`] | from a run file to a bundle |
 //! | [`storage`] | files and directories that are never seen half written |
 

@@ -17,13 +17,14 @@ use super::output::note;
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// Tells a person what went wrong, and gives the process's exit code. `skip_rows` is the flag that makes
+/// Prints what went wrong and returns the exit code of the process. `skip_rows` is the flag that makes
 /// the subcommand skip malformed rows.
 pub(crate) fn report(error: &anyhow::Error, skip_rows: Option<&str>) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    note(&format!("error: {}", message(error)));
+    // Each error has its cause either in its message or as its source, so nothing is said twice.
+    note(&format!("error: {error:#}"));
     if let Some(hint) = hint(error, skip_rows) {
         note(&format!("hint: {hint}"));
     }
@@ -33,8 +34,8 @@ pub(crate) fn report(error: &anyhow::Error, skip_rows: Option<&str>) -> ExitCode
     })
 }
 
-/// Whether the reader of the output has gone away: it wants no more, and that is not a failure. Only
-/// writes fail so.
+/// Whether the reader of the output has gone away. It needs no more, so that is not a failure. Only writes
+/// fail with a broken pipe.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let system = error.chain().find_map(system_error);
     system.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
@@ -53,7 +54,7 @@ fn system_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     cause.downcast_ref()
 }
 
-/// The error of a file or directory that an error of the data, a bundle or a run stands for.
+/// The storage error inside an error of the data, a bundle or a run.
 fn storage_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a StorageError> {
     if let Some(error) = data_error(cause)
         && let DataErrorKind::Storage(error) = error.kind()
@@ -69,7 +70,7 @@ fn storage_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a StorageErro
     cause.downcast_ref()
 }
 
-/// The error of the data that an error of a bundle or a run stands for.
+/// The data error inside an error of a bundle or a run.
 fn data_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DataError> {
     if let Some(BundleError::Data(error)) = cause.downcast_ref() {
         return Some(error);
@@ -82,7 +83,7 @@ fn data_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DataError> {
     cause.downcast_ref()
 }
 
-/// Whose fault it is, which decides the exit code: that of the first cause that can tell.
+/// The class of the first cause that has one; it decides the exit code.
 fn class(error: &anyhow::Error) -> ErrorClass {
     let class = error.chain().find_map(|cause| {
         if cause.is::<UsageError>() || cause.is::<BackendError>() || cause.is::<ConfigError>() {
@@ -93,19 +94,6 @@ fn class(error: &anyhow::Error) -> ErrorClass {
             .or_else(|| cause.downcast_ref().map(DataError::class))
     });
     class.unwrap_or(ErrorClass::Failure)
-}
-
-/// The error and its causes, each said once: the libraries' messages hold their causes' already.
-fn message(error: &anyhow::Error) -> String {
-    let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if message.is_empty() {
-            message = cause;
-        } else if !message.contains(&cause) {
-            message = format!("{message}: {cause}");
-        }
-    }
-    message
 }
 
 /// The flag that helps, if there is one. Libraries do not know flags.

@@ -27,7 +27,7 @@ impl AdultRun {
         self.directory.join("runs/a")
     }
 
-    /// What `evaluate` says of these rows.
+    /// The report of `evaluate` on these rows.
     pub(super) fn evaluate(&self, at: &Path, rows: &str) -> Value {
         let bundle = self.bundle();
         let evaluate = ["evaluate", text(&bundle), "--json", "--data", rows];

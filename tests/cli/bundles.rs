@@ -76,7 +76,7 @@ const INSPECT: [&str; 2] = ["inspect", "run"];
 const EVALUATE: [&str; 4] = ["evaluate", "run", "--data", "good.csv"];
 const PREDICT: [&str; 6] = ["predict", "run", "-o", "out.csv", "--data", "good.csv"];
 
-/// For each of the files, the command with one bit of the file turned over.
+/// Runs the command once per file, with one bit of that file flipped.
 fn with_each_damaged(files: &[&str], mut command: impl FnMut(&Path)) {
     let directory = trained_directory();
     for file in files {
@@ -88,7 +88,7 @@ fn with_each_damaged(files: &[&str], mut command: impl FnMut(&Path)) {
         command(directory.path());
         fs::write(&path, bytes).expect("written");
     }
-    // Each file is as it was.
+    // Every file is intact again.
     succeed(directory.path(), &EVALUATE);
 }
 
@@ -152,7 +152,7 @@ fn what_a_killed_run_left_does_not_hinder_the_next() {
     assert_eq!(entries(at), ["good.csv", "run", "run.toml"]);
 }
 
-/// Where the machine lets this process mount one, a file system of 256 KiB.
+/// Uses a file system of 256 KiB; skipped if this process may not mount one.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_leaves_the_old_bundle() {

@@ -7,7 +7,7 @@ const SUBCOMMANDS: [&str; 7] = [
     "evaluate", "init", "inspect", "predict", "prepare", "synth", "train",
 ];
 
-/// The completion script of a shell names every subcommand, as that shell writes it.
+/// The completion script of a shell names every subcommand, in that shell's syntax.
 #[track_caller]
 fn names_every_subcommand(shell: &str, form: impl Fn(&str) -> String) {
     let directory = scratch();
@@ -33,7 +33,7 @@ fn fish_completions_name_every_subcommand() {
     names_every_subcommand("fish", |subcommand| format!("-a \"{subcommand}\""));
 }
 
-/// What bash offers after these words, by the generated script.
+/// The completions that bash offers for the last of these words.
 fn offered(words: &[&str]) -> String {
     let directory = scratch();
     let at = directory.path();

@@ -120,8 +120,8 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-/// A directory for what several tests read and none changes. It outlives the process, since statics
-/// are not dropped; a later run removes it.
+/// A directory for files that several tests read and no test changes. It outlives the process, because
+/// statics are not dropped. A later run removes it.
 fn shared_directory() -> PathBuf {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
     fs::create_dir_all(&parent).expect("made");

@@ -16,8 +16,8 @@ fn every_row_has_one_probability() {
 }
 
 #[test]
-fn scores_stand_in_the_rows_order() {
-    // With the labels they then give the AUC that `evaluate` tells.
+fn scores_have_the_order_of_the_rows() {
+    // With the labels in that order they give the AUC of `evaluate`.
     let directory = scratch();
     let at = directory.path();
     ADULT_RUN.predict(at, ADULT, "scores.csv", &[]);

@@ -82,7 +82,7 @@ fn train(at: &Path, out: &str, more: &[&str]) -> (Value, bool) {
     (report, stderr.contains("reusing the encoded rows"))
 }
 
-/// Writes the run file and prepares its rows; gives the directory of them.
+/// Writes the run file and prepares its rows; returns the directory of the encoded rows.
 fn prepare_adult(at: &Path) -> PathBuf {
     succeed(at, &["init", ADULT, "--label", "label"]);
     let prepared = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
@@ -111,7 +111,7 @@ fn another_seed_draws_other_weights_and_uses_the_same_rows() {
     let out = directory.path().join("b");
     let (other, reused) = train(&CACHED.directory, text(&out), &["--seed", "7"]);
     assert!(reused);
-    // The split is the data's.
+    // The split depends on the data's seed only.
     let first = &CACHED.report;
     assert_ne!(other["valid"]["auc"], first["valid"]["auc"]);
     assert_eq!(other["valid"]["rows"], first["valid"]["rows"]);
@@ -138,7 +138,7 @@ fn two_processes_that_prepare_at_once_leave_one_directory() {
     assert_eq!(entries(&at.join(".fibinet-cache")).len(), 1);
 }
 
-/// Encoded rows of which a file is damaged are prepared again.
+/// If this file of the encoded rows is damaged, they are prepared again.
 #[track_caller]
 fn is_mended(file: &str) {
     let directory = scratch();

@@ -1,5 +1,5 @@
-//! Wrong settings and wrong arguments: each is a failure of its own exit code, with the nearest right
-//! name where there is one.
+//! Wrong settings and wrong arguments: the exit code is 2, and the message has the nearest right name if
+//! there is one.
 
 use std::fs;
 use std::path::Path;
@@ -100,7 +100,7 @@ fn a_cell_that_is_not_an_id_is_a_failure_of_the_data() {
 }
 
 #[test]
-fn no_threads_are_too_few() {
+fn zero_threads_are_refused() {
     settings_are_refused(&["--threads", "0"], "--threads");
 }
 
@@ -156,7 +156,7 @@ fn help_lists_the_schemas() {
     help_lists("init", &["criteo", "avazu"]);
 }
 
-/// What was wrong is said once, although each library on the way passes it on.
+/// The cause is printed once, although every library on the way passes it on.
 #[track_caller]
 fn is_said_once(directory: &Path, args: &[&str], says: &str) {
     let output = fibinet(directory, args);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::small::refused;
 use super::{json, number, report_and_stderr, scratch, shared_directory, succeed, text};
 
-/// Synthetic rows, what `synth` told of them, and what `prepare` did.
+/// Synthetic rows, with the reports of `synth` and `prepare`.
 pub(super) struct Synthetic {
     pub(super) directory: PathBuf,
     law: Value,
@@ -35,7 +35,7 @@ fn the_rows_asked_for_are_written() {
 }
 
 #[test]
-fn a_model_learns_from_synthetic_rows_and_not_more_than_their_law() {
+fn a_model_learns_from_synthetic_rows_but_cannot_beat_their_law() {
     let directory = scratch();
     let out = directory.path().join("run");
     let train = ["train", "fibinet.toml", "--json", "--out", text(&out)];

@@ -2,7 +2,7 @@ use std::fmt::Write;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use fibinet::data::{
     BuiltinSchema, FieldEncoding, FieldSpec, Guess, Known, RowFormat, guess_delimiter, guess_fields,
@@ -84,68 +84,95 @@ pub(crate) struct InitArgs {
     force: bool,
 }
 
-pub(crate) fn run(args: &InitArgs) -> Result<()> {
-    if !args.force && args.output.symlink_metadata().is_ok() {
-        let path = args.output.display();
-        let message = format!("{path} exists; give another -o, or --force to replace it");
-        return Err(UsageError(message).into());
-    }
-    for file in [&args.valid, &args.test].into_iter().flatten() {
-        file.metadata()
-            .with_context(|| file.display().to_string())?;
-    }
-    if [Some(&args.train), args.valid.as_ref(), args.test.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|data| is_same_file(data, &args.output))
-    {
-        let message = format!(
-            "{} is a log; write the run file to another",
-            args.output.display()
+/// What `init` does, checked.
+pub(crate) struct InitJob {
+    args: InitArgs,
+}
+
+impl InitArgs {
+    pub(crate) fn check(self) -> Result<InitJob> {
+        let output = self.output.display();
+        ensure!(
+            self.force || self.output.symlink_metadata().is_err(),
+            UsageError(format!(
+                "{output} exists; give another -o, or replace it with --force"
+            ))
         );
-        return Err(UsageError(message).into());
-    }
-    let format = match (args.schema, &args.label) {
-        (Some(schema), _) => RowFormat {
-            group: args.group.clone(),
-            ..schema.format()
-        },
-        (None, label) => RowFormat {
-            label: label.clone().unwrap_or_default(),
-            positive: args.positive.clone(),
-            group: args.group.clone(),
-            delimiter: guess_delimiter(&args.train)?,
-            columns: (!args.columns.is_empty()).then(|| args.columns.clone()),
-            missing: args.missing.clone(),
-        },
-    };
-    let mut known = Known {
-        exclude: args.exclude.clone(),
-        categorical: args.categorical.clone(),
-        numeric: args.numeric.clone(),
-    };
-    known.exclude.extend(args.split_column.clone());
-    // What rows are grouped by is no quantity.
-    let group = args
-        .group
-        .iter()
-        .filter(|group| !known.numeric.contains(*group));
-    known.categorical.extend(group.cloned());
-    let guess = guess_fields(&args.train, &format, &known)?;
-    let text = run_file(args, &format, &guess)?;
-    let mut output = AtomicFile::create(&args.output)?;
-    let context = || args.output.display().to_string();
-    output.write_all(text.as_bytes()).with_context(context)?;
-    output.commit()?;
-    let fields = match args.schema {
-        Some(schema) => schema.fields().len(),
-        None => {
-            let columns = guess.columns.iter();
-            columns.filter(|column| column.field.is_some()).count()
+        for file in [&self.valid, &self.test].into_iter().flatten() {
+            let metadata = file.metadata();
+            metadata.with_context(|| file.display().to_string())?;
         }
-    };
+        let logs = [Some(&self.train), self.valid.as_ref(), self.test.as_ref()];
+        ensure!(
+            !logs
+                .into_iter()
+                .flatten()
+                .any(|log| is_same_file(log, &self.output)),
+            UsageError(format!(
+                "{output} is a log; write the run file to another file"
+            ))
+        );
+        Ok(InitJob { args: self })
+    }
+
+    /// How the rows are written.
+    fn format(&self) -> Result<RowFormat> {
+        if let Some(schema) = self.schema {
+            return Ok(RowFormat {
+                group: self.group.clone(),
+                ..schema.format()
+            });
+        }
+        Ok(RowFormat {
+            label: self.label.clone().unwrap_or_default(),
+            positive: self.positive.clone(),
+            group: self.group.clone(),
+            delimiter: guess_delimiter(&self.train)?,
+            columns: (!self.columns.is_empty()).then(|| self.columns.clone()),
+            missing: self.missing.clone(),
+        })
+    }
+
+    /// The columns whose kind is not guessed.
+    fn known(&self) -> Known {
+        let mut known = Known {
+            exclude: self.exclude.clone(),
+            categorical: self.categorical.clone(),
+            numeric: self.numeric.clone(),
+        };
+        known.exclude.extend(self.split_column.clone());
+        // The column that groups the rows is not a quantity unless it is said to be.
+        let group = self.group.iter();
+        let group = group.filter(|group| !known.numeric.contains(*group));
+        known.categorical.extend(group.cloned());
+        known
+    }
+}
+
+impl InitJob {
+    pub(crate) fn run(self) -> Result<()> {
+        let args = &self.args;
+        let format = args.format()?;
+        let guess = guess_fields(&args.train, &format, &args.known())?;
+        let text = run_file(args, &format, &guess)?;
+        let mut output = AtomicFile::create(&args.output)?;
+        let context = || args.output.display().to_string();
+        output.write_all(text.as_bytes()).with_context(context)?;
+        output.commit()?;
+        note_guess(args, &guess);
+        Ok(())
+    }
+}
+
+/// Sums the run file up on stderr, with what will keep it from training.
+fn note_guess(args: &InitArgs, guess: &Guess) {
+    let columns = guess.columns.iter();
+    let num_fields = args.schema.map_or_else(
+        || columns.filter(|column| column.field.is_some()).count(),
+        |schema| schema.fields().len(),
+    );
     note(&format!(
-        "{}: {fields} fields of {} columns, by {} rows",
+        "{}: {num_fields} fields from {} columns, guessed from {} rows",
         args.output.display(),
         guess.columns.len(),
         guess.num_rows
@@ -156,10 +183,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     if guess.clicks == 0 {
         note("note: none of these rows is a click");
     }
-    if fields < 2 {
-        note("note: a model crosses pairs of fields, and needs two at least");
+    if num_fields < 2 {
+        note("note: a model that crosses pairs of fields needs at least two fields");
     }
-    Ok(())
 }
 
 fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String> {

@@ -62,7 +62,7 @@ impl Cli {
     /// Checks the arguments of the subcommand and does its work.
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
-            Command::Init(args) => init::run(&args),
+            Command::Init(args) => args.check()?.run(),
             Command::Prepare(args) => args.check()?.run(),
             Command::Train(args) => args.check()?.run(),
             Command::Evaluate(args) => args.check()?.run(),

@@ -23,10 +23,10 @@ impl JsonArgs {
 
 /// The result of a subcommand, which a [`Printer`] renders.
 pub(crate) trait Report {
-    /// The lines for a person, without a newline at the end.
+    /// The result in lines to read, without a newline at the end.
     fn text(&self) -> String;
 
-    /// One object on one line.
+    /// The result as one object on one line.
     fn json(&self) -> serde_json::Result<String>;
 }
 
@@ -48,7 +48,7 @@ impl Printer {
 }
 
 /// Writes to stdout. If its reader has gone away, the error is a broken pipe, which
-/// [`failure::report`](crate::cli::failure::report) takes for success.
+/// [`failure::report`](crate::cli::failure::report) treats as success.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());

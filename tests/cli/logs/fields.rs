@@ -129,8 +129,7 @@ batch_size = 64
 learning_rate = 0.01
 "#;
 
-/// Trains on a field of every kind; a fifth of the labels is turned over, so that an AUC of .8 is the
-/// most there is.
+/// Trains on a field of every kind. A fifth of the labels is flipped, so that the AUC is at most .8.
 #[track_caller]
 fn every_kind_trains(optimizer: &str, row_optimizer: &str, more: &str, least_auc: f64) {
     let directory = scratch();

@@ -122,7 +122,7 @@ fn a_part_of_other_columns_is_named() {
 }
 
 #[test]
-fn a_parquet_column_that_is_not_a_label_is_told_by_row() {
+fn a_parquet_cell_that_is_not_a_label_is_named_by_row() {
     let directory = scratch();
     let at = directory.path();
     let log = FILES.directory.join("log.parquet");
@@ -136,7 +136,7 @@ fn a_parquet_column_that_is_not_a_label_is_told_by_row() {
     );
 }
 
-/// The first half of a file is told to be no whole one.
+/// `init` must refuse the first half of a file.
 #[track_caller]
 fn half_is_refused(file: &str, name: &str, says: &str) {
     let directory = scratch();
@@ -196,7 +196,7 @@ fn files_of_their_own_are_the_splits() {
 }
 
 #[test]
-fn evaluate_gives_the_metrics_that_training_told_of_the_test_file() {
+fn evaluate_gives_the_metrics_that_training_reported_for_the_test_file() {
     let evaluate = ["evaluate", "run", "--data", "c.tsv", "--json"];
     let test = json(&succeed(&TABS.directory, &evaluate));
     let report = &TABS.report;

@@ -1,4 +1,4 @@
-//! Logs that are missing, empty or malformed: what is said of them, what is left, and which rows are
+//! Logs that are missing, empty or malformed: the message, the files left behind, and the rows that are
 //! skipped on request.
 
 use std::fs;
@@ -57,13 +57,13 @@ fn a_label_column_that_is_not_there_gets_the_nearest_name() {
 }
 
 #[test]
-fn a_label_other_than_0_or_1_is_told_with_its_line() {
+fn a_label_other_than_0_or_1_is_reported_with_its_line() {
     let says = "label.csv:62, column `click`: a label must be 0 or 1, but is `2`";
     row_fails("label.csv", "2,s1,3\n", says);
 }
 
 #[test]
-fn a_row_of_too_many_cells_is_told_with_its_line() {
+fn a_row_of_too_many_cells_is_reported_with_its_line() {
     row_fails(
         "wide.csv",
         "1,s1,3,4\n",
@@ -72,7 +72,7 @@ fn a_row_of_too_many_cells_is_told_with_its_line() {
 }
 
 #[test]
-fn a_row_of_too_few_cells_is_told_with_its_line() {
+fn a_row_of_too_few_cells_is_reported_with_its_line() {
     row_fails(
         "narrow.csv",
         "1,s1\n",
@@ -81,13 +81,13 @@ fn a_row_of_too_few_cells_is_told_with_its_line() {
 }
 
 #[test]
-fn a_cell_that_is_not_a_number_is_told_with_its_line() {
+fn a_cell_that_is_not_a_number_is_reported_with_its_line() {
     let says = "number.csv:62, column `age`: a number was expected";
     row_fails("number.csv", "1,s1,old\n", says);
 }
 
 #[test]
-fn a_cell_in_latin_1_is_told_with_its_line() {
+fn a_cell_in_latin_1_is_reported_with_its_line() {
     let latin = [small_log("").as_bytes(), b"1,caf\xe9,3\n"].concat();
     let says = "latin.csv:62, column `site`: the cell is not UTF-8";
     training_fails("latin.csv", Some(&latin), 1, says);
@@ -115,7 +115,7 @@ fn scoring_fails(name: &str, log: &str, code: i32, says: &str) {
 }
 
 #[test]
-fn a_malformed_row_to_score_is_told_with_its_line() {
+fn a_malformed_row_to_score_is_reported_with_its_line() {
     scoring_fails("number.csv", &small_log("1,s1,old\n"), 1, "number.csv:62");
 }
 
@@ -124,8 +124,8 @@ fn a_column_that_scoring_lacks_is_named() {
     scoring_fails("columns.csv", "click,age\n1,2\n", 2, "no column `site`");
 }
 
-/// A log of 300 rows, two of them malformed, the run file of its good ones, and a run that skipped
-/// the others.
+/// A log of 300 rows, two of them malformed; the run file of its good rows; and a run that skipped the
+/// malformed ones.
 struct Skipped {
     directory: PathBuf,
     report: Value,
@@ -256,7 +256,7 @@ fn evaluate_skipping(at: &Path, data: &str, input: Stdio) -> Value {
     json(&String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
-/// A command that skips every row of its file must fail, with the first row's fault.
+/// A command that skips every row of its file must fail with the error of the first row.
 #[track_caller]
 fn no_row_is_left(command: &str, more: &[&str]) {
     let directory = scratch();

@@ -50,7 +50,7 @@ fn every_preset_trains_and_scores_with_numbers_as_they_are() {
     }
 }
 
-/// Six fields of ten tokens whose effects add up; the noise is the clicks' own.
+/// Six fields of ten tokens whose effects add up. Clicks are drawn, so there is noise.
 fn additive_rows(rows: Range<u64>) -> Vec<String> {
     let unit = |seed, index| fibinet::data::mix_seed(seed, index) as f64 / u64::MAX as f64;
     rows.map(|row| {
@@ -103,7 +103,7 @@ fn a_file_sorted_by_label_and_larger_than_the_buffer_trains_as_a_shuffled_one() 
         (shuffled.0 - sorted.0).abs() < 0.003,
         "{shuffled:?}, {sorted:?}"
     );
-    // The AUC does not see a bias that comes and goes with the labels, the loss does.
+    // A bias that comes and goes with the labels shows in the loss, not in the AUC.
     assert!(
         (shuffled.1 - sorted.1).abs() < 0.003,
         "{shuffled:?}, {sorted:?}"

@@ -60,7 +60,7 @@ fn the_best_epochs_weights_are_evaluated_and_not_the_last_ones() {
     assert_ne!(last["valid"], STOPPED.best()["valid"]);
 }
 
-/// A split of both classes to train on and one to stop by; the test rows have no click.
+/// A run whose learning rate is cut on plateaus, and whose test rows have no click.
 struct Plateau {
     directory: PathBuf,
     report: Value,
@@ -131,7 +131,7 @@ fn evaluate_says_that_the_auc_of_one_class_is_undefined() {
     assert!(table.contains("AUC undefined (one class)"), "{table}");
 }
 
-/// A run on the Adult sample with gradients as they come, evaluated after each step.
+/// A run on the Adult sample with unclipped gradients, evaluated after each step.
 fn unclipped<'a>(settings: &[&'a str]) -> Vec<&'a str> {
     let run = ["train", "fibinet.toml", "--out", "run", "--set"];
     let more = [

@@ -1,4 +1,4 @@
-//! Tables of 16-bit numbers: trained, scored, inspected and gone on from in half the bytes.
+//! Tables of 16-bit numbers are trained, scored, inspected and continued from, in half the bytes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::cli::{
     succeed, text,
 };
 
-/// A run for each type of number, named as its type.
+/// One run per type of table numbers, named after its type.
 struct Runs {
     directory: PathBuf,
     f32: Value,
@@ -76,7 +76,7 @@ fn halves_take_half_the_bytes_of_embeddings() {
 
 #[test]
 fn the_bundle_has_to_the_last_bit_what_was_evaluated_in_training() {
-    // Also rows that exact Adam had not brought up to date.
+    // Also for stale rows, which exact Adam had yet to update.
     for (dtype, report) in RUNS.halves() {
         let history = history(&RUNS.directory.join(dtype));
         let best = history.iter().rfind(|line| line["best"] == true);
@@ -89,7 +89,7 @@ fn the_bundle_has_to_the_last_bit_what_was_evaluated_in_training() {
 }
 
 #[test]
-fn inspect_tells_the_type_and_the_bytes_of_the_tables() {
+fn inspect_shows_the_type_and_the_bytes_of_the_tables() {
     for (dtype, _) in RUNS.halves() {
         let inspect = ["inspect", dtype, "--json"];
         let inspected = json(&succeed(&RUNS.directory, &inspect));
@@ -100,7 +100,7 @@ fn inspect_tells_the_type_and_the_bytes_of_the_tables() {
 }
 
 #[test]
-fn scores_of_halves_give_the_auc_that_evaluate_tells() {
+fn scores_from_halves_give_the_auc_of_evaluate() {
     let directory = scratch();
     let output = directory.path().join("scores.csv");
     for (dtype, _) in RUNS.halves() {
@@ -115,7 +115,7 @@ fn scores_of_halves_give_the_auc_that_evaluate_tells() {
 }
 
 #[track_caller]
-fn goes_on(from: &str, to: &str) {
+fn continues(from: &str, to: &str) {
     let directory = scratch();
     let out = directory.path().join("warm");
     let more = ["--warm-start", from, "--set", "train.epochs=1"];
@@ -126,13 +126,13 @@ fn goes_on(from: &str, to: &str) {
 }
 
 #[test]
-fn a_run_of_bf16_goes_on_from_f16() {
-    goes_on("f16", "bf16");
+fn a_run_of_bf16_continues_from_f16() {
+    continues("f16", "bf16");
 }
 
 #[test]
-fn a_run_of_f32_goes_on_from_bf16() {
-    goes_on("bf16", "f32");
+fn a_run_of_f32_continues_from_bf16() {
+    continues("bf16", "f32");
 }
 
 #[test]

@@ -90,13 +90,13 @@ fn refused(from: &str, more: &[&str], code: i32, says: &str) {
 }
 
 #[test]
-fn a_model_of_another_form_is_not_gone_on_from() {
+fn a_model_of_another_form_cannot_be_continued() {
     let says = "[model] differs from the bundle";
     refused("monday", &["--set", "model.embedding_dim=4"], 2, says);
 }
 
 #[test]
-fn fields_that_are_encoded_otherwise_are_not_gone_on_from() {
+fn fields_that_are_encoded_otherwise_cannot_be_continued() {
     let fields = "data.fields=[{ name = \"site\", kind = \"categorical\" }, \
         { name = \"tag\", kind = \"categorical\", min_count = 2 }]";
     refused(
