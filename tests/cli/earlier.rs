@@ -52,7 +52,7 @@ fn bundles_of_earlier_formats_are_inspected_as_fibinet() {
         let shown = json(&shown);
         assert_eq!(shown["model"]["name"], "fibinet");
         assert_eq!(shown["model"]["embedding_dim"], 2);
-        assert_eq!(number(&shown, "num_parameters") > 0.0, true);
+        assert!(number(&shown, "num_parameters") > 0.0, "{shown}");
     }
 }
 

@@ -1,14 +1,16 @@
-use std::fmt::Write;
+mod run_file;
+
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use fibinet::data::{
-    BuiltinSchema, FieldEncoding, FieldSpec, Guess, Known, RowFormat, guess_delimiter, guess_fields,
-};
+use clap::builder::PossibleValuesParser;
+use fibinet::data::{BuiltinSchema, Guess, Known, RowFormat, guess_delimiter, guess_fields};
+use fibinet::nn::AnySpec;
 use fibinet::storage::AtomicFile;
 
+use self::run_file::run_file;
 use crate::cli::args::{is_same_file, schema_parser};
 use crate::cli::failure::UsageError;
 use crate::cli::output::note;
@@ -76,6 +78,9 @@ pub(crate) struct InitArgs {
         conflicts_with_all = ["label", "positive", "columns", "exclude", "categorical", "numeric"],
     )]
     schema: Option<BuiltinSchema>,
+    /// Model to train.
+    #[arg(long, value_name = "NAME", default_value = AnySpec::DEFAULT, value_parser = PossibleValuesParser::new(AnySpec::NAMES))]
+    model: String,
     /// Run file to write.
     #[arg(short, long, value_name = "FILE", default_value = "fibinet.toml")]
     output: PathBuf,
@@ -186,159 +191,4 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
     if num_fields < 2 {
         note("note: a model that crosses pairs of fields needs at least two fields");
     }
-}
-
-fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String> {
-    let mut text = String::new();
-    let path = |path: &Path| -> Result<String> { Ok(quoted(&from_run_file(path, &args.output)?)) };
-    writeln!(
-        text,
-        "# Written by `fibinet init`; edit what it guessed wrong."
-    )?;
-    writeln!(text, "\n[data]\ntrain = {}", path(&args.train)?)?;
-    for (key, file) in [("valid", &args.valid), ("test", &args.test)] {
-        if let Some(file) = file {
-            writeln!(text, "{key} = {}", path(file)?)?;
-        }
-    }
-    if let Some(split) = split(args) {
-        writeln!(text, "{split}")?;
-    }
-    if let Some(group) = &format.group {
-        writeln!(text, "group = {}", quoted(group))?;
-    }
-    match args.schema {
-        Some(schema) => {
-            writeln!(text, "schema = {}", quoted(schema.name()))?;
-            if !args.missing.is_empty() {
-                writeln!(text, "missing = {}", list(&args.missing))?;
-            }
-        }
-        None => {
-            writeln!(text, "label = {}", quoted(&format.label))?;
-            if let Some(positive) = &format.positive {
-                writeln!(text, "positive = {}", quoted(positive))?;
-            }
-            let delimiter = quoted(&format.delimiter.to_string());
-            writeln!(text, "delimiter = {delimiter}")?;
-            if let Some(columns) = &format.columns {
-                writeln!(text, "columns = {}", list(columns))?;
-            }
-            if !guess.missing.is_empty() {
-                writeln!(text, "missing = {}", list(&guess.missing))?;
-            }
-            for column in &guess.columns {
-                let reason = &column.reason;
-                match &column.field {
-                    Some(field) => write_field(&mut text, field, reason)?,
-                    None => writeln!(text, "\n# {:?}: {reason}", column.name)?,
-                }
-            }
-        }
-    }
-    text.push_str(MODEL_AND_TRAINING);
-    Ok(text)
-}
-
-/// Chosen on the validation rows of Frappe, MovieLens and Adult together.
-const MODEL_AND_TRAINING: &str = r#"
-[model]
-embedding_dim = 16
-bilinear = "field_each" # field_all, field_interaction
-hidden_units = [128, 64]
-dropout = 0.2
-
-[train]
-learning_rate = 0.001
-batch_size = 256 # larger ones are faster, for logs of millions of rows
-row_update = "auto" # small tables train dense, large ones by the rows met
-embedding_l2 = 0.0001
-monitor = "auc" # logloss, auc_minus_logloss
-calibration = "platt" # temperature, none
-"#;
-
-fn split(args: &InitArgs) -> Option<String> {
-    if let Some(column) = &args.split_column {
-        let values = [
-            ("train_value", &args.train_value),
-            ("valid_value", &args.valid_value),
-            ("test_value", &args.test_value),
-        ];
-        let mut split = format!("split = {{ by = \"column\", column = {}", quoted(column));
-        for (key, value) in values {
-            if let Some(value) = value {
-                split += &format!(", {key} = {}", quoted(value));
-            }
-        }
-        if args.valid_value.is_none() {
-            split += ", valid = 0.1, seed = 2019";
-        }
-        return Some(split + " }");
-    }
-    let split = match (&args.valid, &args.test) {
-        (None, None) => "split = { valid = 0.1, test = 0.1, seed = 2019 }",
-        (None, Some(_)) => "split = { valid = 0.1, seed = 2019 }",
-        (Some(_), _) => return None,
-    };
-    Some(split.to_owned())
-}
-
-fn write_field(text: &mut String, field: &FieldSpec, reason: &str) -> Result<()> {
-    writeln!(
-        text,
-        "\n[[data.fields]] # {reason}\nname = {}",
-        quoted(&field.name)
-    )?;
-    match &field.encoding {
-        FieldEncoding::Categorical(of) => {
-            writeln!(text, "kind = \"categorical\"\nmin_count = {}", of.min_count)?;
-        }
-        FieldEncoding::MultiCategorical(of) => writeln!(
-            text,
-            "kind = \"multi_categorical\"\nseparator = {}\npooling = \"mean\" # sum, max\n\
-             min_count = {}",
-            quoted(&of.separator),
-            of.min_count
-        )?,
-        FieldEncoding::Quantile(of) => writeln!(
-            text,
-            "kind = \"numeric\"\nencoding = \"quantile\" # log2, value\nbuckets = {}",
-            of.buckets
-        )?,
-        FieldEncoding::Timestamp(of) => {
-            let parts: Vec<String> = of.parts.iter().map(|part| part.name().to_owned()).collect();
-            writeln!(
-                text,
-                "kind = \"timestamp\"\nformat = {}\nparts = {}",
-                quoted(&of.format),
-                list(&parts)
-            )?;
-        }
-        other => unreachable!("{other:?} is never guessed"),
-    }
-    Ok(())
-}
-
-/// A path as the run file must write it, which reads it from its own directory.
-fn from_run_file(path: &Path, run_file: &Path) -> Result<String> {
-    let beside = run_file
-        .parent()
-        .is_none_or(|parent| parent.as_os_str().is_empty());
-    let path = match beside {
-        true => path.to_owned(),
-        false => path
-            .canonicalize()
-            .with_context(|| path.display().to_string())?,
-    };
-    let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| UsageError(format!("{} is not UTF-8", path.display())).into())
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn list(texts: &[String]) -> String {
-    let quoted: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
-    format!("[{}]", quoted.join(", "))
 }
