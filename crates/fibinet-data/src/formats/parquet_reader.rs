@@ -1,19 +1,23 @@
 use std::collections::HashSet;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use csv::ByteRecord;
-use parquet::basic::{ConvertedType, LogicalType, Repetition};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::schema::types::{ColumnDescriptor, Type};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::input_format::{Contents, InputFormat, open};
-use crate::formats::parquet_value::{Kind, push_bytes, push_float, push_int96, push_integer};
+use crate::formats::parquet_cells::{Cells, unreadable};
 use crate::formats::reader::RowReader;
 use crate::position::{Location, Position};
 use crate::shards::column::check_offsets;
@@ -23,166 +27,125 @@ pub(crate) const PARQUET: InputFormat = InputFormat {
     contents: Contents::Rows(|path, file| Ok(Box::new(ParquetReader::new(path, file)?))),
 };
 
-/// Rows that are decoded at a time, all columns of them: what bounds the memory, whatever a row
-/// group holds.
-const BLOCK_ROWS: usize = 1024;
-/// Between the elements of a list.
-const SEPARATOR: u8 = b'|';
+/// Rows that are decoded at a time. It bounds the memory, however many rows a row group has.
+const BATCH_ROWS: usize = 1024;
 
-/// The rows of a Parquet file as the cells that a CSV file of them has.
+/// The rows of a Parquet file, as the cells that a CSV file of them would have.
 ///
 /// | in the file | the cell |
 /// |---|---|
 /// | null, NaN | empty |
 /// | bytes, strings, enums, JSON | as they are |
 /// | booleans | `1`, `0` |
-/// | integers, decimals | decimal; a decimal with all digits of its scale |
+/// | integers, decimals | decimal digits; a decimal with all digits of its scale |
 /// | floats | the shortest text that reads back as the same number, without an exponent: `39`, `0.5` |
 /// | dates, times, timestamps | `2024-02-29`, `13:05:00`, `2024-02-29 13:05:00.25`, in UTC |
 /// | UUIDs | `00112233-4455-6677-8899-aabbccddeeff` |
 /// | lists of these | the elements, with `\|` between them |
 ///
-/// A column has the name of its top-level field. What else is in a file (structs, maps, deeper
-/// lists) has empty cells, and [`unreadable`](RowReader::unreadable) says so.
+/// `INT96` timestamps are read to the microsecond: their nanoseconds would overflow outside the years
+/// 1677 to 2262. A date or timestamp that is 262,000 years away stays a number.
+///
+/// A column has the name of its top-level field. Other columns (structs, maps, nested lists) have empty
+/// cells, and [`unreadable`](RowReader::unreadable) tells why.
 pub struct ParquetReader {
-    file: SerializedFileReader<File>,
+    /// `None` after an error.
+    batches: Option<ParquetRecordBatchReader>,
     path: Arc<PathBuf>,
     names: Vec<String>,
     columns: Vec<Column>,
-    /// The row group to open when this one's rows are read.
-    next_group: usize,
-    /// Rows of this row group that are not decoded yet.
-    group_rows: u64,
-    /// Rows in the block, and how many of them were handed out.
-    block_rows: usize,
-    block_read: usize,
-    /// Rows handed out.
+    /// Number of rows in the batch, and how many of them were handed out.
+    batch_rows: usize,
+    batch_read: usize,
+    /// Number of rows handed out.
     rows: u64,
-    levels: Levels,
+    /// Scratch buffer for the text of a cell.
+    text: Vec<u8>,
 }
 
 /// A top-level field.
-struct Column {
-    /// Where its values are and what they mean, or why they cannot be read.
-    source: Result<Leaf, &'static str>,
-    /// This row group's.
-    reader: Option<ColumnReader>,
-    /// This block's.
-    cells: Cells,
-}
-
-/// The one column of values below a field.
-#[derive(Debug, Clone, Copy)]
-struct Leaf {
-    index: usize,
-    kind: Kind,
-    /// The definition level of what is not null.
-    defined: i16,
-}
-
-/// Cells of text, one after the other.
-#[derive(Default)]
-struct Cells {
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-#[derive(Default)]
-struct Levels {
-    definition: Vec<i16>,
-    repetition: Vec<i16>,
+enum Column {
+    /// Its cells in the batch, and what describes its values.
+    Readable(Cells, ColumnDescPtr),
+    /// What it is instead.
+    Unreadable(&'static str),
 }
 
 impl ParquetReader {
-    /// Opens a file. One without rows is fine.
+    /// Opens a file, which may have no rows.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, is no Parquet or has two columns of one name.
+    /// If the file cannot be read, is not a Parquet file or has two columns of one name.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         Self::new(path, open(path)?.into_inner())
     }
 
     fn new(path: &Path, file: File) -> Result<Self, DataError> {
-        let file = SerializedFileReader::new(file).map_err(DataError::parquet(path))?;
-        let schema = file.metadata().file_metadata().schema_descr();
-        let fields = schema.root_schema().get_fields();
-        let (mut names, mut columns) = (Vec::new(), Vec::new());
-        let (mut seen, mut index) = (HashSet::new(), 0);
-        for field in fields {
+        let metadata = guarded(path, || metadata(&file))?;
+        let schema = metadata.parquet_schema();
+        let (mut names, mut columns, mut read) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        for (root, field) in metadata.schema().fields().iter().enumerate() {
             if !seen.insert(field.name()) {
                 return Err(DataErrorKind::DuplicateColumn {
                     path: path.to_owned(),
-                    column: field.name().to_owned(),
+                    column: field.name().clone(),
                 }
                 .into());
             }
-            names.push(field.name().to_owned());
-            columns.push(Column {
-                source: match nested(field) {
-                    None => Leaf::new(index, &schema.column(index)),
-                    Some(reason) => Err(reason),
-                },
-                reader: None,
-                cells: Cells::default(),
+            names.push(field.name().clone());
+            let leaf = first_leaf(schema, root).map_err(DataError::parquet(path))?;
+            columns.push(match unreadable(field.data_type(), &leaf) {
+                Some(reason) => Column::Unreadable(reason),
+                None => {
+                    read.push(root);
+                    Column::Readable(Cells::Missing, leaf)
+                }
             });
-            index += num_leaves(field);
         }
+        let mask = ProjectionMask::roots(schema, read);
+        let batches = guarded(path, || {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS)
+                .build()
+        })?;
         Ok(Self {
-            file,
+            batches: Some(batches),
             path: Arc::new(path.to_owned()),
             names,
             columns,
-            next_group: 0,
-            group_rows: 0,
-            block_rows: 0,
-            block_read: 0,
+            batch_rows: 0,
+            batch_read: 0,
             rows: 0,
-            levels: Levels::default(),
+            text: Vec::new(),
         })
     }
 
     /// Decodes the next rows; false at the end.
-    fn read_block(&mut self) -> Result<bool, ParquetError> {
-        while self.group_rows == 0 {
-            if self.next_group == self.file.num_row_groups() {
-                return Ok(false);
-            }
-            self.open_group()?;
-        }
-        let rows = BLOCK_ROWS.min(usize::try_from(self.group_rows).unwrap_or(BLOCK_ROWS));
-        for (name, column) in self.names.iter().zip(&mut self.columns) {
-            let (Ok(leaf), Some(reader)) = (column.source, &mut column.reader) else {
-                continue;
+    fn next_batch(&mut self) -> Result<bool, DataError> {
+        let Some(mut batches) = self.batches.take() else {
+            return Ok(false);
+        };
+        let columns = &mut self.columns;
+        let rows = guarded(&self.path, || {
+            let Some(batch) = batches.next().transpose()? else {
+                return Ok(None);
             };
-            column.cells.text.clear();
-            column.cells.ends.clear();
-            leaf.read(reader, rows, &mut self.levels, &mut column.cells)?;
-            let read = column.cells.ends.len();
-            if read != rows {
-                return Err(ParquetError::General(format!(
-                    "column `{name}`, row group {}: {read} rows where {rows} are left or more",
-                    self.next_group
-                )));
+            let mut arrays = batch.columns().iter();
+            for column in columns {
+                if let Column::Readable(cells, leaf) = column
+                    && let Some(array) = arrays.next()
+                {
+                    *cells = Cells::new(array.as_ref(), leaf)?;
+                }
             }
-        }
-        self.group_rows -= rows as u64;
-        (self.block_rows, self.block_read) = (rows, 0);
-        Ok(true)
-    }
-
-    fn open_group(&mut self) -> Result<(), ParquetError> {
-        let group = self.file.get_row_group(self.next_group)?;
-        check_offsets(group.metadata())?;
-        for column in &mut self.columns {
-            if let Ok(leaf) = column.source {
-                column.reader = Some(group.get_column_reader(leaf.index)?);
-            }
-        }
-        self.group_rows = u64::try_from(group.metadata().num_rows())
-            .map_err(|_| ParquetError::General("negative row count".to_owned()))?;
-        self.next_group += 1;
-        Ok(())
+            Ok(Some(batch.num_rows()))
+        })?;
+        self.batches = Some(batches);
+        (self.batch_rows, self.batch_read) = (rows.unwrap_or(0), 0);
+        Ok(rows.is_some())
     }
 }
 
@@ -192,19 +155,20 @@ impl RowReader for ParquetReader {
     }
 
     fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
-        if self.block_read == self.block_rows
-            && !self.read_block().map_err(DataError::parquet(&self.path))?
-        {
-            return Ok(false);
+        while self.batch_read == self.batch_rows {
+            if !self.next_batch()? {
+                return Ok(false);
+            }
         }
         row.clear();
         for column in &self.columns {
-            row.push_field(match column.source {
-                Ok(_) => column.cells.get(self.block_read),
-                Err(_) => b"",
-            });
+            self.text.clear();
+            if let Column::Readable(cells, _) = column {
+                cells.push(self.batch_read, &mut self.text);
+            }
+            row.push_field(&self.text);
         }
-        self.block_read += 1;
+        self.batch_read += 1;
         self.rows += 1;
         Ok(true)
     }
@@ -217,174 +181,72 @@ impl RowReader for ParquetReader {
     }
 
     fn unreadable(&self, column: usize) -> Option<&str> {
-        self.columns[column].source.as_ref().err().copied()
+        match self.columns[column] {
+            Column::Readable(..) => None,
+            Column::Unreadable(reason) => Some(reason),
+        }
     }
 }
 
-impl Cells {
-    fn get(&self, row: usize) -> &[u8] {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[row]]
-    }
-
-    fn end(&mut self) {
-        self.ends.push(self.text.len());
-    }
-}
-
-/// Why a field has more to it than a value or a list of values a row, if it has.
-fn nested(field: &Type) -> Option<&'static str> {
-    if field.is_primitive() {
-        return None;
-    }
-    let info = field.get_basic_info();
-    match (info.logical_type_ref(), info.converted_type()) {
-        (Some(LogicalType::Variant(_)), _) => return Some("a VARIANT"),
-        (Some(LogicalType::Map), _) => return Some("a MAP"),
-        (_, ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE) => return Some("a MAP"),
-        (Some(LogicalType::List), _) | (_, ConvertedType::LIST) => {}
-        _ if is_repeated(field) => return Some("a list of structs"),
-        _ => return Some("a struct"),
-    }
-    let plain = match field.get_fields() {
-        _ if is_repeated(field) => false,
-        [repeated] if repeated.is_primitive() => is_repeated(repeated),
-        // These names are a struct's of one member, in files of old writers; see the format's
-        // "Backward-compatibility rules".
-        [repeated] if repeated.name() == "array" || repeated.name().ends_with("_tuple") => false,
-        [repeated] => match repeated.get_fields() {
-            [element] => is_repeated(repeated) && element.is_primitive() && !is_repeated(element),
-            _ => false,
-        },
-        _ => false,
-    };
-    (!plain).then_some("a list of lists or structs")
-}
-
-fn is_repeated(field: &Type) -> bool {
-    let info = field.get_basic_info();
-    info.has_repetition() && info.repetition() == Repetition::REPEATED
-}
-
-fn num_leaves(field: &Type) -> usize {
-    match field.is_primitive() {
-        true => 1,
-        false => field
-            .get_fields()
-            .iter()
-            .map(|field| num_leaves(field))
-            .sum(),
+/// Runs a step of the Arrow reader. It panics on some damaged files, which is an error like any other: what
+/// the step was working on is not used again.
+fn guarded<T>(path: &Path, step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DataError> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(DataError::parquet(path)),
+        Err(_) => Err(DataError::corrupt(
+            path,
+            "the file is damaged: the Parquet reader gave up on it",
+        )),
     }
 }
 
-impl Leaf {
-    fn new(index: usize, column: &ColumnDescriptor) -> Result<Self, &'static str> {
-        Ok(Self {
-            index,
-            kind: Kind::of(column)?,
-            defined: column.max_def_level(),
+/// The footer of a file and the Arrow types of its columns.
+fn metadata(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
+    // The types are those of Parquet, whatever Arrow types the writer noted beside them.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let metadata = ArrowReaderMetadata::load(file, options.clone())?;
+    metadata
+        .metadata()
+        .row_groups()
+        .iter()
+        .try_for_each(check_offsets)?;
+    let schema = metadata.parquet_schema();
+    let fields = metadata.schema().fields().iter().enumerate();
+    let fields = fields.map(|(root, field)| {
+        let is_int96 = first_leaf(schema, root)?.physical_type() == PhysicalType::INT96;
+        Ok(match is_int96 {
+            true => with_micros(field),
+            false => field.as_ref().clone(),
         })
+    });
+    let wanted = Schema::new(fields.collect::<Result<Vec<_>, ParquetError>>()?);
+    if wanted.fields() == metadata.schema().fields() {
+        return Ok(metadata);
     }
+    ArrowReaderMetadata::try_new(
+        Arc::clone(metadata.metadata()),
+        options.with_schema(Arc::new(wanted)),
+    )
+}
 
-    /// Appends the cells of the next rows.
-    fn read(
-        self,
-        reader: &mut ColumnReader,
-        rows: usize,
-        levels: &mut Levels,
-        cells: &mut Cells,
-    ) -> Result<(), ParquetError> {
-        let kind = self.kind;
-        match reader {
-            ColumnReader::BoolColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    text.push(b'0' + u8::from(*value));
-                    Ok(())
-                })
-            }
-            ColumnReader::Int32ColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    let value = match kind {
-                        Kind::Unsigned => i64::from(value.cast_unsigned()),
-                        _ => i64::from(*value),
-                    };
-                    push_integer(text, kind, value)
-                })
-            }
-            ColumnReader::Int64ColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    push_integer(text, kind, *value)
-                })
-            }
-            ColumnReader::Int96ColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    push_int96(text, value);
-                    Ok(())
-                })
-            }
-            ColumnReader::FloatColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    push_float(text, f64::from(*value), value)
-                })
-            }
-            ColumnReader::DoubleColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    push_float(text, *value, value)
-                })
-            }
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    push_bytes(text, kind, value.data())
-                })
-            }
-            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                self.cells(reader, rows, levels, cells, |text, value| {
-                    push_bytes(text, kind, value.data())
-                })
-            }
-        }
-    }
+/// A field of timestamps, or of lists of them, that is read in microseconds.
+fn with_micros(field: &Field) -> Field {
+    let data_type = match field.data_type() {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+        DataType::List(element) => DataType::List(Arc::new(with_micros(element))),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
+}
 
-    /// Appends the cells of the next rows, as `push` writes a value.
-    fn cells<T: DataType>(
-        self,
-        reader: &mut ColumnReaderImpl<T>,
-        rows: usize,
-        levels: &mut Levels,
-        cells: &mut Cells,
-        push: impl Fn(&mut Vec<u8>, &T::T) -> Result<(), ParquetError>,
-    ) -> Result<(), ParquetError> {
-        levels.definition.clear();
-        levels.repetition.clear();
-        let mut values = Vec::with_capacity(rows);
-        let (definition, repetition) = (&mut levels.definition, &mut levels.repetition);
-        reader.read_records(rows, Some(definition), Some(repetition), &mut values)?;
-        // Levels are there only for what can be null or repeat.
-        if self.defined == 0 {
-            for value in &values {
-                push(&mut cells.text, value)?;
-                cells.end();
-            }
-            return Ok(());
-        }
-        let mut values = values.iter();
-        for (i, level) in levels.definition.iter().enumerate() {
-            if levels.repetition.get(i).is_some_and(|level| *level > 0) {
-                cells.text.push(SEPARATOR);
-            } else if i > 0 {
-                cells.end();
-            }
-            if *level == self.defined
-                && let Some(value) = values.next()
-            {
-                push(&mut cells.text, value)?;
-            }
-        }
-        if !levels.definition.is_empty() {
-            cells.end();
-        }
-        Ok(())
-    }
+/// The first column of values below a top-level field.
+fn first_leaf(schema: &SchemaDescriptor, root: usize) -> Result<ColumnDescPtr, ParquetError> {
+    let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == root);
+    let leaf = leaf.ok_or_else(|| {
+        let name = schema.root_schema().get_fields()[root].name();
+        ParquetError::General(format!("column `{name}` has no values"))
+    })?;
+    Ok(schema.column(leaf))
 }
 
 #[cfg(test)]
@@ -394,7 +256,7 @@ mod tests {
 
     use parquet::basic::Compression;
     use parquet::data_type::{
-        BoolType, ByteArray, ByteArrayType, DoubleType, FixedLenByteArrayType, FloatType,
+        BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType,
         Int32Type, Int64Type, Int96, Int96Type,
     };
     use parquet::file::properties::WriterProperties;
@@ -432,16 +294,22 @@ mod tests {
             .collect()
     }
 
-    fn read(path: &Path) -> Result<Vec<Vec<String>>, DataError> {
+    fn read_bytes(path: &Path) -> Result<Vec<ByteRecord>, DataError> {
         let mut reader = ParquetReader::open(path)?;
         let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
         while reader.read_row(&mut row)? {
-            let cells = row
-                .iter()
-                .map(|cell| std::str::from_utf8(cell).unwrap().to_owned());
-            rows.push(cells.collect());
+            rows.push(row.clone());
         }
         Ok(rows)
+    }
+
+    fn read(path: &Path) -> Result<Vec<Vec<String>>, DataError> {
+        let text = |cell: &[u8]| std::str::from_utf8(cell).unwrap().to_owned();
+        let rows = read_bytes(path)?;
+        Ok(rows
+            .iter()
+            .map(|row| row.iter().map(text).collect())
+            .collect())
     }
 
     /// The cells of a file of one column and one row group.
@@ -585,10 +453,28 @@ mod tests {
                 "{annotation}"
             );
         }
-        let mut day = Int96::new();
-        let nanos = 47_100_250_000_000_u64;
-        day.set_data(nanos as u32, (nanos >> 32) as u32, 2_460_370);
-        assert_eq!(required::<Int96Type>("int96 x", &[day]), expected[1..]);
+        let day = |julian_day, nanos: u64| {
+            let mut day = Int96::new();
+            day.set_data(nanos as u32, (nanos >> 32) as u32, julian_day);
+            day
+        };
+        assert_eq!(
+            required::<Int96Type>("int96 x", &[day(2_460_370, 47_100_250_000_999)]),
+            expected[1..]
+        );
+        // Years whose nanoseconds overflow.
+        assert_eq!(
+            required::<Int96Type>("int96 x", &[day(1_721_426, 0), day(5_373_484, 1_000)]),
+            ["0001-01-01 00:00:00", "9999-12-31 00:00:00.000001"]
+        );
+        assert_eq!(
+            cells::<Int96Type>(
+                "repeated int96 x;",
+                &[day(5_373_484, 0)],
+                [Some(&[1][..]), Some(&[0][..])]
+            ),
+            ["9999-12-31 00:00:00"]
+        );
         assert_eq!(
             required::<Int32Type>("int32 x (TIME_MILLIS)", &[47_100_250]),
             ["13:05:00.25"]
@@ -706,7 +592,7 @@ mod tests {
             required int64 id;
             optional binary word (UTF8);
             optional group tags (LIST) { repeated group list { optional int32 element; } }";
-        let sizes = [2 * BLOCK_ROWS + 452, 1, BLOCK_ROWS, 1500];
+        let sizes = [2 * BATCH_ROWS + 452, 1, BATCH_ROWS, 1500];
         for compression in [
             Compression::UNCOMPRESSED,
             Compression::SNAPPY,
@@ -834,6 +720,44 @@ mod tests {
                 "{error:?}"
             );
         }
+    }
+
+    #[test]
+    fn no_damaged_byte_is_a_panic() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.parquet");
+        let schema = "
+            required int64 id;
+            optional binary word (UTF8);
+            optional binary price (DECIMAL(20,1));
+            required boolean seen;
+            optional group tags (LIST) { repeated group list { optional double element; } }";
+        let mut writer = create(&path, schema, Compression::UNCOMPRESSED);
+        let mut group = writer.next_row_group().unwrap();
+        column::<Int64Type>(&mut group, &[1, 2, 3], [None, None]);
+        let words = bytes(&[b"a", b"b", b"a"]);
+        column::<ByteArrayType>(&mut group, &words, [Some(&[1, 1, 1]), None]);
+        column::<ByteArrayType>(&mut group, &bytes(&[b"\x07"]), [Some(&[0, 1, 0]), None]);
+        column::<BoolType>(&mut group, &[true, false, true], [None, None]);
+        let levels = [Some(&[3, 3, 0, 1][..]), Some(&[0, 1, 0, 0][..])];
+        column::<DoubleType>(&mut group, &[0.5, 7.0], levels);
+        group.close().unwrap();
+        writer.close().unwrap();
+        let whole = fs::read(&path).unwrap();
+        let mut errors = 0;
+        for byte in 0..whole.len() {
+            for bits in [0x01, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[byte] ^= bits;
+                fs::write(&path, damaged).unwrap();
+                errors += usize::from(read_bytes(&path).is_err());
+            }
+        }
+        assert!(
+            errors > whole.len() / 2,
+            "{errors} of {} bytes",
+            whole.len()
+        );
     }
 
     #[test]

@@ -1,0 +1,350 @@
+use std::io::Write;
+
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DecimalType, Float16Type,
+    Int8Type, Int16Type, Int32Type, Time32MillisecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
+};
+use arrow_array::{
+    Array, BinaryArray, Float32Array, Float64Array, Int64Array, ListArray, UInt64Array,
+};
+use arrow_schema::{DataType, TimeUnit};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike};
+use parquet::basic::{ConvertedType, LogicalType};
+use parquet::errors::ParquetError;
+use parquet::schema::types::ColumnDescriptor;
+
+/// Between the elements of a list.
+const SEPARATOR: u8 = b'|';
+/// The day 1970-01-01 as chrono counts days.
+const EPOCH_DAY: i32 = 719_163;
+const SECONDS_PER_DAY: i64 = 86_400;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// The cells of one column in a batch of rows.
+pub(crate) enum Cells {
+    /// No cell has a value.
+    Missing,
+    Text(BinaryArray),
+    Integers(Int64Array),
+    Unsigned(UInt64Array),
+    Singles(Float32Array),
+    Doubles(Float64Array),
+}
+
+impl Cells {
+    /// Decodes an array whose type is [readable](unreadable).
+    ///
+    /// # Errors
+    ///
+    /// If the type is not readable.
+    pub(crate) fn new(array: &dyn Array, column: &ColumnDescriptor) -> Result<Self, ParquetError> {
+        use DataType as D;
+        use TimeUnit as U;
+        Ok(match array.data_type() {
+            D::Null => Self::Missing,
+            D::Boolean => {
+                let values = array.as_boolean().iter();
+                Self::Integers(values.map(|value| value.map(i64::from)).collect())
+            }
+            D::Int8 => widened::<Int8Type>(array),
+            D::Int16 => widened::<Int16Type>(array),
+            D::Int32 => widened::<Int32Type>(array),
+            D::Int64 => Self::Integers(array.as_primitive().clone()),
+            D::UInt8 => widened::<UInt8Type>(array),
+            D::UInt16 => widened::<UInt16Type>(array),
+            D::UInt32 => widened::<UInt32Type>(array),
+            D::UInt64 => Self::Unsigned(array.as_primitive().clone()),
+            D::Float16 => Self::Singles(array.as_primitive::<Float16Type>().unary(f32::from)),
+            D::Float32 => Self::Singles(array.as_primitive().clone()),
+            D::Float64 => Self::Doubles(array.as_primitive().clone()),
+            D::Utf8 => Self::Text(BinaryArray::from(array.as_string::<i32>().clone())),
+            D::Binary => Self::Text(array.as_binary().clone()),
+            D::FixedSizeBinary(_) => {
+                let values = array.as_fixed_size_binary();
+                let is_uuid = matches!(column.logical_type_ref(), Some(LogicalType::Uuid));
+                written(array, |text, row| match is_uuid {
+                    true => push_uuid(text, values.value(row)),
+                    false => text.extend_from_slice(values.value(row)),
+                })
+            }
+            D::Decimal128(_, scale) => decimals::<Decimal128Type>(array, *scale),
+            D::Decimal256(_, scale) => decimals::<Decimal256Type>(array, *scale),
+            D::Date32 => numbers::<Date32Type>(array, push_date),
+            D::Time32(U::Millisecond) => times::<Time32MillisecondType>(array, 1_000),
+            D::Time64(U::Microsecond) => times::<Time64MicrosecondType>(array, 1_000_000),
+            D::Time64(U::Nanosecond) => times::<Time64NanosecondType>(array, NANOS_PER_SECOND),
+            D::Timestamp(U::Millisecond, _) => timestamps::<TimestampMillisecondType>(array, 1_000),
+            D::Timestamp(U::Microsecond, _) => {
+                timestamps::<TimestampMicrosecondType>(array, 1_000_000)
+            }
+            D::Timestamp(U::Nanosecond, _) => {
+                timestamps::<TimestampNanosecondType>(array, NANOS_PER_SECOND)
+            }
+            D::List(_) => lists(array.as_list(), column)?,
+            other => {
+                let reason = format!("column `{}` is {other}", column.name());
+                return Err(ParquetError::General(reason));
+            }
+        })
+    }
+
+    /// Appends the text of a cell, as a CSV file of the rows would have it.
+    pub(crate) fn push(&self, row: usize, text: &mut Vec<u8>) {
+        match self {
+            Self::Text(cells) if cells.is_valid(row) => text.extend_from_slice(cells.value(row)),
+            Self::Integers(cells) if cells.is_valid(row) => push_integer(text, cells.value(row)),
+            Self::Unsigned(cells) if cells.is_valid(row) => push_integer(text, cells.value(row)),
+            Self::Singles(cells) if cells.is_valid(row) => {
+                let value = cells.value(row);
+                push_float(text, value.into(), value);
+            }
+            Self::Doubles(cells) if cells.is_valid(row) => {
+                let value = cells.value(row);
+                push_float(text, value, value);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a column is, if its values have no text; `column` describes its first values.
+pub(crate) fn unreadable(data_type: &DataType, column: &ColumnDescriptor) -> Option<&'static str> {
+    use DataType as D;
+    match data_type {
+        D::Struct(_) => return Some("a struct"),
+        D::Map(..) => return Some("a MAP"),
+        D::Interval(_) => return Some("an INTERVAL"),
+        D::List(element) => match element.data_type() {
+            D::List(_) | D::Struct(_) | D::Map(..) => return Some("a list of lists or structs"),
+            element => return unreadable(element, column),
+        },
+        _ => {}
+    }
+    match (column.logical_type_ref(), column.converted_type()) {
+        (Some(LogicalType::Geometry(_) | LogicalType::Geography(_)), _) => Some("a geometry"),
+        (_, ConvertedType::BSON) => Some("a BSON document"),
+        _ => None,
+    }
+}
+
+fn widened<T: ArrowPrimitiveType>(array: &dyn Array) -> Cells
+where
+    T::Native: Into<i64>,
+{
+    Cells::Integers(array.as_primitive::<T>().unary(Into::into))
+}
+
+/// Cells whose text `push` appends. A cell without a value stays empty.
+fn written(array: &dyn Array, mut push: impl FnMut(&mut Vec<u8>, usize)) -> Cells {
+    let mut cells = BinaryBuilder::with_capacity(array.len(), 0);
+    let mut text = Vec::new();
+    for row in 0..array.len() {
+        text.clear();
+        if array.is_valid(row) {
+            push(&mut text, row);
+        }
+        cells.append_value(&text);
+    }
+    Cells::Text(cells.finish())
+}
+
+fn numbers<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    mut push: impl FnMut(&mut Vec<u8>, T::Native),
+) -> Cells {
+    let values = array.as_primitive::<T>();
+    written(array, |text, row| push(text, values.value(row)))
+}
+
+fn decimals<T: DecimalType>(array: &dyn Array, scale: i8) -> Cells {
+    // All digits, also where a damaged file has more of them than its type allows.
+    numbers::<T>(array, |text, value| {
+        text.extend_from_slice(T::format_decimal(value, u8::MAX, scale).as_bytes());
+    })
+}
+
+fn times<T: ArrowPrimitiveType>(array: &dyn Array, units_per_second: i64) -> Cells
+where
+    T::Native: Into<i64>,
+{
+    numbers::<T>(array, |text, value| {
+        let (seconds, nanos) = split(value.into(), units_per_second);
+        let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
+        let time = NaiveTime::from_num_seconds_from_midnight_opt(second_of_day, nanos);
+        push_time(text, time.unwrap_or_default());
+    })
+}
+
+fn timestamps<T: ArrowPrimitiveType>(array: &dyn Array, units_per_second: i64) -> Cells
+where
+    T::Native: Into<i64>,
+{
+    numbers::<T>(array, |text, value| {
+        push_timestamp(text, value.into(), units_per_second);
+    })
+}
+
+fn lists(array: &ListArray, column: &ColumnDescriptor) -> Result<Cells, ParquetError> {
+    let elements = Cells::new(array.values().as_ref(), column)?;
+    let offsets = array.value_offsets();
+    Ok(written(array, |text, row| {
+        for element in offsets[row]..offsets[row + 1] {
+            if element > offsets[row] {
+                text.push(SEPARATOR);
+            }
+            elements.push(element as usize, text);
+        }
+    }))
+}
+
+/// Whole seconds, and the nanoseconds after them.
+fn split(value: i64, units_per_second: i64) -> (i64, u32) {
+    let part = value.rem_euclid(units_per_second) * (NANOS_PER_SECOND / units_per_second);
+    (value.div_euclid(units_per_second), part as u32)
+}
+
+fn push_integer(text: &mut Vec<u8>, value: impl itoa::Integer) {
+    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a number as its own type shows it: shortest text, no exponent. NaN is a missing value.
+fn push_float(text: &mut Vec<u8>, value: f64, shown: impl std::fmt::Display) {
+    // Integers with nulls among them come as floats, and take a fraction of the time so. From 2^24 on an
+    // `f32` is shown with other digits than its value has.
+    let whole = value as i64;
+    if whole != 0 && whole as f64 == value && whole.unsigned_abs() < 1 << 24 {
+        push_integer(text, whole);
+    } else if !value.is_nan() {
+        append(text, format_args!("{shown}"));
+    }
+}
+
+/// Appends `2024-02-29`. Days that chrono's calendar lacks (some 262,000 years away) stay a number.
+fn push_date(text: &mut Vec<u8>, days: i32) {
+    let day = days.checked_add(EPOCH_DAY);
+    match day.and_then(NaiveDate::from_num_days_from_ce_opt) {
+        Some(date) => push_day(text, date),
+        None => push_integer(text, days),
+    }
+}
+
+fn push_timestamp(text: &mut Vec<u8>, value: i64, units_per_second: i64) {
+    let (seconds, nanos) = split(value, units_per_second);
+    match DateTime::from_timestamp(seconds, nanos) {
+        Some(time) => {
+            push_day(text, time.date_naive());
+            text.push(b' ');
+            push_time(text, time.time());
+        }
+        None => push_integer(text, value),
+    }
+}
+
+fn push_day(text: &mut Vec<u8>, date: NaiveDate) {
+    let sign = if date.year() < 0 { "-" } else { "" };
+    let (year, month, day) = (date.year().unsigned_abs(), date.month(), date.day());
+    append(text, format_args!("{sign}{year:04}-{month:02}-{day:02}"));
+}
+
+/// Appends `13:05:00.25`: the fraction has no zeros at its end.
+fn push_time(text: &mut Vec<u8>, time: NaiveTime) {
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    append(text, format_args!("{hour:02}:{minute:02}:{second:02}"));
+    if time.nanosecond() > 0 {
+        append(text, format_args!(".{:09}", time.nanosecond()));
+        let zeros = text.iter().rev().take_while(|byte| **byte == b'0').count();
+        text.truncate(text.len() - zeros);
+    }
+}
+
+fn push_uuid(text: &mut Vec<u8>, bytes: &[u8]) {
+    for (i, byte) in bytes.iter().enumerate() {
+        let hyphen = if matches!(i, 4 | 6 | 8 | 10) { "-" } else { "" };
+        append(text, format_args!("{hyphen}{byte:02x}"));
+    }
+}
+
+fn append(text: &mut Vec<u8>, written: std::fmt::Arguments<'_>) {
+    // Writing to a vector does not fail.
+    let result = text.write_fmt(written);
+    debug_assert!(result.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(push: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut text = Vec::new();
+        push(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn dates_follow_the_gregorian_calendar() {
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (11_016, "2000-02-29"),
+            (19_782, "2024-02-29"),
+            (19_783, "2024-03-01"),
+            (-25_509, "1900-02-28"),
+            (-25_508, "1900-03-01"),
+            (-719_162, "0001-01-01"),
+            (-719_529, "-0001-12-31"),
+            (2_932_896, "9999-12-31"),
+            (2_932_897, "10000-01-01"),
+        ] {
+            assert_eq!(text(|text| push_date(text, days)), expected);
+        }
+    }
+
+    #[test]
+    fn a_day_out_of_the_calendar_is_its_number() {
+        for days in [i32::MIN, i32::MAX] {
+            assert_eq!(text(|text| push_date(text, days)), days.to_string());
+        }
+        // DuckDB's `infinity`.
+        let infinity = text(|text| push_timestamp(text, i64::MAX, 1_000_000));
+        assert_eq!(infinity, i64::MAX.to_string());
+    }
+
+    #[test]
+    fn times_before_1970_count_forward_within_their_second() {
+        let timestamp = |units, value| text(|text| push_timestamp(text, value, units));
+        assert_eq!(timestamp(1_000, -1), "1969-12-31 23:59:59.999");
+        assert_eq!(timestamp(1_000_000, 1_500_000), "1970-01-01 00:00:01.5");
+        assert_eq!(
+            timestamp(NANOS_PER_SECOND, 1),
+            "1970-01-01 00:00:00.000000001"
+        );
+        assert_eq!(timestamp(1_000, 86_399_000), "1970-01-01 23:59:59");
+    }
+
+    #[test]
+    fn floats_are_shown_as_their_own_type_shows_them() {
+        let float = |value: f32| text(|text| push_float(text, value.into(), value));
+        let double = |value: f64| text(|text| push_float(text, value, value));
+        for value in [
+            0.0,
+            -0.0,
+            0.1,
+            -3.0,
+            16_777_215.0,
+            123_456_790.0,
+            1e20,
+            f32::MIN_POSITIVE,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+        ] {
+            assert_eq!(float(value), value.to_string());
+            assert_eq!(double(value.into()), f64::from(value).to_string());
+        }
+        assert_eq!(float(f32::NAN), "");
+        assert_eq!(double(-f64::NAN), "");
+    }
+}
