@@ -1,3 +1,5 @@
+//! A DNN over the embeddings of all fields.
+
 use burn::config::Config;
 use burn::module::{Initializer, Module};
 use burn::tensor::{Device, Tensor};
@@ -59,7 +61,8 @@ pub struct DnnModelConfig {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::{DnnModelConfig, FieldInputs, Head};
+/// use fibinet_nn::models::dnn::DnnModelConfig;
+/// use fibinet_nn::{FieldInputs, Head};
 ///
 /// let device = Device::flex();
 /// let head = DnnModelConfig::new(3, 4).with_hidden_units(vec![8]).init(&device);

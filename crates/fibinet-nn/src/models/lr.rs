@@ -1,3 +1,5 @@
+//! Logistic regression.
+
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
@@ -39,7 +41,8 @@ pub struct LrConfig {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::{FieldInputs, Head, LrConfig};
+/// use fibinet_nn::models::lr::LrConfig;
+/// use fibinet_nn::{FieldInputs, Head};
 ///
 /// let device = Device::flex();
 /// let terms = Tensor::from_data([[0.5, -0.25], [1.0, 1.0]], &device); // [B, F]

@@ -1,15 +1,16 @@
-//! One model per file, each a [`Head`] over [`FieldInputs`](crate::FieldInputs), and the registry of them.
+//! One model per file, each a [`Head`](crate::Head) over [`FieldInputs`](crate::FieldInputs), and the
+//! registry of them.
 //!
-//! To add a model, write its file and its line in `registry.rs`: it then trains, is saved, scores and is
-//! inspected like every other.
+//! To add a model, write its file, declare it here and give it a line in `registry.rs`. It then trains, is
+//! saved, scores and is inspected like every other model.
 
 #[macro_use]
 mod registry_macro;
 
 pub(crate) mod ctr_model;
-pub(crate) mod dnn;
-pub(crate) mod fibinet;
+pub mod dnn;
+pub mod fibinet;
 pub(crate) mod head;
-pub(crate) mod lr;
+pub mod lr;
 pub(crate) mod registry;
 pub(crate) mod spec;

@@ -5,17 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::ConfigError;
 use crate::inputs::{FieldInputs, InputShape};
 use crate::models::ctr_model::CtrModelConfig;
-use crate::models::dnn::{DnnModel, DnnModelConfig, DnnModelSpec};
-use crate::models::fibinet::spec::FiBiNetSpec;
-use crate::models::fibinet::{FiBiNet, FiBiNetConfig};
 use crate::models::head::{Head, HeadConfig, PairBytes};
-use crate::models::lr::{Lr, LrConfig, LrSpec};
 use crate::models::spec::{FieldCounts, ModelSpec, SpecVisitor};
 
 registry! {
-    "fibinet": FiBiNet(FiBiNetSpec, FiBiNetConfig, FiBiNet),
-    "lr": Lr(LrSpec, LrConfig, Lr),
-    "dnn": Dnn(DnnModelSpec, DnnModelConfig, DnnModel),
+    "fibinet": FiBiNet in fibinet(FiBiNetSpec, FiBiNetConfig, FiBiNet),
+    "lr": Lr in lr(LrSpec, LrConfig, Lr),
+    "dnn": Dnn in dnn(DnnModelSpec, DnnModelConfig, DnnModel),
 }
 
 impl AnySpec {

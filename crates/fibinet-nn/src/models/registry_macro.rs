@@ -2,7 +2,9 @@
 //! of the heads, each of which hands every call to the model it holds.
 
 macro_rules! registry {
-    ($($name:literal: $Model:ident($Spec:ty, $Config:ty, $Head:ty)),+ $(,)?) => {
+    ($($name:literal: $Model:ident in $module:ident($Spec:ident, $Config:ident, $Head:ident)),+ $(,)?) => {
+        $(use crate::models::$module::{$Config, $Head, $Spec};)+
+
         /// The `[model]` section of a run file, of any model in the registry.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "name")]

@@ -1,5 +1,10 @@
-pub(crate) mod preset;
-pub(crate) mod spec;
+//! FiBiNET: SENET and bilinear pairs into a DNN.
+
+mod preset;
+mod spec;
+
+pub use preset::Preset;
+pub use spec::FiBiNetSpec;
 
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
@@ -22,7 +27,7 @@ use crate::pairs::{BilinearKind, num_pairs};
 
 /// Settings of [`FiBiNet`].
 ///
-/// [`Preset`](crate::Preset) has the known forms. The defaults are FuxiCTR's form with one matrix per
+/// [`Preset`] has the known forms. The defaults are FuxiCTR's form with one matrix per
 /// field, each matrix drawn by itself.
 ///
 /// | name | default | purpose | range |
