@@ -1,10 +1,19 @@
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, DataErrorKind, RowEncoder, RowReader, SkippedRows};
-
-use crate::scorer::ScoreOptions;
+use fibinet_data::{Batch, DataError, DataErrorKind, OnBadRow, RowEncoder, RowReader, SkippedRows};
 
 /// Rows scored at once.
 const BATCH_ROWS: usize = 4096;
+
+/// Options of [`Scorer::score_rows`](crate::Scorer::score_rows).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScoreOptions {
+    /// Whether labels and groups are read, which the rows must then have.
+    pub labels: bool,
+    /// What to do with malformed rows.
+    pub on_bad_row: OnBadRow,
+    /// Columns of the reader whose cells are returned beside the scores.
+    pub carry: Vec<usize>,
+}
 
 /// Reads and encodes raw rows batch by batch, in the buffers of the batch before.
 pub(crate) struct BatchReader<'a> {

@@ -16,13 +16,14 @@ mod inputs;
 mod scorer;
 mod tables;
 
+pub use batch_reader::ScoreOptions;
 pub use bundle::directory::{Bundle, BundleParts};
 pub use bundle::logit_map::LogitMap;
 pub use bundle::staging::Staging;
 pub use error::BundleError;
 pub use inputs::buffers::InputBuffers;
 pub use inputs::plan::{FieldPlan, RowInputs, SlotLists};
-pub use scorer::{ScoreOptions, ScoredRows, Scorer, probability};
+pub use scorer::{ScoredRows, Scorer, probability};
 pub use tables::huge_pages;
 pub use tables::table_file::FinishedRows;
 pub use tables::table_rows::{TableRows, score};

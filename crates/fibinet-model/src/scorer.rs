@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, Encoder, OnBadRow, RowReader, SkippedRows};
+use fibinet_data::{Batch, DataError, Encoder, RowReader, SkippedRows};
 use fibinet_nn::AnyHead;
 
-use crate::batch_reader::BatchReader;
+use crate::batch_reader::{BatchReader, ScoreOptions};
 use crate::bundle::directory::Bundle;
 use crate::error::BundleError;
 use crate::inputs::buffers::{InputBuffers, gives_memory_back};
@@ -141,17 +141,6 @@ impl Scorer {
         }
         reader.finish(rows).map_err(data)
     }
-}
-
-/// Options of [`Scorer::score_rows`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScoreOptions {
-    /// Whether labels and groups are read, which the rows must then have.
-    pub labels: bool,
-    /// What to do with malformed rows.
-    pub on_bad_row: OnBadRow,
-    /// Columns of the reader whose cells are returned beside the scores.
-    pub carry: Vec<usize>,
 }
 
 /// A batch of scored rows.

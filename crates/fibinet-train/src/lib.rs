@@ -13,6 +13,7 @@ mod error;
 mod metrics;
 mod optim;
 mod run;
+mod step_times;
 mod trainer;
 
 pub use config::{
@@ -33,6 +34,6 @@ pub use optim::rows::rule::RowRule;
 pub use optim::rows::table_numbers::TableNumbers;
 pub use optim::rows::tables::Tables;
 pub use run::report::{EvaluationReport, RunReport, WarmStart};
-pub use run::step_times::StepTimes;
 pub use run::{Event, RunOptions, train};
+pub use step_times::StepTimes;
 pub use trainer::Trainer;

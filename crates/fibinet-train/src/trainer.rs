@@ -15,7 +15,7 @@ use crate::optim::rows::gradients::{LeafGradients, RowGradients};
 use crate::optim::rows::optimizer::RowOptimizer;
 use crate::optim::rows::segments::{RowSelection, Segments};
 use crate::optim::rows::tables::Tables;
-use crate::run::step_times::{Laps, StepTimes};
+use crate::step_times::{Laps, StepTimes};
 
 /// One model in training: its head on a device, its tables on the host, and an optimizer for each.
 pub struct Trainer<H = AnyHead> {

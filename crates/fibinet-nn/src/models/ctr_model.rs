@@ -7,7 +7,6 @@ use crate::inputs::{CtrInputs, FieldInputs};
 use crate::layers::feature_embedding::FeatureEmbedding;
 use crate::layers::linear_logit::LinearLogit;
 use crate::models::head::{Head, HeadConfig};
-use crate::models::registry::AnyHeadConfig;
 use crate::tables_config::TablesConfig;
 
 /// Settings of a whole model: its tables and its head.
@@ -96,16 +95,6 @@ impl<C: HeadConfig> CtrModelConfig<C> {
     pub fn init(&self, field_sizes: Vec<usize>, device: &Device) -> CtrModel<C::Head> {
         self.try_init(field_sizes, device)
             .unwrap_or_else(|error| panic!("{error}"))
-    }
-}
-
-impl<C: Into<AnyHeadConfig>> CtrModelConfig<C> {
-    /// The same settings, of a model of the registry: what a bundle has.
-    pub fn into_any(self) -> CtrModelConfig<AnyHeadConfig> {
-        CtrModelConfig {
-            tables: self.tables,
-            head: self.head.into(),
-        }
     }
 }
 

@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use crate::error::ConfigError;
 use crate::models::ctr_model::CtrModelConfig;
 use crate::models::head::HeadConfig;
-use crate::models::registry::{AnyHeadConfig, AnySpec};
 use crate::tables_config::Numerics;
 
 /// The fields of a log, as a model's settings need them.
@@ -31,11 +30,9 @@ impl FieldCounts {
 /// A model as a run file writes it: the keys of its `[model]` section, all optional.
 ///
 /// Serde refuses unknown keys. [`resolve`](Self::resolve) fills in the defaults for a log's fields.
-pub trait ModelSpec:
-    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Into<AnySpec>
-{
+pub trait ModelSpec: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned {
     /// The settings of the model's head.
-    type Config: HeadConfig + Into<AnyHeadConfig>;
+    type Config: HeadConfig;
 
     /// What `fibinet init --model NAME` writes below `name = …`.
     const TEMPLATE: &'static str;
@@ -47,13 +44,4 @@ pub trait ModelSpec:
     /// [`ConfigError`] for a name or value that cannot be resolved; ranges are checked by
     /// [`CtrModelConfig::validate`].
     fn resolve(&self, fields: FieldCounts) -> Result<CtrModelConfig<Self::Config>, ConfigError>;
-}
-
-/// What to do with the spec of a model that is known by its name; see [`AnySpec::visit`].
-pub trait SpecVisitor {
-    /// What it comes to.
-    type Output;
-
-    /// Does it.
-    fn visit<M: ModelSpec>(self) -> Self::Output;
 }

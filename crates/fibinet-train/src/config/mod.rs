@@ -40,7 +40,7 @@ struct RunFile<M> {
     train: TrainConfig,
 }
 
-impl<M: ModelSpec> From<RunFile<M>> for RunConfig {
+impl<M: ModelSpec + Into<AnySpec>> From<RunFile<M>> for RunConfig {
     fn from(file: RunFile<M>) -> Self {
         Self {
             data: file.data,
@@ -140,7 +140,7 @@ struct Text<'a>(&'a str);
 impl SpecVisitor for Text<'_> {
     type Output = Result<RunConfig, toml::de::Error>;
 
-    fn visit<M: ModelSpec>(self) -> Self::Output {
+    fn visit<M: ModelSpec + Into<AnySpec>>(self) -> Self::Output {
         toml::from_str::<RunFile<M>>(self.0).map(RunConfig::from)
     }
 }
@@ -151,7 +151,7 @@ struct Overridden(Table);
 impl SpecVisitor for Overridden {
     type Output = Result<RunConfig, toml::de::Error>;
 
-    fn visit<M: ModelSpec>(self) -> Self::Output {
+    fn visit<M: ModelSpec + Into<AnySpec>>(self) -> Self::Output {
         Value::Table(self.0)
             .try_into::<RunFile<M>>()
             .map(RunConfig::from)

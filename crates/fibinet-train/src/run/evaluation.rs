@@ -1,22 +1,20 @@
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
-use fibinet_data::{Batch, BatchStream, Prefetch, Shards};
+use fibinet_data::{Batch, BatchStream, Shards};
 use fibinet_model::{Bundle, LogitMap, Scorer};
 
 use crate::error::TrainError;
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
+use crate::run::read_ahead::read_ahead;
 use crate::run::report::RunReport;
-use crate::run::training::Run;
+use crate::run::state::Run;
 
 const REPORT: &str = "report.json";
 /// Rows that are scored at once.
 const EVALUATION_ROWS: usize = 4096;
-/// Batches that are read ahead.
-const PREFETCHED: usize = 4;
 
 impl Run<'_> {
     /// The metrics of the model as it is, without calibration.
@@ -104,17 +102,11 @@ fn predict(
 ) -> Result<Predictions, TrainError> {
     let stream = BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None);
     let mut predictions = Predictions::default();
-    for batch in prefetch(stream)? {
+    for batch in read_ahead(stream)? {
         let mut batch = batch?;
         let labels = std::mem::take(&mut batch.labels);
         let groups = std::mem::take(&mut batch.groups);
         predictions.extend(&logits(&batch), &labels, &groups);
     }
     Ok(predictions)
-}
-
-pub(super) fn prefetch<T: Send + 'static>(
-    source: impl Iterator<Item = T> + Send + 'static,
-) -> Result<Prefetch<T>, TrainError> {
-    Prefetch::new(source, PREFETCHED).map_err(TrainError::io(Path::new("a thread")))
 }

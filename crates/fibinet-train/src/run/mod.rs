@@ -1,24 +1,28 @@
 pub(crate) mod report;
-pub(crate) mod step_times;
 
 mod evaluation;
+mod event;
+mod read_ahead;
+mod state;
 mod stopping;
 mod training;
+
+pub use event::Event;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use fibinet_data::{Progress, prepare, prepare_cached};
+use fibinet_data::{prepare, prepare_cached};
 use fibinet_model::{Bundle, FieldPlan, Staging};
 use fibinet_nn::{AnyHeadConfig, CtrModelConfig};
 
 use crate::config::{RunConfig, RunSettings};
 use crate::error::TrainError;
-use crate::run::report::{EvaluationReport, RunReport, WarmStart};
+use crate::run::report::{RunReport, WarmStart};
+use crate::run::state::{Run, TrainingProgress};
 use crate::run::stopping::Stopping;
-use crate::run::training::{Run, TrainingProgress};
 use crate::trainer::Trainer;
 
 const SHARDS: &str = "shards";
@@ -36,35 +40,6 @@ pub struct RunOptions<'a> {
     pub warm_start: Option<&'a Path>,
     /// The directory that keeps encoded rows for later runs; `None` removes them when the run ends.
     pub cache: Option<&'a Path>,
-}
-
-/// What happens in a run, as it happens.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Event {
-    /// Data is being prepared.
-    Preparing(Progress),
-    /// Training begins.
-    Training {
-        /// Rows of the training split.
-        train_rows: usize,
-        /// Rows of the validation split.
-        valid_rows: usize,
-        /// Rows of the test split.
-        test_rows: usize,
-        /// Trained parameters, tables included.
-        num_parameters: usize,
-    },
-    /// A step is done.
-    Step {
-        /// The epoch, from 1.
-        epoch: usize,
-        /// Rows of the epoch trained on so far.
-        rows: usize,
-        /// The step's loss.
-        loss: f32,
-    },
-    /// The model was evaluated on the validation rows.
-    Evaluation(EvaluationReport),
 }
 
 /// Trains as a run file says and writes a bundle, with `history.jsonl` and `report.json` in it.

@@ -1,61 +1,22 @@
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use burn::tensor::Device;
-use fibinet_data::{BatchStream, DataError, DataSpec, Prefetch, Prepared, Shuffle, mix_seed};
-use fibinet_model::{Bundle, BundleParts, FieldPlan, LogitMap, RowInputs};
-use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig};
+use fibinet_data::{BatchStream, DataError, Prefetch, Shuffle, mix_seed};
+use fibinet_model::{Bundle, BundleParts, LogitMap, RowInputs};
+use fibinet_nn::AnyHead;
 
-use crate::config::TrainSettings;
 use crate::error::{NotFinite, TrainError};
 use crate::metrics::Metrics;
-use crate::run::Event;
-use crate::run::evaluation::prefetch;
-use crate::run::report::{EvaluationReport, WarmStart};
-use crate::run::stopping::Stopping;
-use crate::trainer::Trainer;
+use crate::run::event::Event;
+use crate::run::read_ahead::read_ahead;
+use crate::run::report::EvaluationReport;
+use crate::run::state::{Run, TrainingProgress};
 
 const HISTORY: &str = "history.jsonl";
 /// Keeps the rows' order apart from other draws of the same seed.
 const SHUFFLE: u64 = 0x5348_5546_464c_4531;
-
-/// A run between preparing its data and writing its report.
-pub(super) struct Run<'a> {
-    pub(super) train: &'a TrainSettings,
-    pub(super) data: &'a DataSpec,
-    /// The directory that becomes the bundle.
-    pub(super) directory: &'a Path,
-    pub(super) device: Device,
-    pub(super) model: CtrModelConfig<AnyHeadConfig>,
-    pub(super) plan: FieldPlan,
-    pub(super) prepared: Prepared,
-    pub(super) trainer: Trainer,
-    pub(super) warm_start: Option<WarmStart>,
-    pub(super) stopping: Stopping,
-    pub(super) progress: TrainingProgress,
-    /// The time spent training, evaluations apart.
-    pub(super) training_time: Duration,
-    /// The part of that time spent waiting for batches.
-    pub(super) waited: Duration,
-}
-
-/// How far training has come.
-#[derive(Debug, Default)]
-pub(super) struct TrainingProgress {
-    /// The last epoch begun, from 1.
-    pub(super) epoch: usize,
-    /// Steps so far.
-    step: u64,
-    /// Rows trained on up to the last evaluation.
-    pub(super) total_rows: u64,
-    /// Rows since the last evaluation.
-    rows: u64,
-    /// The sum of their losses.
-    loss: f64,
-}
 
 impl Run<'_> {
     /// Trains until early stopping or the last epoch. The best weights are then in the directory.
@@ -94,7 +55,7 @@ impl Run<'_> {
         let train = Arc::clone(&self.prepared.train);
         let stream = BatchStream::new(train, self.train.batch_size, Some(shuffle));
         let plan = self.plan.clone();
-        prefetch(stream.map(move |batch| batch.map(|batch| plan.inputs(&batch))))
+        read_ahead(stream.map(move |batch| batch.map(|batch| plan.inputs(&batch))))
     }
 
     /// Trains for an epoch, with its evaluations, and returns whether training is over.

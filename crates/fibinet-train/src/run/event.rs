@@ -1,0 +1,32 @@
+use fibinet_data::Progress;
+
+use crate::run::report::EvaluationReport;
+
+/// What happens in a run, as it happens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event {
+    /// Data is being prepared.
+    Preparing(Progress),
+    /// Training begins.
+    Training {
+        /// Rows of the training split.
+        train_rows: usize,
+        /// Rows of the validation split.
+        valid_rows: usize,
+        /// Rows of the test split.
+        test_rows: usize,
+        /// Trained parameters, tables included.
+        num_parameters: usize,
+    },
+    /// A step is done.
+    Step {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Rows of the epoch trained on so far.
+        rows: usize,
+        /// The step's loss.
+        loss: f32,
+    },
+    /// The model was evaluated on the validation rows.
+    Evaluation(EvaluationReport),
+}
