@@ -262,6 +262,29 @@ mod tests {
     }
 
     #[test]
+    fn tables_without_embeddings_draw_the_linear_weights_of_tables_with_them() {
+        let sizes = |sizes: &[usize]| FieldSizes::new(sizes.to_vec()).unwrap();
+        let tables = |dim, of: &[usize], seed, dtype| {
+            let config = TablesConfig::new(dim)
+                .with_padding(true)
+                .with_linear_initializer(Initializer::Uniform { min: 0.5, max: 1.0 });
+            Tables::new(&config, sizes(of), seed, dtype).unwrap()
+        };
+        for dtype in [TableDtype::F32, TableDtype::Bf16, TableDtype::F16] {
+            let without = tables(0, &[3000, 2000], 1, dtype);
+            assert!(without.embedding.as_slice().is_empty());
+            let drawn = without.linear.as_deref().unwrap();
+            assert_eq!(tables(4, &[3000, 2000], 1, dtype).linear.unwrap(), drawn);
+            assert!((drawn[0], drawn[3000]) == (0.0, 0.0) && drawn[1] >= 0.5);
+            let mut next = tables(0, &[3100, 2200], 2, dtype);
+            assert_eq!(next.copy_rows(&without.view()), 5000);
+            let copied = next.linear.unwrap();
+            assert_eq!(copied[..3000], drawn[..3000]);
+            assert_eq!(copied[3100..5100], drawn[3000..]);
+        }
+    }
+
+    #[test]
     fn draws_of_a_large_field_are_the_same_at_any_number_of_threads() {
         let config = TablesConfig::new(8);
         let draw = |threads| {
