@@ -157,7 +157,7 @@ fn a_run_that_diverges_keeps_its_best_weights_beside_the_bundle() {
         at,
         &growing,
         1,
-        "at learning rate 50; the best weights before, of epoch 1, are in run.diverged",
+        "at learning rate 50; the best weights so far, of epoch 1, are in run.diverged",
     );
     assert!(!at.join("run").exists());
     succeed(at, &["evaluate", "run.diverged", "--data", ADULT]);
