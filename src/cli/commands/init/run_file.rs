@@ -3,7 +3,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use fibinet::data::{ColumnGuess, DataConfig, Guess, OnBadRow, RowFormat, SplitBy, SplitConfig};
 use fibinet::nn::AnySpec;
-use serde::Serialize;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::cli::commands::init::InitArgs;
@@ -25,26 +24,19 @@ monitor = "auc" # logloss, auc_minus_logloss
 calibration = "platt" # temperature, none
 "#;
 
-#[derive(Serialize)]
-struct DataSection {
-    data: DataConfig,
-}
-
 /// The text of a run file: the settings that were guessed, each with its reason as a comment.
 pub(super) fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String> {
     let data = data_config(args, format, guess)?;
-    let mut document = toml_edit::ser::to_document(&DataSection { data })?;
-    document
-        .decor_mut()
-        .set_prefix("# Written by `fibinet init`; edit what it guessed wrong.\n\n");
-    let data = document["data"]
-        .as_table_mut()
-        .context("[data] is a table")?;
-    remove_defaults(data);
+    let mut data = toml_edit::ser::to_document(&data)?.as_table().clone();
+    remove_defaults(&mut data);
     if args.schema.is_none() {
         let fields = field_tables(guess)?;
         data.insert("fields", Item::ArrayOfTables(fields));
     }
+    data.decor_mut()
+        .set_prefix("# Written by `fibinet init`; edit what it guessed wrong.\n\n");
+    let mut document = DocumentMut::new();
+    document.insert("data", Item::Table(data));
     Ok(finish(&document, args, guess))
 }
 
