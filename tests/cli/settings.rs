@@ -88,7 +88,7 @@ fn one_field_is_too_few() {
 fn a_field_that_is_named_twice_is_refused() {
     let twice = "data.fields=[{ name = \"site\", kind = \"categorical\" }, \
         { name = \"site\", kind = \"categorical\" }]";
-    settings_are_refused(&["--set", twice], "field `site`: named twice");
+    settings_are_refused(&["--set", twice], "field `site`: two fields have this name");
 }
 
 #[test]
