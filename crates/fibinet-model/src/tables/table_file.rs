@@ -27,11 +27,11 @@ pub trait FinishedRows: Debug + Sync {
 }
 
 /// Writes tables as a safetensors file, `[V, K]` and `[V, 1]`, straight from the slices. The file is renamed
-/// into place, so that one who mapped the old one keeps it.
+/// into place, so that whoever mapped the old one keeps it.
 ///
 /// # Errors
 ///
-/// Where the file cannot be written; what there is of it is then removed.
+/// If the file cannot be written. What was written of it is then removed.
 pub(crate) fn write_tables(
     path: &Path,
     tables: &TableView<'_>,
