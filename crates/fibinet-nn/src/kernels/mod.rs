@@ -36,6 +36,16 @@ const PANEL_ROWS: usize = 256;
 /// along the inner dimension of a product.
 const TASK_COLUMNS: usize = 384;
 
+/// The most batch rows for which the kernels of small batches pay: `cargo bench --bench scoring` measures it
+/// at F = 39, K = 10, H = 400.
+#[cfg(feature = "flex")]
+const SMALL_BATCH_ROWS: usize = 4;
+
+/// Weights per task of a linear map of a small batch. The pool's threads that are awake already take one
+/// without delay.
+#[cfg(feature = "flex")]
+const LINEAR_TASK_WEIGHTS: usize = 1 << 15;
+
 /// Backward tasks kept in flight at once, raised to a multiple of the number of threads.
 const BACKWARD_TASKS: usize = 4;
 

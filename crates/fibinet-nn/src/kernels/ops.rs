@@ -2,8 +2,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use super::Side;
-use super::flex::small_batch_linear_pays;
+use super::{LINEAR_TASK_WEIGHTS, SMALL_BATCH_ROWS, Side};
 use crate::pairs::BilinearKind;
 
 /// The matrices of one side, `[N, K, K]`.
@@ -196,4 +195,10 @@ fn on_kernel_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
         first: first?,
         second: second?,
     })
+}
+
+/// Whether the kernel pays for `[B, n]` times `[n, H]`: the batch is small, and there are at least two tasks.
+fn small_batch_linear_pays(num_rows: usize, [num_inputs, num_outputs]: [usize; 2]) -> bool {
+    (1..=SMALL_BATCH_ROWS).contains(&num_rows)
+        && num_inputs * num_outputs >= 2 * LINEAR_TASK_WEIGHTS
 }

@@ -2,7 +2,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::rows::{RowShape, Strip, VectorLoop, vector};
+use super::row_shape::RowShape;
+use super::rows::{Strip, VectorLoop, vector};
 use super::tasks::Run;
 
 /// Reads the gradient of some runs' pairs once. Each run is a whole left field:

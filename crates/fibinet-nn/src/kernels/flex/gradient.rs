@@ -2,8 +2,9 @@ use rayon::prelude::*;
 
 use super::fold::{Fold, FoldPerPair};
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{RowShape, Strip, Swap, VectorLoop};
-use super::side::{CHUNK, Left, PreparedSide, by_matrix, field_of, matrices_of, matrix};
+use super::row_shape::{RowShape, matrices_of};
+use super::rows::{Strip, Swap, VectorLoop};
+use super::side::{CHUNK, Left, PreparedSide, by_matrix, field_of, matrix};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 

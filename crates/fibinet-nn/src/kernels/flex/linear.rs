@@ -47,8 +47,10 @@ use rayon::prelude::*;
 use super::batch_innermost;
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
+use super::linear_map::LinearMap;
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{RowShape, Strip};
+use super::row_shape::RowShape;
+use super::rows::Strip;
 use super::side::PreparedSide;
 use super::small_batch;
 #[cfg(feature = "autodiff")]
@@ -62,17 +64,6 @@ const JOBS: usize = 16;
 
 /// The most groups of columns. Each has an output array of its own, and these are summed.
 const MOST_GROUPS: usize = 8;
-
-/// The linear map that reads the pairs.
-#[derive(Clone, Copy)]
-pub(super) struct LinearMap<'a> {
-    /// `[2 P K + N, H]`
-    pub weight: &'a [f32],
-    /// `H`
-    pub num_outputs: usize,
-    /// Raw numeric inputs `[B, N]`, and `N`.
-    pub dense: Option<(&'a [f32], usize)>,
-}
 
 /// The result of [`backward`].
 #[cfg(feature = "autodiff")]

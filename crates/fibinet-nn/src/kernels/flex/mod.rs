@@ -26,28 +26,33 @@ mod fold;
 #[cfg(feature = "autodiff")]
 mod gradient;
 mod linear;
+mod linear_map;
 mod matrix;
 mod pairs;
+mod row_shape;
 mod rows;
 mod side;
 mod small_batch;
 mod small_batch_linear;
 mod tasks;
+mod tensors;
 
-use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Bytes, DType, Shape};
 
 #[cfg(feature = "autodiff")]
 use self::gradient::Gradients;
-use self::linear::LinearMap;
-use self::rows::RowShape;
+use self::linear_map::LinearMap;
+use self::row_shape::RowShape;
 use self::side::PreparedSide;
-pub(super) use self::small_batch_linear::pays as small_batch_linear_pays;
+#[cfg(feature = "autodiff")]
+use self::tensors::shaped_like;
+use self::tensors::tensor;
 use super::ops::{Matrices, PairOps, PairSide, PairSides, Reader};
 #[cfg(feature = "autodiff")]
 use super::ops::{PairGradients, ReaderGradients, SideGradients};
+use crate::kernels::SMALL_BATCH_ROWS;
 use crate::pairs::BilinearKind;
 
 impl PairOps for Flex {
@@ -76,7 +81,7 @@ impl PairOps for Flex {
             "expected a weight row for each input"
         );
         let values = match sides.batch {
-            ..=small_batch::MAX_ROWS => small_batch::forward(sides.slices(), sides.shape, map),
+            ..=SMALL_BATCH_ROWS => small_batch::forward(sides.slices(), sides.shape, map),
             _ => linear::forward(&sides.prepared(), sides.shape, map),
         };
         tensor(values, [sides.batch, map.num_outputs])
@@ -206,15 +211,4 @@ impl DenseReader {
             }),
         }
     }
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
-    let layout = Layout::contiguous(Shape::from(shape));
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
-}
-
-#[cfg(feature = "autodiff")]
-fn shaped_like(other: &FlexTensor, values: Vec<f32>) -> FlexTensor {
-    let layout = Layout::contiguous(other.shape());
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }

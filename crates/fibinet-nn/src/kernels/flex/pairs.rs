@@ -2,7 +2,8 @@ use rayon::prelude::*;
 
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
-use super::rows::{RowShape, Strip};
+use super::row_shape::RowShape;
+use super::rows::Strip;
 use super::side::{CHUNK, PreparedSide};
 use super::tasks::whole_fields;
 

@@ -3,59 +3,18 @@
 //! Each loop is a struct of what it reads and writes: only a method that is always inlined is compiled
 //! for the SIMD level it is dispatched to, and a closure is not.
 
-use core::ops::Range;
-
 use pulp::{Arch, Simd, WithSimd};
 #[cfg(target_arch = "x86_64")]
 use pulp::{Scalar, x86::V3};
 
+use super::row_shape::RowShape;
 use super::tasks::Run;
-use crate::pairs::num_pairs;
 
 /// A strip of columns in rows of `stride` columns.
 #[derive(Clone, Copy)]
 pub(super) struct Strip {
     pub stride: usize,
     pub offset: usize,
-}
-
-/// The sizes of a batch row.
-#[derive(Clone, Copy)]
-pub(super) struct RowShape {
-    pub num_fields: usize,
-    pub embedding_dim: usize,
-}
-
-impl RowShape {
-    /// The number of elements in a row of embeddings, `F K`.
-    #[inline(always)]
-    pub fn len(self) -> usize {
-        self.num_fields * self.embedding_dim
-    }
-
-    /// The number of pair columns of one side, `P K`.
-    #[inline(always)]
-    pub fn num_columns(self) -> usize {
-        num_pairs(self.num_fields) * self.embedding_dim
-    }
-
-    /// The number of pair columns of one left field.
-    #[inline(always)]
-    pub fn width_of(self, left: usize) -> usize {
-        (self.num_fields - 1 - left) * self.embedding_dim
-    }
-
-    /// The elements of all fields right of `left` in a row of embeddings.
-    #[inline(always)]
-    pub fn fields_after(self, left: usize) -> Range<usize> {
-        (left + 1) * self.embedding_dim..self.len()
-    }
-
-    /// The elements of one field in a row of embeddings.
-    #[inline(always)]
-    pub fn field_range(self, field: usize) -> Range<usize> {
-        field * self.embedding_dim..(field + 1) * self.embedding_dim
-    }
 }
 
 /// A loop over vectors of `K` numbers. It is compiled separately for common values of `K`, so that a vector

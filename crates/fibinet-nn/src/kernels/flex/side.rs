@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::rows::{Cross, CrossPerPair, RowShape, Strip, Swap, VectorLoop};
+use super::row_shape::{RowShape, matrices_of};
+use super::rows::{Cross, CrossPerPair, Strip, Swap, VectorLoop};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
@@ -199,20 +200,6 @@ pub(super) fn field_of(shape: RowShape, rows: &[f32], field: usize, num_rows: us
 pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<'_> {
     let dim = shape.embedding_dim;
     Matrix::new(&matrices[index * dim * dim..], [dim, dim], dim)
-}
-
-/// The elements of the matrices of a left field's pairs.
-pub(super) fn matrices_of(shape: RowShape, field: usize) -> Range<usize> {
-    let before: usize = (0..field).map(|field| shape.width_of(field)).sum();
-    let dim = shape.embedding_dim;
-    before * dim..(before + shape.width_of(field)) * dim
-}
-
-/// The matrices of a left field's pairs side by side, `[K, n K]`.
-pub(super) fn side_of(shape: RowShape, matrices: &[f32], field: usize) -> Matrix<'_> {
-    let width = shape.width_of(field);
-    let matrices = &matrices[matrices_of(shape, field)];
-    Matrix::new(matrices, [shape.embedding_dim, width], width)
 }
 
 /// Copies matrices `[P, K, K]` so that those of a left field's `n` pairs lie side by side, `[K, n K]`.

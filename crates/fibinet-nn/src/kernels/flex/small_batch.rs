@@ -16,13 +16,10 @@ use core::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::linear::LinearMap;
-use super::rows::{RowShape, VectorLoop};
+use super::linear_map::LinearMap;
+use super::row_shape::RowShape;
+use super::rows::VectorLoop;
 use crate::pairs::{BilinearKind, num_pairs};
-
-/// The most batch rows for which this pays: `cargo bench --bench scoring` measures it at F = 39, K = 10,
-/// H = 400.
-pub(super) const MAX_ROWS: usize = 4;
 
 /// Tasks per side, if there are pairs enough.
 const TASKS: usize = 16;

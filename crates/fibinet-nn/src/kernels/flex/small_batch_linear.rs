@@ -13,16 +13,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
-use super::small_batch::{self, add_products};
+use super::small_batch::{add_all, add_products};
+use super::tensors::tensor;
+use crate::kernels::LINEAR_TASK_WEIGHTS;
 use crate::kernels::ops::LinearOps;
-
-/// Weights per task. The pool's threads that are awake already take one without delay.
-const TASK_WEIGHTS: usize = 1 << 15;
-
-/// Whether this pays for `[B, n]` times `[n, H]`: the batch is small, and there are at least two tasks.
-pub(in crate::kernels) fn pays(num_rows: usize, [num_inputs, num_outputs]: [usize; 2]) -> bool {
-    (1..=small_batch::MAX_ROWS).contains(&num_rows) && num_inputs * num_outputs >= 2 * TASK_WEIGHTS
-}
 
 impl LinearOps for Flex {
     fn small_batch_linear(
@@ -39,7 +33,7 @@ impl LinearOps for Flex {
             "expected the weight's shape to fit its input and bias"
         );
         let out = forward(input.storage(), weight.storage(), bias, batch);
-        super::tensor(out, [batch, bias.len()])
+        tensor(out, [batch, bias.len()])
     }
 }
 
@@ -49,7 +43,7 @@ impl LinearOps for Flex {
 /// task reads, so the sums do not depend on the number of threads.
 fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32> {
     let (num_inputs, num_outputs) = (input.len() / batch, bias.len());
-    let inputs_a_task = num_inputs.div_ceil(weight.len() / TASK_WEIGHTS);
+    let inputs_a_task = num_inputs.div_ceil(weight.len() / LINEAR_TASK_WEIGHTS);
     let part = |task: usize| {
         let inputs = task * inputs_a_task..num_inputs.min((task + 1) * inputs_a_task);
         let weight = &weight[inputs.start * num_outputs..];
@@ -66,6 +60,6 @@ fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32
         None => tasks.map(part).collect(),
     };
     let mut out = bias.repeat(batch);
-    small_batch::add_all(&mut out, parts.iter().map(Vec::as_slice));
+    add_all(&mut out, parts.iter().map(Vec::as_slice));
     out
 }

@@ -1,8 +1,7 @@
 use core::ops::Range;
 
 use super::matrix::Matrix;
-use super::rows::RowShape;
-use super::side::side_of;
+use super::row_shape::{RowShape, side_of};
 use crate::pairs::num_pairs;
 
 /// Consecutive pairs of one left field.

@@ -33,7 +33,7 @@ use self::panel::{Panel, SideMatrices, panels};
 use self::scratch::{Outputs, Scratch, take_first};
 use super::gradient::Gradients;
 use super::matrix::Write;
-use super::rows::RowShape;
+use super::row_shape::RowShape;
 use super::side::side_by_side;
 use super::small_batch::SideSlices;
 use super::tasks::{Task, tasks};

@@ -8,7 +8,7 @@ use super::lanes::{transpose, transposed};
 use crate::kernels::PANEL_ROWS as LANES;
 use crate::kernels::flex::gradient::matrix_mut;
 use crate::kernels::flex::matrix::{Matrix, MatrixMut, Write};
-use crate::kernels::flex::rows::RowShape;
+use crate::kernels::flex::row_shape::RowShape;
 use crate::kernels::flex::side::matrix;
 use crate::pairs::BilinearKind;
 
