@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::StorageError;
 use crate::hidden_names;
 use crate::lock::Lock;
-use crate::tree;
+use crate::tree::{self, parent, sync_directory};
 
 /// What to do with a target that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,13 +184,6 @@ impl Drop for AtomicDirectory {
     }
 }
 
-/// The directory that a target is in.
-fn parent(target: &Path) -> &Path {
-    let parent = target.parent();
-    let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
-}
-
 fn check_target(target: &Path, replace: Replace) -> Result<(), StorageError> {
     let path = target.to_owned();
     if target.file_name().is_none() {
@@ -260,15 +253,6 @@ fn sync(directory: &Path) -> Result<(), StorageError> {
         }
     }
     sync_directory(directory)
-}
-
-fn sync_directory(directory: &Path) -> Result<(), StorageError> {
-    // Elsewhere directories cannot be opened as files, and renames are journalled.
-    if cfg!(unix) {
-        let file = File::open(directory).map_err(StorageError::io(directory))?;
-        file.sync_all().map_err(StorageError::io(directory))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

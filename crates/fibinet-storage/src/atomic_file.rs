@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::error::StorageError;
 use crate::hidden_names;
+use crate::lock;
+use crate::tree::{parent, sync_directory};
 
 /// A file written aside, as `.NAME.fibinet-partial`, that [`commit`](Self::commit) renames into place.
 ///
 /// Dropped without a commit, it is removed and the target stays as it was; what a killed process
-/// left is overwritten by the next one. A link is followed. A target that is not an ordinary file
+/// left is overwritten by the next one. While it is written, a second writer of the same target gets
+/// [`StorageError::Busy`]. A link is followed. A target that is not an ordinary file
 /// (a pipe, `/dev/stdout`) is written to directly.
 ///
 /// ```
@@ -37,7 +40,7 @@ impl AtomicFile {
     ///
     /// # Errors
     ///
-    /// If the target is a directory, or the file cannot be created.
+    /// If the target is a directory or another process is writing it, or the file cannot be created.
     pub fn create(target: &Path) -> Result<Self, StorageError> {
         let target = target.canonicalize().unwrap_or_else(|_| target.to_owned());
         if target.is_dir() {
@@ -47,7 +50,14 @@ impl AtomicFile {
         let is_special = target.metadata().is_ok_and(|there| !there.is_file());
         let partial = (!is_special).then(|| hidden_names::partial(&target));
         let path = partial.as_ref().unwrap_or(&target);
-        let file = File::create(path).map_err(StorageError::io(path))?;
+        let file = match &partial {
+            Some(partial) => lock::create_locked(partial)
+                .map_err(StorageError::io(partial))?
+                .ok_or_else(|| StorageError::Busy {
+                    path: target.clone(),
+                })?,
+            None => File::create(path).map_err(StorageError::io(path))?,
+        };
         Ok(Self {
             file: BufWriter::new(file),
             target,
@@ -79,7 +89,13 @@ impl AtomicFile {
     /// If what is buffered cannot be written, or the file cannot be synced or renamed. The target is
     /// then as it was.
     pub fn commit(self) -> Result<(), StorageError> {
-        self.finish(File::sync_all)
+        let target = self.target.clone();
+        let renames = self.partial.is_some();
+        self.finish(File::sync_all)?;
+        match renames {
+            true => sync_directory(parent(&target)),
+            false => Ok(()),
+        }
     }
 
     /// As [`commit`](Self::commit), but leaves it to the system when the content reaches the disk:
@@ -143,6 +159,25 @@ mod tests {
         file.commit_unsynced().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_and_what_a_dead_one_left_is_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("file");
+        fs::write(
+            directory.path().join(".file.fibinet-partial"),
+            "longer than new",
+        )
+        .unwrap();
+        let mut file = AtomicFile::create(&target).unwrap();
+        let error = AtomicFile::create(&target).unwrap_err();
+        assert!(matches!(error, StorageError::Busy { .. }), "{error}");
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        AtomicFile::write(&target, b"newer").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"newer");
     }
 
     #[test]

@@ -60,6 +60,29 @@ impl Drop for Lock {
     }
 }
 
+/// Creates an empty file and locks it while it is open; `None` if another process has it locked. A file
+/// that is already there is emptied.
+pub(crate) fn create_locked(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        let mut options = File::options();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Its last holder may have renamed it after we opened it, and it is then somebody's target.
+        if is_at(&file, path) {
+            file.set_len(0)?;
+            return Ok(Some(file));
+        }
+    }
+}
+
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
