@@ -168,7 +168,7 @@ fn a_bundle_of_another_model_is_not_a_start() {
     let out = directory.path().join("next");
     let train = ["train", text(&config), "--out", text(&out), "--no-cache"];
     let warm = ["--warm-start", text(&bundle)];
-    let says = "[model] differs from the bundle";
+    let says = "[model] differs from that of the bundle";
     fail(directory.path(), &[&train[..], &warm].concat(), 2, says);
 }
 

@@ -54,6 +54,16 @@ pub(crate) fn require_width(setting: &'static str, value: usize) -> Result<(), C
     require(value <= MAX_WIDTH, setting, "at most 16777216", value)
 }
 
+/// Checks a number of raw numeric inputs.
+pub(crate) fn require_dense(num_dense: usize) -> Result<(), ConfigError> {
+    require(
+        num_dense <= MAX_WIDTH,
+        "num_dense",
+        "at most 16777216",
+        num_dense,
+    )
+}
+
 /// Checks that there are fields for a pair, which every crossing layer needs.
 pub(crate) fn require_pairs(num_fields: usize) -> Result<(), ConfigError> {
     require(num_fields >= 2, "num_fields", "at least 2", num_fields)

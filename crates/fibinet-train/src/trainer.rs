@@ -49,6 +49,14 @@ impl<H: Head> Trainer<H> {
     ) -> Result<Self, ConfigError> {
         let device = device.clone().inner();
         model.validate()?;
+        let (expected, got) = (model.head.inputs().num_fields, sizes.num_fields());
+        if got != expected {
+            return Err(ConfigError::OutOfRange {
+                setting: "num_fields",
+                rule: "the number of fields of the tables",
+                got: expected.to_string(),
+            });
+        }
         let seed = mix_seed(config.seed, 0);
         let tables = Tables::new(&model.tables, sizes, seed, config.table_dtype)?;
         device.seed(mix_seed(config.seed, 1));
@@ -109,7 +117,7 @@ impl<H: Head> Trainer<H> {
     }
 
     /// Changes the learning rate from the next step on.
-    pub fn set_learning_rate(&mut self, rate: f64) {
+    pub(crate) fn set_learning_rate(&mut self, rate: f64) {
         self.config.set_learning_rate(rate);
     }
 

@@ -91,7 +91,7 @@ fn refused(from: &str, more: &[&str], code: i32, says: &str) {
 
 #[test]
 fn a_model_of_another_form_cannot_be_continued() {
-    let says = "[model] differs from the bundle";
+    let says = "[model] differs from that of the bundle";
     refused("monday", &["--set", "model.embedding_dim=4"], 2, says);
 }
 

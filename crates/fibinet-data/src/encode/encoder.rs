@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use fibinet_storage::AtomicFile;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -156,7 +157,7 @@ impl Encoder {
         };
         let path = directory.join(FIELDS_FILE);
         let text = toml::to_string(&file).map_err(|error| DataError::corrupt(&path, error))?;
-        fs::write(&path, text).map_err(DataError::io(&path))?;
+        AtomicFile::write(&path, text.as_bytes())?;
         self.vocabulary.save(&directory.join(VOCABULARY_FILE))
     }
 

@@ -23,6 +23,9 @@ pub(crate) trait FieldKind:
     /// What fields of this kind are called in a message.
     const FIELDS: &'static str;
 
+    /// Whether the model reads numbers of it, [`FieldShape::Number`], and not ids.
+    const IS_NUMBER: bool = false;
+
     /// Checks the settings.
     fn validate(&self) -> Result<(), FieldError> {
         Ok(())

@@ -34,6 +34,13 @@ macro_rules! field_kinds {
                 }
             }
 
+            /// Whether the model reads numbers of the field, and not ids.
+            pub fn is_number(&self) -> bool {
+                match self {
+                    $(Self::$kind(_) => $kind::IS_NUMBER,)*
+                }
+            }
+
             /// See [`FieldKind::validate`].
             pub(crate) fn validate(&self) -> Result<(), FieldError> {
                 match self {

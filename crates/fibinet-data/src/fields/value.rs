@@ -31,6 +31,7 @@ impl FieldKind for Value {
     const KIND: &'static str = "numeric";
     const ENCODING: Option<&'static str> = Some("value");
     const SETTINGS: &'static [Setting] = &[Setting::optional("scaling")];
+    const IS_NUMBER: bool = true;
     const FIELDS: &'static str = "numeric fields with `encoding = \"value\"`";
 
     fn fit(&self, _field: usize) -> Box<dyn FieldFit> {

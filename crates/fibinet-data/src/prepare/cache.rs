@@ -45,12 +45,7 @@ pub fn prepare_cached(
         progress(Progress::Reused);
         return Ok((prepared, directory));
     }
-    match fs::remove_dir_all(&directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(DataError::io(&directory)(error));
-        }
-        _ => {}
-    }
+    remove(&directory)?;
     prepare(spec, base, aside.path(), progress)?;
     if cache_key(spec, base)? != key {
         return Err(DataErrorKind::Changed.into());
@@ -59,6 +54,19 @@ pub fn prepare_cached(
     aside.commit_unsynced()?;
     let prepared = Prepared::open(&directory)?;
     Ok((prepared, directory))
+}
+
+/// Removes what is in the way of a directory of the cache, which was found damaged.
+fn remove(damaged: &Path) -> Result<(), DataError> {
+    let removed = match damaged.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(damaged),
+        Ok(_) => fs::remove_file(damaged),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DataError::io(damaged)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Opens a directory of the cache; `None` if it is missing or damaged, so that it is to be made again.

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
-use crate::error::{ConfigError, require_width};
+use crate::error::{ConfigError, require_dense, require_width};
 use crate::inputs::{FieldInputs, InputShape};
 use crate::layers::dnn::{Dnn, DnnConfig};
 use crate::models::ctr_model::CtrModelConfig;
@@ -115,6 +115,7 @@ impl HeadConfig for DnnModelConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         require_width("num_fields", self.num_fields)?;
         require_width("embedding_dim", self.embedding_dim)?;
+        require_dense(self.num_dense)?;
         self.dnn().validate()
     }
 

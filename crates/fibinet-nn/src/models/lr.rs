@@ -6,7 +6,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ConfigError, require_width};
+use crate::error::{ConfigError, require_dense, require_width};
 use crate::inputs::{FieldInputs, InputShape};
 use crate::layers::dnn::linear;
 use crate::models::ctr_model::CtrModelConfig;
@@ -85,7 +85,8 @@ impl HeadConfig for LrConfig {
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
-        require_width("num_fields", self.num_fields)
+        require_width("num_fields", self.num_fields)?;
+        require_dense(self.num_dense)
     }
 
     fn try_init(&self, device: &Device) -> Result<Lr, ConfigError> {

@@ -9,6 +9,7 @@ macro_rules! registry {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "name")]
         #[expect(missing_docs, reason = "each variant is the model of its name")]
+        #[non_exhaustive]
         pub enum AnySpec {
             $(#[serde(rename = $name)] $Model($Spec),)+
         }
@@ -17,6 +18,7 @@ macro_rules! registry {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "name")]
         #[expect(missing_docs, reason = "each variant is the model of its name")]
+        #[non_exhaustive]
         pub enum AnyHeadConfig {
             $(#[serde(rename = $name)] $Model($Config),)+
         }
@@ -25,6 +27,7 @@ macro_rules! registry {
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each variant is the model of its name")]
         #[expect(clippy::large_enum_variant, reason = "a process has a head or two, no list of them")]
+        #[non_exhaustive]
         pub enum AnyHead {
             $($Model($Head),)+
         }

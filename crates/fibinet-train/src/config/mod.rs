@@ -4,7 +4,7 @@ mod train;
 
 use std::path::{Path, PathBuf};
 
-use fibinet_data::{DataConfig, DataSpec, FieldEncoding, FieldSpec};
+use fibinet_data::{DataConfig, DataSpec};
 use fibinet_nn::{AnyHeadConfig, AnySpec, CtrModelConfig, FieldCounts, ModelSpec, SpecVisitor};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -111,8 +111,11 @@ pub struct RunSettings {
 }
 
 fn counts(spec: &DataSpec) -> FieldCounts {
-    let is_value = |field: &&FieldSpec| matches!(field.encoding, FieldEncoding::Value { .. });
-    let numeric = spec.fields.iter().filter(is_value).count();
+    let numeric = spec
+        .fields
+        .iter()
+        .filter(|field| field.encoding.is_number());
+    let numeric = numeric.count();
     FieldCounts {
         with_ids: spec.fields.len() - numeric,
         numeric,
@@ -131,7 +134,7 @@ where
     };
     AnySpec::visit(name, visitor)
         .map_err(|error| error.to_string())?
-        .map_err(|error| with_nearest(error.to_string()))
+        .map_err(|error| with_nearest(&error))
 }
 
 /// A run file's text.

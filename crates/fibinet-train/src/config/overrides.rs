@@ -1,16 +1,19 @@
 use fibinet_nn::nearest;
 use toml::{Table, Value};
 
-/// Adds the nearest of the names that serde lists in "unknown field `x`, expected one of `y`, `z`".
-pub(super) fn with_nearest(message: String) -> String {
-    let Some((_, names)) = message.split_once("unknown ") else {
-        return message;
+/// The text of an error, with the nearest of the names that serde lists in "unknown field `x`, expected one
+/// of `y`, `z`".
+pub(super) fn with_nearest(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    // In the message alone: the text has a line of the file in it.
+    let Some((_, names)) = error.message().split_once("unknown ") else {
+        return text;
     };
     // Every second piece is between backticks.
     let mut names = names.split('`').skip(1).step_by(2);
     let got = names.next().unwrap_or_default();
     let suggestion = nearest(got, names);
-    format!("{}{suggestion}", message.trim_end())
+    format!("{}{suggestion}", text.trim_end())
 }
 
 /// Applies `section.key=value` to a run file. The value is TOML, or else a string.

@@ -196,7 +196,7 @@ impl TrainConfig {
         not_negative("weight_decay", self.weight_decay)?;
         let rate = self.learning_rate;
         let holds = rate > 0.0 && rate.is_finite();
-        require(holds, "learning_rate", "above 0", rate)?;
+        require(holds, "learning_rate", "above 0 and finite", rate)?;
         not_negative("embedding_l2", self.embedding_l2)?;
         not_negative("net_l2", self.net_l2)?;
         not_negative("max_gradient_norm", self.max_gradient_norm)?;
@@ -213,7 +213,7 @@ impl TrainConfig {
 /// assert_eq!(settings.epochs, 20);
 /// let config = TrainConfig { learning_rate: f64::NAN, ..TrainConfig::default() };
 /// let message = config.validate().unwrap_err().to_string();
-/// assert_eq!(message, "learning_rate must be above 0, but is NaN");
+/// assert_eq!(message, "learning_rate must be above 0 and finite, but is NaN");
 /// # Ok::<(), fibinet_nn::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -256,5 +256,5 @@ fn at_least_one(setting: &'static str, value: usize) -> Result<(), ConfigError> 
 
 fn not_negative(setting: &'static str, value: f64) -> Result<(), ConfigError> {
     let holds = value >= 0.0 && value.is_finite();
-    require(holds, setting, "at least 0", value)
+    require(holds, setting, "at least 0 and finite", value)
 }

@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::io::BufWriter;
 use std::sync::Arc;
 
 use fibinet_data::{Batch, BatchStream, Shards};
@@ -68,9 +69,11 @@ impl Run<'_> {
         };
         let path = self.directory.join(REPORT);
         let file = File::create(&path).map_err(TrainError::io(&path))?;
-        serde_json::to_writer_pretty(file, &report).map_err(|error| TrainError::Io {
-            path: path.clone(),
-            error: error.into(),
+        serde_json::to_writer_pretty(BufWriter::new(file), &report).map_err(|error| {
+            TrainError::Io {
+                path: path.clone(),
+                error: error.into(),
+            }
         })?;
         Ok(report)
     }

@@ -16,7 +16,6 @@ use std::time::Duration;
 use burn::tensor::Device;
 use fibinet_data::{prepare, prepare_cached};
 use fibinet_model::{Bundle, FieldPlan, Staging};
-use fibinet_nn::{AnyHeadConfig, CtrModelConfig};
 
 use crate::config::{RunConfig, RunSettings};
 use crate::error::TrainError;
@@ -62,6 +61,10 @@ pub fn train(
     let shards = staging.path().join(SHARDS);
     // Every byte is checked: all of them are read anyway, and damage would be passed on.
     let base = options.warm_start.map(Bundle::open_verified).transpose()?;
+    if base.as_ref().is_some_and(|base| base.model != model) {
+        let reason = "[model] differs from that of the bundle that the run is to start from";
+        return Err(TrainError::RunFile(reason.to_owned()));
+    }
     let base_encoder = base.as_ref().map(|base| &base.encoder);
     let progress = |progress| observe(Event::Preparing(progress));
     let prepared = match options.cache {
@@ -72,7 +75,7 @@ pub fn train(
     let plan = FieldPlan::new(&prepared.encoder.layout(), model.tables.numerics)?;
     let mut trainer = Trainer::new(&model, plan.sizes().clone(), &train, options.device)?;
     let warm_start = base
-        .map(|base| warm_start(base, &mut trainer, &model, options.device))
+        .map(|base| warm_start(base, &mut trainer, options.device))
         .transpose()?;
     let mut run = Run {
         train: &train,
@@ -118,13 +121,8 @@ pub fn train(
 fn warm_start(
     base: Bundle,
     trainer: &mut Trainer,
-    model: &CtrModelConfig<AnyHeadConfig>,
     device: &Device,
 ) -> Result<WarmStart, TrainError> {
-    if base.model != *model {
-        let reason = "[model] differs from the bundle's that the run is to start from";
-        return Err(TrainError::RunFile(reason.to_owned()));
-    }
     let head = base.head(&device.clone().inner().autodiff())?;
     let kept_rows = trainer.copy_rows(&base.tables());
     trainer.set_head(head);

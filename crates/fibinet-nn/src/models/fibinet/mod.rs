@@ -12,7 +12,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
 use crate::activation::Activation;
-use crate::error::{ConfigError, require};
+use crate::error::{ConfigError, require, require_dense};
 use crate::inputs::{FieldInputs, InputShape};
 use crate::kernels;
 use crate::layers::bilinear::{EachMatrices, Fans};
@@ -243,6 +243,7 @@ impl HeadConfig for FiBiNetConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         self.combination().validate()?;
         self.senet().validate()?;
+        require_dense(self.num_dense)?;
         match self.dnn() {
             Some(dnn) => dnn.validate(),
             None => require(
