@@ -30,7 +30,6 @@ pub use encode::{
 };
 pub use error::{DataError, DataErrorKind, ErrorClass};
 pub use fields::{FieldEncoding, FieldSpec};
-pub use formats::delimited::DelimitedReader;
 pub use formats::parquet_reader::ParquetReader;
 pub use formats::parquet_table::ParquetTable;
 pub use formats::parts::open_rows;

@@ -330,6 +330,18 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_another_number_of_fields_are_refused() {
+        let model = CtrModelConfig::new(FiBiNetConfig::new(3, 2));
+        let sizes = FieldSizes::new(vec![4; 2]).unwrap();
+        let train = TrainConfig::default().validate().unwrap();
+        let error = Trainer::new(&model, sizes, &train, &Device::flex()).err();
+        assert_eq!(
+            error.unwrap().to_string(),
+            "num_fields must be the number of fields of the tables, but is 3"
+        );
+    }
+
+    #[test]
     fn a_checkpoint_of_exact_adam_is_what_would_be_read_and_changes_no_bit() {
         const STEPS: u64 = 400;
         const EVERY: u64 = 40;

@@ -211,7 +211,7 @@ mod tests {
             .map(|entry| entry.unwrap().path())
             .find(|path| path.extension().is_some_and(|ending| ending == "parquet"))
             .unwrap();
-        let damages: [&dyn Fn(); 6] = [
+        let damages: [&dyn Fn(); 7] = [
             &|| fs::remove_file(&manifest).unwrap(),
             &|| fs::write(&manifest, [0xff]).unwrap(),
             &|| fs::write(&vocabulary, "").unwrap(),
@@ -224,6 +224,11 @@ mod tests {
             &|| {
                 fs::remove_dir_all(at.join("encoder")).unwrap();
                 fs::write(at.join("encoder"), "").unwrap();
+            },
+            // A file in the place of the whole.
+            &|| {
+                fs::remove_dir_all(&at).unwrap();
+                fs::write(&at, "").unwrap();
             },
         ];
         for (i, damage) in damages.into_iter().enumerate() {

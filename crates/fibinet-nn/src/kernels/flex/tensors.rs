@@ -1,3 +1,4 @@
+#[cfg(feature = "autodiff")]
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
