@@ -12,7 +12,7 @@ pub struct InputBuffers {
 
 impl InputBuffers {
     /// Takes back the memory of inputs that nothing else holds any more. What is still held is copied.
-    pub(crate) fn take_back(&mut self, inputs: FieldInputs) {
+    pub fn take_back(&mut self, inputs: FieldInputs) {
         self.embeddings = inputs.embeddings.map(numbers).unwrap_or_default();
         self.linear = inputs.linear.map(numbers).unwrap_or_default();
         self.dense = inputs.dense.map(numbers).unwrap_or_default();
