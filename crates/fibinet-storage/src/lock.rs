@@ -77,7 +77,9 @@ pub(crate) fn create_locked(path: &Path) -> io::Result<Option<File>> {
         }
         // Its last holder may have renamed it after we opened it, and it is then somebody's target.
         if is_at(&file, path) {
-            file.set_len(0)?;
+            if file.metadata()?.len() > 0 {
+                file.set_len(0)?;
+            }
             return Ok(Some(file));
         }
     }
