@@ -1,4 +1,4 @@
-//! From a CSV to a trained, judged and scored model, as `fibinet train`, `evaluate` and `predict`
+//! From a CSV to a trained, evaluated and scored model, as `fibinet train`, `evaluate` and `predict`
 //! do it, on a sample of the UCI Adult data: who earns more than 50K?
 //!
 //! `cargo run --release --example adult`

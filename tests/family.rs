@@ -15,7 +15,7 @@ use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer};
 use fibinet_testing::{Tolerance, assert_close, cpu_devices, to_vec};
 use safetensors::SafeTensors;
 
-/// What a float32 implementation keeps to, by `tests/golden/README.md`.
+/// The tolerance for float32 implementations, from `tests/golden/README.md`.
 const TOLERANCE: Tolerance = (1e-5, 1e-4);
 
 /// One model, batch and set of weights.
@@ -66,11 +66,11 @@ impl Case<'_> {
         FieldSizes::new((0..self.num_fields()).map(size).collect()).expect("sizes")
     }
 
-    /// A linear map's weight, whose layout torch has the other way round.
+    /// A linear map's weight, transposed from torch's layout.
     fn weight(&self, name: &str, device: &Device) -> Param<Tensor<2>> {
         let weight = TensorData::new(self.numbers(name), self.shape(name));
         let weight = Tensor::<2>::from_data(weight, device).transpose();
-        // By way of the host: a transposed view is no contiguous weight.
+        // Copied through the host, because a transposed view is not contiguous.
         let (shape, numbers) = (weight.dims(), to_vec(weight));
         let weight = Tensor::from_data(TensorData::new(numbers, shape), device);
         Param::from_tensor(weight.require_grad())
@@ -101,7 +101,7 @@ impl Case<'_> {
     }
 }
 
-/// Scores the case, trains one step, and holds the results against its vectors.
+/// Scores the case, trains one step, and compares the results with its vectors.
 fn check<H: Head>(case: &Case<'_>, tables: Tables, head: H, device: &Device) -> Trainer<H> {
     let train = TrainConfig {
         learning_rate: 1e-3,
@@ -194,7 +194,7 @@ fn check_dnn(case: &Case<'_>, device: &Device) {
     }
 }
 
-/// Checks every case of a model that has no L2, which the trainer's loss leaves out.
+/// Checks every case of a model, except those with L2, which the trainer's loss does not include.
 fn for_every_case(file: &str, model: &str, check: impl Fn(&Case<'_>, &Device)) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/family");
     let bytes = fs::read(path.join(file)).expect("reference vectors");

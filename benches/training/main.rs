@@ -104,7 +104,7 @@ impl Shape {
         widths
     }
 
-    /// A model in training whose global gradient norm has a bound. 0 is no bound.
+    /// A model in training whose global gradient norm has a bound. 0 disables it.
     fn trainer(&self, kind: BilinearKind, max_gradient_norm: f64, device: &Device) -> Trainer {
         let head = FiBiNetConfig::new(FIELDS, self.dim)
             .with_bilinear(kind)

@@ -63,7 +63,7 @@ fn fail(directory: &Path, args: &[&str], code: i32, says: &str) {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args:?}");
 }
 
-/// Runs a command whose stdout nobody reads: that is a success, without a word of an error.
+/// Runs a command whose stdout is closed: that succeeds, without an error message.
 #[track_caller]
 fn closed_pipe(directory: &Path, args: &[&str]) {
     let (reader, writer) = std::io::pipe().expect("a pipe");

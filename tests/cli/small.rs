@@ -1,4 +1,4 @@
-//! A log of 60 rows, its run file and a run on it, for what must fail early.
+//! A log of 60 rows, its run file and a run on it, for tests of early failures.
 
 use std::fs;
 use std::path::{Path, PathBuf};

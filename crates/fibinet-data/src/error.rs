@@ -150,7 +150,7 @@ pub enum DataErrorKind {
         /// The cell.
         got: String,
     },
-    /// A column whose type has no cells, such as a struct.
+    /// A column whose type cannot be written as cells, such as a struct.
     #[error("{path}: column `{column}` is {got}, which cannot be read", path = .path.display())]
     Unreadable {
         /// The file.

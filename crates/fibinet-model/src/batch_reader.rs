@@ -70,7 +70,7 @@ impl<'a> BatchReader<'a> {
         Ok(more)
     }
 
-    /// The skipped rows. An error if every row was skipped, which `num_scored` tells.
+    /// The skipped rows, or an error if none was scored.
     pub fn finish(mut self, num_scored: u64) -> Result<SkippedRows, DataError> {
         let first = &mut self.skipped.first_bad_row;
         match first.take_if(|_| num_scored == 0) {

@@ -9,8 +9,8 @@
 //! 4. [`Dnn`] turns them into logits.
 //!
 //! [`FiBiNet`] wires steps 2 to 4 into a [`Head`] over [`FieldInputs`]; [`CtrModel`] puts step 1 in
-//! front of any head. Nothing here names a backend: a tensor's backend lives in its
-//! [`Device`](burn::tensor::Device), and the same layers run on each ([`Backend`]).
+//! front of any head. Layers and models name no backend: a tensor's backend lives in
+//! its [`Device`](burn::tensor::Device), and the same layers run on each ([`Backend`]).
 //!
 //! # Shapes
 //!

@@ -65,7 +65,7 @@ impl TablesConfig {
         )
     }
 
-    /// The settings of the embedding table of some fields; `None` without one.
+    /// The settings of the embedding table for fields of these sizes; `None` without one.
     pub fn embedding(&self, field_sizes: &[usize]) -> Option<FeatureEmbeddingConfig> {
         (self.embedding_dim > 0).then(|| {
             FeatureEmbeddingConfig::new(field_sizes.to_vec(), self.embedding_dim)
@@ -74,7 +74,7 @@ impl TablesConfig {
         })
     }
 
-    /// The settings of the linear weights of some fields; `None` without a linear part.
+    /// The settings of the linear weights for fields of these sizes; `None` without a linear part.
     pub fn linear(&self, field_sizes: &[usize]) -> Option<LinearLogitConfig> {
         self.linear.then(|| {
             LinearLogitConfig::new(field_sizes.to_vec())

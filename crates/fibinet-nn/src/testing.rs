@@ -1,4 +1,4 @@
-//! What the layers' tests share: `fibinet-testing`, whose devices they take without names.
+//! Test helpers of the layers: those of `fibinet-testing`, with devices but not their names.
 
 use burn::tensor::Device;
 pub(crate) use fibinet_testing::{assert_tensor_close as assert_close, tensor, through_a_record};

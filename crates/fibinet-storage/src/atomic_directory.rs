@@ -14,21 +14,21 @@ pub enum Replace {
     Never,
     /// Replace a directory that contains a file of this name, and refuse anything else.
     IfItContains(&'static str),
-    /// Replace it whatever it is: for names that nobody chooses by hand.
+    /// Replace whatever exists: for generated names.
     Any,
 }
 
 /// A directory written aside, as `.NAME.fibinet-partial`, that [`commit`](Self::commit) moves into place.
 ///
 /// A lock file beside it stops a second process from writing to the same target. Dropped without a
-/// commit, the directory is removed; what a killed process left is removed by the next one that
+/// commit, the directory is removed; leftovers of a killed process are removed by the next one that
 /// writes to the same target, or by [`remove_abandoned`](Self::remove_abandoned).
 ///
 /// ```
 /// use fibinet_storage::{AtomicDirectory, Replace, StorageError, checksums};
 ///
-/// let place = tempfile::tempdir().unwrap();
-/// let target = place.path().join("run");
+/// let parent = tempfile::tempdir().unwrap();
+/// let target = parent.path().join("run");
 /// let directory = AtomicDirectory::create(&target, Replace::Never)?;
 /// std::fs::write(directory.path().join("weights"), "1 2 3").unwrap();
 /// checksums::write(directory.path())?;
@@ -85,7 +85,7 @@ impl AtomicDirectory {
         let parent = parent(target);
         fs::create_dir_all(parent).map_err(StorageError::io(parent))?;
         let lock = lock(&hidden_names::lock(target))?;
-        // Again, for what the last holder of the lock left.
+        // Checked again, because the last holder of the lock may have created the target.
         check_target(target, replace)?;
         let partial = hidden_names::partial(target);
         match fs::remove_dir_all(&partial) {
@@ -140,8 +140,8 @@ impl AtomicDirectory {
 
     /// Removes what killed processes left in a directory. What cannot be removed stays.
     ///
-    /// A process that calls [`create`](Self::create) at the same moment may be told that another one
-    /// writes; one that waits is not disturbed.
+    /// A concurrent [`create`](Self::create) may fail with [`StorageError::Busy`]. A concurrent
+    /// [`wait_and_create`](Self::wait_and_create) is not affected.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ fn exchange(new: &Path, old: &Path) -> io::Result<()> {
             return Ok(());
         }
     }
-    // On a file system that cannot, nothing is in place for a moment.
+    // If the file system cannot exchange them, the target is missing for a moment.
     let replaced = hidden_names::replaced(old);
     fs::rename(old, &replaced)?;
     fs::rename(new, old).inspect_err(|_| {

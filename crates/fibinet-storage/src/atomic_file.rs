@@ -18,8 +18,8 @@ use crate::tree::{parent, sync_directory};
 /// use std::io::Write;
 /// use fibinet_storage::AtomicFile;
 ///
-/// let place = tempfile::tempdir().unwrap();
-/// let target = place.path().join("scores.csv");
+/// let directory = tempfile::tempdir().unwrap();
+/// let target = directory.path().join("scores.csv");
 /// let mut file = AtomicFile::create(&target)?;
 /// file.write_all(b"probability\n").unwrap();
 /// assert!(!target.exists());

@@ -66,7 +66,7 @@ impl StorageError {
         }
     }
 
-    /// Whether the target itself was refused: the caller asked for the wrong place, while every file
+    /// Whether the target itself was refused: the caller gave a wrong target, while every file
     /// and the machine are in order.
     pub fn is_refused_target(&self) -> bool {
         matches!(
@@ -94,7 +94,7 @@ pub(crate) fn means_missing_or_damaged(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound
-            // A directory in the place of a file, or a file in the place of a directory.
+            // A directory instead of a file, or a file instead of a directory.
             | io::ErrorKind::IsADirectory
             | io::ErrorKind::NotADirectory
             // The file ends too early, or is not UTF-8.

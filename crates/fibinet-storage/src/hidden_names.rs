@@ -1,4 +1,4 @@
-//! The names of what lies beside a target while it is written. Another program does not use them.
+//! The names of temporary files beside a target. Other programs must not use them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ pub(crate) fn partial(target: &Path) -> PathBuf {
     hidden(target, ".fibinet-partial")
 }
 
-/// The lock of who writes it, `.NAME.fibinet-lock`.
+/// The lock of the process that writes it, `.NAME.fibinet-lock`.
 pub(crate) fn lock(target: &Path) -> PathBuf {
     hidden(target, ".fibinet-lock")
 }

@@ -3,13 +3,13 @@
 //! | item | what |
 //! |---|---|
 //! | [`AtomicFile`] | a file written aside, synced and renamed into place |
-//! | [`AtomicDirectory`] | the same for a directory, with a lock that a second writer is stopped by |
+//! | [`AtomicDirectory`] | the same for a directory, with a lock that stops a second writer |
 //! | [`checksums`] | the `SHA256SUMS` of a directory: written, and verified |
 //! | [`MappedFile`] | a file read as memory, safe as long as its writers use the types above |
 //!
-//! A writer never truncates a file that somebody else may have mapped: reading a page that is gone
-//! ends the process with a bus error. The new file gets the old one's name, and whoever mapped the
-//! old one keeps it.
+//! A writer never truncates a file that another process may have mapped: reading a page that is gone
+//! ends the process with a bus error. The new file gets the old one's name, and processes that mapped
+//! the old one keep it.
 
 mod atomic_directory;
 mod atomic_file;

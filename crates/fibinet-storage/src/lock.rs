@@ -22,7 +22,7 @@ impl Lock {
         })
     }
 
-    /// Takes a lock once nobody else holds it.
+    /// Waits until no other process holds the lock, and takes it.
     pub(crate) fn wait(path: &Path) -> io::Result<Self> {
         loop {
             let lock = Self::take_with(path, |file| file.lock().map(|()| true))?;

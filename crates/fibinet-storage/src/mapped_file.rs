@@ -17,10 +17,10 @@ impl MappedFile {
     ///
     /// # Safety
     ///
-    /// Nobody may write to the file or truncate it while it is mapped. Files that are only ever
+    /// The file must not be written to or truncated while it is mapped. Files that are only ever
     /// written through [`AtomicFile`](crate::AtomicFile) and
     /// [`AtomicDirectory`](crate::AtomicDirectory) keep this: a new file gets the name, and the old
-    /// one stays with whoever mapped it.
+    /// one stays with the processes that mapped it.
     ///
     /// # Errors
     ///

@@ -61,7 +61,7 @@ fn software_wgpu() -> Option<NamedDevice> {
 
     static WORKS: OnceLock<bool> = OnceLock::new();
     let device = || Device::wgpu(DeviceKind::Cpu);
-    // Burn has no question to ask: it panics when it first uses a device that is not there.
+    // Burn offers no check: it panics on first use of a missing device.
     let works = *WORKS.get_or_init(|| {
         let works = catch_unwind(|| Tensor::<1>::ones([1], &device()).into_scalar::<f32>());
         works.is_ok_and(|one| one == 1.0)

@@ -1,5 +1,5 @@
 //! What the tests and benches of the workspace share: devices to test on, tensors from literals and
-//! their comparison, golden vectors, an allocator that counts, an encoder.
+//! their comparison, golden vectors, a counting allocator and an encoder.
 //!
 //! Only `[dev-dependencies]` name it. Without the feature `encoders` it depends on no crate of the
 //! workspace, so the unit tests of `fibinet-nn` use it without compiling that crate twice. With it, it

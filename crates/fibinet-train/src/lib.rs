@@ -4,8 +4,8 @@
 //! best weights from disk, evaluates them on the test rows and writes a bundle. A [`Trainer`] trains one
 //! model step by step.
 //!
-//! The tables and the head are trained apart. The table rows that a batch touches are gathered into a leaf
-//! `[B, F, K]` and the head runs on it. The leaf's gradient, summed per distinct row, updates those rows
+//! The tables and the head are trained separately. The table rows that a batch touches are gathered into a
+//! leaf `[B, F, K]` and the head runs on it. The leaf's gradient, summed per distinct row, updates those rows
 //! only ([`RowOptimizer`]), so that the cost of a step does not grow with the vocabulary.
 
 mod config;

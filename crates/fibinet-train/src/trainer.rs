@@ -66,7 +66,7 @@ impl<H: Head> Trainer<H> {
     }
 
     /// A model with given weights, of any head; the head is on the autodiff side of `device`. The tables'
-    /// numbers are of the type that they are, whatever the config says.
+    /// numbers keep their type, whatever the config says.
     pub fn from_parts(tables: Tables, head: H, config: &TrainSettings, device: &Device) -> Self {
         let optimizer = match config.row_update.selection(tables.sizes.num_rows()) {
             RowSelection::Touched => RowOptimizer::new,
@@ -93,7 +93,7 @@ impl<H: Head> Trainer<H> {
     }
 
     /// Replaces the head by another one with the same config, on the autodiff side of the device. Its
-    /// optimizer starts anew.
+    /// optimizer restarts.
     pub fn set_head(&mut self, head: H) {
         self.head = Some(head);
         let rule = self.config.optimizer.rule(self.config.dense_settings());
@@ -152,7 +152,7 @@ impl<H: Head> Trainer<H> {
     }
 
     /// Copies the rows of other tables, as [`Tables::copy_rows`] does, and returns their number. The other rows
-    /// keep their weights, with all steps done, and the optimizer of the rows starts anew.
+    /// keep their replayed weights, and the optimizer of the rows restarts.
     ///
     /// # Panics
     ///
@@ -347,8 +347,8 @@ mod tests {
         const EVERY: u64 = 40;
         let ids =
             |steps: Range<u64>| -> HashSet<u32> { steps.flat_map(|step| rows(step).ids).collect() };
-        let unmet = ids(0..EVERY).difference(&ids(EVERY..STEPS)).count();
-        assert!(unmet > 0, "no row is unmet for long");
+        let untouched = ids(0..EVERY).difference(&ids(EVERY..STEPS)).count();
+        assert!(untouched > 0, "some row should stay untouched for long");
 
         let device = Device::flex();
         let directory = tempfile::tempdir().unwrap();

@@ -44,14 +44,14 @@ impl Batcher<Row, Rows> for RowBatcher {
     }
 }
 
-/// What Burn's learner asks of a model, around ours.
+/// What Burn's `Learner` requires of a model, wrapped around ours.
 #[derive(Module, Debug)]
 struct Clicks {
     model: CtrModel<FiBiNet>,
 }
 
 impl Clicks {
-    fn judge(&self, rows: Rows) -> RegressionOutput {
+    fn evaluate(&self, rows: Rows) -> RegressionOutput {
         let logits = self.model.forward(FieldIds::new(rows.ids));
         let loss = BceLoss::new(Reduction::Mean).forward(logits.clone(), rows.clicks.clone());
         RegressionOutput::new(loss, logits.unsqueeze_dim(1), rows.clicks.unsqueeze_dim(1))
@@ -63,7 +63,7 @@ impl TrainStep for Clicks {
     type Output = RegressionOutput;
 
     fn step(&self, rows: Rows) -> TrainOutput<RegressionOutput> {
-        let output = self.judge(rows);
+        let output = self.evaluate(rows);
         TrainOutput::new(self, output.loss.backward(), output)
     }
 }
@@ -73,7 +73,7 @@ impl InferenceStep for Clicks {
     type Output = RegressionOutput;
 
     fn step(&self, rows: Rows) -> RegressionOutput {
-        self.judge(rows)
+        self.evaluate(rows)
     }
 }
 
@@ -98,7 +98,7 @@ fn rows(count: u64, start: u64) -> Vec<Row> {
 
 fn loss(model: &Clicks, device: &Device) -> f32 {
     let rows = RowBatcher.batch(rows(500, 3000), device);
-    model.judge(rows).loss.into_scalar()
+    model.evaluate(rows).loss.into_scalar()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -6,7 +6,7 @@ use fibinet::train::{RunConfig, TrainError};
 /// A run file, and `--set`.
 #[derive(Debug, Args)]
 pub(crate) struct RunFileArgs {
-    /// Run file, as `fibinet init` writes it.
+    /// Run file, such as `fibinet init` writes.
     #[arg(value_name = "RUN_FILE")]
     pub(crate) config: PathBuf,
     /// Settings that replace those of the run file, such as `train.epochs=5`.

@@ -23,7 +23,7 @@ pub(crate) struct EvaluateArgs {
     run: PathBuf,
     #[command(flatten)]
     log: LogArgs,
-    /// Share of the negatives that this file kept, if it was sampled; by default that of the training
+    /// Share of the negatives that this file kept, if they were sampled; by default that of the training
     /// log.
     #[arg(long, value_name = "SHARE")]
     negative_rate: Option<f64>,

@@ -20,13 +20,13 @@ pub(crate) struct GenerateArgs {
 enum What {
     /// Print the completion script of a shell.
     Completions {
-        /// Shell to complete in.
+        /// Shell to generate the script for.
         #[arg(value_enum)]
         shell: Shell,
     },
     /// Write a manual page per subcommand.
     Man {
-        /// Directory to write to, which is made if needed.
+        /// Directory to write to, which is created if needed.
         directory: PathBuf,
     },
 }

@@ -1,6 +1,6 @@
 //! The subcommands, one per file.
 //!
-//! To add one, write its file and a variant of [`Command`] with its line in [`Cli::run`].
+//! To add one, write its file, declare it, and add a variant of [`Command`] with its line in [`Cli::run`].
 
 mod evaluate;
 mod generate;

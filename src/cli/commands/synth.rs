@@ -10,8 +10,7 @@ use crate::cli::output::{JsonArgs, Printer, note, print_bytes};
 
 /// Write synthetic rows in Criteo's format, with interactions for a model to find
 ///
-/// The log loss that it prints is that of the law by which the clicks were drawn. No model does better,
-/// except by chance.
+/// The log loss that it prints is that of the true click probabilities. No model can expect a lower one.
 ///
 /// Example: fibinet synth --rows 100000 --vocabulary 50000 -o train.txt
 #[derive(Debug, Args)]

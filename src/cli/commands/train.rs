@@ -40,7 +40,7 @@ pub(crate) struct TrainArgs {
     warm_start: Option<PathBuf>,
     #[command(flatten)]
     cache: CacheArgs,
-    /// Do not keep the encoded rows.
+    /// Do not keep the encoded rows for later runs.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
     #[command(flatten)]

@@ -31,7 +31,7 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     let init = ["init", "log.csv", "--label", "label", "-o", "csv.toml"];
     succeed(at, &init);
     let report = one_epoch(at, "csv.toml", "csv");
-    // Parquet by way of `predict --carry`: text columns, and the scores beside them.
+    // Parquet through `predict --carry`: text columns, and the scores beside them.
     let columns = text.lines().next().expect("a header");
     let carry = ["--carry", columns, "-o", "log.parquet"];
     let predict = ["predict", "csv", "--data", "log.csv"];

@@ -24,10 +24,10 @@ const MAX_FIELDS: usize = 1 << 16;
 /// | `on_bad_row` | fail | what to do with malformed rows: `fail` stops with an error, `skip` drops and counts them |
 /// | `negative_rate` | 1 | the share of the negatives that the log kept: scores and metrics are corrected to the whole log |
 /// | `shuffle_rows` | 1000000 | training rows that are shuffled in memory; more rows are scattered over files |
-/// | `schema` | – | a built-in schema, which brings the next four and the fields: `criteo`, `avazu` |
+/// | `schema` | – | a built-in schema, which sets the next four and the fields: `criteo`, `avazu` |
 /// | `label` | – | the label's column |
 /// | `group` | – | a column, such as the user, within whose values rows are ranked for `group_auc` |
-/// | `positive` | – | the label's cell that is a click; any other is none. Without it, labels are 1 and 0 |
+/// | `positive` | – | the cell that means a click; any other means no click. Without it, labels are 1 and 0 |
 /// | `delimiter` | `,` | one character; with a tab, quotes are ordinary characters |
 /// | `columns` | – | the names of the columns, for files without a header |
 /// | `missing` | none | cells that mean "no value", besides empty ones |
@@ -56,7 +56,7 @@ pub struct DataConfig {
     pub label: Option<String>,
     /// A column within whose values rows are ranked.
     pub group: Option<String>,
-    /// The label's cell that is a click.
+    /// The cell of the label that means a click.
     pub positive: Option<String>,
     /// The character between cells.
     pub delimiter: Option<char>,
@@ -110,7 +110,7 @@ impl DataSpec {
 }
 
 impl DataConfig {
-    /// Checks every setting and fills in what a built-in schema brings.
+    /// Checks every setting and fills in what a built-in schema sets.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl DataConfig {
         })
     }
 
-    /// What the built-in schema brings, or else what is written.
+    /// What the built-in schema sets, or else what is written.
     fn format_and_fields(&self) -> Result<(RowFormat, Vec<FieldSpec>), SchemaError> {
         let Some(schema) = &self.schema else {
             let label = self.label.clone();

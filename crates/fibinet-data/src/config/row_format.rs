@@ -8,7 +8,7 @@ use crate::fields::cells::MissingCells;
 pub struct RowFormat {
     /// The label's column.
     pub label: String,
-    /// The label's cell that is a click; any other is none. Without it, labels are 1 and 0.
+    /// The cell of the label that means a click; any other means no click. Without it, labels are 1 and 0.
     #[serde(default)]
     pub positive: Option<String>,
     /// The column whose cells are the groups of the group AUC.

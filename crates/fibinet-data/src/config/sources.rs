@@ -8,9 +8,9 @@ use crate::schema_error::SplitError;
 pub struct Sources {
     /// The training file.
     pub train: PathBuf,
-    /// The validation file; `None` if validation rows are a part of the training file.
+    /// The validation file; `None` if they are taken from the training file.
     pub valid: Option<PathBuf>,
-    /// The test file; `None` if test rows are a part of the training file, which may be empty.
+    /// The test file; `None` if they are taken from the training file, which may give none.
     pub test: Option<PathBuf>,
     /// How the training file is cut into the splits that have no file.
     pub split: Option<Split>,

@@ -41,7 +41,7 @@ pub(crate) struct EncoderField {
 }
 
 impl EncoderField {
-    /// `None` if a field of that kind is never fitted so.
+    /// `None` if `fitted` does not belong to this kind.
     fn new(spec: FieldSpec, fitted: FittedField) -> Option<Self> {
         let encoder = spec.encoding.encoder(&fitted)?;
         Some(Self {

@@ -63,7 +63,7 @@ impl EncoderFit {
         })
     }
 
-    /// Reads rows, by their index in the block, and counts those of the training split. Gives them, and
+    /// Reads rows, by their index in the block, and counts those of the training split. Returns them, and
     /// the numbers of those that cannot be read, ascending, with what is wrong first: the label or the
     /// first field. Nothing of such a row is counted.
     pub(crate) fn add(

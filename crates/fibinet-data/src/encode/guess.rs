@@ -42,11 +42,11 @@ pub struct ColumnGuess {
     pub name: String,
     /// The field to make of it; `None` if the model should not read it.
     pub field: Option<FieldSpec>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What a person knows about columns.
+/// Columns whose role the user has given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
     /// Columns that are not fields.

@@ -21,7 +21,7 @@ pub(crate) struct WaitingRows {
     pub(crate) columns: Columns,
 }
 
-/// Blocks of [`WaitingRows`] in a file without a name. However the process ends, nothing is left of it.
+/// Blocks of [`WaitingRows`] in a file without a name. It disappears with the process.
 ///
 /// A block is its length, followed by its values kind by kind, each kind in as few bytes per value as its
 /// largest value in the block needs.

@@ -188,7 +188,7 @@ fn a_cell_of_several_tokens_has_a_list_of_ids() {
     );
     let batch = encode(&encoder, directory.path(), text).unwrap();
     let rows: Vec<&[u32]> = (0..5).map(|row| batch.lists[0].row(row)).collect();
-    // a is met three times, b twice, c once.
+    // a occurs three times, b twice, c once.
     assert_eq!(rows, [&[3, 4][..], &[3], &[4, 3, 1], &[2], &[2]]);
     assert_eq!(batch.ids, [3, 4, 3, 4, 3]);
     let bad = encode(&encoder, directory.path(), "y,tags,site\n2,a::b,p\n").unwrap_err();

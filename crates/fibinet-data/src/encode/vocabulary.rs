@@ -8,7 +8,7 @@ use crate::fields::cells::{OUT_OF_VOCABULARY, TokenIds};
 use crate::fields::token_table::TokenTable;
 
 /// The tokens of all fields, each with its id: a finite-state map of a few bytes per token, which is
-/// used as it lies in its file.
+/// searched directly in its mapped file.
 ///
 /// A key is the field's index (two bytes, big-endian) followed by the token.
 pub struct Vocabulary {
@@ -135,7 +135,7 @@ impl Vocabulary {
         self.map.len()
     }
 
-    /// Whether there is no token.
+    /// Whether the vocabulary is empty.
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }

@@ -32,7 +32,7 @@ pub(crate) trait TokenIds {
     /// The id of a token.
     fn id(&mut self, token: &[u8]) -> u32;
 
-    /// The id of the token that `write` writes. If `key` is a number, it stands for that token, and
+    /// The id of the token that `write` writes. If `key` is a number, it identifies that token, and
     /// `write` may not be called again for it; keys are small.
     fn id_by_key(&mut self, key: Option<usize>, write: &dyn Fn(&mut Vec<u8>)) -> u32;
 }

@@ -5,8 +5,8 @@ use crate::fields::fixed::{CellValues, Fixed};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::schema_error::FieldError;
 
-/// `kind = "categorical"` with `hash_buckets`: the id of a token is its hash, in one of `buckets`. There
-/// is no vocabulary, and tokens may share an id.
+/// `kind = "categorical"` with `hash_buckets`: the id of a token is its hash, in one of `buckets`. It
+/// has no vocabulary, and tokens may share an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hashed {
     /// The number of ids for tokens.

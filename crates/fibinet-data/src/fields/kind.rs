@@ -36,10 +36,10 @@ pub(crate) trait FieldKind:
         Vec::new()
     }
 
-    /// A fit that has seen no rows. `field` is the field's index, the seed of its draws.
+    /// An empty fit. `field` is the field's index, the seed of its draws.
     fn fit(&self, field: usize) -> Box<dyn FieldFit>;
 
-    /// The encoder of a field that was fitted. `None` if a field of this kind is never fitted so.
+    /// The encoder of a field that was fitted. `None` if `fitted` does not belong to this kind.
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>>;
 
     /// Settings for a column that looks like this kind, and the reason. `init` asks the kinds in the
@@ -121,7 +121,7 @@ impl FinishedFit {
     }
 }
 
-/// What an encoder's file says of a fitted field.
+/// A fitted field as the encoder's file stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FittedField {
@@ -140,7 +140,7 @@ pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
     /// What an encoded row holds for the field.
     fn shape(&self) -> FieldShape;
 
-    /// Appends what a cell stands for: a number, an id, or at least one id.
+    /// Appends the encoding of a cell: a number, an id, or at least one id.
     fn encode(
         &self,
         cell: &[u8],

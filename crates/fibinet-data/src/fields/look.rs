@@ -9,7 +9,7 @@ const FEW: usize = 20;
 /// An integer column with at most this many distinct values is a quantity, unless its name says otherwise.
 const SOME: usize = 200;
 
-/// What some rows show of a column, for a guess of its kind.
+/// What the sampled rows show about a column, for guessing its kind.
 #[derive(Debug, Default)]
 pub(crate) struct ColumnLook {
     name: String,

@@ -4,12 +4,12 @@ use crate::fields::cells::{BadCell, MissingCells};
 use crate::fields::kind::{FieldFit, FinishedFit, FittedField, KnownField};
 use crate::shards::columns::Column;
 
-/// What a fit remembers of a field's numbers.
+/// The statistics of a field's numbers that a fit keeps.
 pub(crate) trait Summary: std::fmt::Debug + Send {
     /// Adds a finite number of a training row.
     fn add(&mut self, number: f32);
 
-    /// What the numbers come to.
+    /// The fitted field.
     fn finish(self) -> FittedField;
 }
 

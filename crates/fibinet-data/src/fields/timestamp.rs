@@ -7,7 +7,7 @@ use crate::fields::look::ColumnLook;
 use crate::fields::time_format::TimeFormat;
 use crate::schema_error::FieldError;
 
-/// `kind = "timestamp"`: a cell is a time, and the model reads parts of it, each as a field.
+/// `kind = "timestamp"`: a cell is a time, and the model reads parts of it, each as its own field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timestamp {
     /// A `strftime` format (`%Y-%m-%d %H:%M:%S`), or `unix` or `unix_ms` for seconds or milliseconds

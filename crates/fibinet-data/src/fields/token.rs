@@ -153,7 +153,7 @@ impl<K: TokenKind> FieldFit for TokenFit<K> {
         }
     }
 
-    /// Ids follow descending counts, so that frequent rows lie together, and equal counts the token.
+    /// Assigns ids by descending count, so that frequent rows are adjacent, and by token among equal counts.
     fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
         let (mut table, min_count) = (self.slots.table, self.kind.min_count());
         let mut tokens = base.map_or_else(Vec::new, |base| base.tokens);

@@ -59,7 +59,7 @@ impl Read for Bounded {
 
 /// Counts lines, which end with `\n`, `\r\n` or `\r`.
 ///
-/// The CSV reader counts each `\n`, and tells the count where a row begins to be read: before blank lines,
+/// The CSV reader counts each `\n` and reports the count at the start of a row: before blank lines,
 /// and before the `\n` of a `\r\n` that ended the row before.
 #[derive(Debug, Default)]
 struct Lines {

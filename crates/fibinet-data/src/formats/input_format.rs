@@ -14,7 +14,7 @@ pub(crate) struct InputFormat {
     pub(crate) contents: Contents,
 }
 
-/// What a file of an [`InputFormat`] holds.
+/// The contents of a file, and how to open them.
 pub(crate) enum Contents {
     /// Delimited text: gives it as it is, or decompressed as it is read.
     Text(fn(BufReader<File>) -> io::Result<Box<dyn Read + Send>>),

@@ -1,7 +1,7 @@
 //! Raw rows: CSV and TSV, compressed or not, and Parquet.
 //!
 //! To add an input format, write a file here that has an
-//! [`InputFormat`](input_format::InputFormat), and list it in [`registry`].
+//! [`InputFormat`](input_format::InputFormat), declare it here, and list it in [`registry`].
 
 pub(crate) mod blocks;
 mod compressed;

@@ -54,10 +54,10 @@ pub struct ParquetReader {
     path: Arc<PathBuf>,
     names: Vec<String>,
     columns: Vec<Column>,
-    /// Number of rows in the batch, and how many of them were handed out.
+    /// Number of rows in the batch, and how many of them have been returned.
     batch_rows: usize,
     batch_read: usize,
-    /// Number of rows handed out.
+    /// Number of rows returned.
     rows: u64,
     /// Scratch buffer for the text of a cell.
     text: Vec<u8>,
@@ -67,7 +67,7 @@ pub struct ParquetReader {
 enum Column {
     /// Its cells in the batch, and what describes its values.
     Readable(Cells, ColumnDescPtr),
-    /// What it is instead.
+    /// Why it cannot be read.
     Unreadable(&'static str),
 }
 

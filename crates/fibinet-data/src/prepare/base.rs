@@ -10,7 +10,7 @@ use crate::error::{DataError, DataErrorKind};
 pub(crate) fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
     let known: Vec<_> = base.fields().collect();
     let differ = |difference| Err(DataErrorKind::OtherFields { difference }.into());
-    // These decide what a cell means. How cells are written may change.
+    // These settings decide what a cell means, so they must agree. The rest of the format may change.
     let (format, base) = (&spec.format, base.format());
     if format.missing != base.missing {
         let (new, old) = (&format.missing, &base.missing);

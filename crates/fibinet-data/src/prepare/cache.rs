@@ -128,7 +128,7 @@ pub fn source_bytes(spec: &DataSpec) -> Result<u64, DataError> {
     Ok(bytes)
 }
 
-/// A name that stands for the spec, the base and the files in their present state.
+/// A name that identifies the spec, the base and the present state of the files.
 fn cache_key(spec: &DataSpec, base: Option<&Encoder>) -> Result<String, DataError> {
     let base = base.map(Encoder::fingerprint);
     let mut text = format!("{CACHE_VERSION} {spec:?} {base:?}");
@@ -216,7 +216,7 @@ mod tests {
             &|| fs::write(&manifest, [0xff]).unwrap(),
             &|| fs::write(&vocabulary, "").unwrap(),
             &|| fs::write(&shard, "PAR1").unwrap(),
-            // A directory in the place of a file.
+            // A directory instead of a file.
             &|| {
                 fs::remove_file(&manifest).unwrap();
                 fs::create_dir(&manifest).unwrap();

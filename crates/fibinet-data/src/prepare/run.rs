@@ -40,7 +40,7 @@ pub enum Progress {
 /// order. Until the encoder is fitted, its rows are kept in an unnamed file in the directory, where a
 /// token or id takes 1 to 4 bytes (as many as the largest of its block needs), a number 4 and a group
 /// 8. That can be more than the file itself, above all if it is compressed. The unnamed file lasts
-/// until all its rows are encoded, so the disk must have room for both.
+/// until all its rows are encoded, so the disk must hold both at once.
 ///
 /// # Errors
 ///
@@ -94,7 +94,7 @@ pub fn prepare(
     Prepared::finish(directory, encoder, shards, skipped)
 }
 
-/// Makes a directory an unprepared one, until all of it is prepared again.
+/// Marks a directory as unprepared until all of it has been prepared again.
 fn remove_manifest(directory: &Path) -> Result<(), DataError> {
     match fs::remove_file(directory.join(MANIFEST)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -152,7 +152,7 @@ mod tests {
     fn the_encoder_sees_training_rows_alone() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
-        // Every token is met once: those of other splits must be out of the vocabulary.
+        // Every token occurs once: those of other splits must be out of the vocabulary.
         let text: String = (0..1000).map(|i| format!("{},token{i}\n", i % 2)).collect();
         fs::write(directory.join("train.csv"), format!("y,a\n{text}")).unwrap();
         let spec = spec(directory, "split = { valid = 0.2, test = 0.1 }");

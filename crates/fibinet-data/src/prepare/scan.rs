@@ -16,8 +16,8 @@ pub(crate) const BLOCKS_AHEAD: usize = 2;
 ///
 /// # Errors
 ///
-/// The first malformed row's, if malformed rows are not to be skipped; if every row is malformed; and
-/// if the file has no rows or cannot be read.
+/// The error of the first malformed row, if malformed rows are not skipped; an error if every row is
+/// malformed, and if the file has no rows or cannot be read.
 pub(crate) fn for_each_block(
     reader: Box<dyn RowReader>,
     path: &Path,

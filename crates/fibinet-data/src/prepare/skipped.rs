@@ -21,7 +21,7 @@ impl SkippedRows {
     ///
     /// # Errors
     ///
-    /// The error itself, if malformed rows are not to be skipped or it is not one of a malformed row.
+    /// `error` itself, if malformed rows are not skipped or it is not about a malformed row.
     pub fn skip(&mut self, on_bad_row: OnBadRow, error: DataError) -> Result<(), DataError> {
         if on_bad_row == OnBadRow::Fail || !error.is_bad_row() {
             return Err(error);

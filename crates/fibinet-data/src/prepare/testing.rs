@@ -1,4 +1,4 @@
-//! What tests of preparing share.
+//! Helpers for tests of preparing.
 
 use std::path::Path;
 

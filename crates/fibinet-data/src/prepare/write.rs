@@ -44,7 +44,7 @@ pub(crate) fn write_fitted(
         let refused = encoder.encode_fitted(&mut rows.columns);
         kept += rows.kinds.len() - refused.len();
         for &unscaled in &refused {
-            // Finding out what is wrong may take reading the file again: done for the first alone.
+            // Only the first one is described: that may require reading the file again.
             if skipped.first_bad_row.is_some() {
                 skipped.bad_rows += 1;
             } else {

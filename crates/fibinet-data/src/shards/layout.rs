@@ -18,7 +18,7 @@ pub struct ShardLayout {
     pub fields: Vec<FieldLayout>,
 }
 
-/// What a model sees of a field.
+/// A field as a model sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldLayout {
     /// The field's name.

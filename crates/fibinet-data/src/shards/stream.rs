@@ -8,7 +8,7 @@ use crate::shards::reader::Shards;
 /// How a stream shuffles rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shuffle {
-    /// Decides the order. Use another one for each epoch.
+    /// Decides the order. Use a different seed for each epoch.
     pub seed: u64,
     /// Number of rows that are shuffled together, and up to a quarter more. Data with no more rows than this
     /// is shuffled exactly. Of larger data, pieces of files come in random order, and those that fill the

@@ -62,7 +62,7 @@ struct OpenFile {
     path: PathBuf,
     /// `None` before the first rows.
     file: Option<File>,
-    /// Where the row groups end.
+    /// The offset in the file at which the row groups end.
     end: u64,
     groups: Vec<WrittenGroup>,
     /// Number of rows that wait in the file, packed.

@@ -7,7 +7,7 @@ pub(super) const NUM_FIELDS: usize = NUM_NUMBERS + NUM_CATEGORIES;
 
 /// A numeric column.
 struct Count {
-    /// The scale of the odds: about the median, counted from `least`.
+    /// Scale of the odds, about the median minus `least`.
     scale: f64,
     least: i32,
     greatest: i32,
@@ -294,7 +294,8 @@ mod tests {
             for k in [1, 2, 3, 10, 20, tokens] {
                 let expected = f64::from(k).powf(-1.05) / harmonic * f64::from(draws);
                 let got = f64::from(counts[k as usize - 1]);
-                // The first rank has the whole error of the midpoint rule. Counts are off by a draw or two.
+                // The midpoint rule's error is largest for the first rank. Rounding moves other counts by a
+                // draw or two.
                 let allowed = if k == 1 { 0.12 } else { 0.05 } * expected + 2.0;
                 assert!((got - expected).abs() < allowed, "{k}: {got}, {expected}");
             }

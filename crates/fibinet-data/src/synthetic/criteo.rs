@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::synthetic::law::{Law, PLANTED_PAIRS, sigmoid, softplus};
 
-/// Writes rows in the form of Kaggle's Criteo `train.txt`, whose clicks follow a known law: any number of
+/// Writes rows in the format of Kaggle's Criteo `train.txt`, whose clicks follow a known law: any number of
 /// rows, any vocabulary, no download.
 ///
 /// | setting | purpose | range |
@@ -36,9 +36,8 @@ use crate::synthetic::law::{Law, PLANTED_PAIRS, sigmoid, softplus};
 /// `t` is that of the `log2` encoding, and "no value" is a token too. Weights `w` and vectors `u`,
 /// `v` of four dimensions are hashes of seed, field and token: nothing is stored.
 ///
-/// The fields are independent and the vectors centred, so the second sum is pure interaction: no sum over
-/// fields can express a part of it. `α` and `β` give both sums the variance 1.5,
-/// so **half of the variance of `z` comes from the pairs**.
+/// The fields are independent and the vectors centred, so the second sum is pure interaction: no additive
+/// model can fit any of it. `α` and `β` give both sums the variance 1.5, so **half of the variance of `z` comes from the pairs**.
 ///
 /// ```
 /// use fibinet_data::SyntheticConfig;

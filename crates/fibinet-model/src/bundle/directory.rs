@@ -60,7 +60,7 @@ pub struct BundleParts<'a> {
     pub head: &'a AnyHead,
     /// The tables.
     pub tables: TableView<'a>,
-    /// The finished rows, if the stored ones still lack updates.
+    /// The replayed rows, if the stored ones may be stale.
     pub finished: Option<&'a dyn FinishedRows>,
     /// The map that the head's logits go through.
     pub output: LogitMap,
@@ -104,7 +104,7 @@ impl BundleParts<'_> {
     /// If a file cannot be written.
     pub fn write_weights(&self, directory: &Path) -> Result<(), BundleError> {
         let path = directory.join(HEAD);
-        // Without metadata: Burn writes it in no fixed order, and equal weights shall give equal files.
+        // Without metadata: Burn writes it in no fixed order, and equal weights must give equal files.
         let mut store = SafetensorsStore::from_file(&path)
             .clear_metadata()
             .overwrite(true);
@@ -231,7 +231,7 @@ fn check_format(path: &Path) -> Result<(), BundleError> {
             got,
             known: FORMAT,
         }),
-        // Anything else that is wrong shows in the checksums.
+        // Any other fault is found by the checksums.
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use fibinet_storage::{AtomicDirectory, Replace, checksums};
 
 use crate::error::BundleError;
 
-/// A bundle, or anything else with checksums, may be replaced; nothing else that exists ever is.
+/// Bundles and other directories with checksums may be replaced. Nothing else is ever replaced.
 const REPLACE: Replace = Replace::IfItContains(checksums::FILE_NAME);
 
 /// A bundle being written: an [`AtomicDirectory`] that gets checksums before it is moved into place.

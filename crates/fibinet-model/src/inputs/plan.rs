@@ -143,7 +143,7 @@ impl FieldPlan {
         inputs
     }
 
-    /// [`inputs`](Self::inputs), written over those of another batch to reuse their memory.
+    /// [`inputs`](Self::inputs), overwriting those of another batch to reuse their memory.
     ///
     /// # Panics
     ///

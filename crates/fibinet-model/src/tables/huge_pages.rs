@@ -35,9 +35,9 @@ fn ask_for_huge_pages<T>(numbers: &mut [T]) {
     }
     #[expect(
         unsafe_code,
-        reason = "no safe call asks for them; what it gains is above"
+        reason = "no safe call requests them; the gain is documented above"
     )]
-    // SAFETY: the pages lie inside the slice, as `before + whole` is at most its size, and start at a
+    // SAFETY: the pages are inside the slice, as `before + whole` is at most its size, and start at a
     // page's start. The advice changes no byte of them, and if it fails, nothing has changed.
     let _ = unsafe { madvise(first.add(before).cast(), whole, Advice::LinuxHugepage) };
 }

@@ -16,7 +16,7 @@ pub(crate) const LINEAR: &str = "linear.weight";
 /// Rows that are copied and finished at a time.
 const CHUNK_ROWS: usize = 1 << 14;
 
-/// The finished rows of tables whose stored rows still lack updates, as those of a model in training may.
+/// Replayed rows of tables whose stored rows may be stale, as those of a model in training.
 pub trait FinishedRows: Debug + Sync {
     /// Turns a copy of a stored row of the embedding table, `[K]`, into the finished row, in numbers that the
     /// table can store.

@@ -6,11 +6,11 @@ use crate::inputs::plan::RowInputs;
 
 /// Where table rows live: in host memory while a model trains, in a mapped file when it scores.
 ///
-/// What is to hold rows elsewhere, on a device or in other processes, implements this: heads see the
-/// gathered [`FieldInputs`] alone.
+/// Implement this to keep rows elsewhere, on a device or in other processes. Heads only see the gathered
+/// [`FieldInputs`].
 pub trait TableRows {
-    /// What a head reads of a batch, on a device: the table rows of its ids, pooled and times their
-    /// values. Buffers of an earlier batch are used again.
+    /// What a head reads of a batch, on a device: the table rows of its ids, pooled and multiplied
+    /// by their values. Reuses the buffers of an earlier batch.
     ///
     /// # Panics
     ///

@@ -6,7 +6,7 @@
 //! compare the kernel with it. An entry point therefore returns `None` if no kernel applies or pays,
 //! and the layer continues on its own.
 //!
-//! Kernels lie below the layers and name none of them.
+//! Kernels are imported by the layers and do not know them.
 //!
 //! | kernel | replaces | backends |
 //! |---|---|---|
@@ -50,7 +50,7 @@ const LINEAR_TASK_WEIGHTS: usize = 1 << 15;
 const BACKWARD_TASKS: usize = 4;
 
 /// The most bytes of pairs that exist at once in [`pairs_linear`], forward and backward, if the batch
-/// is not small. With field_interaction each pair's left vector lies beside it.
+/// is not small. With field_interaction each pair also stores its left vector.
 pub(crate) fn bytes_at_once(
     kind: BilinearKind,
     [num_rows, num_fields, embedding_dim]: [usize; 3],

@@ -5,16 +5,16 @@ use burn::tensor::{DType, Tensor};
 use super::{LINEAR_TASK_WEIGHTS, SMALL_BATCH_ROWS, Side};
 use crate::pairs::BilinearKind;
 
-/// The matrices of one side, `[N, K, K]`.
+/// The matrices of one side, `[1 | F | F - 1 | P, K, K]`.
 #[derive(ExtensionType, Debug, Clone)]
 pub(crate) enum Matrices<B: Backend> {
     /// The Hadamard product.
     None,
-    /// `N = 1`.
+    /// One matrix.
     All(FloatTensor<B>),
-    /// `N = F` or `F - 1`.
+    /// `F` or `F - 1` matrices.
     Each(FloatTensor<B>),
-    /// `N = P`.
+    /// `P` matrices.
     Interaction(FloatTensor<B>),
 }
 

@@ -13,8 +13,8 @@ use crate::tables_config::TablesConfig;
 ///
 /// | name | default | purpose |
 /// |---|---|---|
-/// | `tables` | those that the head reads | what the embedding half is |
-/// | `head` | – | what the dense half is |
+/// | `tables` | those that the head reads | settings of the embedding half |
+/// | `head` | – | settings of the dense half |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CtrModelConfig<C> {
     /// The embedding half.
@@ -25,7 +25,7 @@ pub struct CtrModelConfig<C> {
 
 /// A CTR model as an ordinary Burn module: tables in front of a [`Head`].
 ///
-/// It trains in anybody's loop, with dense gradients over the tables. For large vocabularies
+/// It trains in any training loop, with dense gradients over the tables. For large vocabularies
 /// `fibinet-train` takes the head alone and updates the table rows that a batch touches.
 #[derive(Module, Debug)]
 pub struct CtrModel<H> {
@@ -38,7 +38,7 @@ pub struct CtrModel<H> {
 }
 
 impl<C: HeadConfig> CtrModelConfig<C> {
-    /// A head behind the tables that it reads.
+    /// A head with the tables that it reads.
     pub fn new(head: C) -> Self {
         let inputs = head.inputs();
         let tables = TablesConfig::new(inputs.embedding_dim).with_linear(inputs.linear);

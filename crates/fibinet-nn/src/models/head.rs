@@ -47,7 +47,7 @@ pub trait Head: Module {
 
 /// The settings of a [`Head`] for known fields.
 pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
-    /// What they are the settings of.
+    /// The head that these settings build.
     type Head: Head;
 
     /// What the head reads of a batch.
@@ -67,13 +67,13 @@ pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// As [`validate`](Self::validate).
     fn try_init(&self, device: &Device) -> Result<Self::Head, ConfigError>;
 
-    /// The settings that a person wants to see, as label and value.
+    /// The settings to show to a person, as label and value.
     fn describe(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// The memory of the pairs of `num_rows` batch rows on `num_threads` threads; `None` for a head that
-    /// crosses no pairs.
+    /// The memory of the pairs of `num_rows` batch rows on `num_threads` threads; `None` if the head
+    /// does not cross pairs.
     fn pair_bytes(&self, _num_rows: usize, _num_threads: usize) -> Option<PairBytes> {
         None
     }
@@ -84,7 +84,7 @@ pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 pub struct PairBytes {
     /// As one array; in training its gradient takes as much.
     pub array: usize,
-    /// The most that exists at once where flex fuses them with the DNN's first map, in scoring and in
-    /// training; `None` for a head whose pairs it does not fuse.
+    /// The most that exists at once if flex fuses them with the DNN's first map, in scoring and in
+    /// training. `None` if flex does not fuse this head's pairs.
     pub fused: Option<[usize; 2]>,
 }

@@ -36,7 +36,7 @@ pub struct LrConfig {
 /// Logistic regression: `logit = w0 + Σ w_i x_i`.
 ///
 /// It reads the linear terms and the raw numeric inputs, and no embeddings, so its tables have one
-/// number per row. Numbers read raw have a weight each, which starts at 0.
+/// number per row. Raw numeric inputs have one weight each, which starts at 0.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {

@@ -8,6 +8,7 @@ use crate::models::ctr_model::CtrModelConfig;
 use crate::models::head::{Head, HeadConfig, PairBytes};
 use crate::models::spec::{FieldCounts, ModelSpec};
 
+// "name in run files": Variant in module(Spec, Config, Head)
 registry! {
     "fibinet": FiBiNet in fibinet(FiBiNetSpec, FiBiNetConfig, FiBiNet),
     "lr": Lr in lr(LrSpec, LrConfig, Lr),
@@ -15,7 +16,7 @@ registry! {
 }
 
 impl AnySpec {
-    /// The model of run files and bundles that name none.
+    /// The model of run files and bundles without a model name.
     pub const DEFAULT: &'static str = "fibinet";
 }
 
@@ -26,7 +27,7 @@ impl Default for AnySpec {
 }
 
 impl<C: Into<AnyHeadConfig>> CtrModelConfig<C> {
-    /// The same settings, of a model of the registry: what a bundle has.
+    /// The same settings as those of any model in the registry, as bundles store them.
     pub fn into_any(self) -> CtrModelConfig<AnyHeadConfig> {
         CtrModelConfig {
             tables: self.tables,
@@ -35,11 +36,11 @@ impl<C: Into<AnyHeadConfig>> CtrModelConfig<C> {
     }
 }
 
-/// What to do with the spec of a model that is known by its name; see [`AnySpec::visit`].
+/// An action on the spec type of the model with a given name; see [`AnySpec::visit`].
 pub trait SpecVisitor {
-    /// What it comes to.
+    /// The result.
     type Output;
 
-    /// Does it.
+    /// Visits the spec type `M`.
     fn visit<M: ModelSpec + Into<AnySpec>>(self) -> Self::Output;
 }

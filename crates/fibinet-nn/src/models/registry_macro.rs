@@ -1,5 +1,5 @@
-//! What makes one line per model of the registry: an enum of the specs, one of the head configs and one
-//! of the heads, each of which hands every call to the model it holds.
+//! Generates, from one line per model, an enum of the specs, one of the head configs and one of the
+//! heads. Each enum forwards every call to the model it holds.
 
 macro_rules! registry {
     ($($name:literal: $Model:ident in $module:ident($Spec:ident, $Config:ident, $Head:ident)),+ $(,)?) => {
@@ -26,7 +26,7 @@ macro_rules! registry {
         /// A head of any model in the registry.
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each variant is the model of its name")]
-        #[expect(clippy::large_enum_variant, reason = "a process has a head or two, no list of them")]
+        #[expect(clippy::large_enum_variant, reason = "a process holds one or two heads, not a list of them")]
         #[non_exhaustive]
         pub enum AnyHead {
             $($Model($Head),)+

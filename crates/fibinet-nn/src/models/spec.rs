@@ -11,14 +11,14 @@ use crate::tables_config::Numerics;
 /// The fields of a log, as a model's settings need them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldCounts {
-    /// Fields of ids.
+    /// Fields with ids.
     pub with_ids: usize,
     /// Numeric fields that are not cut into buckets.
     pub numeric: usize,
 }
 
 impl FieldCounts {
-    /// The fields `F` and the raw numeric inputs `N` of a model that reads numeric fields so.
+    /// The fields `F` and raw numeric inputs `N` of a model that reads numeric fields as `numerics` says.
     pub fn read_as(self, numerics: Numerics) -> (usize, usize) {
         match numerics {
             Numerics::Embedded => (self.with_ids + self.numeric, 0),

@@ -21,7 +21,7 @@ pub use train::{Calibration, Monitor, RowUpdate, TrainConfig, TrainSettings};
 /// model's own keys.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunConfig {
-    /// Where rows come from and what is read of them.
+    /// The rows' sources and fields.
     pub data: DataConfig,
     /// The model.
     pub model: AnySpec,
@@ -29,7 +29,7 @@ pub struct RunConfig {
     pub train: TrainConfig,
 }
 
-/// A run file of a model that is known.
+/// A run file whose model is known.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, bound = "M: ModelSpec")]
 struct RunFile<M> {
@@ -56,8 +56,8 @@ impl RunConfig {
     ///
     /// # Errors
     ///
-    /// [`TrainError::RunFile`] for a file that cannot be read, with line and column for what is no
-    /// TOML or no known key.
+    /// [`TrainError::RunFile`] for a file that cannot be read, with line and column if it is not TOML
+    /// or has an unknown key.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, TrainError> {
         let error = |message: String| TrainError::RunFile(format!("{}: {message}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|io| error(io.to_string()))?;
@@ -102,7 +102,7 @@ impl RunConfig {
 /// A [`RunConfig`] whose settings are all valid, and its model's settings for its fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunSettings {
-    /// Where rows come from and what is read of them.
+    /// The rows' sources and fields.
     pub data: DataSpec,
     /// The model.
     pub model: CtrModelConfig<AnyHeadConfig>,
@@ -122,7 +122,7 @@ fn counts(spec: &DataSpec) -> FieldCounts {
     }
 }
 
-/// Reads a run file as one of the model that it names.
+/// Reads a run file with the spec of the model that it names.
 fn visit<V>(table: Option<&Table>, visitor: V) -> Result<RunConfig, String>
 where
     V: SpecVisitor<Output = Result<RunConfig, toml::de::Error>>,

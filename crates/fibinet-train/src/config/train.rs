@@ -23,7 +23,7 @@ pub enum RowUpdate {
 }
 
 impl RowUpdate {
-    /// Up to here a step over all rows costs less than the rest of the step.
+    /// Up to this many rows, a step over all rows costs less than the rest of the step.
     const MAX_ROWS: usize = 1 << 16;
 
     /// The rows that a step updates, for tables of `num_rows` rows.
@@ -91,10 +91,10 @@ pub enum Monitor {
 /// | `evaluate_every` | 0 | steps between evaluations within an epoch; 0: only at its end | |
 /// | `patience` | 2 | evaluations without a better value before it stops | at least 1 |
 /// | `plateau_factor` | 1 | what the learning rate is multiplied by on a plateau; 1: no change | `(0, 1]` |
-/// | `plateau_patience` | 1 | evaluations without a better value that make a plateau | at least 1 |
+/// | `plateau_patience` | 1 | evaluations without a better value after which the learning rate is cut | at least 1 |
 /// | `min_learning_rate` | 1e-6 | the learning rate is not cut below it | at least 0 |
 /// | `calibration` | platt | calibration of the logits on the validation rows: none, temperature, platt | |
-/// | `seed` | 2019 | seed of the drawn weights and of the rows' order (`--seed`) | |
+/// | `seed` | 2019 | seed of the drawn weights and of the rows' order | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -112,8 +112,9 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// The optimizer of the table rows.
     pub row_optimizer: RowRule,
-    /// The type that the embedding table is stored in. Linear weights and optimizer state are f32. Every
-    /// step is computed in f32 and rounded stochastically ([`RowOptimizer`](crate::RowOptimizer)).
+    /// The type that the embedding table is stored in. Linear weights and optimizer state are f32. Updates
+    /// are computed in f32, and 16-bit numbers are then rounded stochastically
+    /// ([`RowOptimizer`](crate::RowOptimizer)).
     pub table_dtype: TableDtype,
     /// The table rows that a step updates.
     pub row_update: RowUpdate,
@@ -131,7 +132,7 @@ pub struct TrainConfig {
     pub patience: usize,
     /// What the learning rate is multiplied by on a plateau.
     pub plateau_factor: f64,
-    /// Evaluations without a better value that make a plateau.
+    /// Evaluations without a better value after which the learning rate is cut.
     pub plateau_patience: usize,
     /// The learning rate is not cut below it.
     pub min_learning_rate: f64,
@@ -169,7 +170,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// What the rules of the dense parameters are set by.
+    /// The settings of some dense rules besides the learning rate.
     pub(crate) fn dense_settings(&self) -> DenseSettings {
         DenseSettings {
             momentum: self.momentum,

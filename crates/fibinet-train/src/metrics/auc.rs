@@ -11,8 +11,8 @@
 ///
 /// # Shapes
 ///
-/// - `scores`: `[N]`, logits or probabilities, because only their order matters
-/// - `labels`: `[N]`, where a label above 0.5 is positive
+/// - `scores`: `[rows]`, logits or probabilities, because only their order matters
+/// - `labels`: `[rows]`, where a label above 0.5 is positive
 /// - returns a number in `[0, 1]`
 ///
 /// ```

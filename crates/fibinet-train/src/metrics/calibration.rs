@@ -33,7 +33,7 @@ pub enum CalibrationKind {
 ///
 /// # Shapes
 ///
-/// - `logits`, `labels`: `[N]`
+/// - `logits`, `labels`: `[rows]`
 ///
 /// ```
 /// use fibinet_train::{CalibrationKind, fit_calibration};

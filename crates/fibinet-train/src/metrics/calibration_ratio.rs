@@ -13,7 +13,7 @@
 ///
 /// # Shapes
 ///
-/// - `logits`, `labels`: `[N]`
+/// - `logits`, `labels`: `[rows]`
 /// - returns a number of at least 0, without a unit
 ///
 /// ```

@@ -27,9 +27,9 @@ pub struct GroupAuc {
 ///
 /// # Shapes
 ///
-/// - `scores`: `[N]`, logits or probabilities, because only their order matters
-/// - `labels`: `[N]`, where a label above 0.5 is positive
-/// - `groups`: `[N]`, any numbers that are equal for the rows of one group
+/// - `scores`: `[rows]`, logits or probabilities, because only their order matters
+/// - `labels`: `[rows]`, where a label above 0.5 is positive
+/// - `groups`: `[rows]`, any numbers that are equal for the rows of one group
 ///
 /// ```
 /// use fibinet_train::group_auc;

@@ -10,7 +10,7 @@
 ///
 /// # Shapes
 ///
-/// - `logits`, `labels`: `[N]`; without rows the loss is 0
+/// - `logits`, `labels`: `[rows]`; without rows the loss is 0
 ///
 /// ```
 /// let loss = fibinet_train::logloss(&[0.0, 1000.0], &[1.0, 0.0]);
@@ -35,7 +35,7 @@ pub fn logloss(logits: &[f32], labels: &[f32]) -> f64 {
 ///
 /// # Shapes
 ///
-/// - `logits`, `labels`: `[N]`; without rows the loss is 0
+/// - `logits`, `labels`: `[rows]`; without rows the loss is 0
 ///
 /// ```
 /// // A click, and a negative that stands for three.

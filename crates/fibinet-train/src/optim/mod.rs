@@ -1,4 +1,4 @@
-//! Optimizers: of table rows and of the head's parameters, and the rules that both follow.
+//! Optimizers of table rows and of dense parameters, and the rules that both follow.
 
 pub(crate) mod head;
 pub(crate) mod norm;

@@ -18,7 +18,7 @@ pub enum Event {
         /// Trained parameters, tables included.
         num_parameters: usize,
     },
-    /// A step is done.
+    /// A step has finished.
     Step {
         /// The epoch, from 1.
         epoch: usize,

@@ -21,7 +21,7 @@ pub struct EvaluationReport {
     pub best: bool,
 }
 
-/// What a run copied from the bundle that it started from.
+/// What a run copied from the bundle of its warm start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarmStart {
     /// Table rows that were copied.
@@ -51,7 +51,7 @@ pub struct RunReport {
     pub train_rows: usize,
     /// What was copied from another bundle.
     pub warm_start: Option<WarmStart>,
-    /// Rows that no split has.
+    /// Rows that were skipped.
     #[serde(rename = "left_out")]
     pub skipped: SkippedRows,
     /// Training rows per second, evaluations apart.

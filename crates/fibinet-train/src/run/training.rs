@@ -19,7 +19,8 @@ const HISTORY: &str = "history.jsonl";
 const SHUFFLE: u64 = 0x5348_5546_464c_4531;
 
 impl Run<'_> {
-    /// Trains until early stopping or the last epoch. The best weights are then in the directory.
+    /// Trains until early stopping or the last epoch. Leaves the best weights in the run's
+    /// directory.
     pub(super) fn train(&mut self, observe: &mut impl FnMut(Event)) -> Result<(), TrainError> {
         let head = self.trainer.valid_head();
         let parts = self.bundle_parts(&head, LogitMap::IDENTITY);
@@ -140,7 +141,7 @@ impl Run<'_> {
         Ok(stop)
     }
 
-    /// The report of an evaluation, from which on losses and rows are counted anew.
+    /// The report of an evaluation, from which on losses and rows are counted from zero.
     fn evaluation_report(&mut self, valid: Metrics) -> EvaluationReport {
         let best = self.stopping.is_best(&valid, self.train.monitor);
         let progress = &mut self.progress;

@@ -33,10 +33,10 @@ pub(crate) struct InitArgs {
     /// unless there is a --valid.
     #[arg(long, value_name = "PATH")]
     test: Option<PathBuf>,
-    /// Column of the label, which is 0 or 1.
+    /// Column of the label, which is 0 or 1 unless --positive is given.
     #[arg(long, value_name = "COLUMN", required_unless_present = "schema")]
     label: Option<String>,
-    /// Label that means a click, if it is not 1; any other label then means no click.
+    /// Value of the label that means a click, if it is not 1; any other value means no click.
     #[arg(long, value_name = "VALUE")]
     positive: Option<String>,
     /// Column that groups the rows, such as the user: reports then include the AUC within groups. It
@@ -44,15 +44,15 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
     /// Names of the columns, for files without a header.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     columns: Vec<String>,
     /// Columns that the model does not use.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     exclude: Vec<String>,
-    /// Columns that are categories, whatever they look like.
+    /// Columns to treat as categories, whatever they look like.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     categorical: Vec<String>,
-    /// Columns that are quantities, whatever they look like.
+    /// Columns to treat as quantities, whatever they look like.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     numeric: Vec<String>,
     /// Cells that mean "no value", besides empty ones and the usual spellings.
@@ -64,14 +64,13 @@ pub(crate) struct InitArgs {
     /// Value of the split column for training rows.
     #[arg(long, value_name = "VALUE", requires = "split_column")]
     train_value: Option<String>,
-    /// Value of the split column for validation rows; by default a tenth of the training rows are
-    /// taken.
+    /// Value of the split column for validation rows; by default a tenth of the training rows.
     #[arg(long, value_name = "VALUE", requires = "split_column")]
     valid_value: Option<String>,
     /// Value of the split column for test rows.
     #[arg(long, value_name = "VALUE", requires = "split_column")]
     test_value: Option<String>,
-    /// Well-known log whose columns need no description.
+    /// Built-in description of a well-known log.
     #[arg(
         long,
         value_parser = schema_parser(),
@@ -169,7 +168,7 @@ impl InitJob {
     }
 }
 
-/// Sums the run file up on stderr, with what will keep it from training.
+/// Summarizes the run file on stderr, with what will prevent training.
 fn note_guess(args: &InitArgs, guess: &Guess) {
     let columns = guess.columns.iter();
     let num_fields = args.schema.map_or_else(

@@ -43,7 +43,7 @@ pub(super) fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Re
 fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<DataConfig> {
     let path = |path: &Path| from_run_file(path, &args.output).map(Into::into);
     let file = |file: &Option<_>| file.as_deref().map(path).transpose();
-    // A built-in schema brings what is said of rows and fields.
+    // A built-in schema already describes rows and fields.
     let own = args.schema.is_none();
     let missing = match own {
         true => &guess.missing,
@@ -100,7 +100,7 @@ fn split(args: &InitArgs) -> Option<SplitConfig> {
     }
 }
 
-/// Removes what the run file need not say, and writes the split on one line.
+/// Removes default settings, and writes the split on one line.
 fn remove_defaults(data: &mut Table) {
     for key in ["on_bad_row", "fields"] {
         data.remove(key);
@@ -145,7 +145,7 @@ fn unused_column(column: &ColumnGuess) -> String {
     format!("\n# {:?}: {}\n", column.name, column.reason)
 }
 
-/// The document, the comments of unused columns behind the last field, and the model and its training.
+/// The document, the comments of unused columns after the last field, the model and the training settings.
 fn finish(document: &DocumentMut, args: &InitArgs, guess: &Guess) -> String {
     let mut text = document.to_string();
     if args.schema.is_none() {

@@ -1,4 +1,4 @@
-//! Schemas of known logs, a file each.
+//! Schemas of known logs, one per file.
 
 mod avazu;
 mod criteo;

@@ -20,7 +20,7 @@ pub(super) struct SideGradient {
 pub(super) struct Gradients {
     /// `[B, F, K]`
     pub embeddings: Vec<f32>,
-    /// `[N, K, K]`
+    /// `[1 | F | F - 1 | P, K, K]`
     pub matrices: Option<Vec<f32>>,
 }
 

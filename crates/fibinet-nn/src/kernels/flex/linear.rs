@@ -19,14 +19,14 @@
 //!   F = 39, K = 10 and 2,048 rows the array of pairs that is saved has 121 MB, and its gradient as many.
 //! - Memory, at any `B` and `F`: forward .4 MB per thread, and up to seven outputs of 512 batch rows;
 //!   backward four tasks (or one per thread) of 3 MB. Both double for field_interaction. The left vectors
-//!   of field_all and field_each come on top, as large as the embeddings. So do, for 2,048 batch rows at a
-//!   time, up to four backward arrays as large as a side's embeddings, and a copy of the output's
+//!   of field_all and field_each are added to that and are as large as the embeddings. So are, for 2,048
+//!   batch rows at a time, up to four backward arrays as large as a side's embeddings, and a copy of the output's
 //!   gradient.
 //!
 //! The table says how many times as long it takes to write the array of pairs
 //! ([`pairs`](super::pairs)) and multiply with flex's own products: forward, and forward with backward,
 //! at F = 39, K = 10, H = 400 (`cargo bench --bench layers -- KIND ROUNDS B`, "to hidden"; AMD EPYC Zen 4,
-//! 2 cores). The columns per kind are with a glibc that keeps freed buffers
+//! 2 cores). The columns per kind were measured with a glibc that keeps freed buffers
 //! (`MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184`), the last column is with its
 //! default settings.
 //!

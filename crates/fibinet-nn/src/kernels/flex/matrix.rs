@@ -5,7 +5,7 @@ use gemm::Parallelism;
 /// The number of multiplications from which a product uses all threads, the same as flex's own.
 const PARALLEL_FROM: usize = 192 * 192 * 192;
 
-/// A matrix inside a slice: elements lie at `row * row_stride + column * column_stride`.
+/// A matrix inside a slice: element `(row, column)` is at `row * row_stride + column * column_stride`.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
     values: &'a [f32],
@@ -112,7 +112,7 @@ impl<'a> MatrixMut<'a> {
             unsafe_code,
             reason = "gemm has no safe interface, and flex's safe products are slower here: see `super`"
         )]
-        // SAFETY: `Matrix::new` and `MatrixMut::new` checked that the three matrices lie inside their
+        // SAFETY: `Matrix::new` and `MatrixMut::new` checked that the three matrices are inside their
         // slices. The destination is borrowed mutably, and its rows do not overlap.
         unsafe {
             gemm::gemm(

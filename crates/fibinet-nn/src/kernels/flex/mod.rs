@@ -15,7 +15,7 @@
 //! Outputs are allocated anew each time and handed over to tensors. Pooling them gains nothing: the
 //! allocator reuses their memory in the next step, and a step is no faster with a glibc that is told to
 //! keep all memory (`python3 benches/vs_pytorch/run.py`, "allocator tuned"). Weights above 32 MB are the
-//! exception, because glibc maps those afresh: at K = 16 a step is 3% faster if it keeps them
+//! exception, because glibc maps those afresh: at K = 16 a step is 3% faster if glibc keeps them
 //! (`MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=1073741824 cargo bench --bench training --
 //! --kind field_each --dim 16`).
 

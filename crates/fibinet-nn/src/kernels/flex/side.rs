@@ -32,8 +32,8 @@ pub(super) struct PreparedSide<'a> {
 pub(super) enum Left<'a> {
     /// One vector per field, `[B, F, K]`. The last field's is never used.
     PerField(Cow<'a, [f32]>),
-    /// One vector per pair, which are too many to keep. These are the matrices that make them, those of a
-    /// left field's `n` pairs side by side, `[K, n K]`, one left field after the other.
+    /// One vector per pair, too many to keep. Holds the matrices that compute them instead: those of a left
+    /// field's `n` pairs side by side, `[K, n K]`, one left field after the other.
     PerPair(Vec<f32>),
 }
 
@@ -202,7 +202,7 @@ pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<
     Matrix::new(&matrices[index * dim * dim..], [dim, dim], dim)
 }
 
-/// Copies matrices `[P, K, K]` so that those of a left field's `n` pairs lie side by side, `[K, n K]`.
+/// Copies matrices `[P, K, K]` into `[K, n K]` per left field: those of its `n` pairs side by side.
 pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
     let embedding_dim = shape.embedding_dim;
     let mut out = vec![0.0; matrices.len()];

@@ -21,7 +21,7 @@ use super::row_shape::RowShape;
 use super::rows::VectorLoop;
 use crate::pairs::{BilinearKind, num_pairs};
 
-/// Tasks per side, if there are pairs enough.
+/// Tasks per side, if there are enough pairs.
 const TASKS: usize = 16;
 
 /// The least number of weights for a task: waking a thread takes as long as reading half a megabyte.

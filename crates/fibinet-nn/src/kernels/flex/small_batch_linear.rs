@@ -54,7 +54,8 @@ fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32
         out
     };
     let tasks = 0..num_inputs.div_ceil(inputs_a_task);
-    // Outside the pool its threads are asleep, and waking one takes longer than the tasks.
+    // For a caller outside the pool, the pool's threads are asleep, and waking one takes longer than the
+    // tasks.
     let parts: Vec<Vec<f32>> = match rayon::current_thread_index() {
         Some(_) => tasks.into_par_iter().map(part).collect(),
         None => tasks.map(part).collect(),

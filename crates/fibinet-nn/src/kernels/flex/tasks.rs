@@ -69,12 +69,12 @@ pub(super) fn whole_fields(shape: RowShape, columns: usize) -> Vec<Task> {
 }
 
 impl Task {
-    /// An empty task whose columns follow those of another.
-    fn after(last: Option<&Self>, side: usize) -> Self {
+    /// An empty task that starts at the column after `previous`.
+    fn after(previous: Option<&Self>, side: usize) -> Self {
         Self {
             side,
             runs: Vec::new(),
-            column: last.map_or(0, |last| last.column + last.width),
+            column: previous.map_or(0, |previous| previous.column + previous.width),
             width: 0,
         }
     }

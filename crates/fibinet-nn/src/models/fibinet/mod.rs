@@ -125,7 +125,7 @@ pub struct FiBiNetConfig {
     /// Draws the matrices.
     #[config(default = "Initializer::XavierNormal { gain: 1.0 }")]
     pub bilinear_initializer: Initializer,
-    /// What that initializer scales by.
+    /// Fans that the matrices' initializer scales by.
     #[config(default = "Fans::Matrix")]
     pub bilinear_fans: Fans,
     /// Draws the DNN's weights.
@@ -163,7 +163,7 @@ pub struct FiBiNet {
     pub combination: Combination,
     /// The deep part; `None` for the shallow model.
     pub dnn: Option<Dnn>,
-    /// The linear part's weights of the raw numeric values.
+    /// The linear part's weights of the raw numeric inputs.
     pub dense_linear: Option<Linear>,
     /// The global bias, `[1]`.
     pub bias: Option<Param<Tensor<1>>>,

@@ -1,4 +1,4 @@
-//! The dense half of training: the optimizer of a head's parameters.
+//! The dense half of training: the optimizer of the dense parameters.
 
 pub(crate) mod host;
 pub(crate) mod norms;

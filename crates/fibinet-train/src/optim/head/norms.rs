@@ -3,7 +3,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 /// Adds the L2 gradient `l2 · W` to the gradient of every weight of rank 2 or more, as DeepCTR does, which
-/// leaves out biases and norms. Returns the sum of the squares of all gradients, in f64.
+/// excludes biases and norms. Returns the sum of the squares of all gradients, in f64.
 ///
 /// The last dimension is summed on the device and the rest on the host in order, because the sum of a whole
 /// large tensor would depend on the number of threads.

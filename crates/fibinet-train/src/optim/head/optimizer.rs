@@ -8,7 +8,7 @@ use crate::optim::head::norms::{clip_factor, regularize, scale};
 use crate::optim::head::parameters::HostParameters;
 use crate::optim::rules::UpdateDense;
 
-/// The optimizer of a head's parameters: our own if they lie in host memory, else Burn's.
+/// The optimizer of the dense parameters: our own if they are in host memory, else Burn's.
 pub(crate) enum HeadOptimizer {
     /// On flex.
     Host(HostOptimizer),
@@ -22,7 +22,7 @@ pub(crate) struct HeadStep {
     pub(crate) learning_rate: f64,
     /// λ of `λ/2 ‖W‖²` over the weights of rank 2 or more.
     pub(crate) l2: f64,
-    /// Bound on the global norm of all gradients, those of table rows included. 0 is no bound.
+    /// Bound on the global norm of all gradients, those of table rows included. 0 disables it.
     pub(crate) max_norm: f64,
 }
 
@@ -37,7 +37,7 @@ impl HeadOptimizer {
         }
     }
 
-    /// One step. Returns the head, and the factor that was put on all gradients to keep the bound.
+    /// One step. Returns the head, and the factor that all gradients were scaled by to respect the bound.
     ///
     /// - `row_squares`: the sum of the squares of the rows' gradients
     pub(crate) fn step<M: Module>(

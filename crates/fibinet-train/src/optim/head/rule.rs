@@ -5,7 +5,7 @@ use crate::optim::rules::adagrad::Adagrad;
 use crate::optim::rules::adam::DenseAdam;
 use crate::optim::rules::sgd::DenseSgd;
 
-/// What some of the rules are set by, besides the learning rate.
+/// The settings of some dense rules besides the learning rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DenseSettings {
     pub(crate) momentum: f64,

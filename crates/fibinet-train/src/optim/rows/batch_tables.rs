@@ -5,8 +5,8 @@ use crate::optim::rows::optimizer::RowOptimizer;
 use crate::optim::rows::segments::{RowSelection, Segments};
 use crate::optim::rows::tables::Tables;
 
-/// The rows that a batch reads, with all steps done, in small tables of their own, and the batch with ids into
-/// these tables.
+/// The rows that a batch reads, replayed, in small tables of their own, and the batch with ids into these
+/// tables.
 ///
 /// `U` rows are copied and replayed, in f32 whatever the type of the tables is.
 pub(crate) fn batch_tables(
@@ -76,7 +76,7 @@ impl Copies {
         self.linear.resize(self.linear.len() + num_rows, 0.0);
     }
 
-    /// Appends a copy of a row with all steps done.
+    /// Appends a copy of a row, replayed.
     fn push(&mut self, tables: &Tables, optimizer: &RowOptimizer, row: usize) {
         let (start, dim) = (self.embedding.len(), tables.embedding_dim);
         self.embedding.resize(start + dim, 0.0);

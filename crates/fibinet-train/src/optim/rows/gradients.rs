@@ -9,7 +9,7 @@ use crate::optim::rows::tables::Tables;
 /// Rows that one task sums.
 const CHUNK_ROWS: usize = 256;
 
-/// The gradients of a model's tables: the distinct rows, and for each the sum of its gradients.
+/// The gradients of a model's tables: each distinct row's gradients, summed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowGradients {
     /// Table rows, ascending, `[U]`.

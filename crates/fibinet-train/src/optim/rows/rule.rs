@@ -52,7 +52,7 @@ row_rules! {
     /// L2 applies to the touched rows, as the gradient does. For L2 on all rows in all steps, after which no
     /// row is untouched, use [`RowUpdate::All`](crate::RowUpdate::All).
     ///
-    /// In a table of 16-bit numbers the moments are as exact. A weight gets the sum of the updates that it
+    /// In a table of 16-bit numbers the moments are just as exact. A weight gets the sum of the updates that it
     /// missed in f32 and is rounded once, where dense Adam would round it in each of those steps: the mean
     /// over all roundings is the same, and the variance is smaller.
     ExactAdam => ExactAdam,
@@ -63,7 +63,7 @@ pub(crate) trait UpdateRows: Debug + Sync {
     /// See [`UpdateRow::state_width`].
     fn state_width(&self, width: usize) -> usize;
 
-    /// Updates the rows, each by its own of the `gradients`, which lie one after the other.
+    /// Updates the rows, each by its own gradient. `gradients` holds those of all rows one after the other.
     fn update_rows(&self, step: Step, table: StatefulTable<'_>, rows: &[usize], gradients: &[f32]);
 
     /// See [`UpdateRow::replay`].

@@ -15,7 +15,7 @@ pub(crate) enum RowSelection {
     All,
 }
 
-/// The selected table rows of a batch, and the slots that read each of them. Padding rows are left out.
+/// The selected table rows of a batch, and the slots that read each of them. Padding rows are not included.
 ///
 /// A slot is one field of one batch row; its number is `batch row · F + field`.
 ///

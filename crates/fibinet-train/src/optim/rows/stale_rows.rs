@@ -2,8 +2,8 @@ use fibinet_model::huge_pages::zeroed;
 
 use crate::optim::rules::Replay;
 
-/// Which rows are stale, that is, lack steps that did not touch them and still move them, and the replay of
-/// those steps.
+/// Tracks which rows are stale, that is, have not received steps that move them without touching them, and
+/// replays those steps.
 #[derive(Debug)]
 pub(crate) struct StaleRows {
     replay: Box<dyn Replay>,

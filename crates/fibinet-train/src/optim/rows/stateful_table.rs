@@ -10,7 +10,7 @@ const READ_AHEAD: usize = 32;
 
 /// The optimizer state of a table's rows, row by row.
 ///
-/// All numbers of a row lie beside each other, so that updating it touches one stretch of memory.
+/// All numbers of a row are adjacent, so that updating it touches one stretch of memory.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     numbers: Vec<f32>,

@@ -14,7 +14,7 @@ impl UpdateRow for LazyAdam {
     fn update(&self, step: Step) -> impl Fn(&mut [f32], &mut [f32], &[f32]) + Sync {
         let adam = Adam::new(step.number, step.learning_rate, step.scale);
         move |weights, state, gradient| {
-            // Both moments of a row lie beside each other, so that it is one stretch of memory.
+            // Both moments of a row are adjacent, so that its state is one stretch of memory.
             let (first, second) = state.split_at_mut(weights.len());
             adam.update(weights, first, second, gradient);
         }

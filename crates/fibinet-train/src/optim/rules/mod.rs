@@ -1,8 +1,8 @@
 //! Optimizer rules, one per file: how weights move by their gradients.
 //!
 //! A rule has a form for table rows ([`UpdateRow`]), a form for dense parameters ([`UpdateDense`]), or
-//! both. To add one, write its file here and one line in the registry of its form: `row_rules!` in
-//! `rows/rule.rs`, or [`DenseOptimizer`](crate::DenseOptimizer) in `head/rule.rs`.
+//! both. To add one, write its file here, declare it (`mod NAME;`) and add one line to the registry of its
+//! form: `row_rules!` in `rows/rule.rs`, or `dense_rules!` in `head/rule.rs`.
 
 use std::fmt::Debug;
 
@@ -19,7 +19,7 @@ pub(crate) struct Step {
     /// Counted from 1.
     pub(crate) number: u32,
     pub(crate) learning_rate: f64,
-    /// Factor of every gradient, which keeps the bound on their global norm.
+    /// Factor of every gradient, for the bound on the global norm.
     pub(crate) scale: f64,
 }
 
@@ -32,7 +32,7 @@ pub(crate) trait UpdateRow: Debug + Sync {
     /// many numbers as the weights.
     fn update(&self, step: Step) -> impl Fn(&mut [f32], &mut [f32], &[f32]) + Sync;
 
-    /// The replay of the steps that did not touch a row. `None` if such steps leave the row as it is.
+    /// The replay of the steps that did not touch a row. `None` if such steps do not change the row.
     fn replay(&self) -> Option<Box<dyn Replay>> {
         None
     }
