@@ -36,7 +36,7 @@ fn a_directory_that_is_not_a_bundle_is_not_replaced_even_by_force() {
     fs::create_dir(at.join("photos")).expect("made");
     fs::write(at.join("photos/one"), "dear").expect("written");
     let photos = ["train", "run.toml", "--out", "photos", "--force"];
-    let message = "photos exists and cannot be replaced: it has no SHA256SUMS\nhint: --force only replaces bundles";
+    let message = "photos exists and cannot be replaced: it does not contain SHA256SUMS\nhint: --force only replaces bundles";
     fail(at, &photos, 2, message);
     assert_eq!(entries(&at.join("photos")), ["one"]);
 }
@@ -50,7 +50,7 @@ fn a_run_that_fails_leaves_the_bundle_that_it_was_to_replace() {
     let config = small_config("number.csv", "");
     fs::write(at.join("run.toml"), config).expect("written");
     let force = [&TRAIN[..], &["--force"]].concat();
-    fail(at, &force, 1, "a number was expected");
+    fail(at, &force, 1, "expected a number");
     assert_eq!(checksums(&at.join("run")), before);
     let names = ["good.csv", "number.csv", "run", "run.toml"];
     assert_eq!(entries(at), names);
@@ -138,7 +138,7 @@ fn a_bundle_of_a_newer_program_is_refused_with_its_format() {
     let newer = text.replace("format = 4", "format = 5");
     assert_ne!(newer, text);
     fs::write(&manifest, newer).expect("written");
-    let says = "has format 5, which is newer than this program reads (4)";
+    let says = "has format 5, which is newer than this program can read (4)";
     fail(at, &EVALUATE, 1, says);
 }
 

@@ -53,7 +53,7 @@ fn a_malformed_row_comes_without_a_hint_of_flags_that_init_lacks() {
     let at = directory.path();
     fs::write(at.join("wide.csv"), "click,age\n1,30\n0,31,2\n").expect("written");
     let init = ["init", "wide.csv", "--label", "click"];
-    fail(at, &init, 1, "wide.csv:3: 3 columns, expected 2");
+    fail(at, &init, 1, "wide.csv:3: expected 2 cells, got 3");
     let output = fibinet(at, &init);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("hint"), "{stderr}");

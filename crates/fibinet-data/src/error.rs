@@ -43,7 +43,7 @@ pub enum DataErrorKind {
     Storage(StorageError),
     /// Rows could not be kept on disk while the encoder was being fitted.
     #[error(
-        "{directory}: the rows could not be kept there while the encoder was being fitted: {error}",
+        "{directory}: the rows could not be stored there while the encoder was fitted: {error}",
         directory = .directory.display()
     )]
     Spill {
@@ -72,8 +72,8 @@ pub enum DataErrorKind {
     },
     /// A header that names a column twice.
     #[error(
-        "{path}: the header names column `{column}` twice (or there is none: then `columns` names \
-         them)", path = .path.display()
+        "{path}: the header names column `{column}` twice; if the file has no header, name its \
+         columns in `columns`", path = .path.display()
     )]
     DuplicateColumn {
         /// The file.
@@ -82,7 +82,7 @@ pub enum DataErrorKind {
         column: String,
     },
     /// A row with the wrong number of cells.
-    #[error("{position}: {got} columns, expected {expected}")]
+    #[error("{position}: expected {expected} cells, got {got}")]
     Width {
         /// The row.
         position: Position,
@@ -94,7 +94,7 @@ pub enum DataErrorKind {
     /// A row that spans several lines and has the wrong number of cells. It cannot be skipped like other
     /// malformed rows: the rows it swallowed would go unseen.
     #[error(
-        "{position}: {got} columns of several lines, expected {expected}: is there a quote that is not \
+        "{position}: a row over several lines has {got} cells, expected {expected}: is a quote not \
          closed?"
     )]
     Quote {
@@ -117,8 +117,8 @@ pub enum DataErrorKind {
     },
     /// A label that is neither 0 nor 1.
     #[error(
-        "{position}, column `{column}`: a label must be 0 or 1, but is `{got}`; `positive` names \
-         another cell that is a click"
+        "{position}, column `{column}`: a label must be 0 or 1, but is `{got}`; set `positive` to \
+         the cell that means a click"
     )]
     Label {
         /// The row.
@@ -129,7 +129,7 @@ pub enum DataErrorKind {
         got: String,
     },
     /// A cell of a numeric field that is not a finite number.
-    #[error("{position}, column `{column}`: a number was expected, but the cell is `{got}`")]
+    #[error("{position}, column `{column}`: expected a number, but the cell is `{got}`")]
     Number {
         /// The row.
         position: Position,
@@ -161,7 +161,7 @@ pub enum DataErrorKind {
         got: String,
     },
     /// Every row of a file was skipped.
-    #[error("{path}: no row could be read; the first: {first}", path = .path.display())]
+    #[error("{path}: every row is malformed; the first: {first}", path = .path.display())]
     AllBad {
         /// The file.
         path: PathBuf,
@@ -169,13 +169,13 @@ pub enum DataErrorKind {
         first: String,
     },
     /// An encoder to continue from that has other fields.
-    #[error("the fields are not those of the run to go on from: {difference}")]
+    #[error("the fields differ from those of the run to continue from: {difference}")]
     OtherFields {
         /// The first difference.
         difference: String,
     },
     /// A data file changed between the beginning of a preparation and its end.
-    #[error("a data file changed while it was being read; run again when it is written")]
+    #[error("a data file changed while it was being read; run again once it is completely written")]
     Changed,
     /// A split without rows.
     #[error("no rows in the {split} split: {reason}")]
@@ -325,7 +325,7 @@ mod tests {
         assert!(error.is_bad_row());
         assert_eq!(
             error.to_string(),
-            "log.csv:7, column `age`: a number was expected, but the cell is `old`"
+            "log.csv:7, column `age`: expected a number, but the cell is `old`"
         );
     }
 

@@ -6,7 +6,7 @@ pub enum SchemaError {
     #[error("data: no fields; list them under [[data.fields]] or name a `schema`")]
     NoFields,
     /// More fields than a vocabulary can tell apart.
-    #[error("data: at most {max} fields are possible, but there are {got}")]
+    #[error("data: expected at most {max} fields, got {got}")]
     TooManyFields {
         /// The limit.
         max: usize,
@@ -27,8 +27,8 @@ pub enum SchemaError {
         /// The setting.
         setting: &'static str,
     },
-    /// A setting that the built-in schema brings already.
-    #[error("data: `{setting}` comes with `schema`; remove it")]
+    /// A setting that the built-in schema already sets.
+    #[error("data: `{setting}` is set by `schema`; remove it")]
     GivenBySchema {
         /// The setting.
         setting: &'static str,
@@ -57,7 +57,7 @@ pub enum SchemaError {
     },
     /// A label's name that encoded files need for the groups.
     #[error(
-        "data: `label` cannot be `{0}` together with `group`: encoded files use that name for groups"
+        "data: `label` cannot be `{0}` together with `group`: encoded files reserve this name for groups"
     )]
     ReservedLabel(&'static str),
     /// The split or the files of the splits.
@@ -155,8 +155,8 @@ pub enum FieldError {
     Duplicate,
     /// A name that encoded files need for the groups.
     #[error(
-        "encoded files use this name for the rows' groups; give the field another `name`, and this \
-         one as its `column`"
+        "encoded files reserve this name for the rows' groups; give the field another `name` and set \
+         `column` to this one"
     )]
     ReservedName,
 }
@@ -210,14 +210,14 @@ pub enum SplitError {
     SameValue(String),
     /// A share of test rows beside a column.
     #[error(
-        "with `by = \"column\"` the test rows are those with `test_value`; `test`, a share, does not apply"
+        "with `by = \"column\"`, `test_value` selects the test rows; remove `test`, which is a share"
     )]
     TestShareWithColumn,
     /// Validation rows by a share and by a cell.
     #[error("`valid` and `valid_value` are both given; remove one")]
     TwoValidations,
     /// A split that is both a file and a part of the training file.
-    #[error("`{0}` is both a file and a part of the training file")]
+    #[error("`{0}` is given both as a file and as a part of the training file")]
     TwoSources(&'static str),
     /// No validation rows.
     #[error(

@@ -23,7 +23,7 @@ pub enum BundleError {
     },
     /// A bundle whose format is newer than this program knows.
     #[error(
-        "{path} has format {got}, which is newer than this program reads ({known}); \
+        "{path} has format {got}, which is newer than this program can read ({known}); \
          score it with the program that wrote it, or a newer one",
         path = .path.display()
     )]
@@ -46,7 +46,8 @@ pub enum BundleError {
     /// A score that is not a finite number, which values far outside those of the training rows can
     /// give.
     #[error(
-        "the score of row {row} is NaN or infinite: are its values like those of the training rows?"
+        "the score of row {row} is NaN or infinite: are its values far outside those of the \
+         training rows?"
     )]
     NotFinite {
         /// The row, from 1.

@@ -4,7 +4,7 @@ use crate::error::{ConfigError, require};
 
 /// An id that is not below its field's number of table rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("row {row}, field {field}: id {id} is out of range, the field has {size} rows")]
+#[error("row {row}, field {field}: id {id} is out of range: the field has {size} table rows")]
 pub struct IdOutOfRange {
     /// The batch row, from 0.
     pub row: usize,
@@ -41,7 +41,7 @@ impl FieldSizes {
     /// [`ConfigError::OutOfRange`] if there is no field, or a field has no table rows or more than
     /// `u32::MAX`.
     pub fn new(sizes: Vec<usize>) -> Result<Self, ConfigError> {
-        require(!sizes.is_empty(), "field_sizes", "not empty", "empty")?;
+        require(!sizes.is_empty(), "field_sizes", "non-empty", "empty")?;
         for &size in &sizes {
             require(
                 (1..=u32::MAX as usize).contains(&size),
@@ -189,7 +189,7 @@ mod tests {
         let error = fields.check_ids(&[2, 1, 0, 2, 3, 0]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "row 1, field 1: id 2 is out of range, the field has 2 rows"
+            "row 1, field 1: id 2 is out of range: the field has 2 table rows"
         );
         let ends = [2, 3, 4, 6];
         assert_eq!(fields.check_lists(&[2, 1, 0, 0, 1, 1], &ends), Ok(()));

@@ -106,7 +106,10 @@ impl FieldInputs {
     pub fn take_dense(&mut self, num_dense: usize) -> Option<Tensor<2>> {
         let dense = self.dense.take();
         let got = dense.as_ref().map_or(0, |dense| dense.dims()[1]);
-        assert_eq!(got, num_dense, "raw numeric inputs per batch row");
+        assert_eq!(
+            got, num_dense,
+            "expected {num_dense} raw numeric inputs per batch row"
+        );
         dense
     }
 }

@@ -22,7 +22,7 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// The target exists and is not what may be replaced.
-    #[error("{path} exists and cannot be replaced: it has no {marker}", path = .path.display())]
+    #[error("{path} exists and cannot be replaced: it does not contain {marker}", path = .path.display())]
     NotReplaceable {
         /// The target.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum StorageError {
         marker: &'static str,
     },
     /// A target that nothing can be moved to, such as `..`.
-    #[error("{path} is not a name for a new directory", path = .path.display())]
+    #[error("{path} cannot be the name of a new directory", path = .path.display())]
     NoName {
         /// The target.
         path: PathBuf,

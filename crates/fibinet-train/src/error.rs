@@ -49,7 +49,7 @@ pub enum TrainError {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the loss became {loss} {place}, at learning rate {learning_rate}; {kept}; \
-     a lower train.learning_rate or a train.max_gradient_norm may help",
+     try a lower train.learning_rate or train.max_gradient_norm",
     kept = kept_text(.kept)
 )]
 pub struct NotFinite {
@@ -70,7 +70,7 @@ fn kept_text(kept: &Option<(usize, PathBuf)>) -> String {
             "the best weights so far, of epoch {epoch}, are in {}",
             path.display()
         ),
-        None => "there was no checkpoint yet".to_owned(),
+        None => "no checkpoint had been saved yet".to_owned(),
     }
 }
 

@@ -78,7 +78,7 @@ impl PredictJob {
         let mut reader = open_rows(&self.log.data, format, Label::Optional)?;
         if format.columns.is_some() && !reader.columns().contains(&format.label) {
             note(&format!(
-                "the rows have one cell less than in training: assuming that the label, `{}`, is absent",
+                "the rows have one cell fewer than in training: assuming that the label, `{}`, is absent",
                 format.label
             ));
         }

@@ -53,7 +53,7 @@ impl SynthArgs {
         ensure!(
             self.force || !self.output.is_file(),
             UsageError(format!(
-                "{} exists; give another -o, or replace it with --force",
+                "{} exists; choose another -o, or replace it with --force",
                 self.output.display()
             ))
         );

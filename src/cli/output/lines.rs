@@ -8,7 +8,8 @@ pub(crate) fn skipped_rows(skipped: &SkippedRows) -> Option<String> {
         format!("malformed rows skipped: {rows}; the first: {first}")
     });
     let rows = skipped.of_no_split;
-    let no_split = (rows > 0).then(|| format!("rows that belong to no split: {rows}"));
+    let no_split =
+        (rows > 0).then(|| format!("rows skipped because they belong to no split: {rows}"));
     let lines: Vec<String> = malformed.into_iter().chain(no_split).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -26,7 +26,7 @@ impl ProgressDisplay {
                 self.line("reusing the encoded rows of an earlier run");
             }
             Event::Preparing(Progress::Waiting) => {
-                self.line("waiting for another process that prepares the same rows");
+                self.line("waiting for another process that is preparing the same rows");
             }
             Event::Preparing(Progress::Counting(rows)) => {
                 self.bar.set_message(format!("counting rows: {rows}"));

@@ -118,7 +118,7 @@ fn a_part_of_other_columns_is_named() {
     copy_directory(&shared.join("parts"), &ours);
     fs::copy(shared.join("log.parquet"), ours.join("part-2.parquet")).expect("copied");
     let evaluate = ["evaluate", "csv", "--data", text(&ours)];
-    fail(shared, &evaluate, 1, "part-2.parquet: the columns");
+    fail(shared, &evaluate, 1, "part-2.parquet: expected the columns");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn half_is_refused(file: &str, name: &str, says: &str) {
 
 #[test]
 fn a_gzip_file_that_is_cut_short_is_refused() {
-    let says = "cut.csv.gz: the compressed data ends before";
+    let says = "cut.csv.gz: the compressed data is cut short";
     half_is_refused("log.csv.gz", "cut.csv.gz", says);
 }
 

@@ -67,7 +67,7 @@ fn a_row_of_too_many_cells_is_reported_with_its_line() {
     row_fails(
         "wide.csv",
         "1,s1,3,4\n",
-        "wide.csv:62: 4 columns, expected 3",
+        "wide.csv:62: expected 3 cells, got 4",
     );
 }
 
@@ -76,13 +76,13 @@ fn a_row_of_too_few_cells_is_reported_with_its_line() {
     row_fails(
         "narrow.csv",
         "1,s1\n",
-        "narrow.csv:62: 2 columns, expected 3",
+        "narrow.csv:62: expected 3 cells, got 2",
     );
 }
 
 #[test]
 fn a_cell_that_is_not_a_number_is_reported_with_its_line() {
-    let says = "number.csv:62, column `age`: a number was expected";
+    let says = "number.csv:62, column `age`: expected a number";
     row_fails("number.csv", "1,s1,old\n", says);
 }
 
@@ -176,7 +176,7 @@ fn training_ends_at_a_malformed_row_unless_asked_to_skip_it() {
     let directory = scratch();
     let at = directory.path();
     write_skipped(at);
-    fail(at, &FAILING, 1, "log.csv:102: 2 columns, expected 3");
+    fail(at, &FAILING, 1, "log.csv:102: expected 3 cells, got 2");
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn a_pipe_is_read_to_its_end_past_malformed_rows() {
     assert_eq!(piped["left_out"]["bad_rows"], 20);
     assert_eq!(piped["rows"], 20 * 2600);
     let first = |report: &mut Value| report["left_out"]["first_bad_row"].take().to_string();
-    assert!(first(&mut read).contains("log.csv:4: 2 columns, expected 15"));
-    assert!(first(&mut piped).contains("/dev/stdin:4: 2 columns, expected 15"));
+    assert!(first(&mut read).contains("log.csv:4: expected 15 cells, got 2"));
+    assert!(first(&mut piped).contains("/dev/stdin:4: expected 15 cells, got 2"));
     assert_eq!(piped, read);
 }
 
@@ -270,7 +270,7 @@ fn no_row_is_left(command: &str, more: &[&str]) {
         at,
         &[&[command, text(&bundle)], &skip[..], more].concat(),
         1,
-        "bad.csv: no row could be read; the first: bad.csv:2: 1 columns",
+        "bad.csv: every row is malformed; the first: bad.csv:2: expected 15 cells, got 1",
     );
     assert_eq!(entries(at), ["bad.csv"]);
 }

@@ -171,6 +171,6 @@ fn a_run_that_diverges_at_once_names_the_step_and_leaves_nothing() {
     succeed(at, &["init", ADULT, "--label", "label"]);
     let at_once = unclipped(&["train.learning_rate=1e30"]);
     fail(at, &at_once, 1, "after step 1 (epoch 1)");
-    fail(at, &at_once, 1, "there was no checkpoint yet");
+    fail(at, &at_once, 1, "no checkpoint had been saved yet");
     assert_eq!(entries(at), ["fibinet.toml"]);
 }

@@ -103,7 +103,7 @@ fn fields_that_are_encoded_otherwise_cannot_be_continued() {
         "monday",
         &["--set", fields],
         2,
-        "`site` is encoded otherwise",
+        "`site` is encoded differently",
     );
 }
 

@@ -350,7 +350,7 @@ mod tests {
         }
         assert!(format("delimiter = ';'").is_ok());
         let label = parse("train = 't'\nschema = 'criteo'\nlabel = 'y'").unwrap_err();
-        assert!(label.contains("`label` comes with `schema`"), "{label}");
+        assert!(label.contains("`label` is set by `schema`"), "{label}");
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
         assert!(parse(&format!("{HEAD}{field}")).is_ok());
         let error = parse(&format!("{HEAD}group = 'user'\n{field}")).unwrap_err();
         assert!(
-            error.contains("field `__group`: encoded files use this name"),
+            error.contains("field `__group`: encoded files reserve this name"),
             "{error}"
         );
         // The column itself may be called so, and may be a field under another name.
@@ -380,7 +380,7 @@ mod tests {
                 .contains("training needs validation rows")
         );
         let both = sources("valid = 'v'\nsplit = { valid = 0.1 }").unwrap_err();
-        assert!(both.contains("both a file and a part"), "{both}");
+        assert!(both.contains("both as a file and as a part"), "{both}");
         assert!(sources("valid = 'v'").is_ok());
         assert!(sources("valid = 'v'\nsplit = { valid = 0.0, test = 0.1 }").is_ok());
         assert!(parse(HEAD).unwrap_err().contains("no fields"));

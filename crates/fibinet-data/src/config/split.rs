@@ -265,7 +265,7 @@ mod tests {
             ),
             (
                 "by = 'column'\ncolumn = 'a'\ntrain_value = 'x'\ntest = 0.1",
-                "`test`, a share, does not apply",
+                "remove `test`, which is a share",
             ),
             (
                 "by = 'column'\ncolumn = 'a'\ntrain_value = 'x'\nvalid_value = 'y'\nvalid = 0.1",

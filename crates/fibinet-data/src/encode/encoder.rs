@@ -116,7 +116,10 @@ impl Encoder {
         let vocabulary = Vocabulary::open(&directory.join(VOCABULARY_FILE))?;
         let (mut fields, mut num_tokens) = (Vec::new(), 0);
         for FieldFile { spec, fitted } in file.fields {
-            let reason = format!("field `{}` cannot be fitted as {fitted:?}", spec.name);
+            let reason = format!(
+                "field `{}` has a fit of another kind, {fitted:?}",
+                spec.name
+            );
             if let FittedField::Tokens { len } = fitted {
                 num_tokens += len;
             }

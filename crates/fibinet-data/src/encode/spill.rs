@@ -218,7 +218,10 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, "").unwrap();
         let message = Spill::create(&path).unwrap_err().to_string();
-        let expected = format!("{}: the rows could not be kept there while", path.display());
+        let expected = format!(
+            "{}: the rows could not be stored there while",
+            path.display()
+        );
         assert!(message.starts_with(&expected), "{message}");
         let spill = |file: File| Spill {
             file,

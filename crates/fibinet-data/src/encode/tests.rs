@@ -148,7 +148,7 @@ fn ids_hashes_and_times_follow_from_their_cells() {
         ),
         (
             "1,1,a,14102125",
-            "`at`: a time of the form `%y%m%d%H` was expected",
+            "`at`: expected a time of the form `%y%m%d%H`",
         ),
     ] {
         let text = format!("y,item,site,at\n{row}\n");
@@ -275,7 +275,7 @@ fn bad_cells_name_the_place_and_leave_the_batch_alone() {
         let number = format!("\"{number}\"");
         let message = message(&format!("y,site,age\n0,a,{number}\n"));
         assert!(
-            message.contains("rows.csv:2, column `age`: a number was expected"),
+            message.contains("rows.csv:2, column `age`: expected a number"),
             "{message}"
         );
     }
@@ -387,7 +387,7 @@ fn an_encoder_with_a_fit_of_another_kind_is_damaged() {
     .unwrap();
     let error = Encoder::open(directory.path()).unwrap_err().to_string();
     assert!(
-        error.contains("field `age` cannot be fitted as Quantile"),
+        error.contains("field `age` has a fit of another kind, Quantile"),
         "{error}"
     );
 }

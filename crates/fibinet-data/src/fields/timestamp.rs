@@ -136,9 +136,7 @@ impl CellValues for TimeValues {
                 TimePart::Weekday => time.weekday.num_days_from_monday(),
                 TimePart::Weekend => u32::from(time.is_weekend()),
             })
-            .ok_or_else(|| {
-                BadCell::Rule(format!("a time of the form `{}` was expected", self.text))
-            })
+            .ok_or_else(|| BadCell::Rule(format!("expected a time of the form `{}`", self.text)))
     }
 }
 

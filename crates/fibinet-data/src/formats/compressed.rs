@@ -27,7 +27,7 @@ impl<R: Read> Read for Compressed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
-                io::Error::new(error.kind(), "the compressed data ends before its end mark")
+                io::Error::new(error.kind(), "the compressed data is cut short")
             }
             _ => error,
         })
@@ -80,10 +80,7 @@ mod tests {
             .collect();
         for whole in [gzip(&rows), zstd::encode_all(rows.as_bytes(), 1).unwrap()] {
             let error = read(&whole[..whole.len() / 2]).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "the compressed data ends before its end mark"
-            );
+            assert_eq!(error.to_string(), "the compressed data is cut short");
         }
     }
 }

@@ -44,7 +44,7 @@ impl Bounded {
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.delivered > self.allowed.load(Ordering::Relaxed) {
-            let reason = "a row of more than 4 MiB: is there a quote that is not closed?";
+            let reason = "a row is longer than 4 MiB: is a quote not closed?";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let read = self.text.read(buffer)?;
@@ -360,17 +360,17 @@ mod tests {
         );
         let wrong = message(b"y,a\n1,x\n\n0,z,\n");
         assert!(
-            wrong.ends_with("rows.csv:4: 3 columns, expected 2"),
+            wrong.ends_with("rows.csv:4: expected 2 cells, got 3"),
             "{wrong}"
         );
         assert!(message(b"").ends_with("the file has no rows"));
         let open = message(b"y,a\n1,x\n0,\"z\n1,x\n1,x\n1,\"u,v\"\n");
         assert!(
-            open.contains("rows.csv:3: 3 columns of several lines, expected 2"),
+            open.contains("rows.csv:3: a row over several lines has 3 cells, expected 2"),
             "{open}"
         );
         let long = message(&[b"y,a\n0,\"", vec![b'x'; 6 << 20].as_slice()].concat());
-        assert!(long.contains("a row of more than 4 MiB"), "{long}");
+        assert!(long.contains("a row is longer than 4 MiB"), "{long}");
         assert!(message(b"y,a,y\n1,2,3\n").contains("the header names column `y` twice"));
     }
 }

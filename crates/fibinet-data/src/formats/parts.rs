@@ -121,8 +121,8 @@ impl RowReader for PartsReader {
             };
             if part.columns() != self.columns || unreadable(part.as_ref()) != self.unreadable {
                 let reason = format!(
-                    "the columns {:?} were expected, as in the first file of its directory, but it \
-                     has {:?}, or others of them can be read",
+                    "expected the columns {:?} of the first file of its directory, but it has {:?}, \
+                     or their types differ",
                     self.columns,
                     part.columns()
                 );
@@ -196,13 +196,13 @@ mod tests {
         write("part-3.csv", "y,a\n1\n");
         let wrong = message();
         assert!(
-            wrong.ends_with("part-3.csv:2: 1 columns, expected 2"),
+            wrong.ends_with("part-3.csv:2: expected 2 cells, got 1"),
             "{wrong}"
         );
         write("part-3.csv", "a,y\n1,1\n");
         let wrong = message();
         assert!(
-            wrong.contains(r#"part-3.csv: the columns ["y", "a"] were expected"#),
+            wrong.contains(r#"part-3.csv: expected the columns ["y", "a"]"#),
             "{wrong}"
         );
         fs::remove_file(directory.path().join("part-3.csv")).unwrap();

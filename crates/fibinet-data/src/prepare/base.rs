@@ -14,25 +14,25 @@ pub(crate) fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataErro
     let (format, base) = (&spec.format, base.format());
     if format.missing != base.missing {
         let (new, old) = (&format.missing, &base.missing);
-        return differ(format!("`missing` is {new:?} where it has {old:?}"));
+        return differ(format!("`missing` is {new:?}, but was {old:?}"));
     }
     if format.positive != base.positive {
         let (new, old) = (&format.positive, &base.positive);
-        return differ(format!("`positive` is {new:?} where it has {old:?}"));
+        return differ(format!("`positive` is {new:?}, but was {old:?}"));
     }
     for (i, field) in spec.fields.iter().enumerate() {
         match known.get(i) {
             Some(known) if *known == field => {}
             Some(known) if known.name == field.name => {
-                return differ(format!("`{}` is encoded otherwise", field.name));
+                return differ(format!("`{}` is encoded differently", field.name));
             }
             Some(known) => {
                 return differ(format!(
-                    "`{}` stands where it has `{}`",
+                    "`{}` is in the place of the earlier `{}`",
                     field.name, known.name
                 ));
             }
-            None => return differ(format!("it has no `{}`", field.name)),
+            None => return differ(format!("`{}` is new", field.name)),
         }
     }
     match known.get(spec.fields.len()) {

@@ -252,7 +252,9 @@ mod tests {
         let split = "split = { valid = 0.2 }";
         let error = prepare(&spec(directory, split), None, directory, |_| ()).unwrap_err();
         assert!(
-            error.to_string().contains("train.csv:52: 4 columns"),
+            error
+                .to_string()
+                .contains("train.csv:52: expected 2 cells, got 4"),
             "{error}"
         );
         let skip = spec(directory, &format!("on_bad_row = 'skip'\n{split}"));
@@ -260,13 +262,16 @@ mod tests {
         assert_eq!(prepared.train.num_rows() + prepared.valid.num_rows(), 198);
         assert_eq!(prepared.skipped.bad_rows, 2);
         let first = prepared.skipped.first_bad_row.unwrap();
-        assert!(first.contains("train.csv:52: 4 columns"), "{first}");
+        assert!(
+            first.contains("train.csv:52: expected 2 cells, got 4"),
+            "{first}"
+        );
         fs::write(&path, "y,a\n2,p\n3,q\n").unwrap();
         let error = prepare(&skip, None, directory, |_| ())
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("no row could be read; the first: "),
+            error.contains("every row is malformed; the first: "),
             "{error}"
         );
     }
@@ -323,7 +328,7 @@ mod tests {
             error.to_string()
         };
         let all = error(&["1,1e30", "0,1e30"], &skip);
-        assert!(all.contains("no row could be read; the first: "), "{all}");
+        assert!(all.contains("every row is malformed; the first: "), "{all}");
         let train = error(&["1,1e30", "0,1e30", "1,0", "0,0"], &skip);
         assert!(train.contains("no rows in the train split: all"), "{train}");
 
@@ -373,6 +378,9 @@ mod tests {
         let error = prepare(&other, base, directory, |_| ())
             .unwrap_err()
             .to_string();
-        assert!(error.ends_with("`b` stands where it has `a`"), "{error}");
+        assert!(
+            error.ends_with("`b` is in the place of the earlier `a`"),
+            "{error}"
+        );
     }
 }

@@ -193,13 +193,13 @@ impl LeafColumns {
             let leaf = (0..schema.num_columns()).find(is_named).ok_or_else(|| {
                 let names = schema.root_schema().get_fields().iter();
                 let names: Vec<_> = names.map(|field| field.name()).collect();
-                wrong(&format!("there is none; the file has {names:?}"))
+                wrong(&format!("it is missing; the file has {names:?}"))
             })?;
             let column = schema.column(leaf);
             match (is_list, column.max_rep_level()) {
-                (true, 0) => Err(wrong("a list was expected, but it has one value per row")),
-                (false, 1..) => Err(wrong("one value per row was expected, but it is a list")),
-                (true, 2..) => Err(wrong("a list was expected, but it is a list of lists")),
+                (true, 0) => Err(wrong("expected a list, but it has one value per row")),
+                (false, 1..) => Err(wrong("expected one value per row, but it is a list")),
+                (true, 2..) => Err(wrong("expected a list, but it is a list of lists")),
                 _ if Values::readable(column.physical_type()) => Ok(leaf),
                 _ => {
                     let reason = format!("{:?} is not a number", column.physical_type());
@@ -293,7 +293,7 @@ impl<'a> OpenGroup<'a> {
     }
 
     fn not_integers(&self, name: &str, got: &str) -> DataError {
-        self.wrong(name, &format!("integers were expected, but it has {got}"))
+        self.wrong(name, &format!("expected integers, but it has {got}"))
     }
 
     fn wrong(&self, name: &str, reason: &str) -> DataError {
@@ -351,13 +351,12 @@ mod tests {
         let mut other = layout();
         other.fields[0].name = "c".to_owned();
         assert!(open(other).contains(
-            r#"column `c`: there is none; the file has ["y", "__group", "a", "x", "tags", "b"]"#
+            r#"column `c`: it is missing; the file has ["y", "__group", "a", "x", "tags", "b"]"#
         ));
         let mut other = layout();
         other.fields[2].shape = FieldShape::Id { num_ids: 9 };
         assert!(
-            open(other)
-                .ends_with("column `tags`: one value per row was expected, but it is a list")
+            open(other).ends_with("column `tags`: expected one value per row, but it is a list")
         );
         let mut other = layout();
         other.fields[1].shape = FieldShape::Id { num_ids: 9 };
@@ -366,7 +365,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .ends_with("column `x`: integers were expected, but it has floats"),
+                .ends_with("column `x`: expected integers, but it has floats"),
             "{error}"
         );
 

@@ -94,7 +94,7 @@ pub(crate) fn encode_columns(
     }));
     let schema = SchemaDescriptor::new(schema(layout));
     let leaves = schema.columns();
-    assert_eq!(written.len(), leaves.len(), "one column per leaf");
+    assert_eq!(written.len(), leaves.len(), "expected one column per leaf");
     let properties = Arc::new(properties());
     written
         .into_par_iter()

@@ -42,7 +42,7 @@ impl BatchStream {
     ///
     /// If `batch_size` is 0.
     pub fn new(shards: Arc<Shards>, batch_size: usize, shuffle: Option<Shuffle>) -> Self {
-        assert!(batch_size > 0, "a batch has rows");
+        assert!(batch_size > 0, "expected a batch size of at least 1");
         let mut draws = Draws::new(shuffle.map_or(0, |shuffle| shuffle.seed));
         let pieces = match shuffle {
             Some(shuffle) => {

@@ -215,7 +215,7 @@ impl ShardWriter {
         assert_eq!(
             shards.num_rows() as u64,
             self.num_rows,
-            "rows written and read"
+            "expected to read back as many rows as were written"
         );
         Ok(shards)
     }

@@ -37,7 +37,8 @@ use crate::synthetic::law::{Law, PLANTED_PAIRS, sigmoid, softplus};
 /// `v` of four dimensions are hashes of seed, field and token: nothing is stored.
 ///
 /// The fields are independent and the vectors centred, so the second sum is pure interaction: no additive
-/// model can fit any of it. `α` and `β` give both sums the variance 1.5, so **half of the variance of `z` comes from the pairs**.
+/// model can fit any of it. `α` and `β` give both sums the variance 1.5, so **half of the variance of `z`
+/// comes from the pairs**.
 ///
 /// ```
 /// use fibinet_data::SyntheticConfig;

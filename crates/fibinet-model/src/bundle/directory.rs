@@ -171,7 +171,7 @@ impl Bundle {
         if !fits {
             return Err(BundleError::damaged(
                 &manifest_path,
-                "the model's fields are not the encoder's",
+                "the model and the encoder have different fields",
             ));
         }
         let tables = MappedTables::open(&path.join(TABLES), plan.sizes(), &model.tables)?;

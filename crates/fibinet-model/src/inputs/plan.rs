@@ -150,11 +150,15 @@ impl FieldPlan {
     /// As [`inputs`](Self::inputs).
     pub(crate) fn inputs_into(&self, batch: &Batch, inputs: &mut RowInputs) {
         let num_rows = batch.num_rows;
-        assert_eq!(batch.ids.len(), num_rows * self.num_ids, "ids of the batch");
+        assert_eq!(
+            batch.ids.len(),
+            num_rows * self.num_ids,
+            "expected one id per row and id field"
+        );
         assert_eq!(
             batch.numerics.len(),
             num_rows * self.num_numerics,
-            "numbers of the batch"
+            "expected one number per row and numeric field"
         );
         inputs.num_rows = num_rows;
         inputs.ids.clear();

@@ -66,7 +66,11 @@ fn write(
     };
     let (mut buffer, mut bytes) = (Vec::new(), Vec::new());
     let mut write = |table: TableSlice<'_>, width: usize, finish: Finish<'_>| {
-        assert_eq!(table.len(), num_rows * width, "numbers of a table");
+        assert_eq!(
+            table.len(),
+            num_rows * width,
+            "expected {num_rows} rows of {width} numbers"
+        );
         if finished.is_none() {
             return file.write_all(table.bytes());
         }

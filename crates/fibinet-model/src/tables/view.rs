@@ -77,7 +77,7 @@ impl TableView<'_> {
             .lists
             .as_ref()
             .map_or(rows.ids.len(), |lists| lists.ends.len());
-        assert_eq!(given, slots, "slots of the batch");
+        assert_eq!(given, slots, "expected ids for each slot of the batch");
         gathered.clear();
         gathered.resize(slots * width, 0.0);
         let chunk = CHUNK_ROWS * fields;

@@ -25,9 +25,9 @@ pub enum Fans {
     /// Those of one matrix, `K` and `K`, however many matrices there are.
     Matrix,
     /// Those that PyTorch derives from the whole weight, `[n, K, K]` for `n` matrices, `K²` and `n K`
-    /// (FuxiCTR). The more matrices, the smaller they start: with Xavier normal at `K = 10`, `F = 39` the standard
-    /// deviation is .064 for field_each and .016 for field_interaction. For field_all, whose weight has
-    /// two dimensions in FuxiCTR, it is .316.
+    /// (FuxiCTR). The more matrices, the smaller they start: with Xavier normal at `K = 10`, `F = 39` the
+    /// standard deviation is .064 for field_each and .016 for field_interaction. For field_all, whose weight
+    /// has two dimensions in FuxiCTR, it is .316.
     WholeTensor,
 }
 

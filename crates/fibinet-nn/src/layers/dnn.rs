@@ -92,7 +92,7 @@ impl DnnConfig {
         require(
             !self.hidden_units.is_empty() || self.d_output.is_some(),
             "hidden_units",
-            "not empty if there is no output",
+            "non-empty without an output",
             "empty",
         )?;
         if let Some(d_output) = self.d_output {
@@ -353,7 +353,7 @@ mod tests {
         );
         assert_eq!(
             message(DnnConfig::new(4, vec![])),
-            "hidden_units must be not empty if there is no output, but is empty"
+            "hidden_units must be non-empty without an output, but is empty"
         );
         assert_eq!(
             message(config().with_d_output(Some(0))),

@@ -300,7 +300,7 @@ mod tests {
         };
         assert_eq!(
             message(&[], 4),
-            "field_sizes must be not empty, but is empty"
+            "field_sizes must be non-empty, but is empty"
         );
         assert_eq!(
             message(&[3, 0], 4),

@@ -231,7 +231,7 @@ mod tests {
                 .validate()
                 .unwrap_err()
                 .to_string(),
-            "field_sizes must be not empty, but is empty"
+            "field_sizes must be non-empty, but is empty"
         );
     }
 }

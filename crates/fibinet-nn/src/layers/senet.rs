@@ -122,7 +122,7 @@ impl SenetConfig {
         require(
             self.reduced_size() <= MAX_WIDTH,
             "reduction_ratio",
-            "such that F / r is at most 16777216",
+            "at least F / 16777216",
             self.reduction_ratio,
         )
     }

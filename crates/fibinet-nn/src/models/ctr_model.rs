@@ -56,7 +56,7 @@ impl<C: HeadConfig> CtrModelConfig<C> {
         self.tables.validate()?;
         let dim = self.tables.embedding_dim;
         let fits = inputs.embedding_dim == 0 || inputs.embedding_dim == dim;
-        require(fits, "embedding_dim", "the head's in the tables too", dim)?;
+        require(fits, "embedding_dim", "the head's embedding_dim", dim)?;
         let fits = self.tables.linear || !inputs.linear;
         require(fits, "linear", "true for a head with a linear part", false)
     }
@@ -158,7 +158,7 @@ mod tests {
         };
         assert_eq!(
             message(TablesConfig::new(4)),
-            "embedding_dim must be the head's in the tables too, but is 4"
+            "embedding_dim must be the head's embedding_dim, but is 4"
         );
         assert_eq!(
             message(TablesConfig::new(2).with_linear(false)),

@@ -274,7 +274,7 @@ mod tests {
             (
                 "",
                 &["train.learning_rate=0"],
-                "learning_rate must be above 0, but is 0",
+                "learning_rate must be above 0 and finite, but is 0",
             ),
             (
                 "",

@@ -99,7 +99,7 @@ impl InitArgs {
         ensure!(
             self.force || self.output.symlink_metadata().is_err(),
             UsageError(format!(
-                "{output} exists; give another -o, or replace it with --force"
+                "{output} exists; choose another -o, or replace it with --force"
             ))
         );
         for file in [&self.valid, &self.test].into_iter().flatten() {
@@ -113,7 +113,7 @@ impl InitArgs {
                 .flatten()
                 .any(|log| is_same_file(log, &self.output)),
             UsageError(format!(
-                "{output} is a log; write the run file to another file"
+                "{output} is one of the logs; write the run file elsewhere"
             ))
         );
         Ok(InitJob { args: self })
@@ -185,7 +185,7 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
         note(&format!("note: training will refuse {wrong}"));
     }
     if guess.clicks == 0 {
-        note("note: none of these rows is a click");
+        note("note: none of the rows read is a click");
     }
     if num_fields < 2 {
         note("note: a model that crosses pairs of fields needs at least two fields");

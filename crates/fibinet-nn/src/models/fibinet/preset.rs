@@ -27,8 +27,8 @@ use crate::tables_config::{Numerics, TablesConfig};
 /// `fuxictr` and `bars` keep row 0 of each field as a padding row of zeros. They, `deepctr` and
 /// `deepctr-torch` draw weights as the original implementations do (embeddings from N(0, 1e-4)). The article
 /// has two layers without a network around them, which `article-keras` puts into the paper's deep model.
-/// FuxiCTR's own default has no hidden units and maps the pairs linearly, which this model does not: the preset has
-/// the hidden units of FuxiCTR's published configurations.
+/// FuxiCTR's own default has no hidden units and maps the pairs linearly, which this model does not: the preset
+/// has the hidden units of FuxiCTR's published configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// The paper's deep model.

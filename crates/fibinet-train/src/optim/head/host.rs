@@ -62,7 +62,11 @@ impl HostOptimizer {
             let state = self.states.get_mut(&parameter.path);
             let state = state.expect("it was just inserted");
             let kept = state.arrays.each_ref().map(Vec::len);
-            assert_eq!(kept, lens, "state of {}", parameter.path);
+            assert_eq!(
+                kept, lens,
+                "expected the state of {} to keep its size",
+                parameter.path
+            );
             state.steps += 1;
             let step = Step {
                 number: state.steps,

@@ -31,7 +31,12 @@ impl HostParameter {
     pub(crate) fn slices(&mut self) -> (&mut [f32], &[f32]) {
         let weights = self.weights.as_mut_slice().expect("weights are f32");
         let gradient: &[f32] = self.gradient.as_slice().expect("gradients are f32");
-        assert_eq!(weights.len(), gradient.len(), "gradient of {}", self.path);
+        assert_eq!(
+            weights.len(),
+            gradient.len(),
+            "expected one gradient per weight of {}",
+            self.path
+        );
         (weights, gradient)
     }
 }

@@ -177,11 +177,19 @@ impl RowOptimizer {
         let draws = Draws::of_step(self.seed, self.step);
         let states = [&mut self.embedding, &mut self.linear];
         let [embedding, linear] = tables_of(tables, states, draws);
-        assert_eq!(gradients.embedding.len(), rows.len() * dim, "gradients");
+        assert_eq!(
+            gradients.embedding.len(),
+            rows.len() * dim,
+            "expected one embedding gradient per row"
+        );
         self.rule
             .update_rows(step, embedding, rows, &gradients.embedding);
         if !gradients.linear.is_empty() {
-            assert_eq!(gradients.linear.len(), rows.len(), "linear gradients");
+            assert_eq!(
+                gradients.linear.len(),
+                rows.len(),
+                "expected one linear gradient per row"
+            );
             self.rule.update_rows(step, linear, rows, &gradients.linear);
         }
         if let Some(stale) = &mut self.stale {
