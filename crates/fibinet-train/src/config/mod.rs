@@ -279,7 +279,7 @@ mod tests {
             (
                 "",
                 &["train.net_l2=-1.0"],
-                "net_l2 must be at least 0, but is -1",
+                "net_l2 must be at least 0 and finite, but is -1",
             ),
             (
                 "",
