@@ -111,46 +111,19 @@ fn chunks(state: &mut [f32], count: usize) -> impl IndexedParallelIterator<Item 
 mod tests {
     use super::*;
     use crate::optim::head::rule::{DenseOptimizer, DenseSettings};
-    use burn::module::Param;
-    use burn::nn::{Linear, LinearConfig};
+    use crate::optim::head::testing::{gradients, linear};
+    use burn::nn::Linear;
     use burn::optim::momentum::MomentumConfig;
-    use burn::optim::{
-        AdaGradConfig, AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig,
-    };
-    use burn::tensor::{Device, Tensor, TensorData};
+    use burn::optim::{AdaGradConfig, AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+    use burn::tensor::TensorData;
 
     const RATE: f64 = 0.01;
-
-    fn device() -> Device {
-        Device::flex().autodiff()
-    }
 
     fn host_optimizer(rule: DenseOptimizer, momentum: f64) -> HostOptimizer {
         HostOptimizer::new(rule.rule(DenseSettings {
             momentum,
             weight_decay: 0.1,
         }))
-    }
-
-    /// A layer with more numbers than a chunk has.
-    fn linear() -> Linear {
-        let weights = (0..150 * 120).map(|i| (i % 23) as f32 / 50.0 - 0.2);
-        let bias = (0..120).map(|i| i as f32 / 100.0);
-        let data = |numbers: Vec<f32>, shape: Vec<usize>| TensorData::new(numbers, shape);
-        let mut linear = LinearConfig::new(150, 120).init(&device());
-        linear.weight = Param::from_data(data(weights.collect(), vec![150, 120]), &device());
-        linear.bias = Some(Param::from_data(data(bias.collect(), vec![120]), &device()));
-        linear
-    }
-
-    fn gradients(linear: &Linear, step: usize) -> GradientsParams {
-        let input: Vec<f32> = (0..4 * 150)
-            .map(|i| ((i * 7 + step * 3) % 11) as f32 / 10.0 - 0.4)
-            .collect();
-        let input = Tensor::<2>::from_data(TensorData::new(input, [4, 150]), &device());
-        let output = linear.forward(input);
-        let loss = (output.clone() * output).mean();
-        GradientsParams::from_grads(loss.backward(), linear)
     }
 
     fn numbers(linear: &Linear) -> Vec<f32> {

@@ -5,3 +5,5 @@ pub(crate) mod norms;
 pub(crate) mod optimizer;
 pub(crate) mod parameters;
 pub(crate) mod rule;
+#[cfg(all(test, feature = "flex"))]
+mod testing;
