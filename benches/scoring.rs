@@ -10,19 +10,26 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use fibinet::data::{Batch, Encoder};
-use fibinet::model::huge_pages::zeroed;
-use fibinet::model::{Bundle, BundleParts, InputBuffers, LogitMap, RowInputs, Scorer, TableRows};
-use fibinet::nn::{Backend, BilinearKind, CtrModelConfig, FiBiNetConfig, FieldSizes};
-use fibinet::train::{TrainConfig, Trainer};
+use fibinet::data::encode::Encoder;
+use fibinet::data::shards::Batch;
+use fibinet::model::bundle::{Bundle, BundleParts, LogitMap};
+use fibinet::model::inputs::{InputBuffers, RowInputs};
+use fibinet::model::scorer::Scorer;
+use fibinet::model::tables::TableRows;
+use fibinet::model::tables::huge_pages::zeroed;
+use fibinet::nn::backend::Backend;
+use fibinet::nn::inputs::FieldSizes;
+use fibinet::nn::layers::BilinearKind;
+use fibinet::nn::models::CtrModelConfig;
+use fibinet::nn::models::fibinet::FiBiNetConfig;
+use fibinet::train::Trainer;
+use fibinet::train::config::TrainConfig;
+use fibinet_testing::criteo::{
+    COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, middle, times,
+};
 use fibinet_testing::id_encoder;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-
-#[expect(dead_code, reason = "each bench uses a part of it")]
-mod criteo;
-
-use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, middle, times};
 
 /// How often the compared cases take turns.
 const TURNS: usize = 20;

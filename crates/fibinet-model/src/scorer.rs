@@ -1,13 +1,21 @@
+//! From raw rows to logits and probabilities.
+
 use std::mem::swap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, Encoder, RowReader, SkippedRows};
-use fibinet_nn::AnyHead;
+use fibinet_data::DataError;
+use fibinet_data::encode::Encoder;
+use fibinet_data::formats::RowReader;
+use fibinet_data::prepare::SkippedRows;
+use fibinet_data::shards::Batch;
+use fibinet_nn::models::AnyHead;
 
-use crate::batch_reader::{BatchReader, ScoreOptions};
+pub use crate::batch_reader::ScoreOptions;
+
+use crate::batch_reader::BatchReader;
 use crate::bundle::directory::Bundle;
 use crate::error::BundleError;
 use crate::inputs::buffers::{InputBuffers, gives_memory_back};
@@ -170,7 +178,7 @@ impl ScoredRows {
 /// The probability of a logit, `1 / (1 + exp(-z))`.
 ///
 /// ```
-/// assert_eq!(fibinet_model::probability(0.0), 0.5);
+/// assert_eq!(fibinet_model::scorer::probability(0.0), 0.5);
 /// ```
 pub fn probability(logit: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32

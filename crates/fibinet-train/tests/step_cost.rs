@@ -7,16 +7,20 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use burn::tensor::Device;
-use fibinet_data::{Label, open_rows};
-use fibinet_model::{
-    Bundle, BundleError, BundleParts, FinishedRows, LogitMap, RowInputs, ScoreOptions, Scorer,
-    TableDtype, TableView, score,
-};
-use fibinet_nn::{
-    AnyHeadConfig, Backend, CtrModelConfig, FiBiNetConfig, FieldSizes, HeadConfig, num_pairs,
-};
+use fibinet_data::formats::{Label, open_rows};
+use fibinet_model::bundle::{Bundle, BundleError, BundleParts, LogitMap};
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::scorer::{ScoreOptions, Scorer};
+use fibinet_model::tables::{FinishedRows, TableDtype, TableView, score};
+use fibinet_nn::backend::Backend;
+use fibinet_nn::inputs::FieldSizes;
+use fibinet_nn::layers::num_pairs;
+use fibinet_nn::models::fibinet::FiBiNetConfig;
+use fibinet_nn::models::{AnyHeadConfig, CtrModelConfig, HeadConfig};
 use fibinet_testing::{CountingAllocator, allocated, id_encoder};
-use fibinet_train::{RowGradients, RowOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer};
+use fibinet_train::Trainer;
+use fibinet_train::config::{RowUpdate, TrainConfig};
+use fibinet_train::optim::{RowGradients, RowOptimizer, RowRule, Tables};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;

@@ -1,5 +1,6 @@
 use burn::tensor::{Device, Tensor};
-use fibinet_nn::{Backend, FieldInputs};
+use fibinet_nn::backend::Backend;
+use fibinet_nn::inputs::FieldInputs;
 
 /// The memory of one batch's inputs, reused for the next batch's: 6.4 MB for the vectors alone at
 /// F = 39, K = 10 and 4,096 batch rows, which the system would otherwise clear again each time.

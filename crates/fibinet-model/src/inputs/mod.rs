@@ -3,3 +3,6 @@
 pub(crate) mod buffers;
 mod field_ids;
 pub(crate) mod plan;
+
+pub use buffers::InputBuffers;
+pub use plan::{FieldPlan, RowInputs, SlotLists};

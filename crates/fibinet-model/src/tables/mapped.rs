@@ -2,7 +2,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::Device;
-use fibinet_nn::{FieldInputs, FieldSizes, TablesConfig};
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
+use fibinet_nn::models::TablesConfig;
 use fibinet_storage::MappedFile;
 use safetensors::SafeTensors;
 

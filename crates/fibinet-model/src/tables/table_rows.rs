@@ -1,5 +1,6 @@
 use burn::tensor::Device;
-use fibinet_nn::{FieldInputs, Head};
+use fibinet_nn::inputs::FieldInputs;
+use fibinet_nn::models::Head;
 
 use crate::inputs::buffers::InputBuffers;
 use crate::inputs::plan::RowInputs;

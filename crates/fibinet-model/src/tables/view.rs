@@ -1,8 +1,8 @@
 use std::mem::take;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use fibinet_data::Pooling;
-use fibinet_nn::{FieldInputs, FieldSizes};
+use fibinet_data::shards::Pooling;
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
 use rayon::prelude::*;
 
 use crate::inputs::buffers::InputBuffers;
