@@ -13,9 +13,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::data::encode::Encoder;
 use fibinet::data::shards::Batch;
 use fibinet::model::bundle::{Bundle, BundleParts, LogitMap};
-use fibinet::model::inputs::{InputBuffers, RowInputs};
 use fibinet::model::scorer::Scorer;
-use fibinet::model::tables::TableRows;
 use fibinet::model::tables::huge_pages::zeroed;
 use fibinet::nn::backend::Backend;
 use fibinet::nn::inputs::FieldSizes;
@@ -121,26 +119,6 @@ fn products(runs: usize, num_rows: usize, device: &Device) -> Vec<Duration> {
     })
 }
 
-/// Gathers the inputs of batches in new memory, and in the memory of the batch before.
-fn gathers(
-    runs: usize,
-    scorer: &Scorer,
-    batches: &[RowInputs],
-    device: &Device,
-) -> [Vec<Duration>; 2] {
-    let tables = scorer.bundle().tables();
-    let batch = |run: usize| &batches[run % batches.len()];
-    let fresh = times(runs, |run| {
-        black_box(tables.field_inputs(batch(run), device));
-    });
-    let mut buffers = InputBuffers::default();
-    let reused = times(runs, |run| {
-        let inputs = tables.field_inputs_in(&mut buffers, batch(run), device);
-        buffers.take_back(black_box(inputs));
-    });
-    [fresh, reused]
-}
-
 /// Prints the median, and the 99th percentile if there are enough runs. Returns the median.
 fn show(
     name: &str,
@@ -195,9 +173,6 @@ fn main() {
         // The load of the machine changes during the run, so all cases take turns.
         let turns = runs.min(TURNS);
         let (mut least, mut huge) = (Vec::new(), Vec::new());
-        let plan = &scorers[0].1.bundle().plan;
-        let inputs: Vec<RowInputs> = batches.iter().map(|batch| plan.inputs(batch)).collect();
-        let mut gathered = [Vec::new(), Vec::new()];
         let mut scored = scorers.each_ref().map(|_| Vec::new());
         for _ in 0..turns {
             let runs = runs.div_ceil(turns);
@@ -206,10 +181,6 @@ fn main() {
                 huge.extend(stream(&huge_matrix, runs));
             } else {
                 least.extend(products(runs, num_rows, &device));
-            }
-            let in_turn = gathers(runs, &scorers[0].1, &inputs, &device);
-            for (gathered, of_turn) in gathered.iter_mut().zip(in_turn) {
-                gathered.extend(of_turn);
             }
             for ((_, scorer), scored) in scorers.iter().zip(&mut scored) {
                 let done = scored.len();
@@ -225,12 +196,6 @@ fn main() {
         let least = show(name, num_rows, least, None);
         if num_rows == 1 {
             show("the same on huge pages", num_rows, huge, Some(least));
-        }
-        for (name, times) in ["gather, new memory", "gather, reused memory"]
-            .into_iter()
-            .zip(gathered)
-        {
-            show(name, num_rows, times, Some(least));
         }
         for ((name, _), scored) in scorers.iter().zip(scored) {
             show(name, num_rows, scored, Some(least));

@@ -8,7 +8,6 @@ use fibinet_storage::MappedFile;
 use safetensors::SafeTensors;
 
 use crate::error::BundleError;
-use crate::inputs::buffers::InputBuffers;
 use crate::inputs::plan::RowInputs;
 use crate::tables::table_file::{EMBEDDING, LINEAR};
 use crate::tables::table_rows::TableRows;
@@ -106,12 +105,7 @@ impl MappedTables {
 }
 
 impl TableRows for MappedTables {
-    fn field_inputs_in(
-        &self,
-        buffers: &mut InputBuffers,
-        rows: &RowInputs,
-        device: &Device,
-    ) -> FieldInputs {
-        self.view().field_inputs_in(buffers, rows, device)
+    fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
+        self.view().field_inputs(rows, device)
     }
 }

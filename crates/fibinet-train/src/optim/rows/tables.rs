@@ -1,6 +1,6 @@
 use burn::module::Initializer;
 use burn::tensor::Device;
-use fibinet_model::inputs::{InputBuffers, RowInputs};
+use fibinet_model::inputs::RowInputs;
 use fibinet_model::tables::huge_pages::zeroed;
 use fibinet_model::tables::{TableDtype, TableRows, TableView};
 use fibinet_nn::ConfigError;
@@ -137,13 +137,8 @@ impl Tables {
 }
 
 impl TableRows for Tables {
-    fn field_inputs_in(
-        &self,
-        buffers: &mut InputBuffers,
-        rows: &RowInputs,
-        device: &Device,
-    ) -> FieldInputs {
-        self.view().field_inputs_in(buffers, rows, device)
+    fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
+        self.view().field_inputs(rows, device)
     }
 }
 
