@@ -11,6 +11,9 @@ use crate::cli::output::{
     JsonArgs, Printer, ProgressDisplay, Report, metrics_line, note, skipped_rows,
 };
 
+/// A greater AUC is remarked upon.
+const MAX_HONEST_AUC: f64 = 0.99;
+
 /// Train the model of a run file and write it as a bundle
 ///
 /// Example: fibinet train fibinet.toml --out runs/first --set model.embedding_dim=16
@@ -100,9 +103,25 @@ impl TrainJob {
         if let Some(line) = skipped_rows(&report.skipped) {
             note(&line);
         }
+        if let Some(line) = too_good(&report) {
+            note(&line);
+        }
         let out = self.out;
         self.printer.print(&Trained { report, out })
     }
+}
+
+/// A remark on an AUC that honest columns hardly reach, of the test rows if there are some.
+fn too_good(report: &RunReport) -> Option<String> {
+    let (split, metrics) = match &report.test {
+        Some(test) => ("test", test),
+        None => ("validation", &report.valid),
+    };
+    let auc = metrics.auc.filter(|auc| *auc > MAX_HONEST_AUC)?;
+    Some(format!(
+        "note: the {split} AUC is {auc:.4}, which is too good for most logs: look for a column that is \
+         only known after the click, or that identifies its row"
+    ))
 }
 
 struct Trained {

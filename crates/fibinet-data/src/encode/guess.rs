@@ -55,6 +55,16 @@ pub struct Known {
     pub categorical: Vec<String>,
     /// Columns that are quantities, whatever they look like.
     pub numeric: Vec<String>,
+    /// Columns that the model reads even if they give the label away.
+    pub keep: Vec<String>,
+}
+
+impl Known {
+    /// Whether the user wants the model to read a column.
+    pub(crate) fn asks_for(&self, name: &str) -> bool {
+        let columns = [&self.categorical, &self.numeric, &self.keep];
+        columns.into_iter().flatten().any(|column| column == name)
+    }
 }
 
 /// The character between the cells of a text file: a tab if the first line has one, else a comma.
@@ -186,13 +196,10 @@ fn guess(name: &str, look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>
         return asked(Quantile { buckets: 20 }.into());
     }
     if name.is_empty() {
-        return excluded("the column has no name");
+        return excluded("the column has no name, like the row numbers that pandas writes");
     }
     if look.num_distinct() < 2 {
         return excluded(&format!("{} distinct value", look.num_distinct()));
-    }
-    if look.tells_the_label() {
-        return excluded("each of its values has one label, so it gives the label away");
     }
     match FieldEncoding::guess(look) {
         Some((encoding, reason)) => (Some(encoding), reason),
@@ -268,7 +275,7 @@ mod tests {
                 ("item", Some("categorical")),
                 ("key", None),
                 ("constant", None),
-                ("rating", None), // 3 and more is a click
+                ("rating", Some("categorical")),
                 ("seen_at", Some("unix")),
                 ("day", Some("%Y-%m-%d")),
                 ("tags", Some("|")),

@@ -4,6 +4,7 @@ mod cells;
 pub(crate) mod encoder;
 pub(crate) mod fit;
 mod guess;
+mod leaks;
 mod rows;
 pub(crate) mod spill;
 #[cfg(test)]
@@ -12,5 +13,6 @@ mod vocabulary;
 
 pub use encoder::Encoder;
 pub use guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
+pub use leaks::{Evidence, Leak, Leaks, Treatment, exclude_leaks};
 pub use rows::RowEncoder;
 pub use vocabulary::Vocabulary;

@@ -86,14 +86,6 @@ impl ColumnLook {
         self.num_cells as f64 / self.distinct.len().max(1) as f64
     }
 
-    /// Whether each value has one label, over several rows each.
-    pub(crate) fn tells_the_label(&self) -> bool {
-        let clicks: u64 = self.distinct.values().map(|counts| counts[1]).sum();
-        self.repeats() >= 10.0
-            && (1..self.num_cells).contains(&clicks)
-            && self.distinct.values().all(|counts| counts.contains(&0))
-    }
-
     /// Whether a cell is not a number.
     pub(crate) fn has_texts(&self) -> bool {
         self.num_texts > 0

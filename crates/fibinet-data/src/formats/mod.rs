@@ -13,6 +13,7 @@ pub(crate) mod parquet_table;
 pub(crate) mod parts;
 pub(crate) mod reader;
 pub(crate) mod registry;
+pub(crate) mod spread;
 
 pub use parquet_reader::ParquetReader;
 pub use parquet_table::ParquetTable;

@@ -9,7 +9,7 @@ use csv::ByteRecord;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
@@ -81,8 +81,36 @@ impl ParquetReader {
         Self::new(path, open(path)?.into_inner())
     }
 
+    /// Opens a file to read `rows` rows from each of `blocks` places spread evenly over it, or all rows
+    /// of a file that has no more. Also gives the number of rows of the file.
+    pub(crate) fn open_spread(
+        path: &Path,
+        blocks: usize,
+        rows: usize,
+    ) -> Result<(Self, u64), DataError> {
+        let file = open(path)?.into_inner();
+        let metadata = guarded(path, || metadata(&file))?;
+        let groups = metadata.metadata().row_groups().iter();
+        let num_rows: usize = groups.map(|group| group.num_rows().max(0) as usize).sum();
+        let selection = spread(num_rows, blocks, rows);
+        Ok((
+            Self::select(path, file, metadata, selection)?,
+            num_rows as u64,
+        ))
+    }
+
     fn new(path: &Path, file: File) -> Result<Self, DataError> {
         let metadata = guarded(path, || metadata(&file))?;
+        Self::select(path, file, metadata, None)
+    }
+
+    /// Reads the selected rows, or all of them.
+    fn select(
+        path: &Path,
+        file: File,
+        metadata: ArrowReaderMetadata,
+        selection: Option<RowSelection>,
+    ) -> Result<Self, DataError> {
         let schema = metadata.parquet_schema();
         let (mut names, mut columns, mut read) = (Vec::new(), Vec::new(), Vec::new());
         let mut seen = HashSet::new();
@@ -106,10 +134,13 @@ impl ParquetReader {
         }
         let mask = ProjectionMask::roots(schema, read);
         let batches = guarded(path, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
                 .with_projection(mask)
-                .with_batch_size(BATCH_ROWS)
-                .build()
+                .with_batch_size(BATCH_ROWS);
+            match selection {
+                Some(selection) => builder.with_row_selection(selection).build(),
+                None => builder.build(),
+            }
         })?;
         Ok(Self {
             batches: Some(batches),
@@ -186,6 +217,18 @@ impl RowReader for ParquetReader {
             Column::Unreadable(reason) => Some(reason),
         }
     }
+}
+
+/// `rows` rows from the beginning of each of `blocks` equal parts; `None` if those are all rows.
+fn spread(num_rows: usize, blocks: usize, rows: usize) -> Option<RowSelection> {
+    if num_rows <= blocks * rows {
+        return None;
+    }
+    let selectors = (0..blocks).flat_map(|block| {
+        let length = (block + 1) * num_rows / blocks - block * num_rows / blocks;
+        [RowSelector::select(rows), RowSelector::skip(length - rows)]
+    });
+    Some(selectors.collect::<Vec<_>>().into())
 }
 
 /// Runs a step of the Arrow reader. It panics on some damaged files, which is an error like any other: what

@@ -46,6 +46,35 @@ pub(crate) fn open_text(path: &Path) -> Result<Option<Box<dyn Read + Send>>, Dat
     }
 }
 
+/// Where the reading of a file can begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// At any byte: text as it is.
+    Byte,
+    /// At any row: a table.
+    Row,
+    /// At its start: compressed text.
+    Start,
+}
+
+/// Where the reading of a file can begin.
+///
+/// # Errors
+///
+/// If the file cannot be opened.
+pub(crate) fn access(path: &Path) -> Result<Access, DataError> {
+    let mut file = open(path)?;
+    let start = file.fill_buf().map_err(DataError::io(path))?;
+    let format = FORMATS.iter().position(|format| (format.recognizes)(start));
+    let plain_text = FORMATS.len() - 1;
+    let format = format.unwrap_or(plain_text);
+    Ok(match FORMATS[format].contents {
+        Contents::Rows(_) => Access::Row,
+        Contents::Text(_) if format == plain_text => Access::Byte,
+        Contents::Text(_) => Access::Start,
+    })
+}
+
 fn identify(path: &Path) -> Result<(&'static Contents, BufReader<File>), DataError> {
     let mut file = open(path)?;
     let start = file.fill_buf().map_err(DataError::io(path))?;

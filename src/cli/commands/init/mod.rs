@@ -1,3 +1,4 @@
+mod leaks;
 mod run_file;
 
 use std::io::Write as _;
@@ -11,6 +12,7 @@ use fibinet::data::encode::{Guess, Known, guess_delimiter, guess_fields};
 use fibinet::nn::models::AnySpec;
 use fibinet::storage::AtomicFile;
 
+use self::leaks::exclude_leaks;
 use self::run_file::run_file;
 use crate::cli::args::{is_same_file, schema_parser};
 use crate::cli::failure::UsageError;
@@ -18,8 +20,9 @@ use crate::cli::output::note;
 
 /// Look at a log and write a run file for it, ready to edit and to train
 ///
-/// The kind of every column is guessed, and the run file gives the reason beside it. Arguments that are
-/// lists are separated by commas.
+/// The kind of every column is guessed, and the run file gives the reason beside it. Columns that give
+/// the label away, such as the time spent after the click, and row numbers are left out. Arguments that
+/// are lists are separated by commas.
 ///
 /// Example: fibinet init train.csv --label click -o fibinet.toml
 #[derive(Debug, Args)]
@@ -50,6 +53,9 @@ pub(crate) struct InitArgs {
     /// Columns that the model does not use.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     exclude: Vec<String>,
+    /// Columns that the model uses even if they give the label away or number the rows.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    keep: Vec<String>,
     /// Columns to treat as categories, whatever they look like.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     categorical: Vec<String>,
@@ -75,7 +81,7 @@ pub(crate) struct InitArgs {
     #[arg(
         long,
         value_parser = schema_parser(),
-        conflicts_with_all = ["label", "positive", "columns", "exclude", "categorical", "numeric"],
+        conflicts_with_all = ["label", "positive", "columns", "exclude", "keep", "categorical", "numeric"],
     )]
     schema: Option<BuiltinSchema>,
     /// Model to train.
@@ -144,6 +150,7 @@ impl InitArgs {
             exclude: self.exclude.clone(),
             categorical: self.categorical.clone(),
             numeric: self.numeric.clone(),
+            keep: self.keep.clone(),
         };
         known.exclude.extend(self.split_column.clone());
         // The column that groups the rows is not a quantity unless it is said to be.
@@ -158,13 +165,20 @@ impl InitJob {
     pub(crate) fn run(self) -> Result<()> {
         let args = &self.args;
         let format = args.format()?;
-        let guess = guess_fields(&args.train, &format, &args.known())?;
+        let known = args.known();
+        let mut guess = guess_fields(&args.train, &format, &known)?;
+        // A built-in schema has its own fields.
+        let notes = match args.schema {
+            Some(_) => Vec::new(),
+            None => exclude_leaks(&mut guess, &args.train, &format, &known)?,
+        };
         let text = run_file(args, &format, &guess)?;
         let mut output = AtomicFile::create(&args.output)?;
         let context = || args.output.display().to_string();
         output.write_all(text.as_bytes()).with_context(context)?;
         output.commit()?;
         note_guess(args, &guess);
+        notes.iter().for_each(|line| note(line));
         Ok(())
     }
 }

@@ -1,0 +1,171 @@
+use crate::encode::leaks::bins::Bins;
+use crate::encode::leaks::sample::{Cell, Sample};
+
+/// The greatest share of rows that break a rule which otherwise tells the label.
+const MAX_EXCEPTIONS: f64 = 0.001;
+/// The greatest share of the clicks, and of the other rows, that do.
+const MAX_EXCEPTIONS_OF_A_LABEL: f64 = 0.05;
+/// The least number of rows of a value that says something by its clicks.
+const MIN_ROWS: u64 = 50;
+/// The probability below which clicks alone are no chance.
+const CHANCE: f64 = 1e-9;
+
+/// A rule of the cells that holds exactly for clicks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// The cell has a value.
+    Present,
+    /// The cell has a value besides 0.
+    NonZero,
+}
+
+impl Presence {
+    fn holds(self, cell: Cell) -> bool {
+        let is_zero = self == Self::NonZero && cell == Cell::Integer(0);
+        cell != Cell::Missing && !is_zero
+    }
+
+    /// The rule that holds for clicks and for no other rows, with the number of exceptions.
+    pub(super) fn of(cells: &[Cell], sample: &Sample) -> Option<(Self, u64)> {
+        let counts = sample.label_counts().map(|count| count as f64);
+        [Self::Present, Self::NonZero].into_iter().find_map(|rule| {
+            let mut exceptions = [0_u64; 2];
+            for (cell, row) in cells.iter().zip(sample.rows()) {
+                exceptions[usize::from(row.click)] += u64::from(rule.holds(*cell) != row.click);
+            }
+            let sum = exceptions[0] + exceptions[1];
+            let few = sum as f64 <= MAX_EXCEPTIONS * (counts[0] + counts[1])
+                && exceptions
+                    .iter()
+                    .zip(counts)
+                    .all(|(own, count)| *own as f64 <= MAX_EXCEPTIONS_OF_A_LABEL * count);
+            few.then_some((rule, sum))
+        })
+    }
+}
+
+/// A value that only clicks have.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PureValue {
+    pub(super) cell: Cell,
+    pub(super) rows: u64,
+}
+
+impl PureValue {
+    /// The most frequent value that only clicks have, if chance does not explain it. Chance is a row
+    /// with the click rate of all rows, or of the value that is clicked most besides those that only
+    /// clicks have: an honest column has such values beside others that come near.
+    pub(super) fn of(values: &Bins, distinct: &[Cell], sample: &Sample) -> Option<Self> {
+        let mut counts = vec![[0_u64; 2]; values.len];
+        for (value, row) in values.of_rows.iter().zip(sample.rows()) {
+            counts[*value as usize][usize::from(row.click)] += 1;
+        }
+        let rate = |[others, clicks]: [u64; 2]| clicks as f64 / (clicks + others) as f64;
+        let is_frequent = |counts: &[u64; 2]| counts[0] + counts[1] >= MIN_ROWS;
+        let mixed = counts
+            .iter()
+            .filter(|counts| counts[0] > 0 && is_frequent(counts));
+        let highest = mixed
+            .map(|counts| rate(*counts))
+            .fold(rate(sample.label_counts()), f64::max);
+        let pure = counts.iter().zip(distinct);
+        let pure = pure.filter(|(counts, _)| counts[0] == 0 && is_frequent(counts));
+        let ([_, rows], cell) = pure.max_by_key(|([_, clicks], _)| *clicks)?;
+        (highest.powf(*rows as f64) < CHANCE).then_some(Self {
+            cell: *cell,
+            rows: *rows,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::leaks::sample::testing::sample_of_column;
+
+    fn presence(rows: &[(bool, &str)]) -> Option<(Presence, u64)> {
+        let (clicks, cells) = columns(rows);
+        let sample = sample_of_column(&clicks, &cells);
+        Presence::of(&sample.columns()[0].cells, &sample)
+    }
+
+    fn pure(rows: &[(bool, &str)]) -> Option<PureValue> {
+        let (clicks, cells) = columns(rows);
+        let sample = sample_of_column(&clicks, &cells);
+        let (values, distinct) = Bins::of_values(&sample.columns()[0].cells);
+        PureValue::of(&values, &distinct, &sample)
+    }
+
+    fn columns(rows: &[(bool, &str)]) -> (Vec<bool>, Vec<String>) {
+        rows.iter()
+            .map(|(click, cell)| (*click, (*cell).to_owned()))
+            .unzip()
+    }
+
+    fn repeated<'a>(parts: &[(usize, bool, &'a str)]) -> Vec<(bool, &'a str)> {
+        let part = |(times, click, cell): &(usize, bool, &'a str)| vec![(*click, *cell); *times];
+        parts.iter().flat_map(part).collect()
+    }
+
+    #[test]
+    fn a_cell_that_clicks_alone_have_is_told_with_its_exceptions() {
+        let rows = repeated(&[(2000, true, "3.5"), (3000, false, "")]);
+        assert_eq!(presence(&rows), Some((Presence::Present, 0)));
+        let rows = repeated(&[(2000, true, "3"), (3000, false, "0.0")]);
+        assert_eq!(presence(&rows), Some((Presence::NonZero, 0)));
+        let rows = repeated(&[(2000, true, "3"), (2997, false, ""), (3, false, "1")]);
+        assert_eq!(presence(&rows), Some((Presence::Present, 3)));
+        let rows = repeated(&[(2000, true, "3"), (2990, false, ""), (10, false, "1")]);
+        assert_eq!(presence(&rows), None);
+    }
+
+    #[test]
+    fn an_empty_column_of_a_log_of_rare_clicks_tells_nothing() {
+        let rows = repeated(&[(60, true, ""), (90_000, false, "")]);
+        assert_eq!(presence(&rows), None);
+    }
+
+    #[test]
+    fn a_value_that_only_clicks_have_is_found_from_50_rows_on() {
+        let conversions =
+            |rows| repeated(&[(rows, true, "1"), (900, true, "0"), (3000, false, "0")]);
+        let found = PureValue {
+            cell: Cell::Integer(1),
+            rows: 50,
+        };
+        assert_eq!(pure(&conversions(50)), Some(found));
+        assert_eq!(pure(&conversions(49)), None);
+    }
+
+    #[test]
+    fn chance_is_the_click_rate_to_the_power_of_the_rows() {
+        // .9^196 is above 1e-9, and .9^197 below.
+        let log = |pure, clicks| {
+            pure_rows(&repeated(&[
+                (pure, true, "a"),
+                (clicks, true, "b"),
+                (1000, false, "b"),
+            ]))
+        };
+        let pure_of = |pure| log(pure, 9000 - pure);
+        assert_eq!(pure_of(196), None);
+        // The rate of the other value is a little lower, and that of all rows exactly .9.
+        assert_eq!(pure_of(197), Some(197));
+    }
+
+    fn pure_rows(rows: &[(bool, &str)]) -> Option<u64> {
+        pure(rows).map(|value| value.rows)
+    }
+
+    #[test]
+    fn a_value_beside_one_of_nearly_as_many_clicks_is_no_surprise() {
+        let rows = repeated(&[
+            (130, true, "best"),
+            (128, true, "second"),
+            (2, false, "second"),
+            (500, true, "other"),
+            (3000, false, "other"),
+        ]);
+        assert_eq!(pure(&rows), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Columns that give the label away, and row indexes.
+//!
+//! Rows from all over the log are sampled. Each column is looked at alone: by its cells' presence, by
+//! the AUC of its values' click rates among other rows, by values that only clicks have, and by whether
+//! it numbers the rows.
+
+mod bins;
+mod evidence;
+mod findings;
+mod judge;
+mod labelled;
+mod row_index;
+mod sample;
+mod separation;
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+pub use self::evidence::Evidence;
+use self::findings::Findings;
+use self::judge::judge;
+use self::sample::Sample;
+use crate::config::RowFormat;
+use crate::encode::cells::parse_label;
+use crate::encode::guess::{Guess, Known};
+use crate::error::DataError;
+use crate::fields::FieldEncoding;
+use crate::formats::parts::open_rows;
+use crate::formats::reader::{Label, column_index};
+use crate::formats::spread::SpreadRows;
+
+/// The least number of clicks, and of other rows, that leaks are looked for in.
+const MIN_ROWS: u64 = 50;
+
+/// What [`exclude_leaks`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leaks {
+    /// The columns that give the label away or may do so, in the order of the file.
+    pub columns: Vec<Leak>,
+    /// The number of sampled rows without and with a click.
+    pub label_counts: [u64; 2],
+    /// Whether there were enough of both to look for leaks. Row indexes are found in any case.
+    pub checked: bool,
+    /// A compressed file of which only the beginning was read, and the number of rows read.
+    pub beginning_of: Option<(PathBuf, u64)>,
+}
+
+/// A column that gives the label away, or may do so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leak {
+    /// The column.
+    pub column: String,
+    /// What shows it.
+    pub evidence: Evidence,
+    /// What was done about it.
+    pub treatment: Treatment,
+}
+
+/// What was done about a [`Leak`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// The model does not read the column.
+    LeftOut,
+    /// The model reads it, as the user has asked.
+    KeptAsAsked,
+    /// The model reads it: the evidence does not suffice.
+    Kept,
+}
+
+/// Takes the columns that give the label away out of the fields of a guess, except for those that
+/// `known` keeps or gives a kind.
+///
+/// # Errors
+///
+/// If a file cannot be opened, or lacks the label's column or one that `known` keeps.
+pub fn exclude_leaks(
+    guess: &mut Guess,
+    path: &Path,
+    format: &RowFormat,
+    known: &Known,
+) -> Result<Leaks, DataError> {
+    let reader = open_rows(path, format, Label::Required)?;
+    let label = column_index(reader.as_ref(), &format.label)?;
+    for name in &known.keep {
+        column_index(reader.as_ref(), name)?;
+    }
+    let columns = reader.columns();
+    let with_missing = RowFormat {
+        missing: guess.missing.clone(),
+        ..format.clone()
+    };
+    let mut sample = Sample::new(columns.len());
+    let coverage = SpreadRows::read(path, format, columns, |row, reader| {
+        if let Ok(label) = parse_label(&row[label], format, &reader.position()) {
+            sample.add(row, label > 0.5, |cell| with_missing.is_missing(cell));
+        }
+    })?;
+    let label_counts = sample.label_counts();
+    let checked = label_counts.iter().all(|count| *count >= MIN_ROWS);
+    let fields = guess.columns.iter().map(|column| {
+        let field = column.field.as_ref()?;
+        let at = columns.iter().position(|name| *name == column.name)?;
+        let is_time = matches!(field.encoding, FieldEncoding::Timestamp(_));
+        Some((at, is_time))
+    });
+    let fields: Vec<Option<(usize, bool)>> = fields.collect();
+    let findings = fields.into_par_iter().map(|field| {
+        let (at, is_time) = field?;
+        let name = &columns[at];
+        let mut findings = Findings::default();
+        if !is_time {
+            findings.find_row_index(name, &sample.columns()[at], coverage.num_rows);
+        }
+        if checked {
+            findings.find_leaks(&sample.columns()[at], &sample);
+        }
+        Some(findings)
+    });
+    let findings = findings.collect();
+    Ok(Leaks {
+        columns: judge(guess, findings, known),
+        label_counts,
+        checked,
+        beginning_of: coverage.beginning_of,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+use std::collections::HashMap;
+
+use csv::ByteRecord;
+
+use crate::mix::mix;
+
+/// The number of folds: each row is scored by the rows of the other folds.
+pub(super) const FOLDS: usize = 5;
+/// The greatest number of rows that are kept.
+const MAX_ROWS: usize = 100_000;
+/// The greatest number of cells that are kept, for logs of many columns: 128 MiB.
+const MAX_CELLS: usize = 1 << 23;
+/// Distinct texts of a column that are kept to be shown.
+const MAX_TEXTS: usize = 4096;
+/// The number of bytes that are kept of a text.
+const MAX_TEXT: usize = 64;
+const SEED: u64 = 0x1eaf;
+
+/// A cell, as far as its identity and its number go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Cell {
+    Missing,
+    Integer(i64),
+    /// The bits of a number that is not an integer.
+    Fraction(u64),
+    /// The hash of a text.
+    Text(u64),
+}
+
+impl Cell {
+    /// A cell that is not missing.
+    pub(super) fn of(cell: &[u8]) -> Self {
+        let cell = cell.trim_ascii();
+        let starts_number = cell
+            .first()
+            .is_some_and(|byte| b"0123456789+-.".contains(byte));
+        let number = starts_number.then(|| std::str::from_utf8(cell).ok());
+        number
+            .flatten()
+            .and_then(Self::number)
+            .unwrap_or_else(|| Self::Text(twox_hash::XxHash64::oneshot(SEED, cell)))
+    }
+
+    fn number(text: &str) -> Option<Self> {
+        if let Ok(integer) = text.parse() {
+            return Some(Self::Integer(integer));
+        }
+        let number: f64 = text.parse().ok()?;
+        // Integers of more digits are ids, and would lose their last ones.
+        let is_long = text.bytes().all(|byte| byte.is_ascii_digit());
+        if !number.is_finite() || is_long {
+            return None;
+        }
+        let is_integer = number.fract() == 0.0 && number.abs() < 9e15;
+        Some(if is_integer {
+            Self::Integer(number as i64)
+        } else {
+            Self::Fraction(number.to_bits())
+        })
+    }
+
+    /// Its number, if it is one.
+    pub(super) fn value(self) -> Option<f64> {
+        match self {
+            Self::Integer(integer) => Some(integer as f64),
+            Self::Fraction(bits) => Some(f64::from_bits(bits)),
+            Self::Missing | Self::Text(_) => None,
+        }
+    }
+}
+
+/// A row of a [`Sample`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) click: bool,
+    pub(super) fold: usize,
+    /// A hash of its number, by which rows are kept.
+    rank: u64,
+}
+
+/// A uniform sample of rows. It takes 16 bytes per cell, thus 1.6 MB per column, and at most .5 MB per
+/// column of texts.
+#[derive(Debug)]
+pub(super) struct Sample {
+    columns: Vec<SampledColumn>,
+    rows: Vec<Row>,
+    capacity: usize,
+    /// The number of rows that were added, kept or not.
+    num_added: u64,
+    /// Rows of a greater rank are not kept.
+    max_rank: u64,
+}
+
+/// The cells of a column.
+#[derive(Debug, Default)]
+pub(super) struct SampledColumn {
+    pub(super) cells: Vec<Cell>,
+    /// The beginnings of some texts, by their hash.
+    texts: HashMap<u64, Box<[u8]>>,
+}
+
+impl Sample {
+    /// A sample without rows.
+    pub(super) fn new(num_columns: usize) -> Self {
+        Self {
+            columns: (0..num_columns).map(|_| SampledColumn::default()).collect(),
+            rows: Vec::new(),
+            capacity: (MAX_CELLS / num_columns.max(1)).min(MAX_ROWS),
+            num_added: 0,
+            max_rank: u64::MAX,
+        }
+    }
+
+    /// Adds a row, perhaps in the place of others.
+    pub(super) fn add(
+        &mut self,
+        row: &ByteRecord,
+        click: bool,
+        is_missing: impl Fn(&[u8]) -> bool,
+    ) {
+        let rank = mix(SEED, self.num_added);
+        self.num_added += 1;
+        if rank > self.max_rank {
+            return;
+        }
+        if self.rows.len() >= self.capacity {
+            self.halve();
+        }
+        let fold = (mix(SEED, rank) % FOLDS as u64) as usize;
+        self.rows.push(Row { click, fold, rank });
+        for (column, cell) in self.columns.iter_mut().zip(row) {
+            column.add(cell, &is_missing);
+        }
+    }
+
+    /// Keeps about half of the rows.
+    fn halve(&mut self) {
+        self.max_rank /= 2;
+        let keep: Vec<bool> = self
+            .rows
+            .iter()
+            .map(|row| row.rank <= self.max_rank)
+            .collect();
+        let retain = |at: &mut usize| {
+            *at += 1;
+            keep[*at - 1]
+        };
+        let mut at = 0;
+        self.rows.retain(|_| retain(&mut at));
+        for column in &mut self.columns {
+            let mut at = 0;
+            column.cells.retain(|_| retain(&mut at));
+        }
+    }
+
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub(super) fn columns(&self) -> &[SampledColumn] {
+        &self.columns
+    }
+
+    /// The number of rows without and with a click.
+    pub(super) fn label_counts(&self) -> [u64; 2] {
+        let clicks = self.rows.iter().filter(|row| row.click).count() as u64;
+        [self.rows.len() as u64 - clicks, clicks]
+    }
+}
+
+impl SampledColumn {
+    fn add(&mut self, text: &[u8], is_missing: impl Fn(&[u8]) -> bool) {
+        let cell = if is_missing(text) {
+            Cell::Missing
+        } else {
+            Cell::of(text)
+        };
+        self.cells.push(cell);
+        if let Cell::Text(hash) = cell
+            && self.texts.len() < MAX_TEXTS
+        {
+            let shown = || text[..text.len().min(MAX_TEXT)].into();
+            self.texts.entry(hash).or_insert_with(shown);
+        }
+    }
+
+    /// A cell as text, if it is known.
+    pub(super) fn text(&self, cell: Cell) -> Option<String> {
+        match cell {
+            Cell::Missing => Some(String::new()),
+            Cell::Integer(integer) => Some(integer.to_string()),
+            Cell::Fraction(bits) => Some(f64::from_bits(bits).to_string()),
+            Cell::Text(hash) => {
+                let text = self.texts.get(&hash)?;
+                Some(String::from_utf8_lossy(text).into_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A sample of rows without cells.
+    pub(in crate::encode::leaks) fn sample_of(clicks: &[bool]) -> Sample {
+        sample_of_column(clicks, &[])
+    }
+
+    /// A sample of one column.
+    pub(in crate::encode::leaks) fn sample_of_column(clicks: &[bool], cells: &[String]) -> Sample {
+        let mut sample = Sample::new(1);
+        for (row, click) in clicks.iter().enumerate() {
+            let cells = cells.get(row).into_iter();
+            let row = ByteRecord::from_iter(cells.map(String::as_bytes));
+            sample.add(&row, *click, <[u8]>::is_empty);
+        }
+        sample
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_the_same_cell_however_it_is_written() {
+        for text in ["42", " 42", "+42", "042", "42.0", "4.2e1"] {
+            assert_eq!(Cell::of(text.as_bytes()), Cell::Integer(42), "{text}");
+        }
+        assert_eq!(Cell::of(b"-0.0"), Cell::Integer(0));
+        assert_eq!(Cell::of(b"0.5").value(), Some(0.5));
+        for text in ["1,234", "2024-05-01", "1e999", "x", "inf", "-"] {
+            assert_eq!(Cell::of(text.as_bytes()).value(), None, "{text}");
+        }
+        let [a, b] = ["10000000000000000001", "10000000000000000002"];
+        assert_ne!(Cell::of(a.as_bytes()), Cell::of(b.as_bytes()));
+    }
+
+    #[test]
+    fn a_full_sample_is_thinned_evenly() {
+        let mut sample = Sample::new(1);
+        sample.capacity = 1000;
+        for row in 0..100_000_u32 {
+            let cells = ByteRecord::from(vec![row.to_string()]);
+            sample.add(&cells, row % 2 == 0, |_| false);
+        }
+        assert!(
+            (400..=1000).contains(&sample.rows.len()),
+            "{}",
+            sample.rows.len()
+        );
+        let numbers: Vec<f64> = sample.columns[0]
+            .cells
+            .iter()
+            .filter_map(|cell| cell.value())
+            .collect();
+        assert_eq!(numbers.len(), sample.rows.len());
+        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+        assert!((mean / 50_000.0 - 1.0).abs() < 0.1, "{mean}");
+        let [others, clicks] = sample.label_counts();
+        assert!(clicks.abs_diff(others) < 150, "{clicks} {others}");
+        // Cells stay beside their rows.
+        for (number, row) in numbers.iter().zip(&sample.rows) {
+            assert_eq!(row.click, number % 2.0 == 0.0);
+        }
+    }
+
+    #[test]
+    fn a_log_of_many_columns_has_a_smaller_sample() {
+        assert_eq!(Sample::new(40).capacity, MAX_ROWS);
+        assert_eq!(Sample::new(8192).capacity, 1024);
+    }
+}
