@@ -1,9 +1,9 @@
-use crate::encode::leaks::bins::Bins;
 use crate::encode::leaks::evidence::Evidence;
 use crate::encode::leaks::labelled::{Presence, PureValue};
 use crate::encode::leaks::row_index::RowIndex;
-use crate::encode::leaks::sample::{Cell, Sample, SampledColumn};
+use crate::encode::leaks::sample::SampledColumn;
 use crate::encode::leaks::separation::Separation;
+use crate::encode::leaks::values::Values;
 
 /// The lower bound of an AUC that an honest column does not have.
 const MIN_LEAK: f64 = 0.995;
@@ -20,21 +20,19 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    pub(super) fn find_row_index(&mut self, name: &str, column: &SampledColumn, num_rows: u64) {
-        let index = RowIndex::of(name, &column.cells, num_rows);
+    pub(super) fn find_row_index(&mut self, name: &str, values: &Values, num_rows: u64) {
+        let index = RowIndex::of(name, values, num_rows);
         self.leak = index.map(|index| match index {
             RowIndex::Named => Evidence::PandasIndex,
             RowIndex::Step(step) => Evidence::RowNumber { step },
         });
     }
 
-    pub(super) fn find_leaks(&mut self, column: &SampledColumn, sample: &Sample) {
-        let cells = &column.cells;
-        let (values, distinct) = Bins::of_values(cells);
-        let mut separation = Separation::of_bins(&values, sample);
-        if is_numeric(cells) {
-            let numbers = Bins::of_numbers(cells, sample.rows());
-            let by_number = Separation::of_bins(&numbers, sample);
+    /// Looks for leaks in a column of these values.
+    pub(super) fn find_leaks(&mut self, values: &Values, column: &SampledColumn) {
+        let mut separation = Separation::of_bins(&values.counts);
+        if values.are_numbers() {
+            let by_number = Separation::of_bins(&values.number_bins());
             if by_number.auc > separation.auc {
                 separation = by_number;
             }
@@ -43,8 +41,8 @@ impl Findings {
         let Separation { auc, bound } = separation;
         let separates = separation.is_perfect() || bound >= MIN_LEAK;
         let presence = || {
-            Presence::of(cells, sample).map(|(rule, exceptions)| {
-                let rows = cells.len() as u64;
+            Presence::of(values).map(|(rule, exceptions)| {
+                let rows = column.cells.len() as u64;
                 match rule {
                     Presence::Present => Evidence::Present { rows, exceptions },
                     Presence::NonZero => Evidence::NonZero { rows, exceptions },
@@ -56,17 +54,10 @@ impl Findings {
             .take()
             .or_else(presence)
             .or_else(|| separates.then_some(Evidence::Separates { auc, bound }));
-        let pure = PureValue::of(&values, &distinct, sample);
+        let pure = PureValue::of(values);
         self.pure_value = pure.map(|PureValue { cell, rows }| Evidence::PureValue {
             value: column.text(cell),
             rows,
         });
     }
-}
-
-/// Whether at least half of the cells that are not missing are numbers.
-fn is_numeric(cells: &[Cell]) -> bool {
-    let present = cells.iter().filter(|cell| **cell != Cell::Missing).count();
-    let numbers = cells.iter().filter(|cell| cell.value().is_some()).count();
-    numbers > 0 && 2 * numbers >= present
 }

@@ -13,66 +13,83 @@ const MIN_GAP: f64 = 0.10;
 /// of the guess's columns, `None` if a column is not a field.
 pub(super) fn judge(
     guess: &mut Guess,
-    mut findings: Vec<Option<Findings>>,
+    findings: Vec<Option<Findings>>,
     known: &Known,
 ) -> Vec<Leak> {
-    let mut leaks: Vec<Option<(Evidence, Treatment)>> = Vec::new();
-    for (column, findings) in guess.columns.iter().zip(&mut findings) {
-        let leak = findings.as_mut().and_then(|findings| findings.leak.take());
-        let treatment = match known.asks_for(&column.name) {
-            true => Treatment::KeptAsAsked,
-            false => Treatment::LeftOut,
-        };
-        leaks.push(leak.map(|leak| (leak, treatment)));
-    }
-    let honest = findings.iter().zip(&leaks).enumerate();
-    let honest = honest.filter(|(_, (_, leak))| leak.is_none());
-    let honest =
-        honest.filter_map(|(at, (findings, _))| Some((at, findings.as_ref()?.separation?)));
-    if let Some((suspects, (next, next_auc))) = suspects(honest.collect()) {
-        for (at, Separation { auc, bound }) in suspects {
-            let next = (guess.columns[next].name.clone(), next_auc);
-            leaks[at] = Some((Evidence::Outranks { auc, bound, next }, Treatment::Kept));
+    let verdicts = verdicts(guess, findings, known);
+    let columns = guess.columns.iter_mut().zip(verdicts);
+    let leaks = columns.filter_map(|(column, verdict)| {
+        let (evidence, treatment) = verdict?;
+        if treatment == Treatment::LeftOut {
+            column.field = None;
+            column.reason = format!("excluded: {evidence}");
+        } else {
+            column.reason += &format!("; warning: {evidence}");
         }
-    }
-    for (leak, findings) in leaks.iter_mut().zip(findings) {
-        let pure = findings.and_then(|findings| findings.pure_value);
-        *leak = leak.take().or(pure.map(|pure| (pure, Treatment::Kept)));
-    }
-    let leaks = guess.columns.iter_mut().zip(leaks);
-    leaks
-        .filter_map(|(column, leak)| {
-            let (evidence, treatment) = leak?;
-            if treatment == Treatment::LeftOut {
-                column.field = None;
-                column.reason = format!("excluded: {evidence}");
-            } else {
-                column.reason += &format!("; warning: {evidence}");
-            }
-            Some(Leak {
-                column: column.name.clone(),
-                evidence,
-                treatment,
-            })
+        Some(Leak {
+            column: column.name.clone(),
+            evidence,
+            treatment,
         })
-        .collect()
+    });
+    leaks.collect()
 }
 
-/// The columns that rank clicks far better than all others, and the best of the others with its AUC.
-fn suspects(
-    mut columns: Vec<(usize, Separation)>,
-) -> Option<(Vec<(usize, Separation)>, (usize, f64))> {
-    columns.sort_by(|(_, a), (_, b)| b.auc.total_cmp(&a.auc));
-    let is_high = |(_, separation): &&(usize, Separation)| separation.bound >= MIN_SUSPECT;
+type Verdict = Option<(Evidence, Treatment)>;
+
+fn verdicts(guess: &Guess, mut findings: Vec<Option<Findings>>, known: &Known) -> Vec<Verdict> {
+    let columns = guess.columns.iter().zip(&mut findings);
+    let leaks = columns.map(|(column, findings)| {
+        let treatment = if known.asks_for(&column.name) {
+            Treatment::KeptAsAsked
+        } else {
+            Treatment::LeftOut
+        };
+        Some((findings.as_mut()?.leak.take()?, treatment))
+    });
+    let mut verdicts: Vec<Verdict> = leaks.collect();
+    let others = findings.iter().zip(&verdicts).enumerate();
+    let others = others.filter(|(_, (_, verdict))| verdict.is_none());
+    let others = others.filter_map(|(at, (findings, _))| {
+        let separation = findings.as_ref()?.separation?;
+        Some(Ranked { at, separation })
+    });
+    if let Some((suspects, next)) = suspects(others.collect()) {
+        let next = (guess.columns[next.at].name.clone(), next.separation.auc);
+        for Ranked { at, separation } in suspects {
+            let Separation { auc, bound } = separation;
+            let next = next.clone();
+            verdicts[at] = Some((Evidence::Outranks { auc, bound, next }, Treatment::Kept));
+        }
+    }
+    for (verdict, findings) in verdicts.iter_mut().zip(findings) {
+        let pure = findings.and_then(|findings| findings.pure_value);
+        *verdict = verdict.take().or(pure.map(|pure| (pure, Treatment::Kept)));
+    }
+    verdicts
+}
+
+/// A column, by its index, and its separation.
+#[derive(Debug, Clone, Copy)]
+struct Ranked {
+    at: usize,
+    separation: Separation,
+}
+
+/// The columns that rank clicks far better than all others, and the best of the others.
+fn suspects(mut columns: Vec<Ranked>) -> Option<(Vec<Ranked>, Ranked)> {
+    columns.sort_by(|a, b| b.separation.auc.total_cmp(&a.separation.auc));
+    let is_high = |column: &&Ranked| column.separation.bound >= MIN_SUSPECT;
     let num_high = columns.iter().take_while(is_high).count();
-    let gap = |at: &usize| {
+    let is_above_next = |at: &usize| {
+        let bound = columns[*at].separation.bound;
         let next = columns.get(at + 1);
-        next.is_some_and(|(_, next)| columns[*at].1.bound - next.auc >= MIN_GAP)
+        next.is_some_and(|next| bound - next.separation.auc >= MIN_GAP)
     };
-    let last = (0..num_high).rev().find(gap)?;
-    let (next, Separation { auc, .. }) = columns[last + 1];
+    let last = (0..num_high).rev().find(is_above_next)?;
+    let next = columns[last + 1];
     columns.truncate(last + 1);
-    Some((columns, (next, auc)))
+    Some((columns, next))
 }
 
 #[cfg(test)]
@@ -82,11 +99,12 @@ mod tests {
     fn suspects_of(bounds: &[f64]) -> Vec<usize> {
         let column = |(at, bound): (usize, &f64)| {
             let (auc, bound) = (bound + 0.002, *bound);
-            (at, Separation { auc, bound })
+            let separation = Separation { auc, bound };
+            Ranked { at, separation }
         };
         let found = suspects(bounds.iter().enumerate().map(column).collect());
-        let (suspects, _) = found.unwrap_or_default();
-        suspects.into_iter().map(|(at, _)| at).collect()
+        let suspects = found.map_or(Vec::new(), |(suspects, _)| suspects);
+        suspects.into_iter().map(|column| column.at).collect()
     }
 
     #[test]

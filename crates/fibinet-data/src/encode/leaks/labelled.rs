@@ -1,5 +1,5 @@
-use crate::encode::leaks::bins::Bins;
-use crate::encode::leaks::sample::{Cell, Sample};
+use crate::encode::leaks::sample::Cell;
+use crate::encode::leaks::values::Values;
 
 /// The greatest share of rows that break a rule which otherwise tells the label.
 const MAX_EXCEPTIONS: f64 = 0.001;
@@ -26,19 +26,19 @@ impl Presence {
     }
 
     /// The rule that holds for clicks and for no other rows, with the number of exceptions.
-    pub(super) fn of(cells: &[Cell], sample: &Sample) -> Option<(Self, u64)> {
-        let counts = sample.label_counts().map(|count| count as f64);
+    pub(super) fn of(values: &Values) -> Option<(Self, u64)> {
         [Self::Present, Self::NonZero].into_iter().find_map(|rule| {
-            let mut exceptions = [0_u64; 2];
-            for (cell, row) in cells.iter().zip(sample.rows()) {
-                exceptions[usize::from(row.click)] += u64::from(rule.holds(*cell) != row.click);
+            let (mut exceptions, mut rows) = ([0_u64; 2], [0_u64; 2]);
+            for (cell, counts) in values.totals() {
+                rows = [rows[0] + counts[0], rows[1] + counts[1]];
+                let wrong = usize::from(!rule.holds(cell));
+                exceptions[wrong] += counts[wrong];
             }
             let sum = exceptions[0] + exceptions[1];
-            let few = sum as f64 <= MAX_EXCEPTIONS * (counts[0] + counts[1])
-                && exceptions
-                    .iter()
-                    .zip(counts)
-                    .all(|(own, count)| *own as f64 <= MAX_EXCEPTIONS_OF_A_LABEL * count);
+            let is_few = |own: u64, of: u64, share: f64| own as f64 <= share * of as f64;
+            let few = is_few(sum, rows[0] + rows[1], MAX_EXCEPTIONS)
+                && is_few(exceptions[0], rows[0], MAX_EXCEPTIONS_OF_A_LABEL)
+                && is_few(exceptions[1], rows[1], MAX_EXCEPTIONS_OF_A_LABEL);
             few.then_some((rule, sum))
         })
     }
@@ -55,45 +55,37 @@ impl PureValue {
     /// The most frequent value that only clicks have, if chance does not explain it. Chance is a row
     /// with the click rate of all rows, or of the value that is clicked most besides those that only
     /// clicks have: an honest column has such values beside others that come near.
-    pub(super) fn of(values: &Bins, distinct: &[Cell], sample: &Sample) -> Option<Self> {
-        let mut counts = vec![[0_u64; 2]; values.len];
-        for (value, row) in values.of_rows.iter().zip(sample.rows()) {
-            counts[*value as usize][usize::from(row.click)] += 1;
-        }
+    pub(super) fn of(values: &Values) -> Option<Self> {
+        let all = values.totals();
+        let all = all.fold([0, 0], |all, (_, own)| [all[0] + own[0], all[1] + own[1]]);
         let rate = |[others, clicks]: [u64; 2]| clicks as f64 / (clicks + others) as f64;
-        let is_frequent = |counts: &[u64; 2]| counts[0] + counts[1] >= MIN_ROWS;
-        let mixed = counts
-            .iter()
-            .filter(|counts| counts[0] > 0 && is_frequent(counts));
+        let frequent = || {
+            let totals = values.totals();
+            totals.filter(|(_, [others, clicks])| others + clicks >= MIN_ROWS)
+        };
+        let mixed = frequent().filter(|(_, [others, _])| *others > 0);
         let highest = mixed
-            .map(|counts| rate(*counts))
-            .fold(rate(sample.label_counts()), f64::max);
-        let pure = counts.iter().zip(distinct);
-        let pure = pure.filter(|(counts, _)| counts[0] == 0 && is_frequent(counts));
-        let ([_, rows], cell) = pure.max_by_key(|([_, clicks], _)| *clicks)?;
-        (highest.powf(*rows as f64) < CHANCE).then_some(Self {
-            cell: *cell,
-            rows: *rows,
-        })
+            .map(|(_, total)| rate(total))
+            .fold(rate(all), f64::max);
+        let pure = frequent().filter(|(_, [others, _])| *others == 0);
+        let (cell, [_, rows]) = pure.max_by_key(|(_, [_, clicks])| *clicks)?;
+        (highest.powf(rows as f64) < CHANCE).then_some(Self { cell, rows })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::leaks::sample::testing::sample_of_column;
+    use crate::encode::leaks::sample::testing::values_of;
 
     fn presence(rows: &[(bool, &str)]) -> Option<(Presence, u64)> {
         let (clicks, cells) = columns(rows);
-        let sample = sample_of_column(&clicks, &cells);
-        Presence::of(&sample.columns()[0].cells, &sample)
+        Presence::of(&values_of(&clicks, &cells))
     }
 
     fn pure(rows: &[(bool, &str)]) -> Option<PureValue> {
         let (clicks, cells) = columns(rows);
-        let sample = sample_of_column(&clicks, &cells);
-        let (values, distinct) = Bins::of_values(&sample.columns()[0].cells);
-        PureValue::of(&values, &distinct, &sample)
+        PureValue::of(&values_of(&clicks, &cells))
     }
 
     fn columns(rows: &[(bool, &str)]) -> (Vec<bool>, Vec<String>) {

@@ -4,7 +4,6 @@
 //! the AUC of its values' click rates among other rows, by values that only clicks have, and by whether
 //! it numbers the rows.
 
-mod bins;
 mod evidence;
 mod findings;
 mod judge;
@@ -12,6 +11,7 @@ mod labelled;
 mod row_index;
 mod sample;
 mod separation;
+mod values;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,7 @@ pub use self::evidence::Evidence;
 use self::findings::Findings;
 use self::judge::judge;
 use self::sample::Sample;
+use self::values::Values;
 use crate::config::RowFormat;
 use crate::encode::cells::parse_label;
 use crate::encode::guess::{Guess, Known};
@@ -107,13 +108,14 @@ pub fn exclude_leaks(
     let fields: Vec<Option<(usize, bool)>> = fields.collect();
     let findings = fields.into_par_iter().map(|field| {
         let (at, is_time) = field?;
-        let name = &columns[at];
+        let column = &sample.columns()[at];
+        let values = Values::of(&column.cells, sample.rows());
         let mut findings = Findings::default();
         if !is_time {
-            findings.find_row_index(name, &sample.columns()[at], coverage.num_rows);
+            findings.find_row_index(&columns[at], &values, coverage.num_rows);
         }
         if checked {
-            findings.find_leaks(&sample.columns()[at], &sample);
+            findings.find_leaks(&values, column);
         }
         Some(findings)
     });

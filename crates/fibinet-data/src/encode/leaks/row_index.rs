@@ -1,6 +1,5 @@
-use std::collections::HashSet;
-
 use crate::encode::leaks::sample::Cell;
+use crate::encode::leaks::values::Values;
 
 /// Fewer rows may hold distinct integers by chance.
 const MIN_ROWS: usize = 100;
@@ -21,20 +20,17 @@ pub(super) enum RowIndex {
 
 impl RowIndex {
     /// Whether a column without a time counts the rows. `num_rows` is the length of the log.
-    pub(super) fn of(name: &str, cells: &[Cell], num_rows: u64) -> Option<Self> {
-        let integers: Option<Vec<i64>> = cells
-            .iter()
-            .map(|cell| match cell {
-                Cell::Integer(integer) => Some(*integer),
-                _ => None,
-            })
-            .collect();
-        let integers = integers?;
-        let distinct: HashSet<i64> = integers.iter().copied().collect();
-        if is_pandas_index(name) && distinct.len() > FEW {
+    pub(super) fn of(name: &str, values: &Values, num_rows: u64) -> Option<Self> {
+        let integers = values.cells.iter().map(|cell| match cell {
+            Cell::Integer(integer) => Some(*integer),
+            _ => None,
+        });
+        let integers: Vec<i64> = integers.collect::<Option<_>>()?;
+        if is_pandas_index(name) && integers.len() > FEW {
             return Some(Self::Named);
         }
-        if distinct.len() < integers.len() || integers.len() < MIN_ROWS {
+        let repeats = values.totals().any(|(_, total)| total[0] + total[1] > 1);
+        if repeats || integers.len() < MIN_ROWS {
             return None;
         }
         let (min, max) = (*integers.iter().min()?, *integers.iter().max()?);
@@ -103,9 +99,24 @@ fn is_id(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn values(cells: impl IntoIterator<Item = Cell>) -> Values {
+        let mut values = Values::default();
+        for cell in cells {
+            let known = values.cells.iter().position(|known| *known == cell);
+            let index = known.unwrap_or_else(|| {
+                values.cells.push(cell);
+                values.counts.push(Default::default());
+                values.cells.len() - 1
+            });
+            values.counts[index][0][0] += 1;
+        }
+        values
+    }
+
     fn index(name: &str, integers: impl IntoIterator<Item = i64>) -> Option<RowIndex> {
-        let cells: Vec<Cell> = integers.into_iter().map(Cell::Integer).collect();
-        RowIndex::of(name, &cells, cells.len() as u64)
+        let values = values(integers.into_iter().map(Cell::Integer));
+        let rows = values.totals().map(|(_, total)| total[0]).sum();
+        RowIndex::of(name, &values, rows)
     }
 
     #[test]
@@ -125,8 +136,8 @@ mod tests {
     fn the_index_of_a_longer_table_is_an_index() {
         let part = (0..5000).filter(|row| crate::mix::mix(1, *row as u64) % 10 < 8);
         assert_eq!(index("n", part), Some(RowIndex::Step(1)));
-        let cells: Vec<Cell> = (0..1000).map(|row| Cell::Integer(row * 977)).collect();
-        let thinned = [&cells[..], &[Cell::Integer(1)]].concat();
+        let thinned = (0..1000).map(|row| 977 * row).chain([1]);
+        let thinned = values(thinned.map(Cell::Integer));
         assert_eq!(RowIndex::of("n", &thinned, 1000), None);
         assert_eq!(
             RowIndex::of("n", &thinned, 1_000_000),
@@ -143,7 +154,7 @@ mod tests {
         assert_eq!(index("age", (0..4000).map(|row| 18 + row % 3000)), None);
         assert_eq!(index("n", 0..99), None);
         let missing = (0..4000).map(Cell::Integer).chain([Cell::Missing]);
-        assert_eq!(RowIndex::of("n", &missing.collect::<Vec<_>>(), 4001), None);
+        assert_eq!(RowIndex::of("n", &values(missing), 4001), None);
     }
 
     #[test]
@@ -169,7 +180,7 @@ mod tests {
             assert_eq!(index(name, twice), Some(RowIndex::Named), "{name:?}");
             assert_eq!(index(name, (0..100).map(|row| row % 5)), None, "{name:?}");
         }
-        let texts: Vec<Cell> = (0..100).map(Cell::Text).collect();
+        let texts = values((0..100).map(Cell::Text));
         assert_eq!(RowIndex::of("Unnamed: 3", &texts, 100), None);
         assert_eq!(index("Unnamed", (0..50).chain(0..50)), None);
     }

@@ -202,20 +202,16 @@ impl SampledColumn {
 pub(super) mod testing {
     use super::*;
 
-    /// A sample of rows without cells.
-    pub(in crate::encode::leaks) fn sample_of(clicks: &[bool]) -> Sample {
-        sample_of_column(clicks, &[])
-    }
+    use crate::encode::leaks::values::Values;
 
-    /// A sample of one column.
-    pub(in crate::encode::leaks) fn sample_of_column(clicks: &[bool], cells: &[String]) -> Sample {
+    /// The values of a column, of which empty cells are missing.
+    pub(in crate::encode::leaks) fn values_of(clicks: &[bool], cells: &[String]) -> Values {
         let mut sample = Sample::new(1);
-        for (row, click) in clicks.iter().enumerate() {
-            let cells = cells.get(row).into_iter();
-            let row = ByteRecord::from_iter(cells.map(String::as_bytes));
+        for (cell, click) in cells.iter().zip(clicks) {
+            let row = ByteRecord::from_iter([cell.as_bytes()]);
             sample.add(&row, *click, <[u8]>::is_empty);
         }
-        sample
+        Values::of(&sample.columns[0].cells, &sample.rows)
     }
 }
 

@@ -1,5 +1,4 @@
-use crate::encode::leaks::bins::Bins;
-use crate::encode::leaks::sample::{FOLDS, Sample};
+use crate::encode::leaks::values::{Counts, total};
 
 /// The strength of the prior: a value's click rate is that of its rows and of this many average rows.
 const PRIOR_ROWS: f64 = 10.0;
@@ -18,17 +17,14 @@ pub(super) struct Separation {
 impl Separation {
     /// Scores each row by the click rate of its bin among the rows of the other folds. The prior is the
     /// same for all folds: one without a fold's own clicks would rank that fold's rows by their labels.
-    pub(super) fn of_bins(bins: &Bins, sample: &Sample) -> Self {
-        let mut counts = vec![[[0_u64; 2]; FOLDS]; bins.len];
-        for (bin, row) in bins.of_rows.iter().zip(sample.rows()) {
-            counts[*bin as usize][row.fold][usize::from(row.click)] += 1;
-        }
-        let [others, clicks] = sample.label_counts();
+    pub(super) fn of_bins(bins: &[Counts]) -> Self {
+        let all = bins.iter().map(total);
+        let [others, clicks] = all.fold([0, 0], |all, bin| [all[0] + bin[0], all[1] + bin[1]]);
         let prior = clicks as f64 / (clicks + others) as f64;
-        let mut scored = Vec::with_capacity(bins.len);
-        for folds in &counts {
-            let total = sum(folds);
-            for own in folds.iter().filter(|own| **own != [0, 0]) {
+        let mut scored = Vec::with_capacity(bins.len());
+        for bin in bins {
+            let total = total(bin);
+            for own in bin.iter().filter(|own| **own != [0, 0]) {
                 let [others, clicks] = [total[0] - own[0], total[1] - own[1]].map(|n| n as f64);
                 let rate = (clicks + PRIOR_ROWS * prior) / (clicks + others + PRIOR_ROWS);
                 scored.push((rate, *own));
@@ -43,12 +39,6 @@ impl Separation {
     pub(super) fn is_perfect(self) -> bool {
         self.auc >= 1.0
     }
-}
-
-fn sum(folds: &[[u64; 2]]) -> [u64; 2] {
-    folds
-        .iter()
-        .fold([0, 0], |total, own| [total[0] + own[0], total[1] + own[1]])
 }
 
 /// The AUC of rows that come in groups: a score, and how many of its rows are no clicks and clicks.
@@ -102,11 +92,11 @@ fn standard_error(auc: f64, clicks: u64, others: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::leaks::sample::testing::sample_of;
+    use crate::encode::leaks::sample::testing::values_of;
 
-    fn separation(of_rows: Vec<u32>, clicks: &[bool]) -> Separation {
-        let len = 1 + of_rows.iter().max().map_or(0, |last| *last as usize);
-        Separation::of_bins(&Bins { of_rows, len }, &sample_of(clicks))
+    fn separation(values: impl Iterator<Item = u64>, clicks: &[bool]) -> Separation {
+        let cells: Vec<String> = values.map(|value| format!("v{value}")).collect();
+        Separation::of_bins(&values_of(clicks, &cells).counts)
     }
 
     #[test]
@@ -149,37 +139,31 @@ mod tests {
     #[test]
     fn values_of_one_row_each_say_nothing() {
         let clicks: Vec<bool> = (0..1000).map(|row| row % 3 == 0).collect();
-        let bins: Vec<u32> = (0..1000).collect();
-        let found = separation(bins, &clicks);
-        assert_eq!(found.auc, 0.5);
+        assert_eq!(separation(0..1000, &clicks).auc, 0.5);
     }
 
     #[test]
     fn values_of_one_label_each_separate_perfectly() {
         let clicks: Vec<bool> = (0..1000).map(|row| row % 3 == 0).collect();
         // Forty values of about 8 clicks, and sixty of 11 other rows.
-        let bins: Vec<u32> = (0..1000_u32)
-            .map(|row| {
-                if row % 3 == 0 {
-                    row % 40
-                } else {
-                    40 + row % 60
-                }
-            })
-            .collect();
-        let found = separation(bins, &clicks);
+        let value = |row: u64| {
+            if row % 3 == 0 {
+                row % 40
+            } else {
+                40 + row % 60
+            }
+        };
+        let found = separation((0..1000).map(value), &clicks);
         assert!(found.is_perfect(), "{found:?}");
     }
 
     #[test]
     fn values_drawn_by_chance_do_not_separate() {
         let clicks: Vec<bool> = (0..20_000)
-            .map(|row| crate::mix::mix(1, row) % 4 == 0)
+            .map(|row| crate::mix::mix(1, row).is_multiple_of(4))
             .collect();
-        let bins: Vec<u32> = (0..20_000)
-            .map(|row| (crate::mix::mix(2, row) % 500) as u32)
-            .collect();
-        let found = separation(bins, &clicks);
+        let values = (0..20_000).map(|row| crate::mix::mix(2, row) % 500);
+        let found = separation(values, &clicks);
         assert!((found.auc - 0.5).abs() < 0.02, "{found:?}");
     }
 }
