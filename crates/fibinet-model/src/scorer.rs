@@ -93,10 +93,11 @@ impl Scorer {
         let BatchMemory { rows, inputs } = &mut memory;
         self.bundle.plan.inputs_into(batch, rows);
         let (tables, device) = (self.bundle.tables(), &self.device);
-        let mut logits = match gives_memory_back(device) {
+        let mut logits = if gives_memory_back(device) {
             // Inside the pool, so that its threads stay awake from one kernel to the next.
-            true => rayon::scope(|_| score_in(inputs, &self.head, &tables, rows, device)),
-            false => score(&self.head, &tables, rows, device),
+            rayon::scope(|_| score_in(inputs, &self.head, &tables, rows, device))
+        } else {
+            score(&self.head, &tables, rows, device)
         };
         kept().push(memory);
         for logit in &mut logits {
