@@ -17,10 +17,11 @@ use burn::train::metric::LossMetric;
 use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
-use fibinet_nn::{
-    Backend, BceLoss, CtrInputs, CtrModel, CtrModelConfig, FiBiNetConfig, FieldIds, Head, Pooling,
-    Reduction,
-};
+use fibinet_nn::backend::Backend;
+use fibinet_nn::inputs::{CtrInputs, FieldIds, Pooling};
+use fibinet_nn::loss::{BceLoss, Reduction};
+use fibinet_nn::models::fibinet::FiBiNetConfig;
+use fibinet_nn::models::{CtrModel, CtrModelConfig, Head};
 
 /// Three fields with one id per row, and a field with a list of tags.
 const FIELD_SIZES: [usize; 4] = [30, 20, 10, 5];

@@ -1,8 +1,7 @@
 use super::*;
 use burn::module::Param;
-use fibinet_nn::{
-    AnySpec, BilinearInteractionConfig, BilinearKind, FieldCounts, HeadConfig, SenetConfig,
-};
+use fibinet_nn::layers::{BilinearInteractionConfig, BilinearKind, SenetConfig};
+use fibinet_nn::models::{AnySpec, FieldCounts, HeadConfig};
 
 /// The settings of a model of the registry, as a run file writes them.
 fn spec(name: &str) -> AnySpec {

@@ -1,7 +1,7 @@
 //! Raw rows: CSV and TSV, compressed or not, and Parquet.
 //!
-//! To add an input format, write a file here that has an
-//! [`InputFormat`](input_format::InputFormat), declare it here, and list it in [`registry`].
+//! To add an input format, write a file here that has an `InputFormat`, declare it here, and list it in
+//! `registry.rs`.
 
 pub(crate) mod blocks;
 mod compressed;
@@ -13,3 +13,8 @@ pub(crate) mod parquet_table;
 pub(crate) mod parts;
 pub(crate) mod reader;
 pub(crate) mod registry;
+
+pub use parquet_reader::ParquetReader;
+pub use parquet_table::ParquetTable;
+pub use parts::open_rows;
+pub use reader::{Label, RowReader};

@@ -1,3 +1,5 @@
+//! A whole run: data, training, early stopping, evaluation, bundle.
+
 pub(crate) mod report;
 
 mod evaluation;
@@ -10,15 +12,15 @@ mod training;
 
 pub use event::Event;
 pub use options::RunOptions;
+pub use report::{EvaluationReport, RunReport, WarmStart};
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fibinet_model::Staging;
+use fibinet_model::bundle::Staging;
 
 use crate::config::RunConfig;
 use crate::error::TrainError;
-use crate::run::report::RunReport;
 use crate::run::state::{Run, SHARDS};
 
 /// Trains as a run file says and writes a bundle, with `history.jsonl` and `report.json` in it.

@@ -2,9 +2,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use fibinet_data::{DataSpec, Prepared, prepare, prepare_cached};
-use fibinet_model::{Bundle, FieldPlan};
-use fibinet_nn::{AnyHeadConfig, CtrModelConfig};
+use fibinet_data::config::DataSpec;
+use fibinet_data::prepare::{Prepared, prepare, prepare_cached};
+use fibinet_model::bundle::Bundle;
+use fibinet_model::inputs::FieldPlan;
+use fibinet_nn::models::{AnyHeadConfig, CtrModelConfig};
 
 use crate::config::{RunSettings, TrainSettings};
 use crate::error::TrainError;

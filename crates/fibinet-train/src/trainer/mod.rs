@@ -5,11 +5,12 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
-use fibinet_model::{FinishedRows, RowInputs, TableView, score};
-use fibinet_nn::{
-    AnyHead, BceLoss, ConfigError, CtrModelConfig, FieldInputs, FieldSizes, Head, HeadConfig,
-    Reduction,
-};
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::tables::{FinishedRows, TableView, score};
+use fibinet_nn::ConfigError;
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
+use fibinet_nn::loss::{BceLoss, Reduction};
+use fibinet_nn::models::{AnyHead, CtrModelConfig, Head, HeadConfig};
 
 use crate::config::TrainSettings;
 use crate::optim::head::optimizer::{HeadOptimizer, HeadStep};
@@ -127,7 +128,7 @@ impl<H: Head> Trainer<H> {
         self.rows.sizes()
     }
 
-    /// The tables in their current state. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) some rows may be stale, which
+    /// The tables in their current state. With [`RowRule::ExactAdam`](crate::optim::RowRule::ExactAdam) some rows may be stale, which
     /// they are not in [`current_tables`](Self::current_tables).
     pub fn view(&self) -> TableView<'_> {
         self.rows.view()

@@ -5,9 +5,11 @@ use std::path::Path;
 use super::*;
 use crate::config::TrainConfig;
 use crate::optim::rows::rule::RowRule;
-use fibinet_data::Encoder;
-use fibinet_model::{Bundle, BundleParts, LogitMap, TableDtype};
-use fibinet_nn::{AnyHeadConfig, FiBiNetConfig};
+use fibinet_data::encode::Encoder;
+use fibinet_model::bundle::{Bundle, BundleParts, LogitMap};
+use fibinet_model::tables::TableDtype;
+use fibinet_nn::models::AnyHeadConfig;
+use fibinet_nn::models::fibinet::FiBiNetConfig;
 use fibinet_testing::{id_encoder, to_vec};
 
 const FIELDS: usize = 2;

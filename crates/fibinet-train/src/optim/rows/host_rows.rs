@@ -1,6 +1,7 @@
 use burn::tensor::{Device, Gradients, Tensor};
-use fibinet_model::{FinishedRows, InputBuffers, RowInputs, TableRows, TableView};
-use fibinet_nn::{FieldInputs, FieldSizes};
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::tables::{FinishedRows, TableRows, TableView};
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
 
 use crate::optim::rows::batch_tables::batch_tables;
 use crate::optim::rows::gradients::{LeafGradients, RowGradients};
@@ -144,17 +145,12 @@ impl HostRows {
 }
 
 impl TableRows for HostRows {
-    fn field_inputs_in(
-        &self,
-        buffers: &mut InputBuffers,
-        rows: &RowInputs,
-        device: &Device,
-    ) -> FieldInputs {
+    fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
         if !self.optimizer.leaves_stale_rows() {
-            return self.tables.field_inputs_in(buffers, rows, device);
+            return self.tables.field_inputs(rows, device);
         }
         let (tables, rows) = batch_tables(&self.tables, &self.optimizer, rows);
-        tables.field_inputs_in(buffers, &rows, device)
+        tables.field_inputs(&rows, device)
     }
 }
 
@@ -169,8 +165,8 @@ fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 mod tests {
     use super::*;
     use burn::module::Initializer;
-    use fibinet_model::TableDtype;
-    use fibinet_nn::TablesConfig;
+    use fibinet_model::tables::TableDtype;
+    use fibinet_nn::models::TablesConfig;
     use fibinet_testing::to_vec;
 
     /// Two fields of three rows, K = 1, all weights 1.

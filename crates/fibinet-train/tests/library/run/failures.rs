@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::tensor::Device;
 use fibinet_data::ErrorClass;
 use fibinet_testing::cpu_devices;
-use fibinet_train::{Event, RunOptions, TrainError, train};
+use fibinet_train::TrainError;
+use fibinet_train::run::{Event, RunOptions, train};
 
 use crate::run::{Directory, log, options};
 

@@ -1,10 +1,11 @@
 use std::fs;
 
-use fibinet_data::Progress;
-use fibinet_model::Bundle;
-use fibinet_nn::AnySpec;
+use fibinet_data::prepare::Progress;
+use fibinet_model::bundle::Bundle;
+use fibinet_nn::models::AnySpec;
 use fibinet_testing::{assert_close, cpu_devices};
-use fibinet_train::{EvaluationReport, Event, RunOptions, RunReport, TrainError, train};
+use fibinet_train::TrainError;
+use fibinet_train::run::{EvaluationReport, Event, RunOptions, RunReport, train};
 
 use crate::run::{Directory, TRAIN_ROWS, VALID_ROWS, log, options};
 

@@ -9,11 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use fibinet_data::{Label, mix_seed, open_rows};
-use fibinet_model::{BundleError, ScoreOptions, Scorer};
-use fibinet_train::{
-    Event, Metrics, Predictions, RunConfig, RunOptions, RunReport, TrainError, train,
-};
+use fibinet_data::formats::{Label, open_rows};
+use fibinet_data::mix_seed;
+use fibinet_model::bundle::BundleError;
+use fibinet_model::scorer::{ScoreOptions, Scorer};
+use fibinet_train::TrainError;
+use fibinet_train::config::RunConfig;
+use fibinet_train::metrics::{Metrics, Predictions};
+use fibinet_train::run::{Event, RunOptions, RunReport, train};
 
 const TRAIN_ROWS: u64 = 600;
 const VALID_ROWS: u64 = 300;

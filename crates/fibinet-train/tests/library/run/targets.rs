@@ -2,7 +2,7 @@
 
 use fibinet_data::ErrorClass;
 use fibinet_testing::cpu_devices;
-use fibinet_train::train;
+use fibinet_train::run::train;
 
 use crate::run::{Directory, options};
 
