@@ -105,7 +105,7 @@ impl Directory {
         let (out, mut events) = (self.at("run"), Vec::new());
         let options = options(&out, device);
         let report = train(&self.config(overrides), &options, |event| {
-            events.push(event)
+            events.push(event);
         });
         (report.expect("a bundle"), events)
     }
