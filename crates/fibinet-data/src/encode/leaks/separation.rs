@@ -147,7 +147,7 @@ mod tests {
         let clicks: Vec<bool> = (0..1000).map(|row| row % 3 == 0).collect();
         // Forty values of about 8 clicks, and sixty of 11 other rows.
         let value = |row: u64| {
-            if row % 3 == 0 {
+            if row.is_multiple_of(3) {
                 row % 40
             } else {
                 40 + row % 60
