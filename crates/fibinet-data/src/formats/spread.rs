@@ -193,14 +193,7 @@ mod tests {
     use std::io::Write as _;
 
     fn read(path: &Path) -> (Vec<u64>, Coverage) {
-        let format = RowFormat {
-            label: "y".to_owned(),
-            positive: None,
-            group: None,
-            delimiter: ',',
-            columns: None,
-            missing: Vec::new(),
-        };
+        let format = RowFormat::csv("y");
         let mut numbers = Vec::new();
         let columns = ["y", "n", "text"].map(str::to_owned);
         let coverage = SpreadRows::read(path, &format, &columns, |row, _| {

@@ -2,6 +2,7 @@ use super::*;
 use std::fmt::Write;
 use std::fs;
 
+use crate::config::OnBadRow;
 use crate::encode::guess::guess_fields;
 use crate::mix::mix;
 
@@ -11,14 +12,7 @@ fn unit(seed: u64, row: u64) -> f64 {
 }
 
 fn format() -> RowFormat {
-    RowFormat {
-        label: "y".to_owned(),
-        positive: None,
-        group: None,
-        delimiter: ',',
-        columns: None,
-        missing: Vec::new(),
-    }
+    RowFormat::csv("y")
 }
 
 /// The leaks of a log of `rows` rows, a tenth of them clicks, with a weak column, `site`, and these.
@@ -41,7 +35,7 @@ fn leaks_of(
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.csv");
     fs::write(&path, text).unwrap();
-    let mut guess = guess_fields(&path, &format(), known).unwrap();
+    let mut guess = guess_fields(&path, &format(), known, OnBadRow::Fail).unwrap();
     let leaks = exclude_leaks(&mut guess, &path, &format(), known).unwrap();
     (guess, leaks)
 }
@@ -224,7 +218,7 @@ fn a_log_sorted_by_its_label_is_seen_to_its_end() {
         .unwrap();
     }
     fs::write(&path, text).unwrap();
-    let mut guess = guess_fields(&path, &format(), &Known::default()).unwrap();
+    let mut guess = guess_fields(&path, &format(), &Known::default(), OnBadRow::Fail).unwrap();
     assert_eq!(guess.clicks, 0);
     let leaks = exclude_leaks(&mut guess, &path, &format(), &Known::default()).unwrap();
     assert!(leaks.checked);
