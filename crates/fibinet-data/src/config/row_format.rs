@@ -1,7 +1,5 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::MissingCells;
-
 /// How rows are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,13 +21,16 @@ pub struct RowFormat {
 }
 
 impl RowFormat {
-    /// The cells that mean "no value".
-    pub(crate) fn missing_cells(&self) -> MissingCells<'_> {
-        MissingCells(&self.missing)
-    }
-
-    /// Whether a cell means "no value".
-    pub(crate) fn is_missing(&self, cell: &[u8]) -> bool {
-        self.missing_cells().contain(cell)
+    /// Comma-separated cells below a header, labels of 1 and 0, and no group. Only an empty cell means
+    /// "no value".
+    pub fn csv(label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            positive: None,
+            group: None,
+            delimiter: ',',
+            columns: None,
+            missing: Vec::new(),
+        }
     }
 }

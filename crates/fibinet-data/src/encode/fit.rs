@@ -1,5 +1,6 @@
 use rayon::prelude::*;
 
+use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::config::split::SplitKind;
 use crate::encode::cells::{cell_error, group_hash, parse_label};
@@ -8,6 +9,7 @@ use crate::encode::spill::WaitingRows;
 use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
 use crate::fields::FieldSpec;
+use crate::fields::cells::{CellReader, read_each};
 use crate::fields::kind::FieldFit;
 use crate::formats::blocks::{Block, Row};
 use crate::formats::reader::{RowReader, column_index};
@@ -115,15 +117,10 @@ impl EncoderFit {
             group,
         } = self;
         let read_labels = || {
-            let mut refused = Vec::new();
-            let labels = rows.iter().enumerate().map(|(at, row)| {
-                let label = parse_label(row.cell(*label), format, row.position());
-                label.unwrap_or_else(|error| {
-                    refused.push((at, error));
-                    f32::NAN
-                })
-            });
-            (labels.collect::<Vec<f32>>(), refused)
+            let mut reader = CellReader::new(&format.missing);
+            read_each(rows, f32::NAN, |row| {
+                parse_label(row.cell(*label), &mut reader, format, row.position())
+            })
         };
         let read_fields = || {
             let read = fields.par_iter_mut().map(|field| field.read(rows, format));
@@ -134,13 +131,11 @@ impl EncoderFit {
         // The sort is stable: the first fault of a row stays first.
         refused.sort_by_key(|(at, _)| *at);
         refused.dedup_by_key(|(at, _)| *at);
-        let groups = group.iter().flat_map(|group| {
-            let cells = rows.iter().map(|row| row.cell(*group));
-            cells.map(group_hash)
-        });
+        let mut reader = CellReader::new(&format.missing);
+        let group = |row: &Row<'_>| Some(group_hash(row.cell((*group)?), &mut reader));
         let columns = Columns {
             labels,
-            groups: groups.collect(),
+            groups: rows.iter().filter_map(group).collect(),
             fields,
         };
         (columns, refused)
@@ -176,8 +171,9 @@ impl EncoderFit {
 
 impl FittingField {
     fn read(&mut self, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
-        let cells: Vec<&[u8]> = rows.iter().map(|row| row.cell(self.column)).collect();
-        let (column, bad) = self.fit.read(&cells, format.missing_cells());
+        let cells: Vec<Cell<'_>> = rows.iter().map(|row| row.cell(self.column)).collect();
+        let mut reader = CellReader::new(&format.missing);
+        let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();
             (at, cell_error(bad, position, &self.spec.column, cells[at]))

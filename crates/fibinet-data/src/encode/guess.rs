@@ -2,14 +2,14 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use csv::ByteRecord;
-
 use crate::config::RowFormat;
 use crate::encode::cells::parse_label;
 use crate::error::{DataError, DataErrorKind};
+use crate::fields::cells::CellReader;
 use crate::fields::look::ColumnLook;
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
 use crate::formats::parts::{self, open_rows};
+use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::formats::registry::open_text;
 
@@ -146,10 +146,12 @@ impl Looks {
             clicks: 0,
             bad_label: None,
         };
-        let mut row = ByteRecord::new();
-        while looks.num_rows < ROWS && reader.read_row(&mut row)? {
+        let mut cells = CellReader::new(&format.missing);
+        while looks.num_rows < ROWS && reader.read_row()? {
             looks.num_rows += 1;
-            let click = match parse_label(&row[label], format, &reader.position()) {
+            let row = reader.row();
+            let label = parse_label(row.cell(label), &mut cells, format, &reader.position());
+            let click = match label {
                 Ok(value) => value > 0.5,
                 Err(error) => {
                     looks.bad_label.get_or_insert_with(|| error.to_string());
@@ -157,17 +159,24 @@ impl Looks {
                 }
             };
             looks.clicks += u64::from(click);
-            for (column, cell) in looks.columns.iter_mut().zip(&row) {
-                match MISSING.iter().find(|word| word.as_bytes() == cell) {
-                    _ if format.is_missing(cell) => {}
-                    Some(word) => {
-                        looks.missing.insert(*word);
-                    }
-                    None => column.add(cell, click),
-                }
-            }
+            looks.add(row, click, &mut cells);
         }
         Ok(looks)
+    }
+
+    /// Adds the cells of a row.
+    fn add(&mut self, row: RawRow<'_>, click: bool, cells: &mut CellReader<'_>) {
+        for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
+            let Some(text) = cells.value(cell) else {
+                continue;
+            };
+            match MISSING.iter().find(|word| word.as_bytes() == text) {
+                Some(word) => {
+                    self.missing.insert(*word);
+                }
+                None => column.add(text, click),
+            }
+        }
     }
 }
 
@@ -230,15 +239,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.csv");
         fs::write(&path, text.replace("news", "news\u{e9}")).unwrap();
-        let format = RowFormat {
-            label: "y".to_owned(),
-            positive: None,
-            group: None,
-            delimiter: ',',
-            columns: None,
-            missing: Vec::new(),
-        };
-        let guess = guess_fields(&path, &format, &Known::default()).unwrap();
+        let guess = guess_fields(&path, &RowFormat::csv("y"), &Known::default()).unwrap();
         assert_eq!(
             (guess.num_rows, guess.missing),
             (4000, vec!["?".to_owned()])

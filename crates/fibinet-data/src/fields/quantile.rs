@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::{BadCell, FIRST_TOKEN, MISSING, MissingCells, RowValues, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
-use crate::fields::number::{NumberFit, Summary, read_number};
+use crate::fields::number::{NumberFit, Summary};
 use crate::mix::mix;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -151,12 +152,12 @@ impl CellEncoder for Buckets {
 
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        values.ids.push(self.id(read_number(cell, missing)?));
+        values.ids.push(self.id(reader.number(cell)?));
         Ok(())
     }
 

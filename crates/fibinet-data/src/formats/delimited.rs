@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use csv::ByteRecord;
 use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::input_format::{Contents, InputFormat};
+use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{Label, RowReader};
 use crate::position::{Location, Position};
 
@@ -102,8 +104,10 @@ pub struct DelimitedReader {
     lines: Lines,
     /// Number of bytes that may be read before the next row is complete.
     allowed: Arc<AtomicU64>,
-    /// The first row, if it had to be read to learn the width.
-    first: Option<ByteRecord>,
+    /// The row that was read last.
+    row: ByteRecord,
+    /// Whether that is the first row, which was read ahead to learn the width.
+    is_ahead: bool,
 }
 
 impl DelimitedReader {
@@ -118,50 +122,83 @@ impl DelimitedReader {
         format: &RowFormat,
         label: Label,
     ) -> Result<Self, DataError> {
-        let delimiter = format.delimiter as u8;
         let allowed = Arc::new(AtomicU64::new(MAX_ROW));
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            // TSV, as logs are written, has no quoting: a quote is an ordinary character.
-            .quoting(delimiter != b'\t')
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(BUFFER)
-            .from_reader(Bounded {
-                text,
-                delivered: 0,
-                allowed: Arc::clone(&allowed),
-                chunk: Vec::new(),
-            });
-        let path = Arc::new(path.to_owned());
-        let mut first = ByteRecord::new();
-        if !reader
-            .read_byte_record(&mut first)
-            .map_err(|error| csv_error(&path, error))?
-        {
+        let mut rows = Self {
+            reader: csv_reader(text, format.delimiter as u8, Arc::clone(&allowed)),
+            columns: Vec::new(),
+            path: Arc::new(path.to_owned()),
+            lines: Lines::default(),
+            allowed,
+            row: ByteRecord::new(),
+            is_ahead: format.columns.is_some(),
+        };
+        if !rows.advance()? {
             return Err(DataErrorKind::Empty {
-                path: path.to_path_buf(),
+                path: path.to_owned(),
             }
             .into());
         }
-        let mut lines = Lines::default();
-        lines.count(&reader, &first);
-        let (columns, first) = match &format.columns {
+        rows.columns = match &format.columns {
             Some(names) => {
-                let lacks_label = label == Label::Optional && first.len() + 1 == names.len();
+                let lacks_label = label == Label::Optional && rows.row.len() + 1 == names.len();
                 let present = |name: &&String| !(lacks_label && **name == format.label);
-                (names.iter().filter(present).cloned().collect(), Some(first))
+                names.iter().filter(present).cloned().collect()
             }
-            None => (header(&path, &first)?, None),
+            None => header(path, &rows.row)?,
         };
-        Ok(Self {
-            reader,
-            columns,
-            path,
-            lines,
-            allowed,
-            first,
-        })
+        Ok(rows)
+    }
+
+    /// Reads the next row, as wide as it is; false at the end.
+    fn advance(&mut self) -> Result<bool, DataError> {
+        let allowed = self.reader.position().byte() + MAX_ROW;
+        self.allowed.store(allowed, Ordering::Relaxed);
+        let read = self.reader.read_byte_record(&mut self.row);
+        let read = read.map_err(|error| csv_error(&self.path, error))?;
+        if read {
+            self.lines.count(&self.reader, &self.row);
+        }
+        Ok(read)
+    }
+
+    /// Refuses a row that does not have one cell per column.
+    fn check_width(&self) -> Result<(), DataError> {
+        let (expected, got) = (self.columns.len(), self.row.len());
+        if got == expected {
+            return Ok(());
+        }
+        let position = self.position();
+        let kind = if self.row.as_slice().contains(&b'\n') {
+            DataErrorKind::Quote {
+                position,
+                expected,
+                got,
+            }
+        } else {
+            DataErrorKind::Width {
+                position,
+                expected,
+                got,
+            }
+        };
+        Err(kind.into())
+    }
+
+    /// Refuses cells that are not UTF-8: each would silently become a token of its own.
+    fn check_utf8(&self) -> Result<(), DataError> {
+        if self.row.as_slice().is_ascii() {
+            return Ok(());
+        }
+        let mut cells = self.row.iter();
+        match cells.position(|cell| std::str::from_utf8(cell).is_err()) {
+            None => Ok(()),
+            Some(column) => Err(DataErrorKind::Utf8 {
+                position: self.position(),
+                column: self.columns[column].clone(),
+                got: String::from_utf8_lossy(&self.row[column]).into_owned(),
+            }
+            .into()),
+        }
     }
 }
 
@@ -170,38 +207,17 @@ impl RowReader for DelimitedReader {
         &self.columns
     }
 
-    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
-        match self.first.take() {
-            Some(first) => *row = first,
-            None => {
-                let allowed = self.reader.position().byte() + MAX_ROW;
-                self.allowed.store(allowed, Ordering::Relaxed);
-                let read = self.reader.read_byte_record(row);
-                if !read.map_err(|error| csv_error(&self.path, error))? {
-                    return Ok(false);
-                }
-                self.lines.count(&self.reader, row);
-            }
+    fn read_row(&mut self) -> Result<bool, DataError> {
+        if !mem::take(&mut self.is_ahead) && !self.advance()? {
+            return Ok(false);
         }
-        if row.len() != self.columns.len() {
-            let (position, expected, got) = (self.position(), self.columns.len(), row.len());
-            let kind = if row.as_slice().contains(&b'\n') {
-                DataErrorKind::Quote {
-                    position,
-                    expected,
-                    got,
-                }
-            } else {
-                DataErrorKind::Width {
-                    position,
-                    expected,
-                    got,
-                }
-            };
-            return Err(kind.into());
-        }
-        check_utf8(row, self)?;
+        self.check_width()?;
+        self.check_utf8()?;
         Ok(true)
+    }
+
+    fn row(&self) -> RawRow<'_> {
+        RawRow::from(&self.row)
     }
 
     fn position(&self) -> Position {
@@ -212,23 +228,25 @@ impl RowReader for DelimitedReader {
     }
 }
 
-/// Refuses cells that are not UTF-8: each would silently become a token of its own.
-fn check_utf8(row: &ByteRecord, reader: &DelimitedReader) -> Result<(), DataError> {
-    if row.as_slice().is_ascii() {
-        return Ok(());
-    }
-    match row
-        .iter()
-        .position(|cell| std::str::from_utf8(cell).is_err())
-    {
-        None => Ok(()),
-        Some(column) => Err(DataErrorKind::Utf8 {
-            position: reader.position(),
-            column: reader.columns[column].clone(),
-            got: String::from_utf8_lossy(&row[column]).into_owned(),
-        }
-        .into()),
-    }
+/// Splits text into rows of any width.
+fn csv_reader(
+    text: Box<dyn Read + Send>,
+    delimiter: u8,
+    allowed: Arc<AtomicU64>,
+) -> csv::Reader<Bounded> {
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        // TSV, as logs are written, has no quoting: a quote is an ordinary character.
+        .quoting(delimiter != b'\t')
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(BUFFER)
+        .from_reader(Bounded {
+            text,
+            delivered: 0,
+            allowed,
+            chunk: Vec::new(),
+        })
 }
 
 fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
@@ -263,15 +281,13 @@ mod tests {
     use std::fs;
 
     use crate::formats::parts::open_rows;
+    use crate::formats::raw_row::texts;
 
     fn format(columns: Option<&[&str]>, delimiter: char) -> RowFormat {
         RowFormat {
-            label: "y".to_owned(),
-            positive: None,
-            group: None,
             delimiter,
             columns: columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
-            missing: Vec::new(),
+            ..RowFormat::csv("y")
         }
     }
 
@@ -288,12 +304,9 @@ mod tests {
         let path = directory.join("rows.csv");
         fs::write(&path, text).unwrap();
         let mut reader = open_rows(&path, format, Label::Optional)?;
-        let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
-        while reader.read_row(&mut row)? {
-            let cells = row
-                .iter()
-                .map(|cell| String::from_utf8_lossy(cell).into_owned());
-            rows.push(cells.collect());
+        let mut rows = Vec::new();
+        while reader.read_row()? {
+            rows.push(texts(reader.row()));
         }
         Ok((reader.columns().to_vec(), rows))
     }

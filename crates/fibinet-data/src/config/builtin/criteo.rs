@@ -6,12 +6,9 @@ const MIN_COUNT: u64 = 10;
 pub(super) fn format() -> RowFormat {
     let label = std::iter::once("label".to_owned());
     RowFormat {
-        label: "label".to_owned(),
-        positive: None,
-        group: None,
         delimiter: '\t',
         columns: Some(label.chain(integers()).chain(categories()).collect()),
-        missing: Vec::new(),
+        ..RowFormat::csv("label")
     }
 }
 
