@@ -57,6 +57,13 @@ pub struct Known {
     pub numeric: Vec<String>,
 }
 
+impl Known {
+    fn columns(&self) -> impl Iterator<Item = &String> {
+        let lists = [&self.exclude, &self.categorical, &self.numeric];
+        lists.into_iter().flatten()
+    }
+}
+
 /// The character between the cells of a text file: a tab if the first line has one, else a comma.
 ///
 /// # Errors
@@ -84,11 +91,7 @@ pub fn guess_delimiter(path: &Path) -> Result<char, DataError> {
 pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Guess, DataError> {
     let mut reader = open_rows(path, format, Label::Required)?;
     let label = column_index(reader.as_ref(), &format.label)?;
-    for name in [&known.exclude, &known.categorical, &known.numeric]
-        .into_iter()
-        .flatten()
-        .chain(&format.group)
-    {
+    for name in known.columns().chain(&format.group) {
         column_index(reader.as_ref(), name)?;
     }
     let looks = Looks::read(reader.as_mut(), label, format)?;
