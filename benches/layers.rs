@@ -26,18 +26,18 @@ use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use fibinet::nn::{
-    Backend, BilinearKind, Combination, CombinationConfig, CombinationKind, Dnn, DnnConfig,
-    FeatureEmbeddingConfig, FiBiNetConfig, FieldIds, FieldInputs, Head, Interaction,
-    LinearLogitConfig, PairProductConfig, PairProductKind, SenetConfig, num_pairs,
+use fibinet::nn::backend::Backend;
+use fibinet::nn::inputs::{FieldIds, FieldInputs};
+use fibinet::nn::layers::{
+    BilinearKind, Combination, CombinationConfig, CombinationKind, Dnn, DnnConfig,
+    FeatureEmbeddingConfig, Interaction, LinearLogitConfig, PairProductConfig, PairProductKind,
+    SenetConfig, num_pairs,
 };
+use fibinet::nn::models::Head;
+use fibinet::nn::models::fibinet::FiBiNetConfig;
+use fibinet_testing::criteo::{self, BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
 use fibinet_testing::{CountingAllocator, allocated};
 use rayon::prelude::*;
-
-#[expect(dead_code, reason = "each bench uses a part of it")]
-mod criteo;
-
-use criteo::{BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -113,9 +113,10 @@ fn by_tensor_ops(combination: &Combination, raw: Tensor<3>, senet: Tensor<3>) ->
 
 /// Drops the output, after its backward pass if `backward` is set.
 fn pass<const D: usize>(output: Tensor<D>, backward: bool) {
-    match backward {
-        true => drop(black_box(output.backward())),
-        false => drop(black_box(output)),
+    if backward {
+        drop(black_box(output.backward()));
+    } else {
+        drop(black_box(output));
     }
 }
 
@@ -154,17 +155,19 @@ impl Sizes {
     /// The fewest bytes that must move.
     fn least(self, backward: bool) -> usize {
         let forward = self.inputs + self.outputs;
-        4 * match backward {
-            true => forward + self.outputs + self.again + self.gradients,
-            false => forward,
+        4 * if backward {
+            forward + self.outputs + self.again + self.gradients
+        } else {
+            forward
         }
     }
 
     /// The bytes that move, given the bytes of the allocated arrays.
     fn moved(self, backward: bool, allocated: usize) -> usize {
-        let (read, only_written) = match backward {
-            true => (self.inputs + self.again, self.gradients),
-            false => (self.inputs, self.outputs),
+        let (read, only_written) = if backward {
+            (self.inputs + self.again, self.gradients)
+        } else {
+            (self.inputs, self.outputs)
         };
         (2 * allocated + 4 * read).saturating_sub(4 * only_written)
     }
@@ -191,9 +194,10 @@ impl Bench {
 
     fn input<const D: usize>(&self, shape: [usize; D], backward: bool) -> Tensor<D> {
         let x = self.random(shape);
-        match backward {
-            true => x.autodiff().require_grad(),
-            false => x,
+        if backward {
+            x.autodiff().require_grad()
+        } else {
+            x
         }
     }
 
@@ -202,9 +206,10 @@ impl Bench {
     }
 
     fn device(&self, backward: bool) -> Device {
-        match backward {
-            true => self.device.clone().autodiff(),
-            false => self.device.clone(),
+        if backward {
+            self.device.clone().autodiff()
+        } else {
+            self.device.clone()
         }
     }
 

@@ -10,19 +10,24 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use fibinet::data::{Batch, Encoder};
-use fibinet::model::huge_pages::zeroed;
-use fibinet::model::{Bundle, BundleParts, InputBuffers, LogitMap, RowInputs, Scorer, TableRows};
-use fibinet::nn::{Backend, BilinearKind, CtrModelConfig, FiBiNetConfig, FieldSizes};
-use fibinet::train::{TrainConfig, Trainer};
+use fibinet::data::encode::Encoder;
+use fibinet::data::shards::Batch;
+use fibinet::model::bundle::{Bundle, BundleParts, LogitMap};
+use fibinet::model::scorer::Scorer;
+use fibinet::model::tables::huge_pages::zeroed;
+use fibinet::nn::backend::Backend;
+use fibinet::nn::inputs::FieldSizes;
+use fibinet::nn::layers::BilinearKind;
+use fibinet::nn::models::CtrModelConfig;
+use fibinet::nn::models::fibinet::FiBiNetConfig;
+use fibinet::train::Trainer;
+use fibinet::train::config::TrainConfig;
+use fibinet_testing::criteo::{
+    COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, middle, times,
+};
 use fibinet_testing::id_encoder;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-
-#[expect(dead_code, reason = "each bench uses a part of it")]
-mod criteo;
-
-use criteo::{COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, dnn_widths, middle, times};
 
 /// How often the compared cases take turns.
 const TURNS: usize = 20;
@@ -114,26 +119,6 @@ fn products(runs: usize, num_rows: usize, device: &Device) -> Vec<Duration> {
     })
 }
 
-/// Gathers the inputs of batches in new memory, and in the memory of the batch before.
-fn gathers(
-    runs: usize,
-    scorer: &Scorer,
-    batches: &[RowInputs],
-    device: &Device,
-) -> [Vec<Duration>; 2] {
-    let tables = scorer.bundle().tables();
-    let batch = |run: usize| &batches[run % batches.len()];
-    let fresh = times(runs, |run| {
-        black_box(tables.field_inputs(batch(run), device));
-    });
-    let mut buffers = InputBuffers::default();
-    let reused = times(runs, |run| {
-        let inputs = tables.field_inputs_in(&mut buffers, batch(run), device);
-        buffers.take_back(black_box(inputs));
-    });
-    [fresh, reused]
-}
-
 /// Prints the median, and the 99th percentile if there are enough runs. Returns the median.
 fn show(
     name: &str,
@@ -188,9 +173,6 @@ fn main() {
         // The load of the machine changes during the run, so all cases take turns.
         let turns = runs.min(TURNS);
         let (mut least, mut huge) = (Vec::new(), Vec::new());
-        let plan = &scorers[0].1.bundle().plan;
-        let inputs: Vec<RowInputs> = batches.iter().map(|batch| plan.inputs(batch)).collect();
-        let mut gathered = [Vec::new(), Vec::new()];
         let mut scored = scorers.each_ref().map(|_| Vec::new());
         for _ in 0..turns {
             let runs = runs.div_ceil(turns);
@@ -199,10 +181,6 @@ fn main() {
                 huge.extend(stream(&huge_matrix, runs));
             } else {
                 least.extend(products(runs, num_rows, &device));
-            }
-            let in_turn = gathers(runs, &scorers[0].1, &inputs, &device);
-            for (gathered, of_turn) in gathered.iter_mut().zip(in_turn) {
-                gathered.extend(of_turn);
             }
             for ((_, scorer), scored) in scorers.iter().zip(&mut scored) {
                 let done = scored.len();
@@ -218,12 +196,6 @@ fn main() {
         let least = show(name, num_rows, least, None);
         if num_rows == 1 {
             show("the same on huge pages", num_rows, huge, Some(least));
-        }
-        for (name, times) in ["gather, new memory", "gather, reused memory"]
-            .into_iter()
-            .zip(gathered)
-        {
-            show(name, num_rows, times, Some(least));
         }
         for ((name, _), scored) in scorers.iter().zip(scored) {
             show(name, num_rows, scored, Some(least));

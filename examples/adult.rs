@@ -6,10 +6,13 @@
 use std::error::Error;
 use std::path::Path;
 
-use fibinet::data::{Label, open_rows};
-use fibinet::model::{BundleError, ScoreOptions, Scorer, probability};
-use fibinet::nn::Backend;
-use fibinet::train::{Event, Predictions, RunConfig, RunOptions, train};
+use fibinet::data::formats::{Label, open_rows};
+use fibinet::model::bundle::BundleError;
+use fibinet::model::scorer::{ScoreOptions, Scorer, probability};
+use fibinet::nn::backend::Backend;
+use fibinet::train::config::RunConfig;
+use fibinet::train::metrics::Predictions;
+use fibinet::train::run::{Event, RunOptions, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -9,10 +9,13 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor};
-use fibinet::nn::{
-    Backend, BceLoss, BilinearInteraction, BilinearInteractionConfig, FeatureEmbedding,
-    FeatureEmbeddingConfig, FieldIds, Reduction, Senet, SenetConfig,
+use fibinet::nn::backend::Backend;
+use fibinet::nn::inputs::FieldIds;
+use fibinet::nn::layers::{
+    BilinearInteraction, BilinearInteractionConfig, FeatureEmbedding, FeatureEmbeddingConfig,
+    Senet, SenetConfig,
 };
+use fibinet::nn::loss::{BceLoss, Reduction};
 
 const FIELD_SIZES: [usize; 4] = [30, 20, 10, 5];
 const EMBEDDING_DIM: usize = 4;
@@ -29,7 +32,7 @@ struct MyModel {
 impl MyModel {
     fn new(device: &Device) -> Self {
         let fields = FIELD_SIZES.len();
-        let pairs = fibinet::nn::num_pairs(fields);
+        let pairs = fibinet::nn::layers::num_pairs(fields);
         Self {
             embedding: FeatureEmbeddingConfig::new(FIELD_SIZES.to_vec(), EMBEDDING_DIM)
                 .init(device),

@@ -7,11 +7,15 @@ use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
-use fibinet::model::{RowInputs, score};
+use fibinet::model::inputs::RowInputs;
+use fibinet::model::tables::score;
+use fibinet::nn::inputs::FieldSizes;
 use fibinet::nn::models::dnn::{DnnModel, DnnModelConfig};
 use fibinet::nn::models::lr::{Lr, LrConfig};
-use fibinet::nn::{FieldSizes, Head, TablesConfig};
-use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer};
+use fibinet::nn::models::{Head, TablesConfig};
+use fibinet::train::Trainer;
+use fibinet::train::config::{RowUpdate, TrainConfig};
+use fibinet::train::optim::Tables;
 use fibinet_testing::{Tolerance, assert_close, cpu_devices, to_vec};
 use safetensors::SafeTensors;
 

@@ -7,13 +7,19 @@ use std::path::PathBuf;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use fibinet::model::{RowInputs, score};
-use fibinet::nn::{
-    Activation, BceLoss, BilinearInteraction, BilinearInteractionConfig, BilinearKind,
-    CombinationConfig, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldIds, FieldInputs,
-    FieldSizes, Head, Interaction, Preset, Reduction, SenetConfig,
+use fibinet::model::inputs::RowInputs;
+use fibinet::model::tables::score;
+use fibinet::nn::inputs::{FieldIds, FieldInputs, FieldSizes};
+use fibinet::nn::layers::{
+    Activation, BilinearInteraction, BilinearInteractionConfig, BilinearKind, CombinationConfig,
+    Interaction, SenetConfig,
 };
-use fibinet::train::{RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm};
+use fibinet::nn::loss::{BceLoss, Reduction};
+use fibinet::nn::models::fibinet::{FiBiNet, FiBiNetConfig, Preset};
+use fibinet::nn::models::{CtrModel, CtrModelConfig, Head};
+use fibinet::train::Trainer;
+use fibinet::train::config::{RowUpdate, TrainConfig};
+use fibinet::train::optim::{Tables, clip_by_global_norm};
 use fibinet_testing::{GoldenVectors, Tolerance, assert_close, cpu_devices, to_vec};
 
 /// The tolerance that the vectors' README gives for computing them again: they are f32 themselves, with sums
@@ -272,9 +278,10 @@ impl<'a> FullCase<'a> {
     }
 
     fn hidden(&self, layer: usize, part: &str) -> String {
-        match self.fuxictr {
-            true => format!("dnn.mlp.{}.{part}", 2 * layer),
-            false => format!("dnn.linears.{layer}.{part}"),
+        if self.fuxictr {
+            format!("dnn.mlp.{}.{part}", 2 * layer)
+        } else {
+            format!("dnn.linears.{layer}.{part}")
         }
     }
 
@@ -362,9 +369,10 @@ impl<'a> FullCase<'a> {
             Some("interaction") => BilinearKind::FieldInteraction,
             other => panic!("{}: type {other:?}", self.case),
         };
-        let preset = match self.fuxictr {
-            true => Preset::FuxiCtr,
-            false => Preset::DeepCtrTorch,
+        let preset = if self.fuxictr {
+            Preset::FuxiCtr
+        } else {
+            Preset::DeepCtrTorch
         };
         let hidden_units = (0..self.depth).map(|layer| shape(&self.hidden(layer, "weight"))[0]);
         let reduced = shape(&self.names("head.senet.reduce.weight")[0])[0];
@@ -488,9 +496,10 @@ impl<'a> FullCase<'a> {
         let index: serde_json::Value =
             serde_json::from_slice(&GoldenVectors::read(&path("index.json"))).expect("an index");
         let lambda = &index[format!("fibinet {}", self.case)]["emb_reg"];
-        match self.fuxictr {
-            true => lambda.as_f64().unwrap_or(0.0) / 2.0,
-            false => lambda.as_f64().unwrap_or(0.0),
+        if self.fuxictr {
+            lambda.as_f64().unwrap_or(0.0) / 2.0
+        } else {
+            lambda.as_f64().unwrap_or(0.0)
         }
     }
 
@@ -527,9 +536,10 @@ fn golden_fibinet() {
         let probabilities = burn::tensor::activation::sigmoid(column);
         assert_golden(probabilities, vectors, &format!("{}.prob", case.case));
 
-        let reduction = match case.fuxictr {
-            true => Reduction::Mean,
-            false => Reduction::Sum,
+        let reduction = if case.fuxictr {
+            Reduction::Mean
+        } else {
+            Reduction::Sum
         };
         let squares = table.weight.val().square().sum() + linear.weight.val().square().sum();
         let loss =
@@ -574,9 +584,10 @@ fn golden_fibinet_by_rows() {
                 learning_rate: 1e-3,
                 embedding_l2: 2.0 * case.l2(),
                 max_gradient_norm: 10.0,
-                row_update: match case.l2() > 0.0 {
-                    true => RowUpdate::All,
-                    false => RowUpdate::Touched,
+                row_update: if case.l2() > 0.0 {
+                    RowUpdate::All
+                } else {
+                    RowUpdate::Touched
                 },
                 ..TrainConfig::default()
             };

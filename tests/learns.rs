@@ -3,14 +3,15 @@
 use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use fibinet::data::Pooling;
-use fibinet::model::{RowInputs, SlotLists};
-use fibinet::nn::{
-    BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldSizes, Reduction, TablesConfig,
-};
-use fibinet::train::{
-    DenseOptimizer, RowRule, RowUpdate, Tables, TrainConfig, Trainer, clip_by_global_norm,
-};
+use fibinet::data::shards::Pooling;
+use fibinet::model::inputs::{RowInputs, SlotLists};
+use fibinet::nn::inputs::FieldSizes;
+use fibinet::nn::loss::{BceLoss, Reduction};
+use fibinet::nn::models::fibinet::{FiBiNet, FiBiNetConfig};
+use fibinet::nn::models::{CtrModel, CtrModelConfig, TablesConfig};
+use fibinet::train::Trainer;
+use fibinet::train::config::{RowUpdate, TrainConfig};
+use fibinet::train::optim::{DenseOptimizer, RowRule, Tables, clip_by_global_norm};
 use fibinet_testing::{assert_close, cpu_devices, to_vec};
 
 const FIELD_SIZES: [usize; 4] = [5, 7, 1, 3];

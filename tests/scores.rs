@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use fibinet::data::Batch;
-use fibinet::model::Scorer;
-use fibinet::nn::Backend;
-use fibinet::train::{RunConfig, RunOptions, train};
+use fibinet::data::shards::Batch;
+use fibinet::model::scorer::Scorer;
+use fibinet::nn::backend::Backend;
+use fibinet::train::config::RunConfig;
+use fibinet::train::run::{RunOptions, train};
 use rayon::prelude::*;
 
 const ROWS: usize = 700;

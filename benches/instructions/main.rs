@@ -15,18 +15,16 @@ use std::hint::black_box;
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use fibinet::model::{RowInputs, TableDtype};
-use fibinet::nn::{
-    BilinearKind, Combination, CombinationConfig, CombinationKind, FiBiNet, FiBiNetConfig,
-    FieldInputs, FieldSizes, Head, TablesConfig,
-};
-use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables, TrainConfig, Trainer};
-
-#[expect(dead_code, reason = "each bench uses a part of it")]
-#[path = "../criteo/mod.rs"]
-mod criteo;
-
-use criteo::{EMBEDDING_DIM, FIELDS};
+use fibinet::model::inputs::RowInputs;
+use fibinet::model::tables::TableDtype;
+use fibinet::nn::inputs::{FieldInputs, FieldSizes};
+use fibinet::nn::layers::{BilinearKind, Combination, CombinationConfig, CombinationKind};
+use fibinet::nn::models::fibinet::{FiBiNet, FiBiNetConfig};
+use fibinet::nn::models::{Head, TablesConfig};
+use fibinet::train::Trainer;
+use fibinet::train::config::TrainConfig;
+use fibinet::train::optim::{RowGradients, RowOptimizer, RowRule, Tables};
+use fibinet_testing::criteo::{self, EMBEDDING_DIM, FIELDS};
 
 /// Small, so that the matrix products, which belong to gemm, do not hide the pairs.
 const HIDDEN: usize = 16;
@@ -105,13 +103,14 @@ fn pass<const D: usize>(
     forward: impl Fn(Tensor<3>) -> Tensor<D>,
 ) {
     let embeddings = |num_rows| tensor([num_rows, FIELDS, EMBEDDING_DIM], device);
-    match device.is_autodiff() {
-        true => measure(
+    if device.is_autodiff() {
+        measure(
             num_rows,
             |num_rows| forward(embeddings(num_rows).require_grad()),
             |output| drop(black_box(output.backward())),
-        ),
-        false => measure(num_rows, embeddings, |x| drop(black_box(forward(x)))),
+        );
+    } else {
+        measure(num_rows, embeddings, |x| drop(black_box(forward(x))));
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
+use fibinet_testing::criteo::{HIDDEN, median};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::Shape;
-use crate::criteo::{HIDDEN, median};
 
 /// The block sizes of the kernel that forms the pairs and multiplies them: `PANEL_ROWS` and `TASK_COLUMNS` in
 /// fibinet-nn's `kernels`, which are private.

@@ -17,19 +17,22 @@ use std::time::Duration;
 use burn::tensor::Device;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
-use fibinet::model::RowInputs;
-use fibinet::nn::{Backend, BilinearKind, CtrModelConfig, FiBiNetConfig, FieldSizes, num_pairs};
-use fibinet::train::{RowRule, TrainConfig, Trainer};
+use fibinet::model::inputs::RowInputs;
+use fibinet::nn::backend::Backend;
+use fibinet::nn::inputs::FieldSizes;
+use fibinet::nn::layers::{BilinearKind, num_pairs};
+use fibinet::nn::models::CtrModelConfig;
+use fibinet::nn::models::fibinet::FiBiNetConfig;
+use fibinet::train::Trainer;
+use fibinet::train::config::TrainConfig;
+use fibinet::train::optim::RowRule;
+use fibinet_testing::criteo::{BATCH, EMBEDDING_DIM, FIELDS, HIDDEN, batch, dnn_widths};
 
-#[path = "../criteo/mod.rs"]
-mod criteo;
 mod floor;
 mod speed;
 mod split;
 mod untouched;
 mod vocabulary;
-
-use criteo::{BATCH, EMBEDDING_DIM, FIELDS, HIDDEN, batch, dnn_widths};
 
 /// Training at Criteo's shape
 #[derive(Parser)]
@@ -129,7 +132,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The bytes of a table row with K = 10 and of its Adam state, as documented at [`fibinet::train::Tables`].
+/// The bytes of a table row with K = 10 and of its Adam state, as documented at [`fibinet::train::optim::Tables`].
 fn row_bytes(rule: RowRule) -> usize {
     let last_step = usize::from(rule == RowRule::ExactAdam);
     4 * (3 * (EMBEDDING_DIM + 1) + last_step)

@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use burn::tensor::Device;
+use fibinet_testing::criteo::median;
 
 use crate::Shape;
-use crate::criteo::median;
 use crate::floor::floor;
 
 pub fn run(shape: &Shape, device: &Device) {

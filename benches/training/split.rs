@@ -21,14 +21,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
-use fibinet::data::{
+use fibinet::data::shards::{
     Batch, BatchStream, FieldLayout, FieldShape, ShardLayout, ShardWriter, Shards, Shuffle,
 };
-use fibinet::model::FieldPlan;
-use fibinet::nn::{Backend, BilinearKind, Dnn, DnnConfig, Numerics};
-use fibinet::train::{StepTimes, TrainConfig};
+use fibinet::model::inputs::FieldPlan;
+use fibinet::nn::backend::Backend;
+use fibinet::nn::layers::{BilinearKind, Dnn, DnnConfig};
+use fibinet::nn::models::Numerics;
+use fibinet::train::StepTimes;
+use fibinet::train::config::TrainConfig;
+use fibinet_testing::criteo::{FIELDS, HIDDEN, median, middle};
 
-use crate::criteo::{FIELDS, HIDDEN, median, middle};
 use crate::floor::{FirstLayer, floor};
 use crate::{Shape, milliseconds};
 

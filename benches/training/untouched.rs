@@ -7,11 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use fibinet::model::TableDtype;
-use fibinet::nn::{FieldSizes, TablesConfig};
-use fibinet::train::{RowGradients, RowOptimizer, RowRule, Tables};
+use fibinet::model::tables::TableDtype;
+use fibinet::nn::inputs::FieldSizes;
+use fibinet::nn::models::TablesConfig;
+use fibinet::train::optim::{RowGradients, RowOptimizer, RowRule, Tables};
+use fibinet_testing::criteo::{BATCH, EMBEDDING_DIM, FIELDS, middle};
 
-use crate::criteo::{BATCH, EMBEDDING_DIM, FIELDS, middle};
 use crate::{milliseconds, row_bytes};
 
 const RULES: [RowRule; 2] = [RowRule::LazyAdam, RowRule::ExactAdam];

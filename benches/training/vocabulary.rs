@@ -5,11 +5,15 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use fibinet::model::RowInputs;
-use fibinet::nn::{CtrModelConfig, FiBiNetConfig, FieldSizes};
-use fibinet::train::{RowRule, TrainConfig, Trainer};
+use fibinet::model::inputs::RowInputs;
+use fibinet::nn::inputs::FieldSizes;
+use fibinet::nn::models::CtrModelConfig;
+use fibinet::nn::models::fibinet::FiBiNetConfig;
+use fibinet::train::Trainer;
+use fibinet::train::config::TrainConfig;
+use fibinet::train::optim::RowRule;
+use fibinet_testing::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, batch, middle};
 
-use crate::criteo::{BATCH, EMBEDDING_DIM, FIELD_ROWS, FIELDS, HIDDEN, batch, middle};
 use crate::{at_least, milliseconds, row_bytes};
 
 #[derive(clap::Args)]

@@ -5,8 +5,9 @@ use std::io;
 use std::process::ExitCode;
 
 use fibinet::data::{DataError, DataErrorKind, ErrorClass};
-use fibinet::model::BundleError;
-use fibinet::nn::{BackendError, ConfigError};
+use fibinet::model::bundle::BundleError;
+use fibinet::nn::ConfigError;
+use fibinet::nn::backend::BackendError;
 use fibinet::storage::StorageError;
 use fibinet::train::TrainError;
 

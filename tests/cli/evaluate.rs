@@ -63,7 +63,8 @@ fn the_group_auc_is_that_of_the_scores_within_each_group() {
         }
         labels.push(cells[0].parse().expect("0 or 1"));
     }
-    let by_hand = fibinet::train::group_auc(&scores(&output), &labels, &groups).expect("groups");
+    let by_hand =
+        fibinet::train::metrics::group_auc(&scores(&output), &labels, &groups).expect("groups");
     let reported = &metrics["group_auc"];
     assert_eq!(reported["groups"], by_hand.groups);
     assert_eq!(reported["rows"], by_hand.rows);

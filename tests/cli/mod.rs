@@ -178,5 +178,5 @@ fn auc_of(scores: &[f32], rows: &str) -> f64 {
     let labels: Vec<f32> = rows
         .map(|line| f32::from(line.as_bytes()[0] - b'0'))
         .collect();
-    fibinet::train::auc(scores, &labels).expect("two classes")
+    fibinet::train::metrics::auc(scores, &labels).expect("two classes")
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use fibinet::nn::AnySpec;
+use fibinet::nn::models::AnySpec;
 use serde_json::Value;
 
 use super::{ADULT, fail, json, number, scratch, shared_directory, succeed, text};

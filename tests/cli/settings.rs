@@ -60,7 +60,7 @@ fn an_unknown_device_gets_the_nearest_name() {
 
 #[test]
 fn a_device_that_is_not_compiled_in_names_its_feature() {
-    if !fibinet::nn::Backend::Cuda.is_compiled_in() {
+    if !fibinet::nn::backend::Backend::Cuda.is_compiled_in() {
         settings_are_refused(&["--device", "cuda"], "build with `--features cuda`");
     }
 }

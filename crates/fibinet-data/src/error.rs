@@ -15,7 +15,8 @@ use crate::schema_error::SchemaError;
 /// ```
 /// use std::path::Path;
 ///
-/// use fibinet_data::{DataErrorKind, ErrorClass, guess_delimiter};
+/// use fibinet_data::{DataErrorKind, ErrorClass};
+/// use fibinet_data::encode::guess_delimiter;
 ///
 /// let error = guess_delimiter(Path::new("missing.csv")).unwrap_err();
 /// assert!(matches!(error.kind(), DataErrorKind::Storage(_)));

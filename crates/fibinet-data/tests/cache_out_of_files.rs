@@ -4,7 +4,8 @@
 
 use std::fs;
 
-use fibinet_data::{DataConfig, Progress, prepare_cached};
+use fibinet_data::config::DataConfig;
+use fibinet_data::prepare::{Progress, prepare_cached};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use fibinet_data::{Batch, DataConfig, prepare};
+use fibinet_data::config::DataConfig;
+use fibinet_data::prepare::prepare;
+use fibinet_data::shards::Batch;
 
 #[test]
 fn a_group_column_may_be_called_as_in_encoded_files() {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use fibinet_data::{DataConfig, Encoder, prepare};
+use fibinet_data::config::DataConfig;
+use fibinet_data::encode::Encoder;
+use fibinet_data::prepare::prepare;
 
 fn files(encoder: &Path) -> [Vec<u8>; 2] {
     ["fields.toml", "vocabulary.fst"]

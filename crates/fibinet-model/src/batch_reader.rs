@@ -1,10 +1,15 @@
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, DataErrorKind, OnBadRow, RowEncoder, RowReader, SkippedRows};
+use fibinet_data::config::OnBadRow;
+use fibinet_data::encode::RowEncoder;
+use fibinet_data::formats::RowReader;
+use fibinet_data::prepare::SkippedRows;
+use fibinet_data::shards::Batch;
+use fibinet_data::{DataError, DataErrorKind};
 
 /// Rows scored at once.
 const BATCH_ROWS: usize = 4096;
 
-/// Options of [`Scorer::score_rows`](crate::Scorer::score_rows).
+/// Options of [`Scorer::score_rows`](crate::scorer::Scorer::score_rows).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScoreOptions {
     /// Whether labels and groups are read, which the rows must then have.

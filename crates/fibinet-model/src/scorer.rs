@@ -1,19 +1,27 @@
+//! From raw rows to logits and probabilities.
+
 use std::mem::swap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use csv::ByteRecord;
-use fibinet_data::{Batch, DataError, Encoder, RowReader, SkippedRows};
-use fibinet_nn::AnyHead;
+use fibinet_data::DataError;
+use fibinet_data::encode::Encoder;
+use fibinet_data::formats::RowReader;
+use fibinet_data::prepare::SkippedRows;
+use fibinet_data::shards::Batch;
+use fibinet_nn::backend::Backend;
+use fibinet_nn::models::AnyHead;
 
-use crate::batch_reader::{BatchReader, ScoreOptions};
+pub use crate::batch_reader::ScoreOptions;
+
+use crate::batch_reader::BatchReader;
 use crate::bundle::directory::Bundle;
 use crate::error::BundleError;
-use crate::inputs::buffers::{InputBuffers, gives_memory_back};
 use crate::inputs::plan::RowInputs;
 use crate::tables::huge_pages;
-use crate::tables::table_rows::{score, score_in};
+use crate::tables::table_rows::score;
 
 /// Scores raw rows: a bundle whose head is on a device.
 #[derive(Debug)]
@@ -22,14 +30,7 @@ pub struct Scorer {
     head: AnyHead,
     device: Device,
     /// Buffers of earlier batches, as many as were scored at the same time.
-    memory: Mutex<Vec<BatchMemory>>,
-}
-
-/// Buffers that one batch needs and the next one reuses.
-#[derive(Debug, Default)]
-struct BatchMemory {
-    rows: RowInputs,
-    inputs: InputBuffers,
+    buffers: Mutex<Vec<RowInputs>>,
 }
 
 impl Scorer {
@@ -51,14 +52,14 @@ impl Scorer {
     pub fn new(bundle: Bundle, device: &Device) -> Result<Self, BundleError> {
         let device = device.clone().inner();
         let mut head = bundle.head(&device)?;
-        if gives_memory_back(&device) {
+        if is_flex(&device) {
             head = huge_pages::move_weights(head);
         }
         Ok(Self {
             head,
             bundle,
             device,
-            memory: Mutex::default(),
+            buffers: Mutex::default(),
         })
     }
 
@@ -88,17 +89,18 @@ impl Scorer {
     ///
     /// If the batch has other fields than this scorer's encoder.
     pub fn logits(&self, batch: &Batch) -> Vec<f32> {
-        let kept = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut memory = kept().pop().unwrap_or_default();
-        let BatchMemory { rows, inputs } = &mut memory;
-        self.bundle.plan.inputs_into(batch, rows);
-        let (tables, device) = (self.bundle.tables(), &self.device);
-        let mut logits = match gives_memory_back(device) {
+        let kept = || self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = kept().pop().unwrap_or_default();
+        self.bundle.plan.inputs_into(batch, &mut rows);
+        let tables = self.bundle.tables();
+        let score = || score(&self.head, &tables, &rows, &self.device);
+        let mut logits = if is_flex(&self.device) {
             // Inside the pool, so that its threads stay awake from one kernel to the next.
-            true => rayon::scope(|_| score_in(inputs, &self.head, &tables, rows, device)),
-            false => score(&self.head, &tables, rows, device),
+            rayon::scope(|_| score())
+        } else {
+            score()
         };
-        kept().push(memory);
+        kept().push(rows);
         for logit in &mut logits {
             *logit = self.bundle.output.apply(*logit);
         }
@@ -143,6 +145,12 @@ impl Scorer {
     }
 }
 
+/// Whether a device is flex: its kernels run in rayon's pool, and its tensors keep the vector that they are
+/// made from.
+fn is_flex(device: &Device) -> bool {
+    Backend::Flex.device().is_ok_and(|flex| flex == *device)
+}
+
 /// A batch of scored rows.
 #[derive(Debug)]
 pub struct ScoredRows {
@@ -170,7 +178,7 @@ impl ScoredRows {
 /// The probability of a logit, `1 / (1 + exp(-z))`.
 ///
 /// ```
-/// assert_eq!(fibinet_model::probability(0.0), 0.5);
+/// assert_eq!(fibinet_model::scorer::probability(0.0), 0.5);
 /// ```
 pub fn probability(logit: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32

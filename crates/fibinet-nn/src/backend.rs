@@ -1,3 +1,5 @@
+//! The backends that layers run on, by name.
+
 use core::fmt;
 use core::str::FromStr;
 
@@ -15,7 +17,7 @@ use burn::tensor::Device;
 /// | [`Cuda`](Backend::Cuda) | `cuda` | NVIDIA GPUs |
 ///
 /// ```
-/// use fibinet_nn::Backend;
+/// use fibinet_nn::backend::Backend;
 ///
 /// assert_eq!("wgpu".parse(), Ok(Backend::Wgpu));
 /// let unknown = "wpgu".parse::<Backend>().unwrap_err();

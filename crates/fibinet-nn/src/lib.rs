@@ -2,15 +2,15 @@
 //!
 //! An example of `F` fields becomes a probability in four steps, each a Burn `Module` usable on its own:
 //!
-//! 1. [`FeatureEmbedding`] looks up one vector per field, [`LinearLogit`] one weight per field;
-//! 2. [`Senet`] scales the vector of each field by how much it matters for this example;
-//! 3. [`BilinearInteraction`] (or [`PairProduct`]) crosses every pair of fields, and
-//!    [`Combination`] puts the pairs of the raw and the re-weighted vectors side by side;
-//! 4. [`Dnn`] turns them into logits.
+//! 1. [`FeatureEmbedding`](layers::FeatureEmbedding) looks up one vector per field, [`LinearLogit`](layers::LinearLogit) one weight per field;
+//! 2. [`Senet`](layers::Senet) scales the vector of each field by how much it matters for this example;
+//! 3. [`BilinearInteraction`](layers::BilinearInteraction) (or [`PairProduct`](layers::PairProduct)) crosses every pair of fields, and
+//!    [`Combination`](layers::Combination) puts the pairs of the raw and the re-weighted vectors side by side;
+//! 4. [`Dnn`](layers::Dnn) turns them into logits.
 //!
-//! [`FiBiNet`] wires steps 2 to 4 into a [`Head`] over [`FieldInputs`]; [`CtrModel`] puts step 1 in
+//! [`FiBiNet`](models::fibinet::FiBiNet) wires steps 2 to 4 into a [`Head`](models::Head) over [`FieldInputs`](inputs::FieldInputs); [`CtrModel`](models::CtrModel) puts step 1 in
 //! front of any head. Layers and models name no backend: a tensor's backend lives in
-//! its [`Device`](burn::tensor::Device), and the same layers run on each ([`Backend`]).
+//! its [`Device`](burn::tensor::Device), and the same layers run on each ([`Backend`](backend::Backend)).
 //!
 //! # Shapes
 //!
@@ -31,7 +31,9 @@
 //! ```
 //! # #[cfg(feature = "flex")] {
 //! use burn::tensor::{Device, Int, Tensor};
-//! use fibinet_nn::{CtrModelConfig, FiBiNetConfig, FieldIds};
+//! use fibinet_nn::inputs::FieldIds;
+//! use fibinet_nn::models::CtrModelConfig;
+//! use fibinet_nn::models::fibinet::FiBiNetConfig;
 //!
 //! let device = Device::flex();
 //! // Three fields with vocabularies of 10, 20 and 30 tokens, and embeddings of 4 numbers.
@@ -43,44 +45,19 @@
 //! # }
 //! ```
 
-mod activation;
-mod backend;
-mod error;
-mod field_ids;
-mod fields;
-mod inputs;
-mod kernels;
-mod layers;
-mod loss;
+pub mod backend;
+pub mod inputs;
+pub mod layers;
+pub mod loss;
 pub mod models;
+
+mod error;
+mod kernels;
 mod pairs;
 mod suggestion;
-mod tables_config;
 
-pub use activation::Activation;
-pub use backend::{Backend, BackendError};
 pub use error::ConfigError;
-pub use field_ids::{FieldIds, Pooling};
-pub use fields::{FieldSizes, IdOutOfRange};
-pub use inputs::{CtrInputs, FieldInputs, InputShape};
-pub use layers::bilinear::{BilinearInteraction, BilinearInteractionConfig, EachMatrices, Fans};
-pub use layers::combination::{
-    Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
-};
-pub use layers::dnn::{Dnn, DnnConfig};
-pub use layers::feature_embedding::{FeatureEmbedding, FeatureEmbeddingConfig};
-pub use layers::linear_logit::{LinearLogit, LinearLogitConfig};
-pub use layers::pair_product::{PairProduct, PairProductConfig, PairProductKind};
-pub use layers::senet::{Senet, SenetConfig, Squeeze};
-pub use loss::{BceLoss, Reduction};
-pub use models::ctr_model::{CtrModel, CtrModelConfig};
-pub use models::fibinet::{FiBiNet, FiBiNetConfig, FiBiNetSpec, Preset};
-pub use models::head::{Head, HeadConfig, PairBytes};
-pub use models::registry::{AnyHead, AnyHeadConfig, AnySpec, SpecVisitor};
-pub use models::spec::{FieldCounts, ModelSpec};
-pub use pairs::{BilinearKind, num_pairs};
 pub use suggestion::nearest;
-pub use tables_config::{Numerics, TablesConfig};
 
 #[cfg(test)]
 mod testing;

@@ -1,3 +1,5 @@
+//! The loss of a model of clicks.
+
 use burn::tensor::{Tensor, activation::log_sigmoid, assert_shape};
 use serde::{Deserialize, Serialize};
 

@@ -16,7 +16,7 @@ pub enum BilinearKind {
 /// The number of pairs of `num_fields` fields, `P = F (F - 1) / 2`.
 ///
 /// ```
-/// assert_eq!(fibinet_nn::num_pairs(39), 741);
+/// assert_eq!(fibinet_nn::layers::num_pairs(39), 741);
 /// ```
 pub const fn num_pairs(num_fields: usize) -> usize {
     num_fields * num_fields.saturating_sub(1) / 2

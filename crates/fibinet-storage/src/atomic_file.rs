@@ -92,9 +92,10 @@ impl AtomicFile {
         let target = self.target.clone();
         let renames = self.partial.is_some();
         self.finish(File::sync_all)?;
-        match renames {
-            true => sync_directory(parent(&target)),
-            false => Ok(()),
+        if renames {
+            sync_directory(parent(&target))
+        } else {
+            Ok(())
         }
     }
 

@@ -1,7 +1,9 @@
 use std::fs;
 use std::path::Path;
 
-use fibinet_data::{DataConfig, Encoder, prepare};
+use fibinet_data::config::DataConfig;
+use fibinet_data::encode::Encoder;
+use fibinet_data::prepare::prepare;
 use serde_json::json;
 
 /// An encoder whose fields take ids as they are, and the log `log.csv` of `num_rows` equal rows that it was

@@ -1,11 +1,13 @@
 //! What the tests and benches of the workspace share: devices to test on, tensors from literals and
-//! their comparison, golden vectors, a counting allocator and an encoder.
+//! their comparison, golden vectors, a counting allocator, an encoder, and the shape of the benches.
 //!
-//! Only `[dev-dependencies]` name it. Without the feature `encoders` it depends on no crate of the
-//! workspace, so the unit tests of `fibinet-nn` use it without compiling that crate twice. With it, it
-//! depends on `fibinet-data`, for the tests of the crates above.
+//! Only `[dev-dependencies]` name it. Without the features `encoders` and `criteo` it depends on no crate of the
+//! workspace, so the unit tests of `fibinet-nn` use it without compiling that crate twice. With them
+//! it depends on the crates below those that use it.
 
 mod counting;
+#[cfg(feature = "criteo")]
+pub mod criteo;
 mod devices;
 #[cfg(feature = "encoders")]
 mod encoders;

@@ -1,9 +1,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fibinet_data::{DataError, ErrorClass, SchemaError};
-use fibinet_model::BundleError;
-use fibinet_nn::{BackendError, ConfigError};
+use fibinet_data::config::SchemaError;
+use fibinet_data::{DataError, ErrorClass};
+use fibinet_model::bundle::BundleError;
+use fibinet_nn::ConfigError;
+use fibinet_nn::backend::BackendError;
 
 /// Why a run ended without a bundle.
 ///

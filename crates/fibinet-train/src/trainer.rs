@@ -2,11 +2,12 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use fibinet_data::mix_seed;
-use fibinet_model::{FinishedRows, RowInputs, TableRows, TableView, score};
-use fibinet_nn::{
-    AnyHead, BceLoss, ConfigError, CtrModelConfig, FieldInputs, FieldSizes, Head, HeadConfig,
-    Reduction,
-};
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::tables::{FinishedRows, TableRows, TableView, score};
+use fibinet_nn::ConfigError;
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
+use fibinet_nn::loss::{BceLoss, Reduction};
+use fibinet_nn::models::{AnyHead, CtrModelConfig, Head, HeadConfig};
 
 use crate::config::TrainSettings;
 use crate::optim::head::optimizer::{HeadOptimizer, HeadStep};
@@ -140,7 +141,7 @@ impl<H: Head> Trainer<H> {
         &self.tables.sizes
     }
 
-    /// The tables in their current state. With [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) some rows may be stale, which
+    /// The tables in their current state. With [`RowRule::ExactAdam`](crate::optim::RowRule::ExactAdam) some rows may be stale, which
     /// they are not in [`current_tables`](Self::current_tables).
     pub fn view(&self) -> TableView<'_> {
         self.tables.view()
@@ -294,8 +295,9 @@ mod tests {
     use std::ops::Range;
 
     use crate::config::TrainConfig;
-    use fibinet_model::{Bundle, BundleParts, LogitMap, TableDtype};
-    use fibinet_nn::FiBiNetConfig;
+    use fibinet_model::bundle::{Bundle, BundleParts, LogitMap};
+    use fibinet_model::tables::TableDtype;
+    use fibinet_nn::models::fibinet::FiBiNetConfig;
     use fibinet_testing::id_encoder;
 
     const FIELDS: usize = 2;

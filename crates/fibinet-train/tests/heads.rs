@@ -3,9 +3,14 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
-use fibinet_model::{RowInputs, TableDtype};
-use fibinet_nn::{Backend, FieldInputs, FieldSizes, Head, TablesConfig};
-use fibinet_train::{RowRule, RowUpdate, Tables, TrainConfig, Trainer};
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::tables::TableDtype;
+use fibinet_nn::backend::Backend;
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
+use fibinet_nn::models::{Head, TablesConfig};
+use fibinet_train::Trainer;
+use fibinet_train::config::{RowUpdate, TrainConfig};
+use fibinet_train::optim::{RowRule, Tables};
 
 const RULES: [RowRule; 5] = [
     RowRule::Sgd,

@@ -13,9 +13,11 @@ use burn::train::metric::LossMetric;
 use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
-use fibinet_nn::{
-    Backend, BceLoss, CtrModel, CtrModelConfig, FiBiNet, FiBiNetConfig, FieldIds, Reduction,
-};
+use fibinet_nn::backend::Backend;
+use fibinet_nn::inputs::FieldIds;
+use fibinet_nn::loss::{BceLoss, Reduction};
+use fibinet_nn::models::fibinet::{FiBiNet, FiBiNetConfig};
+use fibinet_nn::models::{CtrModel, CtrModelConfig};
 
 const FIELD_SIZES: [usize; 4] = [30, 20, 10, 5];
 
@@ -149,7 +151,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 mod tests {
     use super::*;
     use burn::module::Param;
-    use fibinet_nn::{BilinearInteractionConfig, BilinearKind, SenetConfig};
+    use fibinet_nn::layers::{BilinearInteractionConfig, BilinearKind, SenetConfig};
 
     /// The numbers are worked by hand in the layers' own tests.
     #[test]

@@ -3,7 +3,7 @@ use std::env;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use fibinet::nn::Backend;
+use fibinet::nn::backend::Backend;
 
 use crate::cli::failure::UsageError;
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fibinet::data::OnBadRow;
+use fibinet::data::config::OnBadRow;
 
 /// `--data` and `--on-bad-row`
 #[derive(Debug, Args)]

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fibinet::train::{RunConfig, TrainError};
+use fibinet::train::TrainError;
+use fibinet::train::config::RunConfig;
 
 /// A run file, and `--set`.
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 use clap::ValueEnum;
 use clap::builder::{EnumValueParser, TypedValueParser};
-use fibinet::data::BuiltinSchema;
+use fibinet::data::config::BuiltinSchema;
 
 /// The values of `--schema`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,9 +3,12 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::data::{DataError, DataErrorKind, Label, SkippedRows, open_rows};
-use fibinet::model::{Bundle, BundleError, ScoreOptions, Scorer};
-use fibinet::train::{Metrics, Predictions};
+use fibinet::data::formats::{Label, open_rows};
+use fibinet::data::prepare::SkippedRows;
+use fibinet::data::{DataError, DataErrorKind};
+use fibinet::model::bundle::{Bundle, BundleError};
+use fibinet::model::scorer::{ScoreOptions, Scorer};
+use fibinet::train::metrics::{Metrics, Predictions};
 
 use crate::cli::args::{DeviceArgs, LogArgs};
 use crate::cli::failure::UsageError;

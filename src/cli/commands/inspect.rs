@@ -3,8 +3,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::model::{Bundle, Scorer};
-use fibinet::nn::{HeadConfig, PairBytes};
+use fibinet::model::bundle::Bundle;
+use fibinet::model::scorer::Scorer;
+use fibinet::nn::models::{HeadConfig, PairBytes};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::DeviceArgs;

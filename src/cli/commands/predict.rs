@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::data::{Label, ParquetTable, RowReader, open_rows};
-use fibinet::model::{ScoreOptions, ScoredRows, Scorer, probability};
+use fibinet::data::formats::{Label, ParquetTable, RowReader, open_rows};
+use fibinet::model::scorer::{ScoreOptions, ScoredRows, Scorer, probability};
 use fibinet::storage::AtomicFile;
 
 use crate::cli::args::{DeviceArgs, LogArgs, MalformedRows, is_same_file};

@@ -3,8 +3,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use fibinet::data::{DataSpec, Progress, SkippedRows, prepare_cached, source_bytes};
-use fibinet::train::Event;
+use fibinet::data::config::DataSpec;
+use fibinet::data::prepare::{Progress, SkippedRows, prepare_cached, source_bytes};
+use fibinet::train::run::Event;
 use serde_json::json;
 
 use crate::cli::args::{CacheArgs, RunFileArgs};

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use fibinet::data::SyntheticConfig;
+use fibinet::data::synthetic::SyntheticConfig;
 use fibinet::storage::AtomicFile;
 
 use crate::cli::failure::UsageError;

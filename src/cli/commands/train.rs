@@ -3,7 +3,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::train::{RunConfig, RunOptions, RunReport, train};
+use fibinet::train::config::RunConfig;
+use fibinet::train::run::{RunOptions, RunReport, train};
 
 use crate::cli::args::{CacheArgs, DeviceArgs, MalformedRows, RunFileArgs, ThreadArgs};
 use crate::cli::output::{

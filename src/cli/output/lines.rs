@@ -1,5 +1,5 @@
-use fibinet::data::SkippedRows;
-use fibinet::train::Metrics;
+use fibinet::data::prepare::SkippedRows;
+use fibinet::train::metrics::Metrics;
 
 /// The rows that were skipped, and the first malformed one; `None` if every row was used.
 pub(crate) fn skipped_rows(skipped: &SkippedRows) -> Option<String> {

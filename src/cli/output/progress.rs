@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use fibinet::data::Progress;
-use fibinet::train::{EvaluationReport, Event};
+use fibinet::data::prepare::Progress;
+use fibinet::train::run::{EvaluationReport, Event};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::lines::metrics_line;

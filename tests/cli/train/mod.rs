@@ -36,7 +36,7 @@ fn every_preset_trains_and_scores_with_numbers_as_they_are() {
         [[data.fields]]\nname = \"age\"\nkind = \"numeric\"\nencoding = \"value\"\n\
         [[data.fields]]\nname = \"tag\"\nkind = \"categorical\"\n[train]\nepochs = 1\n";
     fs::write(at.join("run.toml"), config).expect("written");
-    for preset in fibinet::nn::Preset::ALL {
+    for preset in fibinet::nn::models::fibinet::Preset::ALL {
         let preset_key = format!("model.preset={preset}");
         let mut args = [&TRAIN[..], &["--force", "--json", "--set", &preset_key]].concat();
         if !preset.name().starts_with("paper-shallow") {

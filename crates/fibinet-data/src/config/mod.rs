@@ -6,7 +6,9 @@ mod row_format;
 mod sources;
 pub(crate) mod split;
 
+pub use crate::schema_error::{FieldError, SchemaError, SplitError};
 pub use builtin::BuiltinSchema;
 pub use data::{DataConfig, DataSpec, OnBadRow};
 pub use row_format::RowFormat;
 pub use sources::Sources;
+pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};

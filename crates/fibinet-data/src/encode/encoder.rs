@@ -199,7 +199,7 @@ impl Encoder {
         &self.format
     }
 
-    /// The fields in the schema's order, as a model sees them. A [`Batch`](crate::Batch) keeps their ids
+    /// The fields in the schema's order, as a model sees them. A [`Batch`](crate::shards::Batch) keeps their ids
     /// and their numbers apart, each in this order.
     pub fn layout(&self) -> Vec<FieldLayout> {
         let layout = |field: &EncoderField| FieldLayout {

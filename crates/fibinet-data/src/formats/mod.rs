@@ -1,7 +1,7 @@
 //! Raw rows: CSV and TSV, compressed or not, and Parquet.
 //!
-//! To add an input format, write a file here that has an
-//! [`InputFormat`](input_format::InputFormat), declare it here, and list it in [`registry`].
+//! To add an input format, write a file here that has an `InputFormat`, declare it here, and list it in
+//! `registry.rs`.
 
 mod arrow_cells;
 pub(crate) mod blocks;
@@ -14,3 +14,10 @@ pub(crate) mod parts;
 pub(crate) mod raw_row;
 pub(crate) mod reader;
 pub(crate) mod registry;
+
+pub use crate::cell::{Cell, Number};
+pub use parquet_reader::ParquetReader;
+pub use parquet_table::ParquetTable;
+pub use parts::open_rows;
+pub use raw_row::RawRow;
+pub use reader::{Label, RowReader};

@@ -5,7 +5,7 @@ use csv::ByteRecord;
 use crate::cell::Cell;
 use crate::formats::arrow_cells::RowBatch;
 
-/// The cells of a row, as its [reader](crate::RowReader) has them.
+/// The cells of a row, as its [reader](crate::formats::RowReader) has them.
 #[derive(Debug, Clone, Copy)]
 pub struct RawRow<'a>(pub(crate) RowCells<'a>);
 

@@ -11,3 +11,8 @@ pub(crate) mod split;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod write;
+
+pub use cache::{prepare_cached, source_bytes};
+pub use prepared::Prepared;
+pub use run::{Progress, prepare};
+pub use skipped::SkippedRows;

@@ -40,7 +40,7 @@ struct Manifest {
 }
 
 impl Prepared {
-    /// Opens a directory that [`prepare`](crate::prepare()) wrote.
+    /// Opens a directory that [`prepare`](crate::prepare::prepare()) wrote.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The name of the column of groups.
 pub(crate) const GROUP: &str = "__group";
 
-/// The columns of [`Shards`](crate::Shards).
+/// The columns of [`Shards`](crate::shards::Shards).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardLayout {
     /// The name of the column of labels.

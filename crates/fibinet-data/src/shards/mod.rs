@@ -12,3 +12,10 @@ pub(crate) mod stream;
 #[cfg(test)]
 mod test_rows;
 pub(crate) mod writer;
+
+pub use batch::{Batch, IdLists};
+pub use layout::{FieldLayout, FieldShape, Pooling, ShardLayout};
+pub use prefetch::Prefetch;
+pub use reader::Shards;
+pub use stream::{BatchStream, Shuffle};
+pub use writer::ShardWriter;

@@ -11,7 +11,7 @@ use crate::shards::layout::{FieldLayout, FieldShape, GROUP, ShardLayout, widths}
 
 /// Encoded rows in Parquet files.
 ///
-/// [`ShardWriter`](crate::ShardWriter) writes these columns, all of them required:
+/// [`ShardWriter`](crate::shards::ShardWriter) writes these columns, all of them required:
 ///
 /// | column | type |
 /// |---|---|

@@ -41,7 +41,7 @@ use crate::synthetic::law::{Law, PLANTED_PAIRS, sigmoid, softplus};
 /// comes from the pairs**.
 ///
 /// ```
-/// use fibinet_data::SyntheticConfig;
+/// use fibinet_data::synthetic::SyntheticConfig;
 ///
 /// let config = SyntheticConfig { rows: 1000, vocabulary: 10_000, seed: 1 };
 /// let mut file = Vec::new();
@@ -263,7 +263,7 @@ mod tests {
             "train = '{}'\nschema = 'criteo'\nsplit = {{ valid = 0.1 }}",
             path.display()
         );
-        let config: crate::DataConfig = toml::from_str(&config).unwrap();
+        let config: crate::config::DataConfig = toml::from_str(&config).unwrap();
         let spec = config.validate().unwrap();
         let prepared =
             crate::prepare::run::prepare(&spec, None, &directory.path().join("encoded"), |_| ())

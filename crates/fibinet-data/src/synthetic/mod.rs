@@ -4,3 +4,5 @@ mod cells;
 pub(crate) mod criteo;
 mod draws;
 mod law;
+
+pub use criteo::{SyntheticConfig, SyntheticSummary};

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Device;
-use fibinet_data::Encoder;
-use fibinet_nn::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig};
+use fibinet_data::encode::Encoder;
+use fibinet_nn::models::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig};
 use fibinet_storage::checksums;
 
 use crate::bundle::logit_map::LogitMap;

@@ -1,4 +1,4 @@
-use fibinet_nn::{AnyHeadConfig, CtrModelConfig};
+use fibinet_nn::models::{AnyHeadConfig, CtrModelConfig};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -79,7 +79,7 @@ fn named(mut settings: Table) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fibinet_nn::{AnySpec, FieldCounts, HeadConfig, Numerics};
+    use fibinet_nn::models::{AnySpec, FieldCounts, HeadConfig, Numerics};
 
     fn model(name: &str) -> CtrModelConfig<AnyHeadConfig> {
         let spec: AnySpec = toml::from_str(&format!("name = \"{name}\"")).unwrap();

@@ -4,3 +4,8 @@ pub(crate) mod directory;
 pub(crate) mod logit_map;
 pub(crate) mod manifest;
 pub(crate) mod staging;
+
+pub use crate::error::BundleError;
+pub use directory::{Bundle, BundleParts};
+pub use logit_map::LogitMap;
+pub use staging::Staging;

@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
-use fibinet_data::Pooling;
-use fibinet_nn::FieldIds;
+use fibinet_data::shards::Pooling;
+use fibinet_nn::inputs::FieldIds;
 
 use crate::inputs::plan::RowInputs;
 
@@ -37,17 +37,18 @@ impl RowInputs {
 }
 
 /// Converts between the two enums: `fibinet-nn` does not know `fibinet-data`.
-fn layer_pooling(pooling: Pooling) -> fibinet_nn::Pooling {
+fn layer_pooling(pooling: Pooling) -> fibinet_nn::inputs::Pooling {
     match pooling {
-        Pooling::Mean => fibinet_nn::Pooling::Mean,
-        Pooling::Sum => fibinet_nn::Pooling::Sum,
-        Pooling::Max => fibinet_nn::Pooling::Max,
+        Pooling::Mean => fibinet_nn::inputs::Pooling::Mean,
+        Pooling::Sum => fibinet_nn::inputs::Pooling::Sum,
+        Pooling::Max => fibinet_nn::inputs::Pooling::Max,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use fibinet_nn::{FeatureEmbeddingConfig, FieldSizes};
+    use fibinet_nn::inputs::FieldSizes;
+    use fibinet_nn::layers::FeatureEmbeddingConfig;
 
     use super::*;
     use crate::inputs::plan::SlotLists;
@@ -57,7 +58,9 @@ mod tests {
 
     /// A layer's lookup of the ids, and the gather of the row trainer and the scorer.
     fn assert_looked_up_as_gathered(rows: &RowInputs) {
-        let backend = fibinet_nn::Backend::compiled().next().expect("a backend");
+        let backend = fibinet_nn::backend::Backend::compiled()
+            .next()
+            .expect("a backend");
         let device = backend.device().expect("a device");
         let sizes = FieldSizes::new(vec![4, 1, 5]).unwrap();
         for padding in [false, true] {

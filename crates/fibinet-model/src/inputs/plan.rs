@@ -1,8 +1,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use fibinet_data::{Batch, FieldLayout, FieldShape, Pooling};
-use fibinet_nn::{ConfigError, FieldSizes, Numerics};
+use fibinet_data::shards::{Batch, FieldLayout, FieldShape, Pooling};
+use fibinet_nn::ConfigError;
+use fibinet_nn::inputs::FieldSizes;
+use fibinet_nn::models::Numerics;
 
 /// How a data batch becomes a model's inputs: which of its columns are fields, and which are raw
 /// numeric inputs.
@@ -306,7 +308,7 @@ mod tests {
         layout[2].shape = SUMMED;
         let mut batch = batch();
         batch.ids = vec![1, 3];
-        batch.lists = vec![fibinet_data::IdLists {
+        batch.lists = vec![fibinet_data::shards::IdLists {
             ids: vec![2, 1, 0],
             ends: vec![2, 3],
         }];
@@ -330,7 +332,7 @@ mod tests {
         let plan = |layout: &[FieldLayout], numerics| FieldPlan::new(layout, numerics).unwrap();
         let mut lists = batch();
         lists.ids = vec![1, 3];
-        lists.lists = vec![fibinet_data::IdLists {
+        lists.lists = vec![fibinet_data::shards::IdLists {
             ids: vec![2, 1, 0],
             ends: vec![2, 3],
         }];

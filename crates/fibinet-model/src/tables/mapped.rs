@@ -2,12 +2,12 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::Device;
-use fibinet_nn::{FieldInputs, FieldSizes, TablesConfig};
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
+use fibinet_nn::models::TablesConfig;
 use fibinet_storage::MappedFile;
 use safetensors::SafeTensors;
 
 use crate::error::BundleError;
-use crate::inputs::buffers::InputBuffers;
 use crate::inputs::plan::RowInputs;
 use crate::tables::table_file::{EMBEDDING, LINEAR};
 use crate::tables::table_rows::TableRows;
@@ -105,12 +105,7 @@ impl MappedTables {
 }
 
 impl TableRows for MappedTables {
-    fn field_inputs_in(
-        &self,
-        buffers: &mut InputBuffers,
-        rows: &RowInputs,
-        device: &Device,
-    ) -> FieldInputs {
-        self.view().field_inputs_in(buffers, rows, device)
+    fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
+        self.view().field_inputs(rows, device)
     }
 }

@@ -6,3 +6,8 @@ pub(crate) mod table_file;
 pub(crate) mod table_rows;
 pub(crate) mod table_slice;
 pub(crate) mod view;
+
+pub use table_file::FinishedRows;
+pub use table_rows::{TableRows, score};
+pub use table_slice::{TableDtype, TableSlice};
+pub use view::TableView;

@@ -121,7 +121,7 @@ fn header(num_rows: usize, dim: usize, dtype: TableDtype, linear: bool) -> Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fibinet_nn::FieldSizes;
+    use fibinet_nn::inputs::FieldSizes;
     use half::bf16;
     use safetensors::SafeTensors;
     use std::fs;

@@ -1,11 +1,8 @@
-use std::mem::take;
-
 use burn::tensor::{Device, Tensor, TensorData};
-use fibinet_data::Pooling;
-use fibinet_nn::{FieldInputs, FieldSizes};
+use fibinet_data::shards::Pooling;
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
 use rayon::prelude::*;
 
-use crate::inputs::buffers::InputBuffers;
 use crate::inputs::plan::RowInputs;
 use crate::tables::table_rows::TableRows;
 use crate::tables::table_slice::TableSlice;
@@ -29,30 +26,20 @@ pub struct TableView<'a> {
 }
 
 impl TableRows for TableView<'_> {
-    fn field_inputs_in(
-        &self,
-        buffers: &mut InputBuffers,
-        rows: &RowInputs,
-        device: &Device,
-    ) -> FieldInputs {
+    fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
         let (batch, fields) = (rows.num_rows, self.sizes.num_fields());
         let dim = self.embedding_dim;
         let embeddings = (dim > 0).then(|| {
-            let buffer = take(&mut buffers.embeddings);
-            let vectors = self.gather(self.embedding, dim, rows, buffer);
+            let vectors = self.gather(self.embedding, dim, rows);
             Tensor::from_data(TensorData::new(vectors, [batch, fields, dim]), device)
         });
         let linear = self.linear.map(|linear| {
-            let buffer = take(&mut buffers.linear);
-            let terms = self.gather(TableSlice::F32(linear), 1, rows, buffer);
+            let terms = self.gather(TableSlice::F32(linear), 1, rows);
             Tensor::from_data(TensorData::new(terms, [batch, fields]), device)
         });
         let dense = rows.dense.as_ref().map(|dense| {
-            let mut numbers = take(&mut buffers.dense);
-            numbers.clear();
-            numbers.extend_from_slice(dense);
             let shape = [batch, dense.len() / batch.max(1)];
-            Tensor::from_data(TensorData::new(numbers, shape), device)
+            Tensor::from_data(TensorData::new(dense.clone(), shape), device)
         });
         FieldInputs {
             embeddings,
@@ -64,13 +51,7 @@ impl TableRows for TableView<'_> {
 
 impl TableView<'_> {
     /// The rows of a table with `width` numbers per row, pooled and times their values, `[B, F, width]`.
-    fn gather(
-        &self,
-        table: TableSlice<'_>,
-        width: usize,
-        rows: &RowInputs,
-        mut gathered: Vec<f32>,
-    ) -> Vec<f32> {
+    fn gather(&self, table: TableSlice<'_>, width: usize, rows: &RowInputs) -> Vec<f32> {
         let fields = self.sizes.num_fields();
         let slots = rows.num_rows * fields;
         let given = rows
@@ -78,8 +59,7 @@ impl TableView<'_> {
             .as_ref()
             .map_or(rows.ids.len(), |lists| lists.ends.len());
         assert_eq!(given, slots, "expected ids for each slot of the batch");
-        gathered.clear();
-        gathered.resize(slots * width, 0.0);
+        let mut gathered = vec![0.0; slots * width];
         let chunk = CHUNK_ROWS * fields;
         gathered
             .par_chunks_mut(chunk * width)
@@ -195,16 +175,13 @@ mod tests {
             num_rows: 2,
             ..RowInputs::default()
         };
-        let gathered = view.gather(view.embedding, 2, &rows, Vec::new());
+        let gathered = view.gather(view.embedding, 2, &rows);
         assert_eq!(gathered, [3.0, 4.0, 2.5, 3.0, 0.0, 0.0, -5.0, -6.0]);
         let unpadded = TableView {
             padding: false,
             ..view
         };
-        assert_eq!(
-            unpadded.gather(view.embedding, 2, &rows, vec![9.0; 9])[4..6],
-            [1.0, 2.0]
-        );
+        assert_eq!(unpadded.gather(view.embedding, 2, &rows)[4..6], [1.0, 2.0]);
     }
 
     #[test]
@@ -227,7 +204,7 @@ mod tests {
             ..RowInputs::default()
         };
         for (row, number) in view
-            .gather(view.embedding, 1, &rows, Vec::new())
+            .gather(view.embedding, 1, &rows)
             .into_iter()
             .enumerate()
         {
@@ -257,7 +234,7 @@ mod tests {
                 num_rows: 2,
                 ..RowInputs::default()
             };
-            view.gather(view.embedding, 2, &rows, Vec::new())
+            view.gather(view.embedding, 2, &rows)
         };
         // The second row's list has padding, which is zero.
         let mean = [4.0, -6.0, 5.0, 6.0, 1.5, -1.0, 5.0, 6.0];

@@ -2,8 +2,10 @@ use std::fs;
 use std::path::Path;
 
 use fibinet_data::DataErrorKind;
-use fibinet_model::{Bundle, BundleError, LogitMap, Scorer, TableDtype};
-use fibinet_nn::AnySpec;
+use fibinet_model::bundle::{Bundle, BundleError, LogitMap};
+use fibinet_model::scorer::Scorer;
+use fibinet_model::tables::TableDtype;
+use fibinet_nn::models::AnySpec;
 use fibinet_storage::{StorageError, checksums};
 
 use crate::written::{LINEAR, Model, Written, cpu_devices, device};

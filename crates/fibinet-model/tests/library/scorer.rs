@@ -1,8 +1,16 @@
 use std::path::Path;
 
-use fibinet_data::{Batch, DataError, DataErrorKind, Label, OnBadRow, SkippedRows, open_rows};
-use fibinet_model::{BundleError, LogitMap, RowInputs, ScoreOptions, Scorer, probability, score};
-use fibinet_nn::{AnySpec, FieldSizes};
+use fibinet_data::config::OnBadRow;
+use fibinet_data::formats::{Label, open_rows};
+use fibinet_data::prepare::SkippedRows;
+use fibinet_data::shards::Batch;
+use fibinet_data::{DataError, DataErrorKind};
+use fibinet_model::bundle::{BundleError, LogitMap};
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::scorer::{ScoreOptions, Scorer, probability};
+use fibinet_model::tables::score;
+use fibinet_nn::inputs::FieldSizes;
+use fibinet_nn::models::AnySpec;
 
 use crate::written::{Model, Written, all_devices, cpu_devices, device};
 

@@ -4,10 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use fibinet_data::{DataConfig, Encoder, prepare};
-use fibinet_model::{BundleParts, LogitMap, Staging, TableSlice, TableView};
-use fibinet_nn::{
-    AnyHead, AnyHeadConfig, AnySpec, CtrModelConfig, FieldCounts, FieldSizes, HeadConfig,
+use fibinet_data::config::DataConfig;
+use fibinet_data::encode::Encoder;
+use fibinet_data::prepare::prepare;
+use fibinet_model::bundle::{BundleParts, LogitMap, Staging};
+use fibinet_model::tables::{TableSlice, TableView};
+use fibinet_nn::inputs::FieldSizes;
+use fibinet_nn::models::{
+    AnyHead, AnyHeadConfig, AnySpec, CtrModelConfig, FieldCounts, HeadConfig,
 };
 use fibinet_testing::NamedDevice;
 

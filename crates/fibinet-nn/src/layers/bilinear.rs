@@ -72,7 +72,7 @@ pub struct BilinearInteractionConfig {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::{BilinearInteractionConfig, BilinearKind};
+/// use fibinet_nn::layers::{BilinearInteractionConfig, BilinearKind};
 ///
 /// let device = Device::flex();
 /// let bilinear = BilinearInteractionConfig::new(39, 10)

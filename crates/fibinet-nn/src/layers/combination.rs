@@ -142,7 +142,7 @@ pub enum Interaction {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::CombinationConfig;
+/// use fibinet_nn::layers::CombinationConfig;
 ///
 /// let device = Device::flex();
 /// let combination = CombinationConfig::new(39, 10).init(&device);

@@ -3,9 +3,9 @@ use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay}
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor, assert_shape};
 
-use crate::activation::Activation;
 use crate::error::{ConfigError, require, require_width};
 use crate::kernels;
+use crate::layers::activation::Activation;
 
 /// Settings of [`Dnn`].
 ///
@@ -57,7 +57,7 @@ pub struct DnnConfig {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::DnnConfig;
+/// use fibinet_nn::layers::DnnConfig;
 ///
 /// let device = Device::flex();
 /// let dnn = DnnConfig::new(20, vec![16, 8]).with_d_output(Some(1)).init(&device);

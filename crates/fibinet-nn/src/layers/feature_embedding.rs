@@ -3,8 +3,8 @@ use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay,
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::{ConfigError, require_width};
-use crate::field_ids::FieldIds;
-use crate::fields::FieldSizes;
+use crate::inputs::field_ids::FieldIds;
+use crate::inputs::field_sizes::FieldSizes;
 use crate::layers::lookup::{lookup, table};
 
 /// Settings of [`FeatureEmbedding`].
@@ -16,7 +16,7 @@ use crate::layers::lookup::{lookup, table};
 /// | `padding` | false | row 0 of each field is zero and never trained | |
 /// | `initializer` | N(0, 0.05) | draws the table | |
 ///
-/// FuxiCTR and DeepCTR-Torch draw from N(0, 1e-4), and so do their [presets](crate::Preset). Small
+/// FuxiCTR and DeepCTR-Torch draw from N(0, 1e-4), and so do their [presets](crate::models::fibinet::Preset). Small
 /// logs train better from the wider default.
 #[derive(Config, Debug)]
 pub struct FeatureEmbeddingConfig {
@@ -50,7 +50,8 @@ pub struct FeatureEmbeddingConfig {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Int, Tensor};
-/// use fibinet_nn::{FeatureEmbeddingConfig, FieldIds};
+/// use fibinet_nn::inputs::FieldIds;
+/// use fibinet_nn::layers::FeatureEmbeddingConfig;
 ///
 /// let device = Device::flex();
 /// // Two categorical fields and a numeric one.
@@ -145,7 +146,7 @@ impl ModuleDisplay for FeatureEmbedding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Pooling;
+    use crate::inputs::Pooling;
     use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
 
     /// Fields of 2, 1 and 3 rows, K = 2: the table's rows are 0 1, 2 3, …, 10 11.

@@ -3,8 +3,8 @@ use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay,
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::ConfigError;
-use crate::field_ids::FieldIds;
-use crate::fields::FieldSizes;
+use crate::inputs::field_ids::FieldIds;
+use crate::inputs::field_sizes::FieldSizes;
 use crate::layers::lookup::{lookup, table};
 
 /// Settings of [`LinearLogit`].
@@ -33,12 +33,13 @@ pub struct LinearLogitConfig {
 /// The linear part of a CTR model, one weight per field: `w0 + Σ_f w[offset_f + id_f] x_f`.
 ///
 /// Alone it is logistic regression. The values `x_f`, multi-valued fields, `padding` and the warning
-/// about ids are those of [`FeatureEmbedding`](crate::FeatureEmbedding).
+/// about ids are those of [`FeatureEmbedding`](crate::layers::FeatureEmbedding).
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Int, Tensor};
-/// use fibinet_nn::{FieldIds, LinearLogitConfig};
+/// use fibinet_nn::inputs::FieldIds;
+/// use fibinet_nn::layers::LinearLogitConfig;
 ///
 /// let device = Device::flex();
 /// let linear = LinearLogitConfig::new(vec![10, 20]).with_bias(true).init(&device);
@@ -149,7 +150,7 @@ impl ModuleDisplay for LinearLogit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Pooling;
+    use crate::inputs::Pooling;
     use crate::testing::{assert_close, cpu_devices, tensor, test_devices, through_a_record};
 
     /// Fields of 2, 1 and 3 rows with weights 1, 2 | 3 | 4, 5, 6.

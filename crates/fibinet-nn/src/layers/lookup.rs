@@ -3,8 +3,8 @@
 use burn::module::{Initializer, Param};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
-use crate::field_ids::{FieldIds, IdLists, SlotIds};
-use crate::fields::FieldSizes;
+use crate::inputs::field_ids::{FieldIds, IdLists, SlotIds};
+use crate::inputs::field_sizes::FieldSizes;
 
 /// A drawn table whose padding rows are zero.
 pub(crate) fn table(

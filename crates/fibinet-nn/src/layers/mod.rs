@@ -1,5 +1,6 @@
 //! The layers, one per file, and the table lookup that two of them share.
 
+pub(crate) mod activation;
 pub(crate) mod bilinear;
 pub(crate) mod combination;
 pub(crate) mod dnn;
@@ -11,3 +12,15 @@ pub(crate) mod senet;
 
 #[cfg(all(test, feature = "flex", feature = "autodiff"))]
 mod kernel_tests;
+
+pub use crate::pairs::{BilinearKind, num_pairs};
+pub use activation::Activation;
+pub use bilinear::{BilinearInteraction, BilinearInteractionConfig, EachMatrices, Fans};
+pub use combination::{
+    Combination, CombinationConfig, CombinationKind, CombinationOrder, Interaction,
+};
+pub use dnn::{Dnn, DnnConfig};
+pub use feature_embedding::{FeatureEmbedding, FeatureEmbeddingConfig};
+pub use linear_logit::{LinearLogit, LinearLogitConfig};
+pub use pair_product::{PairProduct, PairProductConfig, PairProductKind};
+pub use senet::{Senet, SenetConfig, Squeeze};

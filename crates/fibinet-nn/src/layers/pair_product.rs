@@ -45,13 +45,13 @@ pub struct PairProductConfig {
 /// The product of every pair of fields, without weights: `p_ij = v_i ⊙ v_j` or `v_i · v_j`, `i < j`.
 ///
 /// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3.3, call these the
-/// traditional ways of interaction. In FiBiNET's [`Combination`](crate::Combination) they are the side
+/// traditional ways of interaction. In FiBiNET's [`Combination`](crate::layers::Combination) they are the side
 /// whose digit is 0.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::PairProductConfig;
+/// use fibinet_nn::layers::PairProductConfig;
 ///
 /// let device = Device::flex();
 /// let pairs = PairProductConfig::new(39).init(&device);

@@ -4,8 +4,8 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Activation;
 use crate::error::{ConfigError, MAX_WIDTH, require};
+use crate::layers::activation::Activation;
 use crate::layers::dnn::linear;
 
 /// How a field's vector becomes one number.
@@ -70,7 +70,7 @@ pub struct SenetConfig {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::SenetConfig;
+/// use fibinet_nn::layers::SenetConfig;
 ///
 /// let device = Device::flex();
 /// let senet = SenetConfig::new(39).init(&device);

@@ -7,7 +7,7 @@ use crate::inputs::{CtrInputs, FieldInputs};
 use crate::layers::feature_embedding::FeatureEmbedding;
 use crate::layers::linear_logit::LinearLogit;
 use crate::models::head::{Head, HeadConfig};
-use crate::tables_config::TablesConfig;
+use crate::models::tables_config::TablesConfig;
 
 /// Settings of a whole model: its tables and its head.
 ///
@@ -125,8 +125,8 @@ impl<H: Head> CtrModel<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::fibinet::{FiBiNetConfig, Preset};
     use crate::testing::cpu_devices;
-    use crate::{FiBiNetConfig, Preset};
 
     #[test]
     fn bars_at_criteo_x4_counts_the_published_parameters() {

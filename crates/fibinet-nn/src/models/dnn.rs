@@ -5,14 +5,14 @@ use burn::module::{Initializer, Module};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Activation;
 use crate::error::{ConfigError, require_dense, require_width};
 use crate::inputs::{FieldInputs, InputShape};
+use crate::layers::activation::Activation;
 use crate::layers::dnn::{Dnn, DnnConfig};
 use crate::models::ctr_model::CtrModelConfig;
 use crate::models::head::{Head, HeadConfig};
 use crate::models::spec::{FieldCounts, ModelSpec};
-use crate::tables_config::Numerics;
+use crate::models::tables_config::Numerics;
 
 /// Settings of [`DnnModel`].
 ///
@@ -62,7 +62,8 @@ pub struct DnnModelConfig {
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
 /// use fibinet_nn::models::dnn::DnnModelConfig;
-/// use fibinet_nn::{FieldInputs, Head};
+/// use fibinet_nn::inputs::FieldInputs;
+/// use fibinet_nn::models::Head;
 ///
 /// let device = Device::flex();
 /// let head = DnnModelConfig::new(3, 4).with_hidden_units(vec![8]).init(&device);

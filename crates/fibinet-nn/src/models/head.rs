@@ -10,7 +10,7 @@ use crate::inputs::{FieldInputs, InputShape};
 
 /// The dense half of a CTR model: from the fields' vectors to one logit per batch row.
 ///
-/// The other half, the embedding tables, is sparse: [`CtrModel`](crate::CtrModel) puts it in front
+/// The other half, the embedding tables, is sparse: [`CtrModel`](crate::models::CtrModel) puts it in front
 /// as an ordinary Burn module, and `fibinet-train`'s `Trainer` trains it row by row. A model written
 /// as a `Head` gets both. The [registry](crate::models) lists the heads that bundles and the command
 /// know.
@@ -19,7 +19,9 @@ use crate::inputs::{FieldInputs, InputShape};
 /// use burn::module::Module;
 /// use burn::nn::Linear;
 /// use burn::tensor::Tensor;
-/// use fibinet_nn::{FieldInputs, Head, PairProduct};
+/// use fibinet_nn::inputs::FieldInputs;
+/// use fibinet_nn::layers::PairProduct;
+/// use fibinet_nn::models::Head;
 ///
 /// /// A linear map over the plain products of all pairs.
 /// #[derive(Module, Debug)]

@@ -12,7 +12,7 @@ use crate::layers::dnn::linear;
 use crate::models::ctr_model::CtrModelConfig;
 use crate::models::head::{Head, HeadConfig};
 use crate::models::spec::{FieldCounts, ModelSpec};
-use crate::tables_config::Numerics;
+use crate::models::tables_config::Numerics;
 
 /// Settings of [`Lr`].
 ///
@@ -42,7 +42,8 @@ pub struct LrConfig {
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
 /// use fibinet_nn::models::lr::LrConfig;
-/// use fibinet_nn::{FieldInputs, Head};
+/// use fibinet_nn::inputs::FieldInputs;
+/// use fibinet_nn::models::Head;
 ///
 /// let device = Device::flex();
 /// let terms = Tensor::from_data([[0.5, -0.25], [1.0, 1.0]], &device); // [B, F]

@@ -1,4 +1,4 @@
-//! One model per file, each a [`Head`](crate::Head) over [`FieldInputs`](crate::FieldInputs), and the
+//! One model per file, each a [`Head`] over [`FieldInputs`](crate::inputs::FieldInputs), and the
 //! registry of them.
 //!
 //! To add a model, write its file, declare it here and give it a line in `registry.rs`. It then trains, is
@@ -14,3 +14,10 @@ pub(crate) mod head;
 pub mod lr;
 pub(crate) mod registry;
 pub(crate) mod spec;
+pub(crate) mod tables_config;
+
+pub use ctr_model::{CtrModel, CtrModelConfig};
+pub use head::{Head, HeadConfig, PairBytes};
+pub use registry::{AnyHead, AnyHeadConfig, AnySpec, SpecVisitor};
+pub use spec::{FieldCounts, ModelSpec};
+pub use tables_config::{Numerics, TablesConfig};

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::error::ConfigError;
 use crate::models::ctr_model::CtrModelConfig;
 use crate::models::head::HeadConfig;
-use crate::tables_config::Numerics;
+use crate::models::tables_config::Numerics;
 
 /// The fields of a log, as a model's settings need them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

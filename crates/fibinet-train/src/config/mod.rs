@@ -1,11 +1,15 @@
+//! The run file: its sections as written, and the settings that a run takes.
+
 mod model;
 mod overrides;
 mod train;
 
 use std::path::{Path, PathBuf};
 
-use fibinet_data::{DataConfig, DataSpec};
-use fibinet_nn::{AnyHeadConfig, AnySpec, CtrModelConfig, FieldCounts, ModelSpec, SpecVisitor};
+use fibinet_data::config::{DataConfig, DataSpec};
+use fibinet_nn::models::{
+    AnyHeadConfig, AnySpec, CtrModelConfig, FieldCounts, ModelSpec, SpecVisitor,
+};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -165,7 +169,9 @@ impl SpecVisitor for Overridden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fibinet_nn::{CombinationKind, FiBiNetConfig, FiBiNetSpec, HeadConfig, Preset};
+    use fibinet_nn::layers::CombinationKind;
+    use fibinet_nn::models::HeadConfig;
+    use fibinet_nn::models::fibinet::{FiBiNetConfig, FiBiNetSpec, Preset};
 
     const TEXT: &str = "[data]\ntrain = 't.csv'\nlabel = 'y'\nsplit = { valid = 0.1 }\n\
         [[data.fields]]\nname = 'a'\nkind = 'categorical'\n\

@@ -1,6 +1,6 @@
 use std::ops::Deref;
 
-use fibinet_model::TableDtype;
+use fibinet_model::tables::TableDtype;
 use fibinet_nn::ConfigError;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,8 @@ use crate::optim::rows::segments::RowSelection;
 #[serde(rename_all = "snake_case")]
 pub enum RowUpdate {
     /// The rows that the batch touches. The cost of a step does not grow with the vocabulary.
-    #[serde(rename = "met")]
+    /// Earlier versions wrote `met`.
+    #[serde(alias = "met")]
     Touched,
     /// All rows, as in dense training in PyTorch, with L2 on all of them. For small vocabularies.
     All,
@@ -82,8 +83,8 @@ pub enum Monitor {
 /// | `momentum` | 0 | momentum of `sgd` | `[0, 1)` |
 /// | `weight_decay` | 0.01 | weight decay of `adamw` | at least 0 |
 /// | `row_optimizer` | exact_adam | optimizer of the table rows: exact_adam, lazy_adam, adagrad, rowwise_adagrad, sgd | |
-/// | `table_dtype` | f32 | type of the embedding table: f32, bf16, f16; [`Tables`](crate::Tables) has the bytes per row | |
-/// | `row_update` | met | table rows that a step updates: met (the touched rows), all, auto | |
+/// | `table_dtype` | f32 | type of the embedding table: f32, bf16, f16; [`Tables`](crate::optim::Tables) has the bytes per row | |
+/// | `row_update` | touched | table rows that a step updates: touched, all, auto | |
 /// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the table rows that a step updates | at least 0 |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
 /// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: no bound | at least 0 |
@@ -114,7 +115,7 @@ pub struct TrainConfig {
     pub row_optimizer: RowRule,
     /// The type that the embedding table is stored in. Linear weights and optimizer state are f32. Updates
     /// are computed in f32, and 16-bit numbers are then rounded stochastically
-    /// ([`RowOptimizer`](crate::RowOptimizer)).
+    /// ([`RowOptimizer`](crate::optim::RowOptimizer)).
     pub table_dtype: TableDtype,
     /// The table rows that a step updates.
     pub row_update: RowUpdate,
@@ -208,7 +209,7 @@ impl TrainConfig {
 /// A [`TrainConfig`] whose settings are all in range: what a [`Trainer`](crate::Trainer) takes.
 ///
 /// ```
-/// use fibinet_train::TrainConfig;
+/// use fibinet_train::config::TrainConfig;
 ///
 /// let settings = TrainConfig::default().validate()?;
 /// assert_eq!(settings.epochs, 20);

@@ -16,7 +16,7 @@
 /// - returns a number in `[0, 1]`
 ///
 /// ```
-/// use fibinet_train::auc;
+/// use fibinet_train::metrics::auc;
 ///
 /// assert_eq!(auc(&[0.1, 0.4, 0.4, 0.8], &[0.0, 0.0, 1.0, 1.0]), Some(0.875));
 /// assert_eq!(auc(&[0.1, 0.4], &[1.0, 1.0]), None);

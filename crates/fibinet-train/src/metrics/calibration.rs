@@ -1,4 +1,4 @@
-use fibinet_model::LogitMap;
+use fibinet_model::bundle::LogitMap;
 use serde::{Deserialize, Serialize};
 
 /// The family of maps that a calibration may choose from.
@@ -36,7 +36,7 @@ pub enum CalibrationKind {
 /// - `logits`, `labels`: `[rows]`
 ///
 /// ```
-/// use fibinet_train::{CalibrationKind, fit_calibration};
+/// use fibinet_train::metrics::{CalibrationKind, fit_calibration};
 ///
 /// // Three of four rows are clicks: the probability becomes σ(ln 3), whatever the logit was.
 /// let (logits, labels) = ([5.0, 5.0, 5.0, 5.0], [1.0, 1.0, 1.0, 0.0]);

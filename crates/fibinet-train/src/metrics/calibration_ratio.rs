@@ -17,7 +17,7 @@
 /// - returns a number of at least 0, without a unit
 ///
 /// ```
-/// use fibinet_train::calibration_ratio;
+/// use fibinet_train::metrics::calibration_ratio;
 ///
 /// // σ(0) = 1/2: two clicks are predicted, one is observed.
 /// assert_eq!(calibration_ratio(&[0.0; 4], &[1.0, 0.0, 0.0, 0.0], 1.0), Some(2.0));

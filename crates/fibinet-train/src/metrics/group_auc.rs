@@ -14,7 +14,7 @@ pub struct GroupAuc {
 }
 
 /// How well rows are ranked within their groups, for example within the impressions of one user: the mean of
-/// the groups' exact [AUCs](crate::auc), each weighted by its number of rows. `None` if no group has both
+/// the groups' exact [AUCs](crate::metrics::auc()), each weighted by its number of rows. `None` if no group has both
 /// classes.
 ///
 /// ```text
@@ -32,7 +32,7 @@ pub struct GroupAuc {
 /// - `groups`: `[rows]`, any numbers that are equal for the rows of one group
 ///
 /// ```
-/// use fibinet_train::group_auc;
+/// use fibinet_train::metrics::group_auc;
 ///
 /// let scores = [0.9, 0.8, 0.2, 0.1, 0.7];
 /// let labels = [0.0, 1.0, 1.0, 0.0, 1.0];
@@ -73,7 +73,7 @@ pub fn group_auc(scores: &[f32], labels: &[f32], groups: &[u64]) -> Option<Group
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auc;
+    use crate::metrics::auc;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 

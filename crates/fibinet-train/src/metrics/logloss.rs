@@ -13,7 +13,7 @@
 /// - `logits`, `labels`: `[rows]`; without rows the loss is 0
 ///
 /// ```
-/// let loss = fibinet_train::logloss(&[0.0, 1000.0], &[1.0, 0.0]);
+/// let loss = fibinet_train::metrics::logloss(&[0.0, 1000.0], &[1.0, 0.0]);
 /// assert_eq!(loss, (2_f64.ln() + 1000.0) / 2.0);
 /// ```
 ///
@@ -39,7 +39,7 @@ pub fn logloss(logits: &[f32], labels: &[f32]) -> f64 {
 ///
 /// ```
 /// // A click, and a negative that stands for three.
-/// let loss = fibinet_train::weighted_logloss(&[0.0, 1000.0], &[1.0, 0.0], 3.0);
+/// let loss = fibinet_train::metrics::weighted_logloss(&[0.0, 1000.0], &[1.0, 0.0], 3.0);
 /// assert_eq!(loss, (2_f64.ln() + 3.0 * 1000.0) / 4.0);
 /// ```
 ///

@@ -6,12 +6,13 @@ pub(crate) mod calibration_ratio;
 pub(crate) mod group_auc;
 pub(crate) mod logloss;
 
-use serde::{Deserialize, Serialize};
+pub use auc::auc;
+pub use calibration::{CalibrationKind, fit as fit_calibration};
+pub use calibration_ratio::calibration_ratio;
+pub use group_auc::{GroupAuc, group_auc};
+pub use logloss::{logloss, weighted_logloss};
 
-use crate::metrics::auc::auc;
-use crate::metrics::calibration_ratio::calibration_ratio;
-use crate::metrics::group_auc::{GroupAuc, group_auc};
-use crate::metrics::logloss::weighted_logloss;
+use serde::{Deserialize, Serialize};
 
 /// The logits, labels and groups of a split, gathered batch by batch.
 #[derive(Debug, Clone, Default)]

@@ -4,3 +4,11 @@ pub(crate) mod head;
 pub(crate) mod norm;
 pub(crate) mod rows;
 pub(crate) mod rules;
+
+pub use head::norms::clip_by_global_norm;
+pub use head::rule::DenseOptimizer;
+pub use rows::gradients::RowGradients;
+pub use rows::optimizer::RowOptimizer;
+pub use rows::rule::RowRule;
+pub use rows::table_numbers::TableNumbers;
+pub use rows::tables::Tables;

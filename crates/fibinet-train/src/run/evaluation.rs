@@ -2,8 +2,9 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::sync::Arc;
 
-use fibinet_data::{Batch, BatchStream, Shards};
-use fibinet_model::{Bundle, LogitMap, Scorer};
+use fibinet_data::shards::{Batch, BatchStream, Shards};
+use fibinet_model::bundle::{Bundle, LogitMap};
+use fibinet_model::scorer::Scorer;
 
 use crate::error::TrainError;
 use crate::metrics::calibration;

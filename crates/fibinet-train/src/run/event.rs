@@ -1,4 +1,4 @@
-use fibinet_data::Progress;
+use fibinet_data::prepare::Progress;
 
 use crate::run::report::EvaluationReport;
 

@@ -1,3 +1,5 @@
+//! A whole run: data, training, early stopping, evaluation, bundle.
+
 pub(crate) mod report;
 
 mod evaluation;
@@ -8,18 +10,19 @@ mod stopping;
 mod training;
 
 pub use event::Event;
+pub use report::{EvaluationReport, RunReport, WarmStart};
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use fibinet_data::{prepare, prepare_cached};
-use fibinet_model::{Bundle, FieldPlan, Staging};
+use fibinet_data::prepare::{prepare, prepare_cached};
+use fibinet_model::bundle::{Bundle, Staging};
+use fibinet_model::inputs::FieldPlan;
 
 use crate::config::{RunConfig, RunSettings};
 use crate::error::TrainError;
-use crate::run::report::{RunReport, WarmStart};
 use crate::run::state::{Run, TrainingProgress};
 use crate::run::stopping::Stopping;
 use crate::trainer::Trainer;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use fibinet_data::Prefetch;
+use fibinet_data::shards::Prefetch;
 
 use crate::error::TrainError;
 

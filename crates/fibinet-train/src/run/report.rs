@@ -1,5 +1,5 @@
-use fibinet_data::SkippedRows;
-use fibinet_model::LogitMap;
+use fibinet_data::prepare::SkippedRows;
+use fibinet_model::bundle::LogitMap;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metrics;

@@ -2,9 +2,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use fibinet_data::{DataSpec, Prepared};
-use fibinet_model::FieldPlan;
-use fibinet_nn::{AnyHeadConfig, CtrModelConfig};
+use fibinet_data::config::DataSpec;
+use fibinet_data::prepare::Prepared;
+use fibinet_model::inputs::FieldPlan;
+use fibinet_nn::models::{AnyHeadConfig, CtrModelConfig};
 
 use crate::config::TrainSettings;
 use crate::run::report::WarmStart;

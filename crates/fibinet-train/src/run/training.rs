@@ -3,9 +3,11 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fibinet_data::{BatchStream, DataError, Prefetch, Shuffle, mix_seed};
-use fibinet_model::{Bundle, BundleParts, LogitMap, RowInputs};
-use fibinet_nn::AnyHead;
+use fibinet_data::shards::{BatchStream, Prefetch, Shuffle};
+use fibinet_data::{DataError, mix_seed};
+use fibinet_model::bundle::{Bundle, BundleParts, LogitMap};
+use fibinet_model::inputs::RowInputs;
+use fibinet_nn::models::AnyHead;
 
 use crate::error::{NotFinite, TrainError};
 use crate::metrics::Metrics;

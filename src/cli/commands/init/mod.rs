@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use fibinet::data::{BuiltinSchema, Guess, Known, RowFormat, guess_delimiter, guess_fields};
-use fibinet::nn::AnySpec;
+use fibinet::data::config::{BuiltinSchema, RowFormat};
+use fibinet::data::encode::{Guess, Known, guess_delimiter, guess_fields};
+use fibinet::nn::models::AnySpec;
 use fibinet::storage::AtomicFile;
 
 use self::run_file::run_file;

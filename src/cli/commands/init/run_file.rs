@@ -1,8 +1,10 @@
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use fibinet::data::{ColumnGuess, DataConfig, Guess, OnBadRow, RowFormat, SplitBy, SplitConfig};
-use fibinet::nn::AnySpec;
+use anyhow::{Context, Result, bail};
+use fibinet::data::config::{DataConfig, OnBadRow, RowFormat, SplitBy, SplitConfig};
+use fibinet::data::encode::{ColumnGuess, Guess};
+use fibinet::nn::models::AnySpec;
+use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::cli::commands::init::InitArgs;
@@ -13,16 +15,21 @@ const SPLIT_SEED: u64 = 2019;
 /// The share of rows in a split without a file of its own.
 const SHARE: f64 = 0.1;
 
-/// Chosen on the validation rows of Frappe, MovieLens and Adult together.
-const TRAIN: &str = r#"
-[train]
-learning_rate = 0.001
-batch_size = 256 # larger ones are faster, for logs of millions of rows
-row_update = "auto" # all rows of small tables, the touched rows of large ones
-embedding_l2 = 0.0001
-monitor = "auc" # logloss, auc_minus_logloss
-calibration = "platt" # temperature, none
-"#;
+/// The settings of `[train]` that are written, with what is said beside them.
+const TRAIN_KEYS: [(&str, &str); 6] = [
+    ("learning_rate", ""),
+    (
+        "batch_size",
+        " # larger ones are faster, for logs of millions of rows",
+    ),
+    (
+        "row_update",
+        " # all rows of small tables, the touched rows of large ones",
+    ),
+    ("embedding_l2", ""),
+    ("monitor", " # logloss, auc_minus_logloss"),
+    ("calibration", " # temperature, none"),
+];
 
 /// The text of a run file: the settings that were guessed, each with its reason as a comment.
 pub(super) fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String> {
@@ -37,7 +44,9 @@ pub(super) fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Re
         .set_prefix("# Written by `fibinet init`; edit what it guessed wrong.\n\n");
     let mut document = DocumentMut::new();
     document.insert("data", Item::Table(data));
-    Ok(finish(&document, args, guess))
+    let mut train = DocumentMut::new();
+    train.insert("train", Item::Table(train_table()?));
+    Ok(finish(&document, args, guess) + "\n" + &train.to_string())
 }
 
 fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<DataConfig> {
@@ -45,10 +54,7 @@ fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<Dat
     let file = |file: &Option<_>| file.as_deref().map(path).transpose();
     // A built-in schema already describes rows and fields.
     let own = args.schema.is_none();
-    let missing = match own {
-        true => &guess.missing,
-        false => &args.missing,
-    };
+    let missing = if own { &guess.missing } else { &args.missing };
     Ok(DataConfig {
         train: path(&args.train)?,
         valid: file(&args.valid)?,
@@ -145,7 +151,7 @@ fn unused_column(column: &ColumnGuess) -> String {
     format!("\n# {:?}: {}\n", column.name, column.reason)
 }
 
-/// The document, the comments of unused columns after the last field, the model and the training settings.
+/// The document, the comments of unused columns after the last field, and the model.
 fn finish(document: &DocumentMut, args: &InitArgs, guess: &Guess) -> String {
     let mut text = document.to_string();
     if args.schema.is_none() {
@@ -165,7 +171,30 @@ fn finish(document: &DocumentMut, args: &InitArgs, guess: &Guess) -> String {
         "\n[model]\nname = \"{name}\" # {}\n{template}",
         others.join(", ")
     );
-    text + TRAIN
+    text
+}
+
+/// The `[train]` section. Its values were chosen on the validation rows of Frappe, MovieLens and Adult together.
+fn train_table() -> Result<Table> {
+    let config = TrainConfig {
+        learning_rate: 1e-3,
+        batch_size: 256,
+        row_update: RowUpdate::Auto,
+        embedding_l2: 1e-4,
+        monitor: Monitor::Auc,
+        calibration: Calibration::Platt,
+        ..TrainConfig::default()
+    };
+    let mut all = toml_edit::ser::to_document(&config)?;
+    let mut table = Table::new();
+    for (key, beside) in TRAIN_KEYS {
+        let Some(Ok(mut value)) = all.remove(key).map(Item::into_value) else {
+            bail!("there is no setting `{key}` in [train]");
+        };
+        value.decor_mut().set_suffix(beside);
+        table.insert(key, Item::Value(value));
+    }
+    Ok(table)
 }
 
 /// A path as the run file writes it, which is relative to the run file's directory.
@@ -173,11 +202,11 @@ fn from_run_file(path: &Path, run_file: &Path) -> Result<String> {
     let beside = run_file
         .parent()
         .is_none_or(|parent| parent.as_os_str().is_empty());
-    let path = match beside {
-        true => path.to_owned(),
-        false => path
-            .canonicalize()
-            .with_context(|| path.display().to_string())?,
+    let path = if beside {
+        path.to_owned()
+    } else {
+        path.canonicalize()
+            .with_context(|| path.display().to_string())?
     };
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| UsageError(format!("{} is not UTF-8", path.display())).into())

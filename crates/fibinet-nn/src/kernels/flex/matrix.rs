@@ -91,9 +91,10 @@ impl<'a> MatrixMut<'a> {
     /// not depend on the number of threads.
     pub fn product(self, left: Matrix, right: Matrix, write: Write) {
         let work = self.rows * self.columns * left.columns;
-        let parallelism = match work >= PARALLEL_FROM {
-            true => Parallelism::Rayon(0),
-            false => Parallelism::None,
+        let parallelism = if work >= PARALLEL_FROM {
+            Parallelism::Rayon(0)
+        } else {
+            Parallelism::None
         };
         self.product_on(left, right, write, parallelism);
     }

@@ -11,10 +11,10 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
-use crate::activation::Activation;
 use crate::error::{ConfigError, require, require_dense};
 use crate::inputs::{FieldInputs, InputShape};
 use crate::kernels;
+use crate::layers::activation::Activation;
 use crate::layers::bilinear::{EachMatrices, Fans};
 use crate::layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder,
@@ -142,12 +142,14 @@ pub struct FiBiNetConfig {
 /// shallow model; `p` are the pairs of the raw embeddings, `q` those of SENET's.
 ///
 /// Huang, Zhang and Zhang, [FiBiNET](https://arxiv.org/abs/1905.09433), section 3, equations 10 to
-/// 13. It is a [`Head`]: the tables in front are [`CtrModel`](crate::CtrModel)'s or the trainer's.
+/// 13. It is a [`Head`]: the tables in front are [`CtrModel`](crate::models::CtrModel)'s or the trainer's.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use fibinet_nn::{FiBiNetConfig, FieldInputs, Head};
+/// use fibinet_nn::inputs::FieldInputs;
+/// use fibinet_nn::models::Head;
+/// use fibinet_nn::models::fibinet::FiBiNetConfig;
 ///
 /// let device = Device::flex();
 /// let config = FiBiNetConfig::new(3, 4).with_linear(false).with_hidden_units(vec![8]);
@@ -281,7 +283,8 @@ impl HeadConfig for FiBiNetConfig {
     }
 
     /// ```
-    /// use fibinet_nn::{FiBiNetConfig, HeadConfig};
+    /// use fibinet_nn::models::HeadConfig;
+    /// use fibinet_nn::models::fibinet::FiBiNetConfig;
     ///
     /// let config = FiBiNetConfig::new(39, 10);
     /// let bytes = config.pair_bytes(2048, 2).expect("FiBiNET crosses pairs");

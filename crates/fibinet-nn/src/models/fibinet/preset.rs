@@ -3,14 +3,14 @@ use core::str::FromStr;
 
 use burn::module::Initializer;
 
-use crate::activation::Activation;
 use crate::error::ConfigError;
+use crate::layers::activation::Activation;
 use crate::layers::bilinear::{EachMatrices, Fans};
 use crate::layers::combination::{CombinationKind, CombinationOrder};
 use crate::models::ctr_model::CtrModelConfig;
 use crate::models::fibinet::FiBiNetConfig;
+use crate::models::tables_config::{Numerics, TablesConfig};
 use crate::pairs::BilinearKind;
-use crate::tables_config::{Numerics, TablesConfig};
 
 /// The known forms of FiBiNET.
 ///
@@ -75,7 +75,8 @@ impl Preset {
     /// The form's settings for `num_fields` fields and an embedding dimension.
     ///
     /// ```
-    /// use fibinet_nn::{BilinearKind, Preset};
+    /// use fibinet_nn::layers::BilinearKind;
+    /// use fibinet_nn::models::fibinet::Preset;
     ///
     /// let bars = Preset::Bars.config(39, 16);
     /// assert_eq!((bars.head.bilinear, bars.head.shared), (BilinearKind::FieldInteraction, true));
@@ -185,7 +186,7 @@ impl FromStr for Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CtrInputs;
+    use crate::inputs::CtrInputs;
     use crate::testing::cpu_devices;
     use burn::module::Module;
     use burn::tensor::{Int, Tensor};

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Activation;
 use crate::error::ConfigError;
+use crate::layers::activation::Activation;
 use crate::layers::bilinear::EachMatrices;
 use crate::layers::combination::{CombinationKind, CombinationOrder};
 use crate::layers::pair_product::PairProductKind;
@@ -10,12 +10,12 @@ use crate::models::ctr_model::CtrModelConfig;
 use crate::models::fibinet::FiBiNetConfig;
 use crate::models::fibinet::preset::Preset;
 use crate::models::spec::{FieldCounts, ModelSpec};
+use crate::models::tables_config::Numerics;
 use crate::pairs::BilinearKind;
-use crate::tables_config::Numerics;
 
 /// FiBiNET in a run file: a preset, and the keys that replace parts of it.
 ///
-/// The keys are those of [`FiBiNetConfig`] and [`TablesConfig`](crate::TablesConfig), whose tables say
+/// The keys are those of [`FiBiNetConfig`] and [`TablesConfig`](crate::models::TablesConfig), whose tables say
 /// what each one does. Without a preset they start from the defaults there, with an embedding dimension
 /// of 10.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

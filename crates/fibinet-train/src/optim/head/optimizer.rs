@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use fibinet_nn::Backend;
+use fibinet_nn::backend::Backend;
 
 use crate::optim::head::host::HostOptimizer;
 use crate::optim::head::norms::{clip_factor, regularize, scale};

@@ -1,5 +1,6 @@
-use fibinet_model::{FinishedRows, RowInputs};
-use fibinet_nn::FieldSizes;
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::tables::FinishedRows;
+use fibinet_nn::inputs::FieldSizes;
 
 use crate::optim::rows::optimizer::RowOptimizer;
 use crate::optim::rows::segments::{RowSelection, Segments};
@@ -98,9 +99,10 @@ mod tests {
     use crate::optim::rows::rule::RowRule;
     use burn::module::Initializer;
     use burn::tensor::Device;
-    use fibinet_data::Pooling;
-    use fibinet_model::{SlotLists, TableDtype, TableRows};
-    use fibinet_nn::TablesConfig;
+    use fibinet_data::shards::Pooling;
+    use fibinet_model::inputs::SlotLists;
+    use fibinet_model::tables::{TableDtype, TableRows};
+    use fibinet_nn::models::TablesConfig;
 
     #[test]
     fn the_small_tables_have_what_the_tables_have_once_replayed() {

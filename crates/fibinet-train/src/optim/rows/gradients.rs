@@ -1,5 +1,6 @@
-use fibinet_data::Pooling;
-use fibinet_model::{RowInputs, TableSlice};
+use fibinet_data::shards::Pooling;
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::tables::TableSlice;
 use rayon::prelude::*;
 
 use crate::optim::norm::squared_norm;
@@ -189,8 +190,9 @@ impl Leaf<'_> {
 mod tests {
     use super::*;
     use crate::optim::rows::segments::RowSelection;
-    use fibinet_model::TableDtype;
-    use fibinet_nn::{FieldSizes, TablesConfig};
+    use fibinet_model::tables::TableDtype;
+    use fibinet_nn::inputs::FieldSizes;
+    use fibinet_nn::models::TablesConfig;
 
     fn tables(padding: bool) -> Tables {
         let config = TablesConfig::new(2)
@@ -295,7 +297,7 @@ mod tests {
     #[test]
     fn pooled_rows_get_the_gradients_of_their_pooling() {
         use burn::module::Initializer;
-        use fibinet_model::TableRows;
+        use fibinet_model::tables::TableRows;
 
         let config = TablesConfig::new(2).with_embedding_initializer(Initializer::Normal {
             mean: 0.0,
@@ -312,7 +314,7 @@ mod tests {
         for pooling in [Pooling::Mean, Pooling::Sum, Pooling::Max] {
             let rows = RowInputs {
                 ids: vec![1, 2, 3, 1, 2, 2, 0],
-                lists: Some(fibinet_model::SlotLists {
+                lists: Some(fibinet_model::inputs::SlotLists {
                     ends: vec![3, 4, 6, 7],
                     pooling: vec![Some(pooling), None].into(),
                 }),

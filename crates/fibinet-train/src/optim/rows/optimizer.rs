@@ -1,4 +1,4 @@
-use fibinet_model::{FinishedRows, TableDtype};
+use fibinet_model::tables::{FinishedRows, TableDtype};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -248,7 +248,8 @@ impl FinishedRows for RowOptimizer {
 mod tests {
     use super::*;
     use burn::module::Initializer;
-    use fibinet_nn::{FieldSizes, TablesConfig};
+    use fibinet_nn::inputs::FieldSizes;
+    use fibinet_nn::models::TablesConfig;
 
     /// Fields of 2 and 3 rows, K = 1, all weights 1, no linear part.
     fn tables() -> Tables {

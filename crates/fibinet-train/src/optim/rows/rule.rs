@@ -50,7 +50,7 @@ row_rules! {
     /// Dense Adam at the cost of the touched rows. The momentum that moves a row in steps that do not touch
     /// it is replayed when the row is next read, with each step's own learning rate and bias correction.
     /// L2 applies to the touched rows, as the gradient does. For L2 on all rows in all steps, after which no
-    /// row is untouched, use [`RowUpdate::All`](crate::RowUpdate::All).
+    /// row is untouched, use [`RowUpdate::All`](crate::config::RowUpdate::All).
     ///
     /// In a table of 16-bit numbers the moments are just as exact. A weight gets the sum of the updates that it
     /// missed in f32 and is rounded once, where dense Adam would round it in each of those steps: the mean

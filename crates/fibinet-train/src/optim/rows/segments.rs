@@ -1,4 +1,4 @@
-use fibinet_model::RowInputs;
+use fibinet_model::inputs::RowInputs;
 use rayon::prelude::*;
 
 use crate::optim::rows::tables::Tables;

@@ -1,4 +1,4 @@
-use fibinet_model::huge_pages::zeroed;
+use fibinet_model::tables::huge_pages::zeroed;
 
 use crate::optim::rules::Replay;
 

@@ -1,4 +1,4 @@
-use fibinet_model::huge_pages::zeroed;
+use fibinet_model::tables::huge_pages::zeroed;
 
 use crate::optim::rows::rounding::{Draws, Stored};
 use crate::optim::rows::table_numbers::TableSliceMut;

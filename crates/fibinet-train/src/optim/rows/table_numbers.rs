@@ -1,5 +1,5 @@
-use fibinet_model::huge_pages::zeroed;
-use fibinet_model::{TableDtype, TableSlice};
+use fibinet_model::tables::huge_pages::zeroed;
+use fibinet_model::tables::{TableDtype, TableSlice};
 use half::{bf16, f16};
 use rayon::prelude::*;
 

@@ -1,8 +1,11 @@
 use burn::module::Initializer;
 use burn::tensor::Device;
-use fibinet_model::huge_pages::zeroed;
-use fibinet_model::{InputBuffers, RowInputs, TableDtype, TableRows, TableView};
-use fibinet_nn::{ConfigError, FieldInputs, FieldSizes, TablesConfig};
+use fibinet_model::inputs::RowInputs;
+use fibinet_model::tables::huge_pages::zeroed;
+use fibinet_model::tables::{TableDtype, TableRows, TableView};
+use fibinet_nn::ConfigError;
+use fibinet_nn::inputs::{FieldInputs, FieldSizes};
+use fibinet_nn::models::TablesConfig;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
@@ -27,9 +30,9 @@ const BLOCK: usize = 1 << 16;
 /// | `lazy_adam` | `12 K + 12` | 132 | `10 K + 12` | 112 |
 /// | `exact_adam` | `12 K + 16` | 136 | `10 K + 16` | 116 |
 ///
-/// 30M rows of K = 10 thus take 4.1 GB with [`RowRule::ExactAdam`](crate::RowRule::ExactAdam) in f32, and 1.0 GB
-/// with [`RowRule::RowwiseAdagrad`](crate::RowRule::RowwiseAdagrad) in bf16. Nothing else grows with the rows,
-/// except the gradients of dense training ([`RowUpdate::All`](crate::RowUpdate::All)).
+/// 30M rows of K = 10 thus take 4.1 GB with [`RowRule::ExactAdam`](crate::optim::RowRule::ExactAdam) in f32, and 1.0 GB
+/// with [`RowRule::RowwiseAdagrad`](crate::optim::RowRule::RowwiseAdagrad) in bf16. Nothing else grows with the rows,
+/// except the gradients of dense training ([`RowUpdate::All`](crate::config::RowUpdate::All)).
 #[derive(Debug, Clone)]
 pub struct Tables {
     /// The embedding table, `[V, K]`. Empty if the model has none.
@@ -134,13 +137,8 @@ impl Tables {
 }
 
 impl TableRows for Tables {
-    fn field_inputs_in(
-        &self,
-        buffers: &mut InputBuffers,
-        rows: &RowInputs,
-        device: &Device,
-    ) -> FieldInputs {
-        self.view().field_inputs_in(buffers, rows, device)
+    fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
+        self.view().field_inputs(rows, device)
     }
 }
 

@@ -72,9 +72,10 @@ impl SideMatrices<'_> {
             }
             left
         });
-        let to_left = match self.has_left_vector_per_pair() {
-            true => Vec::new(),
-            false => vec![0.0; right.len()],
+        let to_left = if self.has_left_vector_per_pair() {
+            Vec::new()
+        } else {
+            vec![0.0; right.len()]
         };
         Panel {
             lanes,

@@ -1,8 +1,14 @@
+//! What layers and models read: the ids of a batch, and what the tables make of them.
+
+pub(crate) mod field_ids;
+pub(crate) mod field_sizes;
+
+pub use field_ids::{FieldIds, Pooling};
+pub use field_sizes::{FieldSizes, IdOutOfRange};
+
 use burn::tensor::Tensor;
 
-use crate::field_ids::FieldIds;
-
-/// What a [`Head`](crate::Head) reads of a batch: the output of the embedding half of a model.
+/// What a [`Head`](crate::models::Head) reads of a batch: the output of the embedding half of a model.
 ///
 /// A head takes what it needs and may leave the rest: logistic regression reads linear terms alone.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +21,7 @@ pub struct FieldInputs {
     pub dense: Option<Tensor<2>>,
 }
 
-/// What a [`CtrModel`](crate::CtrModel) reads of a batch: the fields' ids, and raw numeric inputs.
+/// What a [`CtrModel`](crate::models::CtrModel) reads of a batch: the fields' ids, and raw numeric inputs.
 ///
 /// Ids alone are inputs too: `model.forward(FieldIds::new(ids))`.
 #[derive(Debug, Clone)]

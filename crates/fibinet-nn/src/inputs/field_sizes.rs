@@ -19,7 +19,7 @@ pub struct IdOutOfRange {
 /// How the fields of a model share one table: the table rows of field `f` start at `offset(f)`.
 ///
 /// ```
-/// use fibinet_nn::FieldSizes;
+/// use fibinet_nn::inputs::FieldSizes;
 ///
 /// let fields = FieldSizes::new(vec![10, 1, 30])?;
 /// assert_eq!((fields.offset(2), fields.num_rows()), (11, 41));
@@ -120,7 +120,7 @@ impl FieldSizes {
         Ok(())
     }
 
-    /// Checks lists of ids, laid out as for [`FieldIds::from_lists`](crate::FieldIds::from_lists),
+    /// Checks lists of ids, laid out as for [`FieldIds::from_lists`](crate::inputs::FieldIds::from_lists),
     /// against the size of their field.
     ///
     /// # Errors

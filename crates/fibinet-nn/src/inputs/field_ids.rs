@@ -21,7 +21,8 @@ pub enum Pooling {
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Int, Tensor};
-/// use fibinet_nn::{FeatureEmbeddingConfig, FieldIds, Pooling};
+/// use fibinet_nn::inputs::{FieldIds, Pooling};
+/// use fibinet_nn::layers::FeatureEmbeddingConfig;
 ///
 /// let device = Device::flex();
 /// let embedding = FeatureEmbeddingConfig::new(vec![10, 20], 4).init(&device);
@@ -92,7 +93,7 @@ impl FieldIds {
     /// field, `None` for a field with one id per slot.
     ///
     /// The layers do not check ids against the size of their field: see
-    /// [`FieldSizes::check_lists`](crate::FieldSizes::check_lists).
+    /// [`FieldSizes::check_lists`](crate::inputs::FieldSizes::check_lists).
     ///
     /// # Panics
     ///

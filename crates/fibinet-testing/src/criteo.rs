@@ -1,16 +1,18 @@
-//! What the benches share: the shape of the Criteo models, their batches, and medians of times.
+//! What the benches share: the shape of models of Criteo, their batches, and medians of times.
 
 use std::time::{Duration, Instant};
 
-use fibinet::model::RowInputs;
-use fibinet::nn::num_pairs;
+use fibinet_data::mix_seed;
+use fibinet_model::inputs::RowInputs;
 
+/// Fields, `F`.
 pub const FIELDS: usize = 39;
+/// The embedding dimension, `K`.
 pub const EMBEDDING_DIM: usize = 10;
 /// Units of the hidden layers of the DNN.
 pub const HIDDEN: [usize; 3] = [400; 3];
 /// The input width of the DNN: the pairs of both sides.
-pub const COLUMNS: usize = 2 * num_pairs(FIELDS) * EMBEDDING_DIM;
+pub const COLUMNS: usize = FIELDS * (FIELDS - 1) * EMBEDDING_DIM;
 /// Batch rows of a training step.
 pub const BATCH: usize = 2048;
 /// Table rows per field, a million in all.
@@ -26,7 +28,7 @@ pub fn dnn_widths() -> Vec<usize> {
 
 /// A labelled batch with ids below `field_rows`.
 pub fn batch(seed: u64, num_rows: usize, field_rows: usize) -> RowInputs {
-    let draw = |i: usize| fibinet::data::mix_seed(seed, i as u64) as usize;
+    let draw = |i: usize| mix_seed(seed, i as u64) as usize;
     RowInputs {
         ids: (0..num_rows * FIELDS)
             .map(|i| (draw(i) % field_rows) as u32)
