@@ -28,6 +28,7 @@ impl<'a> Cell<'a> {
     pub const MISSING: Self = Self::Text(b"");
 
     /// The text of the cell. The text of a number is written into `scratch`.
+    #[inline]
     pub fn text<'t>(self, scratch: &'t mut Vec<u8>) -> &'t [u8]
     where
         'a: 't,

@@ -1,6 +1,5 @@
 use rayon::prelude::*;
 
-use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::config::split::SplitKind;
 use crate::encode::cells::{cell_error, group_hash, parse_label};
@@ -77,7 +76,7 @@ impl EncoderFit {
             .iter()
             .map(|(at, kind)| (block.row(*at), *kind))
             .unzip();
-        let (mut columns, refused) = self.read(&rows);
+        let (mut columns, refused) = self.read(block, &rows);
         let mut numbers: Vec<u64> = rows.iter().map(|row| row.number()).collect();
         if !refused.is_empty() {
             let mut kept = vec![true; rows.len()];
@@ -109,7 +108,7 @@ impl EncoderFit {
     }
 
     /// Reads rows. Those that cannot be read have placeholders in the columns.
-    fn read(&mut self, rows: &[Row<'_>]) -> (Columns, Refused) {
+    fn read(&mut self, block: &Block, rows: &[Row<'_>]) -> (Columns, Refused) {
         let Self {
             format,
             fields,
@@ -123,7 +122,8 @@ impl EncoderFit {
             })
         };
         let read_fields = || {
-            let read = fields.par_iter_mut().map(|field| field.read(rows, format));
+            let fields = fields.par_iter_mut();
+            let read = fields.map(|field| field.read(block, rows, format));
             read.unzip::<_, _, Vec<_>, Vec<_>>()
         };
         let ((labels, mut refused), (fields, by_field)) = rayon::join(read_labels, read_fields);
@@ -170,8 +170,8 @@ impl EncoderFit {
 }
 
 impl FittingField {
-    fn read(&mut self, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
-        let cells: Vec<Cell<'_>> = rows.iter().map(|row| row.cell(self.column)).collect();
+    fn read(&mut self, block: &Block, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
+        let cells = block.cells(self.column, rows);
         let mut reader = CellReader::new(&format.missing);
         let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {

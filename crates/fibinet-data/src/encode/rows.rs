@@ -70,12 +70,12 @@ impl RowEncoder<'_> {
     /// [`encode`](Self::encode) for a row with these cells.
     pub(crate) fn encode_cells<'c>(
         &mut self,
-        cell: impl Fn(usize) -> Cell<'c>,
+        cell: impl Fn(usize) -> Cell<'c> + Copy,
         position: &Position,
         batch: &mut Batch,
     ) -> Result<(), DataError> {
         let (ids, numerics) = (batch.ids.len(), batch.numerics.len());
-        let label = self.append(&cell, position, batch).inspect_err(|_| {
+        let label = self.append(cell, position, batch).inspect_err(|_| {
             batch.ids.truncate(ids);
             batch.numerics.truncate(numerics);
             let rows = batch.num_rows;

@@ -57,6 +57,7 @@ impl TokenKind for Categorical {
         self.min_count
     }
 
+    #[inline]
     fn read<T: TokenIds + ?Sized>(
         &self,
         cell: Cell<'_>,
@@ -64,7 +65,9 @@ impl TokenKind for Categorical {
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        ids.extend(reader.value(cell).map(|token| tokens.id(token)));
+        if let Some(token) = reader.value(cell) {
+            ids.push(tokens.id(token));
+        }
         Ok(())
     }
 }

@@ -42,17 +42,20 @@ impl<'a> CellReader<'a> {
     }
 
     /// The text of a cell, whether it means "no value" or not.
+    #[inline]
     pub(crate) fn text<'t>(&'t mut self, cell: Cell<'t>) -> &'t [u8] {
         cell.text(&mut self.text)
     }
 
     /// The text of a cell; `None` if it is missing.
+    #[inline]
     pub(crate) fn value<'t>(&'t mut self, cell: Cell<'t>) -> Option<&'t [u8]> {
         let missing = self.missing;
         Some(self.text(cell)).filter(|text| !missing.contain(text))
     }
 
     /// A cell as a finite number; NaN if it is missing.
+    #[inline(always)]
     pub(crate) fn number(&mut self, cell: Cell<'_>) -> Result<f32, BadCell> {
         let is_missing = match cell {
             Cell::Text(text) => self.missing.contain(text),
@@ -68,6 +71,7 @@ impl<'a> CellReader<'a> {
 }
 
 /// A cell as a number.
+#[inline]
 pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
     let text = match cell {
         Cell::Text(text) => text,
@@ -90,14 +94,14 @@ pub(crate) fn read_each<C, T: Copy, E>(
     placeholder: T,
     mut read: impl FnMut(&C) -> Result<T, E>,
 ) -> (Vec<T>, Vec<(usize, E)>) {
-    let mut refused = Vec::new();
-    let values = items.iter().enumerate().map(|(at, item)| {
-        read(item).unwrap_or_else(|error| {
+    let (mut values, mut refused) = (Vec::with_capacity(items.len()), Vec::new());
+    for (at, item) in items.iter().enumerate() {
+        values.push(read(item).unwrap_or_else(|error| {
             refused.push((at, error));
             placeholder
-        })
-    });
-    (values.collect(), refused)
+        }));
+    }
+    (values, refused)
 }
 
 /// A cell that its field cannot read.

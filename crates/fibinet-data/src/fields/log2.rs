@@ -38,6 +38,7 @@ impl TokenKind for Log2 {
         self.min_count
     }
 
+    #[inline]
     fn read<T: TokenIds + ?Sized>(
         &self,
         cell: Cell<'_>,

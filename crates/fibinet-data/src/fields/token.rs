@@ -35,6 +35,7 @@ pub(crate) trait TokenKind: std::fmt::Debug + Clone + Send + Sync + 'static {
 }
 
 /// Appends at least one id, also for a cell that cannot be read.
+#[inline]
 fn read_cell<K: TokenKind, T: TokenIds + ?Sized>(
     kind: &K,
     cell: Cell<'_>,
@@ -69,30 +70,42 @@ struct Slots {
 impl Slots {
     /// The ids of cells that are a token each.
     fn ids_of_cells(&mut self, cells: &[Cell<'_>], missing: MissingTexts<'_>) -> Vec<u32> {
+        let mut ids = vec![MISSING; cells.len()];
+        let mut has_numbers = false;
+        let texts = cells
+            .iter()
+            .enumerate()
+            .filter_map(|(at, cell)| match cell {
+                Cell::Text(text) => (!missing.contain(text)).then_some((at, *text)),
+                Cell::Number(_) => {
+                    has_numbers = true;
+                    None
+                }
+            });
+        let table = &mut self.table;
+        table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
+        if has_numbers {
+            self.ids_of_numbers(cells, missing, &mut ids);
+        }
+        ids
+    }
+
+    /// Replaces the ids of cells that are numbers.
+    fn ids_of_numbers(&mut self, cells: &[Cell<'_>], missing: MissingTexts<'_>, ids: &mut [u32]) {
         // The texts of the numbers, one after the other.
-        let (mut written, mut ends) = (Vec::new(), Vec::new());
-        for cell in cells {
+        let (mut written, mut numbers) = (Vec::new(), Vec::new());
+        for (at, cell) in cells.iter().enumerate() {
             if let Cell::Number(number) = cell {
+                let start = written.len();
                 number.write(&mut written);
-                ends.push(written.len());
+                numbers.push((at, start..written.len()));
             }
         }
-        let mut start = 0;
-        let mut ends = ends.into_iter();
-        let tokens = cells.iter().map(|cell| match cell {
-            Cell::Text(text) => text,
-            Cell::Number(_) => {
-                let end = ends.next().unwrap_or(start);
-                &written[std::mem::replace(&mut start, end)..end]
-            }
-        });
-        let tokens = tokens
-            .enumerate()
-            .filter(|(_, text)| !missing.contain(text));
-        let mut ids = vec![MISSING; cells.len()];
+        let numbers = numbers.into_iter();
+        let texts = numbers.map(|(at, range)| (at, &written[range]));
+        let texts = texts.filter(|(_, text)| !missing.contain(text));
         let table = &mut self.table;
-        table.slots(tokens, |at, slot| ids[at] = FIRST_TOKEN + slot);
-        ids
+        table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
     }
 }
 

@@ -152,6 +152,7 @@ impl Cells {
         })
     }
 
+    #[inline]
     fn cell(&self, row: usize) -> Cell<'_> {
         match self {
             Self::Text(cells) if cells.is_valid(row) => Cell::Text(cells.value(row)),

@@ -40,6 +40,8 @@ pub(crate) struct Block {
 pub(crate) struct Row<'a> {
     block: &'a Block,
     at: usize,
+    /// Its batch and its index there; `None` for a row of text.
+    in_batch: Option<(&'a RowBatch, usize)>,
 }
 
 impl Block {
@@ -96,9 +98,29 @@ impl Block {
         self.numbers.len()
     }
 
+    /// The cells of a column in some of the rows.
+    pub(crate) fn cells<'a>(&'a self, column: usize, rows: &[Row<'a>]) -> Vec<Cell<'a>> {
+        if rows.is_empty() || !self.in_batches.is_empty() {
+            return rows.iter().map(|row| row.cell(column)).collect();
+        }
+        // The same for rows of text alone, whose bounds are then found once.
+        let bounds = |column: usize| &self.bounds[column * BLOCK_ROWS..][..BLOCK_ROWS];
+        let (starts, ends) = (bounds(column), bounds(column + 1));
+        let text = |row: &Row<'_>| {
+            let (start, end) = (starts[row.at] as usize, ends[row.at] as usize);
+            Cell::Text(&self.text[start..end])
+        };
+        rows.iter().map(text).collect()
+    }
+
     /// A row, by its index in the block.
     pub(crate) fn row(&self, at: usize) -> Row<'_> {
-        Row { block: self, at }
+        let in_batch = self.in_batches.get(at).copied().flatten();
+        Row {
+            block: self,
+            at,
+            in_batch: in_batch.map(|(batch, at)| (self.batches[batch].as_ref(), at)),
+        }
     }
 }
 
@@ -114,13 +136,13 @@ impl<'a> Row<'a> {
         &self.block.positions[self.at]
     }
 
+    #[inline]
     pub(crate) fn cell(self, column: usize) -> Cell<'a> {
-        let Self { block, at } = self;
-        if let Some(Some((batch, at))) = block.in_batches.get(at) {
-            return block.batches[*batch].cell(column, *at);
+        if let Some((batch, at)) = self.in_batch {
+            return batch.cell(column, at);
         }
-        let bound = |column| block.bounds[column * BLOCK_ROWS + at] as usize;
-        Cell::Text(&block.text[bound(column)..bound(column + 1)])
+        let bound = |column| self.block.bounds[column * BLOCK_ROWS + self.at] as usize;
+        Cell::Text(&self.block.text[bound(column)..bound(column + 1)])
     }
 }
 
@@ -171,5 +193,49 @@ impl Iterator for Blocks {
             return self.failed.take().map(Err);
         }
         Some(Ok(block))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+
+    use crate::config::RowFormat;
+    use crate::formats::parquet_table::ParquetTable;
+    use crate::formats::parts::open_rows;
+    use crate::formats::reader::Label;
+
+    #[test]
+    fn a_block_goes_on_from_text_to_numbers_and_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("part-1.csv"), "id,n\na,1\nb,\n").unwrap();
+        let parquet = path("part-2.parquet");
+        let file = File::create(&parquet).unwrap();
+        let mut table = ParquetTable::create(file, &parquet, &["id".to_owned()], "n").unwrap();
+        table.push(&[b"c"], 0.5).unwrap();
+        table.push(&[b"d"], f32::NAN).unwrap();
+        table.finish().unwrap();
+        fs::write(path("part-3.csv"), "id,n\ne,2\n").unwrap();
+
+        let rows = open_rows(directory.path(), &RowFormat::csv("n"), Label::Required);
+        let blocks: Result<Vec<Block>, _> = Blocks::new(rows.unwrap()).collect();
+        let blocks = blocks.unwrap();
+        let [block] = &blocks[..] else {
+            panic!("expected one block, got {blocks:?}");
+        };
+        let text = |text: &'static str| Cell::Text(text.as_bytes());
+        let expected = [
+            [text("a"), text("1")],
+            [text("b"), text("")],
+            [text("c"), Cell::from(0.5_f32)],
+            [text("d"), Cell::MISSING],
+            [text("e"), text("2")],
+        ];
+        assert_eq!(block.num_rows(), expected.len());
+        for (at, cells) in expected.iter().enumerate() {
+            assert_eq!([0, 1].map(|column| block.row(at).cell(column)), *cells);
+        }
     }
 }
