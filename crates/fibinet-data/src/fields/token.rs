@@ -85,13 +85,18 @@ impl Slots {
         let table = &mut self.table;
         table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
         if has_numbers {
-            self.ids_of_numbers(cells, missing, &mut ids);
+            self.set_ids_of_numbers(cells, missing, &mut ids);
         }
         ids
     }
 
-    /// Replaces the ids of cells that are numbers.
-    fn ids_of_numbers(&mut self, cells: &[Cell<'_>], missing: MissingTexts<'_>, ids: &mut [u32]) {
+    /// Sets the ids of cells that are numbers.
+    fn set_ids_of_numbers(
+        &mut self,
+        cells: &[Cell<'_>],
+        missing: MissingTexts<'_>,
+        ids: &mut [u32],
+    ) {
         // The texts of the numbers, one after the other.
         let (mut written, mut numbers) = (Vec::new(), Vec::new());
         for (at, cell) in cells.iter().enumerate() {
