@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::small::{refused, small_directory};
-use super::{entries, fail, fibinet, scratch};
+use super::{entries, fail, fibinet, scratch, succeed};
 
 /// `init` on the small log with these arguments must be refused.
 #[track_caller]
@@ -57,4 +57,21 @@ fn a_malformed_row_comes_without_a_hint_of_flags_that_init_lacks() {
     let output = fibinet(at, &init);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("hint"), "{stderr}");
+}
+
+#[test]
+fn a_group_column_with_the_name_of_the_shards_own_becomes_a_field_of_another_name() {
+    let directory = scratch();
+    let at = directory.path();
+    let rows: String = (0..200)
+        .map(|i| format!("{},{},{}\n", i % 3 / 2, i % 7, i % 5))
+        .collect();
+    let log = format!("click,__group,site\n{rows}");
+    fs::write(at.join("log.csv"), log).expect("written");
+    let init = ["init", "log.csv", "--label", "click", "--group", "__group"];
+    succeed(at, &init);
+    let config = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+    let field = "name = \"group\"\ncolumn = \"__group\"\n";
+    assert!(config.contains(field), "{config}");
+    succeed(at, &["prepare", "fibinet.toml"]);
 }

@@ -14,7 +14,7 @@ fn the_bytes_of_pairs_are_shown() {
     let at_once = mebibytes_at_once();
     assert!(
         shown.contains(&format!(
-            "69.0 MiB as an array; at most {at_once:.1} MiB at once on flex"
+            "69.0 MiB unfused; fused on flex {at_once:.1} MiB in scoring"
         )),
         "{shown}"
     );

@@ -12,6 +12,7 @@ use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
 use crate::formats::parts::{self, open_rows};
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::formats::registry::open_text;
+use crate::shards::layout::GROUP;
 
 /// The number of rows that a guess looks at.
 const ROWS: u64 = 200_000;
@@ -107,7 +108,7 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
         };
         ColumnGuess {
             name: name.clone(),
-            field: encoding.map(|encoding| FieldSpec::new(name.clone(), encoding)),
+            field: encoding.map(|encoding| field(name, encoding)),
             reason,
         }
     });
@@ -121,6 +122,15 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
         clicks: looks.clicks,
         bad_label: looks.bad_label,
     })
+}
+
+/// The field of a column, with a name of its own if encoded files reserve the column's.
+fn field(column: &str, encoding: FieldEncoding) -> FieldSpec {
+    let mut field = FieldSpec::new(column, encoding);
+    if column == GROUP {
+        field.name = "group".to_owned();
+    }
+    field
 }
 
 /// What the first rows show.

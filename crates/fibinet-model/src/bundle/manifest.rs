@@ -6,8 +6,8 @@ use crate::bundle::logit_map::LogitMap;
 
 /// The format that this program writes, and the newest that it reads.
 ///
-/// Format 4 names the model and has its tables' settings apart from its head's. Formats up to 3 were of
-/// FiBiNET alone, with all settings in one table `[fibinet]`; they are still read.
+/// Format 4 names the model and has its tables' settings apart from its head's. Formats up to 3 held
+/// only FiBiNET, with all settings in one table `[fibinet]`; they are still read.
 pub(crate) const FORMAT: i64 = 4;
 
 /// What is in `bundle.toml`.
