@@ -1,12 +1,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fibinet::data::config::OnBadRow;
+use fibinet::data::DataError;
+use fibinet::data::config::{OnBadRow, RowFormat};
+use fibinet::data::formats::{Label, RowReader, open_rows, open_standard_input};
+
+use crate::cli::args::standard_stream::is_standard;
 
 /// `--data` and `--on-bad-row`
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
-    /// File or directory of rows, in the format of the training file.
+    /// File or directory of rows, in the format of the training file; `-` for standard input.
     #[arg(long, value_name = "PATH")]
     pub(crate) data: PathBuf,
     /// What to do with malformed rows.
@@ -14,10 +18,25 @@ pub(crate) struct LogArgs {
     pub(crate) on_bad_row: MalformedRows,
 }
 
+impl LogArgs {
+    /// Opens the rows.
+    pub(crate) fn open(
+        &self,
+        format: &RowFormat,
+        label: Label,
+    ) -> Result<Box<dyn RowReader>, DataError> {
+        if is_standard(&self.data) {
+            open_standard_input(format, label)
+        } else {
+            open_rows(&self.data, format, label)
+        }
+    }
+}
+
 /// The choices of `--on-bad-row`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MalformedRows {
-    /// Stop at the first one with an error.
+    /// Stop with an error at the first malformed row.
     Fail,
     /// Drop them and count them.
     Skip,

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::data::formats::{Label, open_rows};
+use fibinet::data::formats::Label;
 use fibinet::data::prepare::SkippedRows;
 use fibinet::data::{DataError, DataErrorKind};
 use fibinet::model::bundle::{Bundle, BundleError};
@@ -26,8 +26,7 @@ pub(crate) struct EvaluateArgs {
     run: PathBuf,
     #[command(flatten)]
     log: LogArgs,
-    /// Share of the negatives that this file kept, if they were sampled; by default that of the training
-    /// log.
+    /// Fraction of the negatives kept in this file, such as 0.1; by default that of the training log.
     #[arg(long, value_name = "SHARE")]
     negative_rate: Option<f64>,
     #[command(flatten)]
@@ -68,7 +67,7 @@ impl EvaluateJob {
     pub(crate) fn run(self) -> Result<()> {
         let scorer = Scorer::new(Bundle::open_verified(&self.bundle)?, &self.device)?;
         let format = scorer.encoder().format();
-        let mut reader = open_rows(&self.log.data, format, Label::Required)?;
+        let mut reader = self.log.open(format, Label::Required)?;
         let options = ScoreOptions {
             labels: true,
             on_bad_row: self.log.on_bad_row.into(),

@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::config::delimiter::Delimiter;
+use crate::config::quote::Quote;
+
 /// How rows are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,8 +15,11 @@ pub struct RowFormat {
     /// The column whose cells are the groups of the group AUC.
     #[serde(default)]
     pub group: Option<String>,
-    /// The character between cells.
-    pub delimiter: char,
+    /// What stands between cells.
+    pub delimiter: Delimiter,
+    /// The character around cells; `None` for [the usual one](Quote::usual).
+    #[serde(default)]
+    pub quote: Option<Quote>,
     /// The names of the columns; `None` if the first line of a file has them.
     pub columns: Option<Vec<String>>,
     /// Cells that mean "no value", besides empty ones.
@@ -28,9 +34,16 @@ impl RowFormat {
             label: label.into(),
             positive: None,
             group: None,
-            delimiter: ',',
+            delimiter: Delimiter::comma(),
+            quote: None,
             columns: None,
             missing: Vec::new(),
         }
+    }
+
+    /// The character around cells; `None` if a quote is a character like any other.
+    pub(crate) fn quote_byte(&self) -> Option<u8> {
+        let quote = self.quote.unwrap_or_else(|| Quote::usual(&self.delimiter));
+        quote.byte()
     }
 }

@@ -1,17 +1,17 @@
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use crate::config::RowFormat;
+use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
+use crate::encode::column_guess::ColumnGuess;
+use crate::encode::field_names::name_apart;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
 use crate::fields::look::ColumnLook;
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
-use crate::formats::parts::{self, open_rows};
-use crate::formats::raw_row::RawRow;
+use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
-use crate::formats::registry::open_text;
+use crate::skipped::SkippedRows;
 
 /// The number of rows that a guess looks at.
 const ROWS: u64 = 200_000;
@@ -33,17 +33,8 @@ pub struct Guess {
     pub clicks: u64,
     /// What is wrong with the first malformed label.
     pub bad_label: Option<String>,
-}
-
-/// What the first rows of a file show of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnGuess {
-    /// The column's name.
-    pub name: String,
-    /// The field to make of it; `None` if the model should not read it.
-    pub field: Option<FieldSpec>,
-    /// The reason.
-    pub reason: String,
+    /// The malformed rows that were skipped.
+    pub skipped: SkippedRows,
 }
 
 /// Columns whose role the user has given.
@@ -64,65 +55,43 @@ impl Known {
     }
 }
 
-/// The character between the cells of a text file: a tab if the first line has one, else a comma.
-///
-/// # Errors
-///
-/// If the file cannot be read.
-pub fn guess_delimiter(path: &Path) -> Result<char, DataError> {
-    let files = parts::files(path)?;
-    let path = &files[0];
-    let Some(text) = open_text(path)? else {
-        return Ok(',');
-    };
-    // Longer headers are not read to their end.
-    let mut text = BufReader::new(text.take(1 << 20));
-    let mut line = Vec::new();
-    text.read_until(b'\n', &mut line)
-        .map_err(DataError::io(path))?;
-    Ok(if line.contains(&b'\t') { '\t' } else { ',' })
-}
-
 /// Guesses the kind of every column of a file except the label.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or lacks the label's column or one in `known`.
-pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Guess, DataError> {
+/// If the file cannot be read, or lacks the label's column or one in `known`, and at the first malformed
+/// row if those are not skipped. A label that is neither 0 nor 1 is only counted then.
+pub fn guess_fields(
+    path: &Path,
+    format: &RowFormat,
+    known: &Known,
+    on_bad_row: OnBadRow,
+) -> Result<Guess, DataError> {
     let mut reader = open_rows(path, format, Label::Required)?;
     let label = column_index(reader.as_ref(), &format.label)?;
     for name in known.columns().chain(&format.group) {
         column_index(reader.as_ref(), name)?;
     }
-    let looks = Looks::read(reader.as_mut(), label, format)?;
+    let looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
     if looks.num_rows == 0 {
-        return Err(DataErrorKind::Empty {
-            path: path.to_owned(),
-        }
-        .into());
+        let path = path.to_owned();
+        return Err(match looks.skipped.first_bad_row {
+            Some(first) => DataErrorKind::AllBad { path, first }.into(),
+            None => DataErrorKind::Empty { path }.into(),
+        });
     }
-    let columns = reader.columns().iter().zip(&looks.columns).enumerate();
-    let columns = columns.filter(|(i, _)| *i != label);
-    let columns = columns.map(|(i, (name, look))| {
-        let (encoding, reason) = match reader.unreadable(i) {
-            Some(kind) => (None, format!("excluded: {kind}, which cannot be read")),
-            None => guess(name, look, known),
-        };
-        ColumnGuess {
-            name: name.clone(),
-            field: encoding.map(|encoding| FieldSpec::new(name.clone(), encoding)),
-            reason,
-        }
-    });
+    let mut columns = looks.columns(reader.as_ref(), label, known);
+    name_apart(&mut columns, format);
     let mut missing: Vec<String> = looks.missing.into_iter().map(str::to_owned).collect();
     missing.extend(format.missing.iter().cloned());
     missing.sort_unstable();
     Ok(Guess {
-        columns: columns.collect(),
+        columns,
         missing,
         num_rows: looks.num_rows,
         clicks: looks.clicks,
         bad_label: looks.bad_label,
+        skipped: looks.skipped,
     })
 }
 
@@ -133,6 +102,7 @@ struct Looks {
     num_rows: u64,
     clicks: u64,
     bad_label: Option<String>,
+    skipped: SkippedRows,
 }
 
 impl Looks {
@@ -140,6 +110,7 @@ impl Looks {
         reader: &mut dyn RowReader,
         label: usize,
         format: &RowFormat,
+        on_bad_row: OnBadRow,
     ) -> Result<Self, DataError> {
         let names = reader.columns().iter();
         let mut looks = Self {
@@ -148,27 +119,41 @@ impl Looks {
             num_rows: 0,
             clicks: 0,
             bad_label: None,
+            skipped: SkippedRows::default(),
         };
         let mut cells = CellReader::new(&format.missing);
-        while looks.num_rows < ROWS && reader.read_row()? {
-            looks.num_rows += 1;
-            let row = reader.row();
-            let label = parse_label(row.cell(label), &mut cells, format, &reader.position());
-            let click = match label {
-                Ok(value) => value > 0.5,
-                Err(error) => {
-                    looks.bad_label.get_or_insert_with(|| error.to_string());
-                    false
-                }
-            };
-            looks.clicks += u64::from(click);
-            looks.add(row, click, &mut cells);
+        while looks.num_rows < ROWS {
+            match reader.read_row() {
+                Ok(true) => looks.add(reader, label, format, on_bad_row, &mut cells)?,
+                Ok(false) => break,
+                Err(error) => looks.skipped.skip(on_bad_row, error)?,
+            }
         }
         Ok(looks)
     }
 
-    /// Adds the cells of a row.
-    fn add(&mut self, row: RawRow<'_>, click: bool, cells: &mut CellReader<'_>) {
+    /// Adds the row that was read last.
+    fn add(
+        &mut self,
+        reader: &dyn RowReader,
+        label: usize,
+        format: &RowFormat,
+        on_bad_row: OnBadRow,
+        cells: &mut CellReader<'_>,
+    ) -> Result<(), DataError> {
+        let row = reader.row();
+        let click = match parse_label(row.cell(label), cells, format, &reader.position()) {
+            Ok(value) => value > 0.5,
+            Err(error) if on_bad_row == OnBadRow::Skip => {
+                return self.skipped.skip(on_bad_row, error);
+            }
+            Err(error) => {
+                self.bad_label.get_or_insert_with(|| error.to_string());
+                false
+            }
+        };
+        self.num_rows += 1;
+        self.clicks += u64::from(click);
         for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
             let Some(text) = cells.value(cell) else {
                 continue;
@@ -180,6 +165,25 @@ impl Looks {
                 None => column.add(text, click),
             }
         }
+        Ok(())
+    }
+
+    /// The guesses for the columns of the reader, except the label's.
+    fn columns(&self, reader: &dyn RowReader, label: usize, known: &Known) -> Vec<ColumnGuess> {
+        let columns = reader.columns().iter().zip(&self.columns).enumerate();
+        let columns = columns.filter(|(i, _)| *i != label);
+        let columns = columns.map(|(i, (name, look))| {
+            let (encoding, reason) = match reader.unreadable(i) {
+                Some(kind) => (None, format!("excluded: {kind}, which cannot be read")),
+                None => guess(name, look, known),
+            };
+            ColumnGuess {
+                name: name.clone(),
+                field: encoding.map(|encoding| FieldSpec::new(name.clone(), encoding)),
+                reason,
+            }
+        });
+        columns.collect()
     }
 }
 
@@ -242,7 +246,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.csv");
         fs::write(&path, text.replace("news", "news\u{e9}")).unwrap();
-        let guess = guess_fields(&path, &RowFormat::csv("y"), &Known::default()).unwrap();
+        let guess = guess_fields(
+            &path,
+            &RowFormat::csv("y"),
+            &Known::default(),
+            OnBadRow::Fail,
+        )
+        .unwrap();
         assert_eq!(
             (guess.num_rows, guess.missing),
             (4000, vec!["?".to_owned()])

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::ByteRecord;
 
-use crate::config::RowFormat;
-use crate::error::{DataError, DataErrorKind};
+use crate::config::{Delimiter, RowFormat};
+use crate::error::{DataError, DataErrorKind, conversion};
 use crate::formats::input_format::{Contents, InputFormat};
+use crate::formats::long_delimiter::{self, OneByteDelimiter, restore};
 use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{Label, RowReader};
 use crate::position::{Location, Position};
@@ -104,10 +105,14 @@ pub struct DelimitedReader {
     lines: Lines,
     /// Number of bytes that may be read before the next row is complete.
     allowed: Arc<AtomicU64>,
+    /// The delimiter, if it has several characters.
+    long_delimiter: Option<Delimiter>,
     /// The row that was read last.
     row: ByteRecord,
     /// Whether that is the first row, which was read ahead to learn the width.
     is_ahead: bool,
+    /// Whether the next row is the one below the header.
+    is_below_header: bool,
 }
 
 impl DelimitedReader {
@@ -123,14 +128,17 @@ impl DelimitedReader {
         label: Label,
     ) -> Result<Self, DataError> {
         let allowed = Arc::new(AtomicU64::new(MAX_ROW));
+        let long_delimiter = Some(&format.delimiter).filter(|long| long.byte().is_none());
         let mut rows = Self {
-            reader: csv_reader(text, format.delimiter as u8, Arc::clone(&allowed)),
+            reader: csv_reader(text, format, Arc::clone(&allowed)),
             columns: Vec::new(),
             path: Arc::new(path.to_owned()),
             lines: Lines::default(),
             allowed,
+            long_delimiter: long_delimiter.cloned(),
             row: ByteRecord::new(),
             is_ahead: format.columns.is_some(),
+            is_below_header: format.columns.is_none(),
         };
         if !rows.advance()? {
             return Err(DataErrorKind::Empty {
@@ -154,15 +162,18 @@ impl DelimitedReader {
         let allowed = self.reader.position().byte() + MAX_ROW;
         self.allowed.store(allowed, Ordering::Relaxed);
         let read = self.reader.read_byte_record(&mut self.row);
-        let read = read.map_err(|error| csv_error(&self.path, error))?;
-        if read {
-            self.lines.count(&self.reader, &self.row);
+        if !read.map_err(|error| csv_error(&self.path, error))? {
+            return Ok(false);
         }
-        Ok(read)
+        self.lines.count(&self.reader, &self.row);
+        if let Some(delimiter) = &self.long_delimiter {
+            restore(&mut self.row, delimiter);
+        }
+        Ok(true)
     }
 
     /// Refuses a row that does not have one cell per column.
-    fn check_width(&self) -> Result<(), DataError> {
+    fn check_width(&self, is_below_header: bool) -> Result<(), DataError> {
         let (expected, got) = (self.columns.len(), self.row.len());
         if got == expected {
             return Ok(());
@@ -179,6 +190,7 @@ impl DelimitedReader {
                 position,
                 expected,
                 got,
+                remark: remark(&self.row, expected, is_below_header),
             }
         };
         Err(kind.into())
@@ -208,10 +220,11 @@ impl RowReader for DelimitedReader {
     }
 
     fn read_row(&mut self) -> Result<bool, DataError> {
+        let is_below_header = mem::take(&mut self.is_below_header);
         if !mem::take(&mut self.is_ahead) && !self.advance()? {
             return Ok(false);
         }
-        self.check_width()?;
+        self.check_width(is_below_header)?;
         self.check_utf8()?;
         Ok(true)
     }
@@ -228,16 +241,38 @@ impl RowReader for DelimitedReader {
     }
 }
 
+/// What may be the reason that a row has the wrong number of cells.
+fn remark(row: &ByteRecord, expected: usize, is_below_header: bool) -> &'static str {
+    let one_more = row.len() == expected + 1;
+    if one_more && row.iter().next_back() == Some(b"") {
+        ": the line ends with a delimiter; if every line does, name the empty column after it in the \
+         header or in `columns`"
+    } else if one_more && is_below_header {
+        ": if its first cell is the row's name, as R's write.table writes it, the header needs a name for \
+         that column"
+    } else {
+        ""
+    }
+}
+
 /// Splits text into rows of any width.
 fn csv_reader(
     text: Box<dyn Read + Send>,
-    delimiter: u8,
+    format: &RowFormat,
     allowed: Arc<AtomicU64>,
 ) -> csv::Reader<Bounded> {
+    let (text, delimiter): (Box<dyn Read + Send>, _) = match format.delimiter.byte() {
+        Some(byte) => (text, byte),
+        None => {
+            let text = OneByteDelimiter::new(text, format.delimiter.clone());
+            (Box::new(text), long_delimiter::DELIMITER)
+        }
+    };
+    let quote = format.quote_byte();
     csv::ReaderBuilder::new()
         .delimiter(delimiter)
-        // TSV, as logs are written, has no quoting: a quote is an ordinary character.
-        .quoting(delimiter != b'\t')
+        .quoting(quote.is_some())
+        .quote(quote.unwrap_or(b'"'))
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(BUFFER)
@@ -254,7 +289,7 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
     let mut columns = Vec::with_capacity(record.len());
     for name in record {
         let name = std::str::from_utf8(name)
-            .map_err(|_| DataError::corrupt(path, "the header is not UTF-8"))?
+            .map_err(|_| DataError::corrupt(path, not_utf8()))?
             .to_owned();
         if !seen.insert(name.clone()) {
             return Err(DataErrorKind::DuplicateColumn {
@@ -266,6 +301,11 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
         columns.push(name);
     }
     Ok(columns)
+}
+
+fn not_utf8() -> String {
+    let conversion = conversion("LATIN1");
+    format!("the header is not UTF-8; if the file is Latin-1, convert it: {conversion}")
 }
 
 fn csv_error(path: &Path, error: csv::Error) -> DataError {
@@ -280,12 +320,13 @@ mod tests {
     use super::*;
     use std::fs;
 
+    use crate::config::Quote;
     use crate::formats::parts::open_rows;
     use crate::formats::raw_row::texts;
 
-    fn format(columns: Option<&[&str]>, delimiter: char) -> RowFormat {
+    fn format(columns: Option<&[&str]>, delimiter: &str) -> RowFormat {
         RowFormat {
-            delimiter,
+            delimiter: Delimiter::new(delimiter).unwrap(),
             columns: columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
             ..RowFormat::csv("y")
         }
@@ -315,7 +356,7 @@ mod tests {
     fn a_header_names_the_columns_past_a_byte_order_mark() {
         let (columns, rows) = rows(
             b"\xef\xbb\xbfy,a\r\n1,\"x,z\"\r\n0,\r\n",
-            &format(None, ','),
+            &format(None, ","),
         )
         .unwrap();
         assert_eq!(columns, ["y", "a"]);
@@ -324,7 +365,7 @@ mod tests {
 
     #[test]
     fn named_columns_take_the_first_line_as_a_row_and_may_lack_the_label() {
-        let format = format(Some(&["y", "a", "b"]), '\t');
+        let format = format(Some(&["y", "a", "b"]), "\t");
         let (columns, with_label) = rows(b"1\t\"p\t\n", &format).unwrap();
         assert_eq!(columns, ["y", "a", "b"]);
         assert_eq!(with_label, [["1", "\"p", ""]]);
@@ -334,10 +375,47 @@ mod tests {
     }
 
     #[test]
+    fn cells_are_parted_by_several_characters_and_quoted_as_the_format_says() {
+        let quote = |quote: &str| Some(Quote::try_from(quote.to_owned()).unwrap());
+        let double = RowFormat {
+            quote: quote("'"),
+            ..format(None, "::")
+        };
+        let text = "\u{feff}y::a::'b::c'\n1::x:y::\n\n0::'::''z\n'::\"\n1::2\n".as_bytes();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.csv");
+        fs::write(&path, text).unwrap();
+        let mut reader = open_rows(&path, &double, Label::Optional).unwrap();
+        assert_eq!(reader.columns(), ["y", "a", "b::c"]);
+        for expected in [["1", "x:y", ""], ["0", "::'z\n", "\""]] {
+            assert!(reader.read_row().unwrap());
+            assert_eq!(texts(reader.row()), expected);
+        }
+        let error = reader.read_row().unwrap_err().to_string();
+        assert!(
+            error.ends_with("rows.csv:6: expected 3 cells, got 2"),
+            "{error}"
+        );
+
+        let tsv = |quote| RowFormat {
+            quote,
+            ..format(None, "\t")
+        };
+        let text = b"y\ta\n1\t\"x\"\n";
+        assert_eq!(rows(text, &tsv(None)).unwrap().1, [["1", "\"x\""]]);
+        assert_eq!(rows(text, &tsv(quote("\""))).unwrap().1, [["1", "x"]]);
+        let csv = RowFormat {
+            quote: quote(""),
+            ..format(None, ",")
+        };
+        assert_eq!(rows(b"y,a\n1,\"x\n", &csv).unwrap().1, [["1", "\"x"]]);
+    }
+
+    #[test]
     fn lines_are_counted_past_blank_ones_and_cells_of_several() {
         let line = |text: &[u8]| {
             let directory = tempfile::tempdir().unwrap();
-            let error = read(directory.path(), text, &format(None, ',')).unwrap_err();
+            let error = read(directory.path(), text, &format(None, ",")).unwrap_err();
             error.position().unwrap().location
         };
         for (text, expected) in [
@@ -365,7 +443,7 @@ mod tests {
 
     #[test]
     fn errors_tell_the_line() {
-        let message = |text: &[u8]| rows(text, &format(None, ',')).unwrap_err();
+        let message = |text: &[u8]| rows(text, &format(None, ",")).unwrap_err();
         let latin1 = message(b"y,a\n1,caf\xc3\xa9\n0,caf\xe9\n");
         assert!(
             latin1.contains("rows.csv:3, column `a`: the cell is not UTF-8"),
@@ -373,9 +451,19 @@ mod tests {
         );
         let wrong = message(b"y,a\n1,x\n\n0,z,\n");
         assert!(
-            wrong.ends_with("rows.csv:4: expected 2 cells, got 3"),
+            wrong.ends_with(
+                "rows.csv:4: expected 2 cells, got 3: the line ends with a delimiter; if every line does, \
+                 name the empty column after it in the header or in `columns`"
+            ),
             "{wrong}"
         );
+        let wide = message(b"y,a\n1,x\n\n0,z,w\n");
+        assert!(
+            wide.ends_with("rows.csv:4: expected 2 cells, got 3"),
+            "{wide}"
+        );
+        let row_names = message(b"y,a\n1,0,x\n");
+        assert!(row_names.contains("the header needs a name"), "{row_names}");
         assert!(message(b"").ends_with("the file has no rows"));
         let open = message(b"y,a\n1,x\n0,\"z\n1,x\n1,x\n1,\"u,v\"\n");
         assert!(

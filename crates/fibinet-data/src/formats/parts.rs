@@ -6,6 +6,7 @@ use crate::error::{DataError, DataErrorKind};
 use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{Label, RowReader};
 use crate::formats::registry::open_file;
+use crate::formats::remote::refuse_address;
 use crate::position::Position;
 
 /// Opens rows: a file, or a directory whose files hold the parts of one table.
@@ -37,6 +38,7 @@ pub fn open_rows(
 ///
 /// If the directory cannot be read or has no such file.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    refuse_address(path)?;
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

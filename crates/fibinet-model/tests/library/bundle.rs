@@ -7,6 +7,9 @@ use fibinet_model::scorer::Scorer;
 use fibinet_model::tables::TableDtype;
 use fibinet_nn::models::AnySpec;
 use fibinet_storage::{StorageError, checksums};
+use half::f16;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 use crate::written::{LINEAR, Model, Written, cpu_devices, device};
 
@@ -98,6 +101,38 @@ fn numbers_of_the_tables_are_checked_on_request_and_their_length_always() {
     let error = Bundle::open(&path).expect_err("cut short");
     assert!(is_damaged(&error), "{error}");
     assert!(error.to_string().contains("tables.safetensors"), "{error}");
+}
+
+#[test]
+fn a_head_whose_weights_are_not_f32_is_refused() {
+    let written = Written::new();
+    let device = &device();
+    let path = written.bundle(&Model::linear(device));
+    let head = path.join("head.safetensors");
+    let bytes = fs::read(&head).expect("read");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let halves: Vec<_> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let numbers = tensor.data().chunks_exact(4).map(|number| {
+                let number = f32::from_le_bytes(number.try_into().expect("four bytes"));
+                f16::from_f32(number).to_le_bytes()
+            });
+            let numbers: Vec<u8> = numbers.flatten().collect();
+            (name.to_owned(), tensor.shape().to_vec(), numbers)
+        })
+        .collect();
+    let views = halves.iter().map(|(name, shape, numbers)| {
+        let view = TensorView::new(Dtype::F16, shape.clone(), numbers);
+        (name.as_str(), view.expect("a tensor"))
+    });
+    safetensors::serialize_to_file(views, None, &head).expect("written");
+    checksums::write(&path).expect("written");
+    let bundle = Bundle::open_verified(&path).expect("a bundle");
+    let error = bundle.head(device).expect_err("weights of another type");
+    assert!(is_damaged(&error), "{error}");
+    let says = "expected weights of type F32, got F16";
+    assert!(error.to_string().contains(says), "{error}");
 }
 
 #[test]
@@ -209,17 +244,18 @@ fn an_encoder_that_is_not_its_own_is_an_error_of_the_data() {
 #[test]
 fn an_open_bundle_stays_as_it_was_when_another_takes_its_place() {
     let written = Written::new();
-    let device = &device();
-    let mut model = Model::linear(device);
-    let path = written.bundle(&model);
-    let old = Scorer::open(&path, device).expect("a bundle");
-    model.linear.fill(1.0);
-    assert_eq!(written.bundle(&model), path);
-    let new = Scorer::open(&path, device).expect("a bundle");
-    assert_eq!(old.bundle().tables().linear, Some(&LINEAR[..]));
-    assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
-    // The checkpoint of a run replaces files in a directory that may be open too.
-    model.linear.fill(2.0);
-    written.write_parts(&model, &path);
-    assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+    for device in cpu_devices() {
+        let mut model = Model::linear(&device);
+        let path = written.bundle(&model);
+        let old = Scorer::open(&path, &device).expect("a bundle");
+        model.linear.fill(1.0);
+        assert_eq!(written.bundle(&model), path);
+        let new = Scorer::open(&path, &device).expect("a bundle");
+        assert_eq!(old.bundle().tables().linear, Some(&LINEAR[..]));
+        assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+        // The checkpoint of a run replaces files in a directory that may be open too.
+        model.linear.fill(2.0);
+        written.write_parts(&model, &path);
+        assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+    }
 }

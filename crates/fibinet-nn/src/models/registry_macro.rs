@@ -154,8 +154,8 @@ macro_rules! registry {
             }
         }
 
-        /// Not derived: Burn's derive enters an enum's variant by its name, and the weights' paths in
-        /// bundles have none.
+        /// Written by hand: Burn's derive would put the variant's name into the paths of the weights, and
+        /// bundles have none there.
         impl Module for AnyHead {
             fn collect_devices(&self, devices: Devices) -> Devices {
                 match self {
@@ -203,6 +203,32 @@ macro_rules! registry {
                 match self {
                     $(Self::$Model(head) => Self::$Model(head.map(mapper)),)+
                 }
+            }
+        }
+
+        impl ModuleDisplay for AnyHead {
+            fn format(&self, settings: DisplaySettings) -> String {
+                match self {
+                    $(Self::$Model(head) => head.format(settings),)+
+                }
+            }
+        }
+
+        impl ModuleDisplayDefault for AnyHead {
+            fn content(&self, content: Content) -> Option<Content> {
+                match self {
+                    $(Self::$Model(head) => head.content(content),)+
+                }
+            }
+
+            fn num_params(&self) -> usize {
+                Module::num_params(self)
+            }
+        }
+
+        impl fmt::Display for AnyHead {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.format(DisplaySettings::default()))
             }
         }
     };

@@ -4,7 +4,7 @@ mod model;
 mod overrides;
 mod train;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fibinet_data::config::{DataConfig, DataSpec};
 use fibinet_nn::models::{
@@ -67,14 +67,29 @@ impl RunConfig {
         let text = std::fs::read_to_string(path).map_err(|io| error(io.to_string()))?;
         let mut config = Self::parse(&text, overrides).map_err(error)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let relative = |file: &mut PathBuf| *file = directory.join(&*file);
-        relative(&mut config.data.train);
-        config.data.valid.as_mut().map(relative);
-        config.data.test.as_mut().map(relative);
+        let data = &mut config.data;
+        for file in [
+            Some(&mut data.train),
+            data.valid.as_mut(),
+            data.test.as_mut(),
+        ] {
+            let Some(file) = file else { continue };
+            if file.as_os_str() == "-" {
+                let reason = "data: standard input, `-`, cannot be trained on: save it to a file";
+                return Err(error(reason.to_owned()));
+            }
+            *file = directory.join(&*file);
+        }
         Ok(config)
     }
 
-    fn parse(text: &str, overrides: &[String]) -> Result<Self, String> {
+    /// Parses the text of a run file. `overrides` are as [`read`](Self::read) takes them; paths stay as
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text, or an override.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self, String> {
         // Read as it stands first: only then do messages have the file's lines.
         let config = visit(text.parse().ok().as_ref(), Text(text))?;
         if overrides.is_empty() {
@@ -152,7 +167,7 @@ impl SpecVisitor for Text<'_> {
     }
 }
 
-/// A run file with `--set` applied.
+/// A run file with its overrides applied.
 struct Overridden(Table);
 
 impl SpecVisitor for Overridden {
@@ -162,7 +177,9 @@ impl SpecVisitor for Overridden {
         Value::Table(self.0)
             .try_into::<RunFile<M>>()
             .map(RunConfig::from)
-            .map_err(|error| serde::de::Error::custom(format!("with --set: {}", error.message())))
+            .map_err(|error| {
+                serde::de::Error::custom(format!("with overrides: {}", error.message()))
+            })
     }
 }
 
@@ -273,6 +290,11 @@ mod tests {
             ("[train]\nepocs = 3\n", &[][..], "unknown field `epocs`"),
             ("[trian]\nepochs = 3\n", &[], "unknown field `trian`"),
             (
+                "[model]\nnam = \"lr\"\n",
+                &[],
+                "unknown field `nam`, expected `name` or a setting of the model, did you mean `name`?",
+            ),
+            (
                 "[train]\nepochs = 0\n",
                 &[],
                 "epochs must be at least 1, but is 0",
@@ -310,9 +332,9 @@ mod tests {
             (
                 "",
                 &["epochs=3"],
-                "--set takes section.key=value, but got `epochs=3`",
+                "expected section.key=value, but got `epochs=3`",
             ),
-            ("", &["train.epochs"], "--set takes section.key=value"),
+            ("", &["train.epochs"], "expected section.key=value"),
         ] {
             let message = parse(more, overrides).unwrap_err();
             assert!(message.contains(expected), "{message}, expected {expected}");

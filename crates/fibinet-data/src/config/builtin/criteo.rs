@@ -1,3 +1,4 @@
+use crate::config::delimiter::Delimiter;
 use crate::config::row_format::RowFormat;
 use crate::fields::{FieldSpec, Log2};
 
@@ -6,7 +7,7 @@ const MIN_COUNT: u64 = 10;
 pub(super) fn format() -> RowFormat {
     let label = std::iter::once("label".to_owned());
     RowFormat {
-        delimiter: '\t',
+        delimiter: Delimiter::tab(),
         columns: Some(label.chain(integers()).chain(categories()).collect()),
         ..RowFormat::csv("label")
     }

@@ -138,7 +138,7 @@ impl Leaf<'_> {
             let values = self.rows.values.as_ref();
             let mut value = values.map_or(1.0, |values| values[slot]);
             match pooling {
-                // The maximum is taken once, however often the list has the id.
+                // An id that a list repeats counts once for the maximum.
                 Some(Pooling::Max) if i > 0 && slots[i - 1] as usize == slot => continue,
                 Some(Pooling::Max) => {
                     let id = (row - self.tables.sizes.offset(field)) as u32;
@@ -168,11 +168,11 @@ impl Leaf<'_> {
         let ids = &self.rows.ids[self.rows.slot(slot)];
         for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
             let number = |id: u32| {
-                let at = (view.sizes.offset(field) + id as usize) * self.width + k;
-                match view.is_padding(field, id) {
-                    true => 0.0,
-                    false => self.weights.read(at..at + 1, &mut [0.0])[0],
+                if view.is_padding(field, id) {
+                    return 0.0;
                 }
+                let at = (view.sizes.offset(field) + id as usize) * self.width + k;
+                self.weights.read(at..at + 1, &mut [0.0])[0]
             };
             // The first id that has the maximum, which is the one that was read.
             let largest = ids
