@@ -2,7 +2,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::delimiter::Delimiter;
 use crate::config::quote::Quote;
-use crate::fields::cells::MissingCells;
 
 /// How rows are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,15 +45,5 @@ impl RowFormat {
     pub(crate) fn quote_byte(&self) -> Option<u8> {
         let quote = self.quote.unwrap_or_else(|| Quote::usual(&self.delimiter));
         quote.byte()
-    }
-
-    /// The cells that mean "no value".
-    pub(crate) fn missing_cells(&self) -> MissingCells<'_> {
-        MissingCells(&self.missing)
-    }
-
-    /// Whether a cell means "no value".
-    pub(crate) fn is_missing(&self, cell: &[u8]) -> bool {
-        self.missing_cells().contain(cell)
     }
 }

@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use csv::ByteRecord;
-
 use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
+use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
 use crate::error::{DataError, DataErrorKind};
+use crate::fields::cells::CellReader;
 use crate::fields::look::ColumnLook;
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
 use crate::formats::parts::open_rows;
@@ -37,17 +37,6 @@ pub struct Guess {
     pub skipped: SkippedRows,
 }
 
-/// What the first rows of a file show of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnGuess {
-    /// The column's name.
-    pub name: String,
-    /// The field to make of it; `None` if the model should not read it.
-    pub field: Option<FieldSpec>,
-    /// The reason.
-    pub reason: String,
-}
-
 /// Columns whose role the user has given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
@@ -67,6 +56,11 @@ impl Known {
         let columns = [&self.categorical, &self.numeric, &self.keep];
         columns.into_iter().flatten().any(|column| column == name)
     }
+
+    fn columns(&self) -> impl Iterator<Item = &String> {
+        let lists = [&self.exclude, &self.categorical, &self.numeric];
+        lists.into_iter().flatten()
+    }
 }
 
 /// Guesses the kind of every column of a file except the label.
@@ -83,11 +77,7 @@ pub fn guess_fields(
 ) -> Result<Guess, DataError> {
     let mut reader = open_rows(path, format, Label::Required)?;
     let label = column_index(reader.as_ref(), &format.label)?;
-    for name in [&known.exclude, &known.categorical, &known.numeric]
-        .into_iter()
-        .flatten()
-        .chain(&format.group)
-    {
+    for name in known.columns().chain(&format.group) {
         column_index(reader.as_ref(), name)?;
     }
     let looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
@@ -98,24 +88,11 @@ pub fn guess_fields(
             None => DataErrorKind::Empty { path }.into(),
         });
     }
-    let columns = reader.columns().iter().zip(&looks.columns).enumerate();
-    let columns = columns.filter(|(i, _)| *i != label);
-    let columns = columns.map(|(i, (name, look))| {
-        let (encoding, reason) = match reader.unreadable(i) {
-            Some(kind) => (None, format!("excluded: {kind}, which cannot be read")),
-            None => guess(name, look, known),
-        };
-        ColumnGuess {
-            name: name.clone(),
-            field: encoding.map(|encoding| FieldSpec::new(name.clone(), encoding)),
-            reason,
-        }
-    });
+    let mut columns = looks.columns(reader.as_ref(), label, known);
+    name_apart(&mut columns, format);
     let mut missing: Vec<String> = looks.missing.into_iter().map(str::to_owned).collect();
     missing.extend(format.missing.iter().cloned());
     missing.sort_unstable();
-    let mut columns: Vec<_> = columns.collect();
-    name_apart(&mut columns, format);
     Ok(Guess {
         columns,
         missing,
@@ -152,40 +129,69 @@ impl Looks {
             bad_label: None,
             skipped: SkippedRows::default(),
         };
-        let mut row = ByteRecord::new();
+        let mut cells = CellReader::new(&format.missing);
         while looks.num_rows < ROWS {
-            match reader.read_row(&mut row) {
-                Ok(true) => {}
+            match reader.read_row() {
+                Ok(true) => looks.add(reader, label, format, on_bad_row, &mut cells)?,
                 Ok(false) => break,
-                Err(error) => {
-                    looks.skipped.skip(on_bad_row, error)?;
-                    continue;
-                }
-            }
-            let click = match parse_label(&row[label], format, &reader.position()) {
-                Ok(value) => value > 0.5,
-                Err(error) if on_bad_row == OnBadRow::Skip => {
-                    looks.skipped.skip(on_bad_row, error)?;
-                    continue;
-                }
-                Err(error) => {
-                    looks.bad_label.get_or_insert_with(|| error.to_string());
-                    false
-                }
-            };
-            looks.num_rows += 1;
-            looks.clicks += u64::from(click);
-            for (column, cell) in looks.columns.iter_mut().zip(&row) {
-                match MISSING.iter().find(|word| word.as_bytes() == cell) {
-                    _ if format.is_missing(cell) => {}
-                    Some(word) => {
-                        looks.missing.insert(*word);
-                    }
-                    None => column.add(cell, click),
-                }
+                Err(error) => looks.skipped.skip(on_bad_row, error)?,
             }
         }
         Ok(looks)
+    }
+
+    /// Adds the row that was read last.
+    fn add(
+        &mut self,
+        reader: &dyn RowReader,
+        label: usize,
+        format: &RowFormat,
+        on_bad_row: OnBadRow,
+        cells: &mut CellReader<'_>,
+    ) -> Result<(), DataError> {
+        let row = reader.row();
+        let click = match parse_label(row.cell(label), cells, format, &reader.position()) {
+            Ok(value) => value > 0.5,
+            Err(error) if on_bad_row == OnBadRow::Skip => {
+                return self.skipped.skip(on_bad_row, error);
+            }
+            Err(error) => {
+                self.bad_label.get_or_insert_with(|| error.to_string());
+                false
+            }
+        };
+        self.num_rows += 1;
+        self.clicks += u64::from(click);
+        for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
+            let Some(text) = cells.value(cell) else {
+                continue;
+            };
+            match MISSING.iter().find(|word| word.as_bytes() == text) {
+                Some(word) => {
+                    self.missing.insert(*word);
+                }
+                None => column.add(text, click),
+            }
+        }
+        Ok(())
+    }
+
+    /// The guesses for the columns of the reader, except the label's.
+    fn columns(&self, reader: &dyn RowReader, label: usize, known: &Known) -> Vec<ColumnGuess> {
+        let columns = reader.columns().iter().zip(&self.columns).enumerate();
+        let columns = columns.filter(|(i, _)| *i != label);
+        let columns = columns.map(|(i, (name, look))| {
+            let (encoding, reason) = match reader.unreadable(i) {
+                Some(kind) => (None, format!("excluded: {kind}, which cannot be read")),
+                None => guess(name, look, known),
+            };
+            ColumnGuess {
+                name: name.clone(),
+                field: encoding.map(|encoding| FieldSpec::new(name.clone(), encoding)),
+                reason,
+            }
+        });
+        columns.collect()
     }
 }
 

@@ -38,7 +38,6 @@ pub use log2::Log2;
 #[cfg(test)]
 pub(crate) use log2::write_token as log2_token;
 pub use multi_categorical::MultiCategorical;
-pub(crate) use number::parse;
 pub use quantile::Quantile;
 pub use registry::FieldEncoding;
 pub use spec::FieldSpec;

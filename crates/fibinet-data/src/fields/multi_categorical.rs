@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Cell;
 use crate::fields::categorical::default_min_count;
-use crate::fields::cells::{BadCell, MissingCells, TokenIds};
+use crate::fields::cells::{BadCell, CellReader, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
@@ -81,13 +82,13 @@ impl TokenKind for MultiCategorical {
     /// may contain a separator, as `N/A` does.
     fn read<T: TokenIds + ?Sized>(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let separator = self.separator.as_bytes();
-        let mut rest = Some(cell);
+        let (missing, separator) = (reader.missing, self.separator.as_bytes());
+        let mut rest = reader.value(cell);
         while let Some(text) = rest {
             let at = text
                 .windows(separator.len())

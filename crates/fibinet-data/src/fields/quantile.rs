@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::{BadCell, FIRST_TOKEN, MISSING, MissingCells, RowValues, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
-use crate::fields::number::{NumberFit, Summary, read_number};
+use crate::fields::number::{NumberFit, Summary};
 use crate::mix::mix;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -65,7 +66,7 @@ impl FieldKind for Quantile {
     }
 }
 
-/// Quantiles are computed from at most this many values; of more rows a sample is drawn.
+/// Above this many values, quantiles come from a random sample of them.
 const SAMPLE: usize = 200_000;
 
 /// A uniform sample of a stream of unknown length (Vitter's algorithm R). Its draws depend only on the
@@ -151,12 +152,12 @@ impl CellEncoder for Buckets {
 
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        values.ids.push(self.id(read_number(cell, missing)?));
+        values.ids.push(self.id(reader.number(cell)?));
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::{BadCell, MissingCells, RowValues, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::number::{NumberFit, Summary, read_number};
+use crate::fields::number::{NumberFit, Summary};
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
 
@@ -127,12 +128,12 @@ impl CellEncoder for Scaled {
 
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = read_number(cell, missing)?;
+        let number = reader.number(cell)?;
         let scaled = self.scaled(number).ok_or_else(|| self.refusal(number))?;
         values.numbers.push(scaled);
         Ok(())

@@ -2,8 +2,6 @@ use std::fs;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use csv::ByteRecord;
-
 use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::delimited::DelimitedReader;
@@ -39,13 +37,12 @@ pub(crate) struct SpreadRows<'a, F> {
     format: &'a RowFormat,
     /// The names of the columns.
     columns: &'a [String],
-    /// Gets each row, and the reader that it comes from.
+    /// Gets the reader of each row after the row was read.
     each: F,
-    row: ByteRecord,
     coverage: Coverage,
 }
 
-impl<'a, F: FnMut(&ByteRecord, &dyn RowReader)> SpreadRows<'a, F> {
+impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
     /// # Errors
     ///
     /// If a file cannot be opened.
@@ -59,7 +56,6 @@ impl<'a, F: FnMut(&ByteRecord, &dyn RowReader)> SpreadRows<'a, F> {
             format,
             columns,
             each,
-            row: ByteRecord::new(),
             coverage: Coverage {
                 num_rows: 0,
                 beginning_of: None,
@@ -135,8 +131,8 @@ impl<'a, F: FnMut(&ByteRecord, &dyn RowReader)> SpreadRows<'a, F> {
         };
         let mut rows = 0;
         while rows < limit {
-            match reader.read_row(&mut self.row) {
-                Ok(true) => (self.each)(&self.row, reader.as_ref()),
+            match reader.read_row() {
+                Ok(true) => (self.each)(reader.as_ref()),
                 Ok(false) => return (rows, false),
                 Err(error) if error.is_bad_row() => {}
                 Err(_) => return (rows, false),
@@ -192,13 +188,14 @@ mod tests {
     use std::fmt::Write as _;
     use std::io::Write as _;
 
+    use crate::formats::raw_row::texts;
+
     fn read(path: &Path) -> (Vec<u64>, Coverage) {
         let format = RowFormat::csv("y");
         let mut numbers = Vec::new();
         let columns = ["y", "n", "text"].map(str::to_owned);
-        let coverage = SpreadRows::read(path, &format, &columns, |row, _| {
-            let number = std::str::from_utf8(&row[1]).unwrap();
-            numbers.extend(number.parse::<u64>());
+        let coverage = SpreadRows::read(path, &format, &columns, |reader| {
+            numbers.extend(texts(reader.row())[1].parse::<u64>());
         });
         (numbers, coverage.unwrap())
     }

@@ -1,4 +1,4 @@
-use crate::encode::leaks::sample::Cell;
+use crate::encode::leaks::sample::CellKey;
 use crate::encode::leaks::values::Values;
 
 /// The greatest share of rows that break a rule which otherwise tells the label.
@@ -20,9 +20,9 @@ pub(super) enum Presence {
 }
 
 impl Presence {
-    fn holds(self, cell: Cell) -> bool {
-        let is_zero = self == Self::NonZero && cell == Cell::Integer(0);
-        cell != Cell::Missing && !is_zero
+    fn holds(self, cell: CellKey) -> bool {
+        let is_zero = self == Self::NonZero && cell == CellKey::Integer(0);
+        cell != CellKey::Missing && !is_zero
     }
 
     /// The rule that holds for clicks and for no other rows, with the number of exceptions.
@@ -47,7 +47,7 @@ impl Presence {
 /// A value that only clicks have.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PureValue {
-    pub(super) cell: Cell,
+    pub(super) cell: CellKey,
     pub(super) rows: u64,
 }
 
@@ -122,7 +122,7 @@ mod tests {
         let conversions =
             |rows| repeated(&[(rows, true, "1"), (900, true, "0"), (3000, false, "0")]);
         let found = PureValue {
-            cell: Cell::Integer(1),
+            cell: CellKey::Integer(1),
             rows: 50,
         };
         assert_eq!(pure(&conversions(50)), Some(found));

@@ -27,6 +27,7 @@ use crate::encode::cells::parse_label;
 use crate::encode::guess::{Guess, Known};
 use crate::error::DataError;
 use crate::fields::FieldEncoding;
+use crate::fields::cells::CellReader;
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, column_index};
 use crate::formats::spread::SpreadRows;
@@ -87,14 +88,13 @@ pub fn exclude_leaks(
         column_index(reader.as_ref(), name)?;
     }
     let columns = reader.columns();
-    let with_missing = RowFormat {
-        missing: guess.missing.clone(),
-        ..format.clone()
-    };
     let mut sample = Sample::new(columns.len());
-    let coverage = SpreadRows::read(path, format, columns, |row, reader| {
-        if let Ok(label) = parse_label(&row[label], format, &reader.position()) {
-            sample.add(row, label > 0.5, |cell| with_missing.is_missing(cell));
+    let mut cells = CellReader::new(&guess.missing);
+    let coverage = SpreadRows::read(path, format, columns, |reader| {
+        let row = reader.row();
+        let click = parse_label(row.cell(label), &mut cells, format, &reader.position());
+        if let Ok(click) = click {
+            sample.add(row, click > 0.5, &mut cells);
         }
     })?;
     let label_counts = sample.label_counts();

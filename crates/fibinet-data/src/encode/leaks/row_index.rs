@@ -1,4 +1,4 @@
-use crate::encode::leaks::sample::Cell;
+use crate::encode::leaks::sample::CellKey;
 use crate::encode::leaks::values::Values;
 
 /// Fewer rows may hold distinct integers by chance.
@@ -22,7 +22,7 @@ impl RowIndex {
     /// Whether a column without a time counts the rows. `num_rows` is the length of the log.
     pub(super) fn of(name: &str, values: &Values, num_rows: u64) -> Option<Self> {
         let integers = values.cells.iter().map(|cell| match cell {
-            Cell::Integer(integer) => Some(*integer),
+            CellKey::Integer(integer) => Some(*integer),
             _ => None,
         });
         let integers: Vec<i64> = integers.collect::<Option<_>>()?;
@@ -99,7 +99,7 @@ fn is_id(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn values(cells: impl IntoIterator<Item = Cell>) -> Values {
+    fn values(cells: impl IntoIterator<Item = CellKey>) -> Values {
         let mut values = Values::default();
         for cell in cells {
             let known = values.cells.iter().position(|known| *known == cell);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn index(name: &str, integers: impl IntoIterator<Item = i64>) -> Option<RowIndex> {
-        let values = values(integers.into_iter().map(Cell::Integer));
+        let values = values(integers.into_iter().map(CellKey::Integer));
         let rows = values.totals().map(|(_, total)| total[0]).sum();
         RowIndex::of(name, &values, rows)
     }
@@ -137,7 +137,7 @@ mod tests {
         let part = (0..5000).filter(|row| crate::mix::mix(1, *row as u64) % 10 < 8);
         assert_eq!(index("n", part), Some(RowIndex::Step(1)));
         let thinned = (0..1000).map(|row| 977 * row).chain([1]);
-        let thinned = values(thinned.map(Cell::Integer));
+        let thinned = values(thinned.map(CellKey::Integer));
         assert_eq!(RowIndex::of("n", &thinned, 1000), None);
         assert_eq!(
             RowIndex::of("n", &thinned, 1_000_000),
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(index("phone", phones), None);
         assert_eq!(index("age", (0..4000).map(|row| 18 + row % 3000)), None);
         assert_eq!(index("n", 0..99), None);
-        let missing = (0..4000).map(Cell::Integer).chain([Cell::Missing]);
+        let missing = (0..4000).map(CellKey::Integer).chain([CellKey::Missing]);
         assert_eq!(RowIndex::of("n", &values(missing), 4001), None);
     }
 
@@ -180,7 +180,7 @@ mod tests {
             assert_eq!(index(name, twice), Some(RowIndex::Named), "{name:?}");
             assert_eq!(index(name, (0..100).map(|row| row % 5)), None, "{name:?}");
         }
-        let texts = values((0..100).map(Cell::Text));
+        let texts = values((0..100).map(CellKey::Text));
         assert_eq!(RowIndex::of("Unnamed: 3", &texts, 100), None);
         assert_eq!(index("Unnamed", (0..50).chain(0..50)), None);
     }

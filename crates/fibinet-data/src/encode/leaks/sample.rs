@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use csv::ByteRecord;
-
+use crate::fields::cells::CellReader;
+use crate::formats::raw_row::RawRow;
 use crate::mix::mix;
 
 /// The number of folds: each row is scored by the rows of the other folds.
@@ -18,7 +18,7 @@ const SEED: u64 = 0x1eaf;
 
 /// A cell, as far as its identity and its number go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Cell {
+pub(super) enum CellKey {
     Missing,
     Integer(i64),
     /// The bits of a number that is not an integer.
@@ -27,7 +27,7 @@ pub(super) enum Cell {
     Text(u64),
 }
 
-impl Cell {
+impl CellKey {
     /// A cell that is not missing.
     pub(super) fn of(cell: &[u8]) -> Self {
         let cell = cell.trim_ascii();
@@ -94,7 +94,7 @@ pub(super) struct Sample {
 /// The cells of a column.
 #[derive(Debug, Default)]
 pub(super) struct SampledColumn {
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<CellKey>,
     /// The beginnings of some texts, by their hash.
     texts: HashMap<u64, Box<[u8]>>,
 }
@@ -112,12 +112,7 @@ impl Sample {
     }
 
     /// Adds a row, perhaps in the place of others.
-    pub(super) fn add(
-        &mut self,
-        row: &ByteRecord,
-        click: bool,
-        is_missing: impl Fn(&[u8]) -> bool,
-    ) {
+    pub(super) fn add(&mut self, row: RawRow<'_>, click: bool, cells: &mut CellReader<'_>) {
         let rank = mix(SEED, self.num_added);
         self.num_added += 1;
         if rank > self.max_rank {
@@ -128,8 +123,8 @@ impl Sample {
         }
         let fold = (mix(SEED, rank) % FOLDS as u64) as usize;
         self.rows.push(Row { click, fold, rank });
-        for (column, cell) in self.columns.iter_mut().zip(row) {
-            column.add(cell, &is_missing);
+        for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
+            column.add(cells.value(cell));
         }
     }
 
@@ -169,14 +164,11 @@ impl Sample {
 }
 
 impl SampledColumn {
-    fn add(&mut self, text: &[u8], is_missing: impl Fn(&[u8]) -> bool) {
-        let cell = if is_missing(text) {
-            Cell::Missing
-        } else {
-            Cell::of(text)
-        };
+    /// Adds the text of a cell; `None` if it is missing.
+    fn add(&mut self, text: Option<&[u8]>) {
+        let cell = text.map_or(CellKey::Missing, CellKey::of);
         self.cells.push(cell);
-        if let Cell::Text(hash) = cell
+        if let (CellKey::Text(hash), Some(text)) = (cell, text)
             && self.texts.len() < MAX_TEXTS
         {
             let shown = || text[..text.len().min(MAX_TEXT)].into();
@@ -185,12 +177,12 @@ impl SampledColumn {
     }
 
     /// A cell as text, if it is known.
-    pub(super) fn text(&self, cell: Cell) -> Option<String> {
+    pub(super) fn text(&self, cell: CellKey) -> Option<String> {
         match cell {
-            Cell::Missing => Some(String::new()),
-            Cell::Integer(integer) => Some(integer.to_string()),
-            Cell::Fraction(bits) => Some(f64::from_bits(bits).to_string()),
-            Cell::Text(hash) => {
+            CellKey::Missing => Some(String::new()),
+            CellKey::Integer(integer) => Some(integer.to_string()),
+            CellKey::Fraction(bits) => Some(f64::from_bits(bits).to_string()),
+            CellKey::Text(hash) => {
                 let text = self.texts.get(&hash)?;
                 Some(String::from_utf8_lossy(text).into_owned())
             }
@@ -201,6 +193,7 @@ impl SampledColumn {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use csv::ByteRecord;
 
     use crate::encode::leaks::values::Values;
 
@@ -209,7 +202,7 @@ pub(super) mod testing {
         let mut sample = Sample::new(1);
         for (cell, click) in cells.iter().zip(clicks) {
             let row = ByteRecord::from_iter([cell.as_bytes()]);
-            sample.add(&row, *click, <[u8]>::is_empty);
+            sample.add((&row).into(), *click, &mut CellReader::new(&[]));
         }
         Values::of(&sample.columns[0].cells, &sample.rows)
     }
@@ -218,19 +211,20 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use csv::ByteRecord;
 
     #[test]
     fn a_number_is_the_same_cell_however_it_is_written() {
         for text in ["42", " 42", "+42", "042", "42.0", "4.2e1"] {
-            assert_eq!(Cell::of(text.as_bytes()), Cell::Integer(42), "{text}");
+            assert_eq!(CellKey::of(text.as_bytes()), CellKey::Integer(42), "{text}");
         }
-        assert_eq!(Cell::of(b"-0.0"), Cell::Integer(0));
-        assert_eq!(Cell::of(b"0.5").value(), Some(0.5));
+        assert_eq!(CellKey::of(b"-0.0"), CellKey::Integer(0));
+        assert_eq!(CellKey::of(b"0.5").value(), Some(0.5));
         for text in ["1,234", "2024-05-01", "1e999", "x", "inf", "-"] {
-            assert_eq!(Cell::of(text.as_bytes()).value(), None, "{text}");
+            assert_eq!(CellKey::of(text.as_bytes()).value(), None, "{text}");
         }
         let [a, b] = ["10000000000000000001", "10000000000000000002"];
-        assert_ne!(Cell::of(a.as_bytes()), Cell::of(b.as_bytes()));
+        assert_ne!(CellKey::of(a.as_bytes()), CellKey::of(b.as_bytes()));
     }
 
     #[test]
@@ -239,7 +233,7 @@ mod tests {
         sample.capacity = 1000;
         for row in 0..100_000_u32 {
             let cells = ByteRecord::from(vec![row.to_string()]);
-            sample.add(&cells, row % 2 == 0, |_| false);
+            sample.add((&cells).into(), row % 2 == 0, &mut CellReader::new(&[]));
         }
         assert!(
             (400..=1000).contains(&sample.rows.len()),

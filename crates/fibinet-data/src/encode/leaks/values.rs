@@ -1,6 +1,6 @@
 use hashbrown::HashMap;
 
-use crate::encode::leaks::sample::{Cell, FOLDS, Row};
+use crate::encode::leaks::sample::{CellKey, FOLDS, Row};
 
 /// The number of bins that each label's numbers are cut into: 32 together.
 const BINS_PER_LABEL: u64 = 16;
@@ -11,13 +11,13 @@ pub(super) type Counts = [[u64; 2]; FOLDS];
 /// The distinct cells of a column and their rows.
 #[derive(Debug, Default)]
 pub(super) struct Values {
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<CellKey>,
     /// The rows of each cell.
     pub(super) counts: Vec<Counts>,
 }
 
 impl Values {
-    pub(super) fn of(cells: &[Cell], rows: &[Row]) -> Self {
+    pub(super) fn of(cells: &[CellKey], rows: &[Row]) -> Self {
         let (mut indices, mut values) = (HashMap::new(), Self::default());
         for (cell, row) in cells.iter().zip(rows) {
             let index = *indices.entry(*cell).or_insert_with(|| {
@@ -31,19 +31,19 @@ impl Values {
     }
 
     /// Each cell, with its number of rows without and with a click.
-    pub(super) fn totals(&self) -> impl Iterator<Item = (Cell, [u64; 2])> {
+    pub(super) fn totals(&self) -> impl Iterator<Item = (CellKey, [u64; 2])> {
         let totals = self.counts.iter().map(total);
         self.cells.iter().copied().zip(totals)
     }
 
     /// Whether at least half of the rows with a value have a number.
     pub(super) fn are_numbers(&self) -> bool {
-        let rows_where = |holds: fn(Cell) -> bool| -> u64 {
+        let rows_where = |holds: fn(CellKey) -> bool| -> u64 {
             let cells = self.totals().filter(|(cell, _)| holds(*cell));
             cells.map(|(_, [others, clicks])| others + clicks).sum()
         };
         let numbers = rows_where(|cell| cell.value().is_some());
-        numbers > 0 && 2 * numbers >= rows_where(|cell| cell != Cell::Missing)
+        numbers > 0 && 2 * numbers >= rows_where(|cell| cell != CellKey::Missing)
     }
 
     /// The rows in bins of numbers: of equal shares of the clicks, crossed with such of the other rows.
@@ -58,7 +58,7 @@ impl Values {
                     rows = add(rows, total(counts));
                     numbers.push((number, counts));
                 }
-                None => merge(&mut bins[usize::from(*cell == Cell::Missing)], counts),
+                None => merge(&mut bins[usize::from(*cell == CellKey::Missing)], counts),
             }
         }
         numbers.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -144,7 +144,7 @@ mod tests {
         let values = values_of(&[true, false, false, false, true, true], &cells);
         let totals: Vec<[u64; 2]> = values.totals().map(|(_, total)| total).collect();
         assert_eq!(totals, [[1, 1], [1, 0], [1, 0], [0, 2]]);
-        assert_eq!(values.cells[2], Cell::Missing);
+        assert_eq!(values.cells[2], CellKey::Missing);
         assert!(!values.are_numbers());
     }
 }
