@@ -11,4 +11,4 @@ pub use builtin::BuiltinSchema;
 pub use data::{DataConfig, DataSpec, OnBadRow};
 pub use row_format::RowFormat;
 pub use sources::Sources;
-pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};
+pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, TimeSplit};

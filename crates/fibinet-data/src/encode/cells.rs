@@ -43,6 +43,7 @@ pub(crate) fn parse_label(
             position: position.clone(),
             column: format.label.clone(),
             got: String::from_utf8_lossy(cell).into_owned(),
+            values: String::new(),
         }
         .into()),
     }

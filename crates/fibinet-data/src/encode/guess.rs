@@ -6,6 +6,7 @@ use csv::ByteRecord;
 
 use crate::config::RowFormat;
 use crate::encode::cells::parse_label;
+use crate::encode::label_values::LabelValues;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::look::ColumnLook;
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
@@ -33,6 +34,8 @@ pub struct Guess {
     pub clicks: u64,
     /// What is wrong with the first malformed label.
     pub bad_label: Option<String>,
+    /// The values of the label's column.
+    pub label_values: LabelValues,
 }
 
 /// What the first rows of a file show of one column.
@@ -120,6 +123,7 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
         num_rows: looks.num_rows,
         clicks: looks.clicks,
         bad_label: looks.bad_label,
+        label_values: looks.label_values,
     })
 }
 
@@ -130,6 +134,7 @@ struct Looks {
     num_rows: u64,
     clicks: u64,
     bad_label: Option<String>,
+    label_values: LabelValues,
 }
 
 impl Looks {
@@ -145,10 +150,16 @@ impl Looks {
             num_rows: 0,
             clicks: 0,
             bad_label: None,
+            label_values: LabelValues::default(),
         };
         let mut row = ByteRecord::new();
         while looks.num_rows < ROWS && reader.read_row(&mut row)? {
             looks.num_rows += 1;
+            // A row without a label is malformed, however labels are spelled.
+            let is_missing = MISSING.iter().any(|word| word.as_bytes() == &row[label]);
+            if !is_missing && !format.is_missing(&row[label]) {
+                looks.label_values.add(&row[label]);
+            }
             let click = match parse_label(&row[label], format, &reader.position()) {
                 Ok(value) => value > 0.5,
                 Err(error) => {

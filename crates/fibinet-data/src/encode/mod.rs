@@ -4,6 +4,7 @@ mod cells;
 pub(crate) mod encoder;
 pub(crate) mod fit;
 mod guess;
+pub(crate) mod label_values;
 mod rows;
 pub(crate) mod spill;
 #[cfg(test)]
@@ -12,5 +13,6 @@ mod vocabulary;
 
 pub use encoder::Encoder;
 pub use guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
+pub use label_values::LabelValues;
 pub use rows::RowEncoder;
 pub use vocabulary::Vocabulary;
