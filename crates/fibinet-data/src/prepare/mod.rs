@@ -7,7 +7,6 @@ pub(crate) mod labels;
 pub(crate) mod prepared;
 pub(crate) mod run;
 pub(crate) mod scan;
-pub(crate) mod skipped;
 pub(crate) mod sorted_keys;
 pub(crate) mod split;
 #[cfg(test)]
@@ -15,7 +14,7 @@ pub(crate) mod testing;
 pub(crate) mod time_cuts;
 pub(crate) mod write;
 
+pub use crate::skipped::SkippedRows;
 pub use cache::{prepare_cached, source_bytes};
 pub use prepared::Prepared;
 pub use run::{Progress, prepare};
-pub use skipped::SkippedRows;
