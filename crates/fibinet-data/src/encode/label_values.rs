@@ -14,6 +14,8 @@ use crate::formats::reader::{Label, column_index};
 const ROWS: u64 = 200_000;
 /// Distinct values that are told apart.
 const MAX_DISTINCT: usize = 1000;
+/// A label with more values than this is not 0 and 1 in another spelling.
+const MAX_SPELLINGS: usize = 20;
 /// Values that are listed in a message.
 const LISTED: usize = 5;
 /// Words that usually mean a click, in lower case.
@@ -72,6 +74,24 @@ impl LabelValues {
         }
     }
 
+    /// Whether these are labels: 0 and 1, or so many values that they are not 0 and 1 in another spelling. At most
+    /// a tenth of the rows may have another value than 0 and 1, if both occur; those rows are malformed.
+    pub fn are_labels(&self) -> bool {
+        let rows_of = |label: f32| -> u64 {
+            let counts = self.counts.iter();
+            let counts = counts.filter(|(value, _)| parse(value) == Some(label));
+            counts.map(|(_, count)| count).sum()
+        };
+        let (rows, others) = (self.num_rows(), self.num_unreadable());
+        let has_both = rows_of(0.0) > 0 && rows_of(1.0) > 0;
+        others == 0 || (has_both && others * 10 <= rows) || self.counts.len() > MAX_SPELLINGS
+    }
+
+    /// The number of rows.
+    pub fn num_rows(&self) -> u64 {
+        self.others + self.counts.values().sum::<u64>()
+    }
+
     /// The number of rows whose value is neither 0 nor 1. Blank ones do not count: no setting reads them.
     pub fn num_unreadable(&self) -> u64 {
         let is_unreadable = |value: &[u8]| {
@@ -81,11 +101,6 @@ impl LabelValues {
         let counts = self.counts.iter();
         let counts = counts.filter(|(value, _)| is_unreadable(value));
         self.others + counts.map(|(_, count)| count).sum::<u64>()
-    }
-
-    /// The number of distinct values, at most 1000.
-    pub fn num_distinct(&self) -> usize {
-        self.counts.len()
     }
 
     /// The value that seems to mean a click: the larger of two numbers, or a word such as `yes`. `None` if no
@@ -159,6 +174,25 @@ mod tests {
     fn values_other_than_0_and_1_are_unreadable() {
         assert_eq!(values(&["0", "1", "1.0", "", " "]).num_unreadable(), 0);
         assert_eq!(values(&["0", "2", "yes", "yes"]).num_unreadable(), 3);
+    }
+
+    #[test]
+    fn a_few_odd_values_beside_0_and_1_are_malformed_rows_and_no_spelling() {
+        let are_labels = |cells: &[&str], times: usize, more: &[&str]| {
+            let mut all: Vec<&str> = cells.iter().copied().cycle().take(times).collect();
+            all.extend(more);
+            values(&all).are_labels()
+        };
+        assert!(are_labels(&["0", "1"], 20, &[]));
+        assert!(are_labels(&["0", "1"], 20, &["2"]));
+        assert!(!are_labels(&["0", "1", "2"], 20, &[]));
+        // A click may be rare, and then its spelling is.
+        assert!(!are_labels(&["0"], 99, &["2"]));
+        assert!(!are_labels(&["1"], 99, &["2"]));
+        assert!(!are_labels(&["no"], 99, &["yes"]));
+        let scores: Vec<String> = (0..50).map(|i| format!("0.{i}5")).collect();
+        let scores: Vec<&str> = scores.iter().map(String::as_str).collect();
+        assert!(are_labels(&scores, 50, &[]));
     }
 
     #[test]

@@ -25,9 +25,6 @@ use crate::cli::args::{
 use crate::cli::failure::UsageError;
 use crate::cli::output::{note, skipped_rows};
 
-/// A label with more values than this is not 0 and 1 in another spelling.
-const MAX_SPELLINGS: usize = 20;
-
 /// Look at a log and write a run file for it, ready to edit and to train
 ///
 /// The kind of every column is guessed, and the run file gives the reason beside it. Arguments that are
@@ -186,17 +183,14 @@ impl InitArgs {
         Ok((format, Some(text)))
     }
 
-    /// Refuses a label of a few values that are not 0 and 1, because training would. At most one row in a
-    /// hundred may have another value, which is then a malformed row.
+    /// Refuses a label that is 0 and 1 in another spelling, because training would.
     fn check_labels(&self, guess: &Guess) -> Result<()> {
         let values = &guess.label_values;
-        let rows = guess.num_rows + guess.skipped.bad_rows;
-        let others = values.num_unreadable();
-        let is_readable = self.positive.is_some() || others * 100 <= rows;
-        let is_readable = is_readable || values.num_distinct() > MAX_SPELLINGS;
+        let is_readable = self.positive.is_some() || values.are_labels();
         let Some(label) = self.label.as_ref().filter(|_| !is_readable) else {
             return Ok(());
         };
+        let (others, rows) = (values.num_unreadable(), values.num_rows());
         let argument = match values.positive() {
             Some(value) => format!("such as --positive {}", quoted(&value)),
             None => "--positive VALUE".to_owned(),
