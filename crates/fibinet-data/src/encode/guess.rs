@@ -5,6 +5,7 @@ use csv::ByteRecord;
 
 use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
+use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
 use crate::encode::label_values::LabelValues;
 use crate::error::{DataError, DataErrorKind};
@@ -38,17 +39,6 @@ pub struct Guess {
     pub label_values: LabelValues,
     /// The malformed rows that were skipped.
     pub skipped: SkippedRows,
-}
-
-/// What the first rows of a file show of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnGuess {
-    /// The column's name.
-    pub name: String,
-    /// The field to make of it; `None` if the model should not read it.
-    pub field: Option<FieldSpec>,
-    /// The reason.
-    pub reason: String,
 }
 
 /// Columns whose role the user has given.
