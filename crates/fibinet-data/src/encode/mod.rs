@@ -7,6 +7,7 @@ pub(crate) mod encoder;
 mod field_names;
 pub(crate) mod fit;
 mod guess;
+pub(crate) mod label_values;
 mod rows;
 pub(crate) mod spill;
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub use column_guess::ColumnGuess;
 pub use delimiter::{KnownText, TextGuess, guess_delimiter};
 pub use encoder::Encoder;
 pub use guess::{Guess, Known, guess_fields};
+pub use label_values::LabelValues;
 pub use rows::RowEncoder;
 pub use vocabulary::Vocabulary;
