@@ -18,7 +18,7 @@ pub(crate) mod look;
 mod number;
 mod registry;
 mod spec;
-mod time_format;
+pub(crate) mod time_format;
 mod token;
 pub(crate) mod token_table;
 
@@ -28,6 +28,7 @@ mod id;
 mod log2;
 mod multi_categorical;
 mod quantile;
+pub(crate) mod time_order;
 mod timestamp;
 mod value;
 
