@@ -125,7 +125,7 @@ fn times_phone_numbers_and_repeated_integers_are_not_row_numbers() {
     for column in ["seen_at", "phone", "age"] {
         assert!(has_field(&config, column), "{config}");
     }
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(!stderr.contains("left out"), "{stderr}");
 }
 
 #[test]
