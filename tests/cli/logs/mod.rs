@@ -3,3 +3,4 @@
 pub(crate) mod fields;
 pub(crate) mod formats;
 mod malformed;
+mod spellings;

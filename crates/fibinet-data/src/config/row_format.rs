@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::fields::FieldSpec;
 use crate::fields::cells::MissingCells;
 
 /// How rows are written.
@@ -18,18 +19,21 @@ pub struct RowFormat {
     pub delimiter: char,
     /// The names of the columns; `None` if the first line of a file has them.
     pub columns: Option<Vec<String>>,
-    /// Cells that mean "no value", besides empty ones.
+    /// Cells that mean "no value" in every column, besides empty ones.
     pub missing: Vec<String>,
 }
 
 impl RowFormat {
-    /// The cells that mean "no value".
-    pub(crate) fn missing_cells(&self) -> MissingCells<'_> {
-        MissingCells(&self.missing)
+    /// The cells that mean "no value" in a field.
+    pub(crate) fn missing_cells<'a>(&'a self, field: &'a FieldSpec) -> MissingCells<'a> {
+        MissingCells {
+            of_format: &self.missing,
+            of_field: &field.missing,
+        }
     }
 
-    /// Whether a cell means "no value".
+    /// Whether a cell means "no value" in every column.
     pub(crate) fn is_missing(&self, cell: &[u8]) -> bool {
-        self.missing_cells().contain(cell)
+        cell.is_empty() || self.missing.iter().any(|word| word.as_bytes() == cell)
     }
 }

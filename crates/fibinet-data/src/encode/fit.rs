@@ -177,7 +177,7 @@ impl EncoderFit {
 impl FittingField {
     fn read(&mut self, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
         let cells: Vec<&[u8]> = rows.iter().map(|row| row.cell(self.column)).collect();
-        let (column, bad) = self.fit.read(&cells, format.missing_cells());
+        let (column, bad) = self.fit.read(&cells, format.missing_cells(&self.spec));
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();
             (at, cell_error(bad, position, &self.spec.column, cells[at]))

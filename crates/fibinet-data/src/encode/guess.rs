@@ -6,12 +6,14 @@ use csv::ByteRecord;
 
 use crate::config::RowFormat;
 use crate::encode::cells::parse_label;
+use crate::encode::odd_cells::OddCells;
 use crate::error::{DataError, DataErrorKind};
-use crate::fields::look::ColumnLook;
+use crate::fields::look::{ColumnCells, ColumnLook, Reading};
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
 use crate::formats::parts::{self, open_rows};
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::formats::registry::open_text;
+use crate::position::Position;
 
 /// The number of rows that a guess looks at.
 const ROWS: u64 = 200_000;
@@ -44,6 +46,8 @@ pub struct ColumnGuess {
     pub field: Option<FieldSpec>,
     /// The reason.
     pub reason: String,
+    /// What the user should know of it.
+    pub note: Option<String>,
 }
 
 /// Columns whose role the user has given.
@@ -98,18 +102,16 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
         }
         .into());
     }
-    let columns = reader.columns().iter().zip(&looks.columns).enumerate();
+    let columns = looks.columns.into_iter().enumerate();
     let columns = columns.filter(|(i, _)| *i != label);
-    let columns = columns.map(|(i, (name, look))| {
-        let (encoding, reason) = match reader.unreadable(i) {
-            Some(kind) => (None, format!("excluded: {kind}, which cannot be read")),
-            None => guess(name, look, known),
-        };
-        ColumnGuess {
-            name: name.clone(),
-            field: encoding.map(|encoding| FieldSpec::new(name.clone(), encoding)),
-            reason,
-        }
+    let columns = columns.map(|(i, cells)| match reader.unreadable(i) {
+        Some(kind) => ColumnGuess {
+            name: cells.name().to_owned(),
+            field: None,
+            reason: format!("excluded: {kind}, which cannot be read"),
+            note: None,
+        },
+        None => guess_column(cells, known, &looks.positions),
     });
     let mut missing: Vec<String> = looks.missing.into_iter().map(str::to_owned).collect();
     missing.extend(format.missing.iter().cloned());
@@ -125,7 +127,9 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
 
 /// What the first rows show.
 struct Looks {
-    columns: Vec<ColumnLook>,
+    columns: Vec<ColumnCells>,
+    /// Where the rows are written.
+    positions: Vec<Position>,
     missing: HashSet<&'static str>,
     num_rows: u64,
     clicks: u64,
@@ -140,7 +144,8 @@ impl Looks {
     ) -> Result<Self, DataError> {
         let names = reader.columns().iter();
         let mut looks = Self {
-            columns: names.map(|name| ColumnLook::new(name)).collect(),
+            columns: names.map(|name| ColumnCells::new(name)).collect(),
+            positions: Vec::new(),
             missing: HashSet::new(),
             num_rows: 0,
             clicks: 0,
@@ -149,7 +154,8 @@ impl Looks {
         let mut row = ByteRecord::new();
         while looks.num_rows < ROWS && reader.read_row(&mut row)? {
             looks.num_rows += 1;
-            let click = match parse_label(&row[label], format, &reader.position()) {
+            let position = reader.position();
+            let click = match parse_label(&row[label], format, &position) {
                 Ok(value) => value > 0.5,
                 Err(error) => {
                     looks.bad_label.get_or_insert_with(|| error.to_string());
@@ -163,17 +169,45 @@ impl Looks {
                     Some(word) => {
                         looks.missing.insert(*word);
                     }
-                    None => column.add(cell, click),
+                    None => column.add(cell, click, looks.positions.len()),
                 }
             }
+            looks.positions.push(position);
         }
         Ok(looks)
     }
 }
 
+fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
+    let look = ColumnLook::new(cells);
+    let name = look.cells().name();
+    let (encoding, mut reason) = guess(&look, known);
+    let mut field = encoding.map(|encoding| FieldSpec::new(name, encoding));
+    let mut note = match look.reading() {
+        Reading::Unclear(unclear) if field.is_none() => Some(unclear.clone()),
+        _ => None,
+    };
+    if let Some(field) = &mut field {
+        let odd = OddCells::of(look.cells(), field);
+        if !odd.is_empty() {
+            let odd_note = odd.note(positions);
+            reason = format!("{reason}; {odd_note}");
+            note = Some(odd_note);
+            field.missing = odd.missing();
+        }
+    }
+    ColumnGuess {
+        name: name.to_owned(),
+        field,
+        reason,
+        note,
+    }
+}
+
 /// The field to make of a column, and why.
-fn guess(name: &str, look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
-    let is_in = |names: &[String]| names.iter().any(|known| known == name);
+fn guess(look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
+    let cells = look.cells();
+    let is_in = |names: &[String]| names.iter().any(|known| known == cells.name());
     let asked = |encoding: FieldEncoding| (Some(encoding), "as asked".to_owned());
     let excluded = |reason: &str| (None, format!("excluded: {reason}"));
     if is_in(&known.exclude) {
@@ -183,16 +217,26 @@ fn guess(name: &str, look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>
         return asked(Categorical { min_count: 2 }.into());
     }
     if is_in(&known.numeric) {
-        return asked(Quantile { buckets: 20 }.into());
+        let format = look.number_format().cloned().unwrap_or_default();
+        return asked(
+            Quantile {
+                buckets: 20,
+                format,
+            }
+            .into(),
+        );
     }
-    if name.is_empty() {
+    if cells.name().is_empty() {
         return excluded("the column has no name");
     }
-    if look.num_distinct() < 2 {
-        return excluded(&format!("{} distinct value", look.num_distinct()));
+    if cells.num_distinct() < 2 {
+        return excluded(&format!("{} distinct value", cells.num_distinct()));
     }
     if look.tells_the_label() {
         return excluded("each of its values has one label, so it gives the label away");
+    }
+    if let Reading::Unclear(reason) = look.reading() {
+        return excluded(reason);
     }
     match FieldEncoding::guess(look) {
         Some((encoding, reason)) => (Some(encoding), reason),

@@ -4,6 +4,7 @@ mod cells;
 pub(crate) mod encoder;
 pub(crate) mod fit;
 mod guess;
+mod odd_cells;
 mod rows;
 pub(crate) mod spill;
 #[cfg(test)]

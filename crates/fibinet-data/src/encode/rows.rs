@@ -92,10 +92,10 @@ impl RowEncoder<'_> {
         batch: &mut Batch,
     ) -> Result<Option<f32>, DataError> {
         let encoder = self.encoder;
-        let missing = encoder.format().missing_cells();
         let mut list = 0;
         for (index, (field, &column)) in encoder.fitted().iter().zip(&self.columns).enumerate() {
             let cell = cell_of(column);
+            let missing = encoder.format().missing_cells(&field.spec);
             let mut tokens = FieldTokens {
                 vocabulary: encoder.vocabulary(),
                 field: index,

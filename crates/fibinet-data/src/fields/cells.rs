@@ -7,14 +7,20 @@ pub(crate) const MISSING: u32 = 2;
 /// The first id of a token or bucket.
 pub(crate) const FIRST_TOKEN: u32 = 3;
 
-/// The cells that mean "no value", besides empty ones.
+/// The cells that mean "no value" in a field, besides empty ones.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MissingCells<'a>(pub(crate) &'a [String]);
+pub(crate) struct MissingCells<'a> {
+    /// Those of all columns.
+    pub(crate) of_format: &'a [String],
+    /// Those of the field alone.
+    pub(crate) of_field: &'a [String],
+}
 
 impl MissingCells<'_> {
     /// Whether a cell means "no value".
     pub(crate) fn contain(self, cell: &[u8]) -> bool {
-        cell.is_empty() || self.0.iter().any(|missing| missing.as_bytes() == cell)
+        let mut words = self.of_format.iter().chain(self.of_field);
+        cell.is_empty() || words.any(|word| word.as_bytes() == cell)
     }
 }
 

@@ -14,8 +14,10 @@
 pub(crate) mod cells;
 mod fixed;
 pub(crate) mod kind;
+mod list;
 pub(crate) mod look;
 mod number;
+mod number_format;
 mod registry;
 mod spec;
 mod time_format;
@@ -38,7 +40,8 @@ pub use log2::Log2;
 #[cfg(test)]
 pub(crate) use log2::write_token as log2_token;
 pub use multi_categorical::MultiCategorical;
-pub(crate) use number::parse;
+pub use number_format::NumberFormat;
+pub(crate) use number_format::parse;
 pub use quantile::Quantile;
 pub use registry::FieldEncoding;
 pub use spec::FieldSpec;

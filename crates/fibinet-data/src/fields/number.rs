@@ -2,6 +2,7 @@
 
 use crate::fields::cells::{BadCell, MissingCells};
 use crate::fields::kind::{FieldFit, FinishedFit, FittedField, KnownField};
+use crate::fields::number_format::NumberFormat;
 use crate::shards::columns::Column;
 
 /// The statistics of a field's numbers that a fit keeps.
@@ -15,7 +16,10 @@ pub(crate) trait Summary: std::fmt::Debug + Send {
 
 /// Fits a field of numbers. A missing number is NaN in its column.
 #[derive(Debug)]
-pub(crate) struct NumberFit<S>(pub(crate) S);
+pub(crate) struct NumberFit<S> {
+    pub(crate) format: NumberFormat,
+    pub(crate) summary: S,
+}
 
 impl<S: Summary> FieldFit for NumberFit<S> {
     fn read(
@@ -25,7 +29,7 @@ impl<S: Summary> FieldFit for NumberFit<S> {
     ) -> (Column, Vec<(usize, BadCell)>) {
         let mut refused = Vec::new();
         let numbers = cells.iter().enumerate().map(|(at, cell)| {
-            read_number(cell, missing).unwrap_or_else(|bad| {
+            read_number(cell, missing, &self.format).unwrap_or_else(|bad| {
                 refused.push((at, bad));
                 f32::NAN
             })
@@ -39,56 +43,34 @@ impl<S: Summary> FieldFit for NumberFit<S> {
         };
         for (number, is_train) in numbers.iter().zip(is_train) {
             if *is_train && !number.is_nan() {
-                self.0.add(*number);
+                self.summary.add(*number);
             }
         }
     }
 
     fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
         let fitted = base.map(|base| base.fitted);
-        FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.0.finish()))
+        FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.summary.finish()))
     }
 }
 
 /// A cell as a finite number; NaN if it is missing.
-pub(crate) fn read_number(cell: &[u8], missing: MissingCells<'_>) -> Result<f32, BadCell> {
+pub(crate) fn read_number(
+    cell: &[u8],
+    missing: MissingCells<'_>,
+    format: &NumberFormat,
+) -> Result<f32, BadCell> {
     if missing.contain(cell) {
         Ok(f32::NAN)
     } else {
-        finite_number(cell)
+        finite_number(cell, format)
     }
 }
 
 /// A cell as a finite number.
-pub(crate) fn finite_number(cell: &[u8]) -> Result<f32, BadCell> {
-    parse(cell)
+pub(crate) fn finite_number(cell: &[u8], format: &NumberFormat) -> Result<f32, BadCell> {
+    format
+        .parse(cell)
         .filter(|number| number.is_finite())
         .ok_or(BadCell::Number)
-}
-
-/// A cell as a number.
-pub(crate) fn parse(cell: &[u8]) -> Option<f32> {
-    // An f32 holds every integer of seven digits.
-    if (1..=7).contains(&cell.len()) && cell.iter().all(u8::is_ascii_digit) {
-        let digits = cell.iter().map(|digit| u32::from(digit - b'0'));
-        return Some(digits.fold(0, |value, digit| 10 * value + digit) as f32);
-    }
-    std::str::from_utf8(cell)
-        .ok()
-        .and_then(|text| text.trim().parse::<f32>().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_few_digits_are_read_as_any_number_is() {
-        for cell in [
-            "7", "0012", "9999999", "16777217", " 5", "-3", "+2", "1e3", "0x1", "٣", "",
-        ] {
-            let expected = cell.trim().parse::<f32>().ok();
-            assert_eq!(parse(cell.as_bytes()), expected, "{cell}");
-        }
-    }
 }
