@@ -178,13 +178,14 @@ impl Looks {
     }
 }
 
+/// What to make of a column, and of its odd cells.
 fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
     let look = ColumnLook::new(cells);
     let name = look.cells().name();
     let (encoding, mut reason) = guess(&look, known);
     let mut field = encoding.map(|encoding| FieldSpec::new(name, encoding));
     let mut note = match look.reading() {
-        Reading::Unclear(unclear) if field.is_none() => Some(unclear.clone()),
+        Reading::Unclear(unclear) if reason.ends_with(unclear) => Some(unclear.clone()),
         _ => None,
     };
     if let Some(field) = &mut field {

@@ -184,7 +184,8 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
         guess.columns.len(),
         guess.num_rows
     ));
-    for column in &guess.columns {
+    let guessed = guess.columns.iter().filter(|_| args.schema.is_none());
+    for column in guessed {
         if let Some(about) = &column.note {
             note(&format!("note: `{}`: {about}", column.name));
         }
