@@ -12,8 +12,8 @@ pub struct StepTimes {
     pub forward: Duration,
     /// The backward pass, down to the embeddings and linear terms.
     pub backward: Duration,
-    /// Three stretches of the step: finding the distinct rows and replaying stale ones, summing gradients by row,
-    /// and updating the rows.
+    /// Three stretches of the step: finding the distinct rows and replaying stale ones, reading their gradients
+    /// from the device and summing them by row, and updating the rows.
     pub row_optimizer: Duration,
     /// The update of the head, and before it the norm of all gradients if that has a bound.
     pub dense_optimizer: Duration,

@@ -6,6 +6,7 @@ use fibinet_nn::inputs::{FieldInputs, FieldSizes};
 use fibinet_nn::models::TablesConfig;
 use fibinet_storage::MappedFile;
 use safetensors::SafeTensors;
+use safetensors::tensor::Metadata;
 
 use crate::error::BundleError;
 use crate::inputs::plan::RowInputs;
@@ -42,43 +43,20 @@ impl MappedTables {
         // SAFETY: a bundle's files are renamed into place and never written to.
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
         let file = unsafe { MappedFile::open(path) }?;
-        let (header, metadata) =
+        let header =
             SafeTensors::read_metadata(&file).map_err(|error| BundleError::damaged(path, error))?;
-        let table = |name: &str, width: usize, known: &[TableDtype]| {
-            let info = metadata
-                .info(name)
-                .ok_or_else(|| BundleError::damaged(path, format!("no table `{name}`")))?;
-            let shape = [sizes.num_rows(), width];
-            let dtype = TableDtype::from_safetensors(info.dtype)
-                .filter(|dtype| known.contains(dtype) && info.shape == shape)
-                .ok_or_else(|| {
-                    let names: Vec<String> = known
-                        .iter()
-                        .map(|dtype| dtype.in_safetensors().to_string())
-                        .collect();
-                    let reason = format!(
-                        "`{name}` is {:?} of {}, expected {shape:?} of {}",
-                        info.shape,
-                        info.dtype,
-                        names.join(", ")
-                    );
-                    BundleError::damaged(path, reason)
-                })?;
-            // Eight bytes of header length before the header.
-            let (start, end) = info.data_offsets;
-            let range = 8 + header + start..8 + header + end;
-            TableSlice::from_bytes(dtype, &file[range.clone()])
-                .map_err(|error| BundleError::damaged(path, error))?;
-            Ok::<_, BundleError>((dtype, range))
+        let find = |name, width, known| {
+            let found = find(&file, &header, name, [sizes.num_rows(), width], known);
+            found.map_err(|reason| BundleError::damaged(path, reason))
         };
         let (dtype, embedding) = match config.embedding_dim {
             0 => (TableDtype::F32, 0..0),
-            dim => table(EMBEDDING, dim, &TableDtype::ALL)?,
+            dim => find(EMBEDDING, dim, &TableDtype::ALL)?,
         };
-        let linear = match config.linear {
-            true => Some(table(LINEAR, 1, &[TableDtype::F32])?.1),
-            false => None,
-        };
+        let mut linear = None;
+        if config.linear {
+            linear = Some(find(LINEAR, 1, &[TableDtype::F32])?.1);
+        }
         Ok(Self {
             file,
             dtype,
@@ -102,6 +80,40 @@ impl MappedTables {
             padding: self.padding,
         }
     }
+}
+
+/// The type of a table and its bytes in the file, or what is wrong with it.
+///
+/// - `shape`, `known`: the shape that the table must have, and the types that it may have
+fn find(
+    file: &[u8],
+    (header, metadata): &(usize, Metadata),
+    name: &str,
+    shape: [usize; 2],
+    known: &[TableDtype],
+) -> Result<(TableDtype, Range<usize>), String> {
+    let info = metadata
+        .info(name)
+        .ok_or_else(|| format!("no table `{name}`"))?;
+    let dtype = TableDtype::from_safetensors(info.dtype)
+        .filter(|dtype| known.contains(dtype) && info.shape == shape)
+        .ok_or_else(|| {
+            let names: Vec<String> = known
+                .iter()
+                .map(|dtype| dtype.in_safetensors().to_string())
+                .collect();
+            format!(
+                "`{name}` is {:?} of {}, expected {shape:?} of {}",
+                info.shape,
+                info.dtype,
+                names.join(", ")
+            )
+        })?;
+    // Eight bytes of header length before the header.
+    let (start, end) = info.data_offsets;
+    let range = 8 + header + start..8 + header + end;
+    TableSlice::from_bytes(dtype, &file[range.clone()]).map_err(|error| error.to_string())?;
+    Ok((dtype, range))
 }
 
 impl TableRows for MappedTables {

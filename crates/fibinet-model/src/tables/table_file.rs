@@ -43,9 +43,6 @@ pub(crate) fn write_tables(
     Ok(file.commit_unsynced()?)
 }
 
-/// Turns a copy of a stored row into the finished row.
-type Finish<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
-
 fn write(
     file: &mut impl Write,
     tables: &TableView<'_>,
@@ -54,45 +51,50 @@ fn write(
     let (num_rows, dim) = (tables.sizes.num_rows(), tables.embedding_dim);
     let dtype = tables.embedding.dtype();
     file.write_all(&header(num_rows, dim, dtype, tables.linear.is_some()))?;
-    let embedding = |row, vector: &mut [f32]| {
-        if let Some(finished) = finished {
-            finished.finish_embedding(row, vector);
-        }
-    };
-    let linear = |row, weight: &mut [f32]| {
-        if let Some(finished) = finished {
-            finished.finish_linear(row, weight);
-        }
+    if let Some(weights) = tables.linear {
+        let finish = finished.map(|finished| {
+            move |row: usize, weight: &mut [f32]| finished.finish_linear(row, weight)
+        });
+        write_table(file, TableSlice::F32(weights), [num_rows, 1], finish)?;
+    }
+    if dim == 0 {
+        return Ok(());
+    }
+    let finish = finished.map(|finished| {
+        move |row: usize, vector: &mut [f32]| finished.finish_embedding(row, vector)
+    });
+    write_table(file, tables.embedding, [num_rows, dim], finish)
+}
+
+/// Writes the numbers of a table.
+///
+/// - `finish`: turns a copy of a stored row into the finished row; `None` if all rows are finished
+fn write_table(
+    file: &mut impl Write,
+    table: TableSlice<'_>,
+    [num_rows, width]: [usize; 2],
+    finish: Option<impl Fn(usize, &mut [f32]) + Sync>,
+) -> io::Result<()> {
+    assert_eq!(
+        table.len(),
+        num_rows * width,
+        "expected {num_rows} rows of {width} numbers"
+    );
+    let Some(finish) = finish else {
+        return file.write_all(table.bytes());
     };
     let (mut buffer, mut bytes) = (Vec::new(), Vec::new());
-    let mut write = |table: TableSlice<'_>, width: usize, finish: Finish<'_>| {
-        assert_eq!(
-            table.len(),
-            num_rows * width,
-            "expected {num_rows} rows of {width} numbers"
-        );
-        if finished.is_none() {
-            return file.write_all(table.bytes());
-        }
-        for first in (0..num_rows).step_by(CHUNK_ROWS) {
-            let end = num_rows.min(first + CHUNK_ROWS);
-            buffer.resize((end - first) * width, 0.0);
-            table.copy(first * width, &mut buffer);
-            let rows = buffer.par_chunks_exact_mut(width).enumerate();
-            rows.for_each(|(row, numbers)| finish(first + row, numbers));
-            bytes.clear();
-            table.dtype().append(&buffer, &mut bytes);
-            file.write_all(&bytes)?;
-        }
-        Ok(())
-    };
-    if let Some(weights) = tables.linear {
-        write(TableSlice::F32(weights), 1, &linear)?;
+    for first in (0..num_rows).step_by(CHUNK_ROWS) {
+        let end = num_rows.min(first + CHUNK_ROWS);
+        buffer.resize((end - first) * width, 0.0);
+        table.copy(first * width, &mut buffer);
+        let rows = buffer.par_chunks_exact_mut(width).enumerate();
+        rows.for_each(|(row, numbers)| finish(first + row, numbers));
+        bytes.clear();
+        table.dtype().append(&buffer, &mut bytes);
+        file.write_all(&bytes)?;
     }
-    match dim {
-        0 => Ok(()),
-        dim => write(tables.embedding, dim, &embedding),
-    }
+    Ok(())
 }
 
 /// The length of the header, and the header, filled up with spaces so that numbers are aligned. The

@@ -209,17 +209,18 @@ fn an_encoder_that_is_not_its_own_is_an_error_of_the_data() {
 #[test]
 fn an_open_bundle_stays_as_it_was_when_another_takes_its_place() {
     let written = Written::new();
-    let device = &device();
-    let mut model = Model::linear(device);
-    let path = written.bundle(&model);
-    let old = Scorer::open(&path, device).expect("a bundle");
-    model.linear.fill(1.0);
-    assert_eq!(written.bundle(&model), path);
-    let new = Scorer::open(&path, device).expect("a bundle");
-    assert_eq!(old.bundle().tables().linear, Some(&LINEAR[..]));
-    assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
-    // The checkpoint of a run replaces files in a directory that may be open too.
-    model.linear.fill(2.0);
-    written.write_parts(&model, &path);
-    assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+    for device in cpu_devices() {
+        let mut model = Model::linear(&device);
+        let path = written.bundle(&model);
+        let old = Scorer::open(&path, &device).expect("a bundle");
+        model.linear.fill(1.0);
+        assert_eq!(written.bundle(&model), path);
+        let new = Scorer::open(&path, &device).expect("a bundle");
+        assert_eq!(old.bundle().tables().linear, Some(&LINEAR[..]));
+        assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+        // The checkpoint of a run replaces files in a directory that may be open too.
+        model.linear.fill(2.0);
+        written.write_parts(&model, &path);
+        assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+    }
 }

@@ -12,7 +12,7 @@ use fibinet_model::tables::score;
 use fibinet_nn::inputs::FieldSizes;
 use fibinet_nn::models::AnySpec;
 
-use crate::written::{Model, Written, all_devices, cpu_devices, device};
+use crate::written::{Model, Written, all_devices, cpu_devices};
 
 /// Everything that a scorer gives for the rows of a file.
 #[derive(Debug, Default)]
@@ -76,21 +76,23 @@ fn logits_go_through_the_calibration_map() {
 fn labels_and_cells_come_with_their_rows() {
     let written = Written::new();
     let rows = written.file("rows.csv", "id,y,a,b\nr1,1,0,0\nr2,0,1,1\n");
-    let device = &device();
-    let path = written.bundle(&Model::linear(device));
-    let scorer = Scorer::open(&path, device).expect("a bundle");
+    let bare = written.file("bare.csv", "a,b\n0,0\n");
     let options = ScoreOptions {
         labels: true,
         carry: vec![0, 3],
         ..ScoreOptions::default()
     };
-    let with = scored(&scorer, &rows, &options).expect("rows");
-    assert_eq!(with.labels, [1.0, 0.0]);
-    assert_eq!(with.carried, ["r1|0", "r2|1"]);
-    // A label that is asked for must be there.
-    let bare = written.file("bare.csv", "a,b\n0,0\n");
-    let error = scored(&scorer, &bare, &options).expect_err("no labels");
-    assert!(error.to_string().contains("no column `y`"), "{error}");
+    for device in cpu_devices() {
+        let path = written.bundle(&Model::linear(&device));
+        let scorer = Scorer::open(&path, &device).expect("a bundle");
+        let with = scored(&scorer, &rows, &options).expect("rows");
+        assert_eq!(with.logits, [1.5, 1.5]);
+        assert_eq!(with.labels, [1.0, 0.0]);
+        assert_eq!(with.carried, ["r1|0", "r2|1"]);
+        // A label that is asked for must be there.
+        let error = scored(&scorer, &bare, &options).expect_err("no labels");
+        assert!(error.to_string().contains("no column `y`"), "{error}");
+    }
 }
 
 /// Rows 2 and 4 of the file are malformed: not an id, and a cell too many.
@@ -141,21 +143,22 @@ fn malformed_rows_are_skipped_and_counted_where_asked() {
 fn a_file_of_malformed_rows_alone_is_an_error_even_if_they_are_skipped() {
     let written = Written::new();
     let rows = written.file("rows.csv", "a,b\n7,0\n8,0\n");
-    let device = &device();
-    let path = written.bundle(&Model::linear(device));
-    let scorer = Scorer::open(&path, device).expect("a bundle");
     let options = ScoreOptions {
         on_bad_row: OnBadRow::Skip,
         ..ScoreOptions::default()
     };
-    match scored(&scorer, &rows, &options) {
-        Err(BundleError::Data(error)) => {
-            assert!(
-                matches!(error.kind(), DataErrorKind::AllBad { .. }),
-                "{error}"
-            );
+    for device in cpu_devices() {
+        let path = written.bundle(&Model::linear(&device));
+        let scorer = Scorer::open(&path, &device).expect("a bundle");
+        match scored(&scorer, &rows, &options) {
+            Err(BundleError::Data(error)) => {
+                assert!(
+                    matches!(error.kind(), DataErrorKind::AllBad { .. }),
+                    "{error}"
+                );
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
 }
 
@@ -182,17 +185,19 @@ fn a_score_that_is_not_a_number_is_an_error_with_its_row() {
 fn an_error_of_the_sink_ends_the_scoring() {
     let written = Written::new();
     let rows = written.file("rows.csv", &format!("a,b\n{}", "0,0\n".repeat(10_000)));
-    let device = &device();
-    let path = written.bundle(&Model::linear(device));
-    let scorer = Scorer::open(&path, device).expect("a bundle");
-    let mut reader = open_rows(&rows, scorer.encoder().format(), Label::Optional).expect("rows");
-    let mut batches = 0;
-    let result = scorer.score_rows(reader.as_mut(), &ScoreOptions::default(), |_| {
-        batches += 1;
-        Err(BundleError::NotFinite { row: 0 })
-    });
-    assert!(matches!(result, Err(BundleError::NotFinite { row: 0 })));
-    assert_eq!(batches, 1);
+    for device in cpu_devices() {
+        let path = written.bundle(&Model::linear(&device));
+        let scorer = Scorer::open(&path, &device).expect("a bundle");
+        let format = scorer.encoder().format();
+        let mut reader = open_rows(&rows, format, Label::Optional).expect("rows");
+        let mut batches = 0;
+        let result = scorer.score_rows(reader.as_mut(), &ScoreOptions::default(), |_| {
+            batches += 1;
+            Err(BundleError::NotFinite { row: 0 })
+        });
+        assert!(matches!(result, Err(BundleError::NotFinite { row: 0 })));
+        assert_eq!(batches, 1);
+    }
 }
 
 /// Encodes the rows of a file into one batch.

@@ -139,6 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn a_model_of_any_head_is_a_module_that_shows_its_head() {
+        let device = cpu_devices().remove(0);
+        let head = FiBiNetConfig::new(3, 2).with_hidden_units(vec![4]);
+        let config = CtrModelConfig::new(head);
+        let model = config.init(vec![4, 5, 6], &device);
+        let any = config.into_any().init(vec![4, 5, 6], &device);
+        assert_eq!(Module::num_params(&any), Module::num_params(&model));
+        assert_eq!(any.head.to_string(), model.head.to_string());
+        assert!(any.to_string().contains("head: FiBiNet {"), "{any}");
+    }
+
+    #[test]
     fn sizes_and_fields_must_agree() {
         let device = cpu_devices().remove(0);
         let config = CtrModelConfig::new(FiBiNetConfig::new(3, 2));

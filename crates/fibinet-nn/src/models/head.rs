@@ -1,6 +1,6 @@
 use core::fmt::Debug;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,7 +37,7 @@ use crate::inputs::{FieldInputs, InputShape};
 ///     }
 /// }
 /// ```
-pub trait Head: Module {
+pub trait Head: Module + ModuleDisplay {
     /// The logits of a batch, before any sigmoid.
     ///
     /// # Shapes

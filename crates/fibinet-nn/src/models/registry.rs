@@ -1,4 +1,9 @@
-use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
+use core::fmt;
+
+use burn::module::{
+    Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
+    ModuleVisitor,
+};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 

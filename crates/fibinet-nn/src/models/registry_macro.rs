@@ -205,5 +205,31 @@ macro_rules! registry {
                 }
             }
         }
+
+        impl ModuleDisplay for AnyHead {
+            fn format(&self, settings: DisplaySettings) -> String {
+                match self {
+                    $(Self::$Model(head) => head.format(settings),)+
+                }
+            }
+        }
+
+        impl ModuleDisplayDefault for AnyHead {
+            fn content(&self, content: Content) -> Option<Content> {
+                match self {
+                    $(Self::$Model(head) => head.content(content),)+
+                }
+            }
+
+            fn num_params(&self) -> usize {
+                Module::num_params(self)
+            }
+        }
+
+        impl fmt::Display for AnyHead {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.format(DisplaySettings::default()))
+            }
+        }
     };
 }

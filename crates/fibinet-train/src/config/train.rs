@@ -242,14 +242,14 @@ fn require(
     rule: &'static str,
     got: impl ToString,
 ) -> Result<(), ConfigError> {
-    match holds {
-        true => Ok(()),
-        false => Err(ConfigError::OutOfRange {
-            setting,
-            rule,
-            got: got.to_string(),
-        }),
+    if holds {
+        return Ok(());
     }
+    Err(ConfigError::OutOfRange {
+        setting,
+        rule,
+        got: got.to_string(),
+    })
 }
 
 fn at_least_one(setting: &'static str, value: usize) -> Result<(), ConfigError> {

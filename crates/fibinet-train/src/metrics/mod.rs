@@ -72,9 +72,10 @@ impl Predictions {
         let weight = 1.0 / negative_rate;
         Metrics {
             auc: auc(&self.logits, &self.labels),
-            group_auc: match self.groups.is_empty() {
-                true => None,
-                false => group_auc(&self.logits, &self.labels, &self.groups),
+            group_auc: if self.groups.is_empty() {
+                None
+            } else {
+                group_auc(&self.logits, &self.labels, &self.groups)
             },
             logloss: weighted_logloss(&self.logits, &self.labels, weight),
             calibration_ratio: calibration_ratio(&self.logits, &self.labels, weight),

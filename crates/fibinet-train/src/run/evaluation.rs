@@ -53,7 +53,11 @@ impl Run<'_> {
             Some(test) => Some(predict(test, |batch| scorer.logits(batch))?.metrics(rate)),
             None => None,
         };
-        let seconds = self.training_time.as_secs_f64().max(f64::MIN_POSITIVE);
+        let seconds = self
+            .progress
+            .training_time
+            .as_secs_f64()
+            .max(f64::MIN_POSITIVE);
         let report = RunReport {
             valid: valid.metrics(rate),
             valid_logloss_uncalibrated: uncalibrated,
@@ -66,17 +70,19 @@ impl Run<'_> {
             warm_start: self.warm_start,
             skipped: self.prepared.skipped.clone(),
             rows_per_second: self.progress.total_rows as f64 / seconds,
-            data_wait: self.waited.as_secs_f64() / seconds,
+            data_wait: self.progress.waited.as_secs_f64() / seconds,
         };
+        self.write_report(&report)?;
+        Ok(report)
+    }
+
+    fn write_report(&self, report: &RunReport) -> Result<(), TrainError> {
         let path = self.directory.join(REPORT);
         let file = File::create(&path).map_err(TrainError::io(&path))?;
-        serde_json::to_writer_pretty(BufWriter::new(file), &report).map_err(|error| {
-            TrainError::Io {
-                path: path.clone(),
-                error: error.into(),
-            }
-        })?;
-        Ok(report)
+        serde_json::to_writer_pretty(BufWriter::new(file), report).map_err(|error| TrainError::Io {
+            path,
+            error: error.into(),
+        })
     }
 
     /// The calibration, if it lowers the log loss of the validation rows.

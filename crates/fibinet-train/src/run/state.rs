@@ -3,33 +3,36 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use fibinet_data::config::DataSpec;
-use fibinet_data::prepare::Prepared;
+use fibinet_data::prepare::{Prepared, prepare, prepare_cached};
+use fibinet_model::bundle::Bundle;
 use fibinet_model::inputs::FieldPlan;
 use fibinet_nn::models::{AnyHeadConfig, CtrModelConfig};
 
-use crate::config::TrainSettings;
+use crate::config::{RunSettings, TrainSettings};
+use crate::error::TrainError;
+use crate::run::event::Event;
+use crate::run::options::RunOptions;
 use crate::run::report::WarmStart;
 use crate::run::stopping::Stopping;
 use crate::trainer::Trainer;
+
+/// The directory of the encoded rows while the run lasts, if there is no cache.
+pub(super) const SHARDS: &str = "shards";
 
 /// A run between preparing its data and writing its report.
 pub(super) struct Run<'a> {
     pub(super) train: &'a TrainSettings,
     pub(super) data: &'a DataSpec,
+    pub(super) model: &'a CtrModelConfig<AnyHeadConfig>,
     /// The directory that becomes the bundle.
     pub(super) directory: &'a Path,
     pub(super) device: Device,
-    pub(super) model: CtrModelConfig<AnyHeadConfig>,
     pub(super) plan: FieldPlan,
     pub(super) prepared: Prepared,
     pub(super) trainer: Trainer,
     pub(super) warm_start: Option<WarmStart>,
     pub(super) stopping: Stopping,
     pub(super) progress: TrainingProgress,
-    /// The time spent training, evaluations apart.
-    pub(super) training_time: Duration,
-    /// The part of that time spent waiting for batches.
-    pub(super) waited: Duration,
 }
 
 /// How far training has come.
@@ -45,4 +48,74 @@ pub(super) struct TrainingProgress {
     pub(super) rows: u64,
     /// The sum of their losses.
     pub(super) loss: f64,
+    /// The time spent training, evaluations apart.
+    pub(super) training_time: Duration,
+    /// The part of that time spent waiting for batches.
+    pub(super) waited: Duration,
+}
+
+impl<'a> Run<'a> {
+    /// Prepares the data and builds the model, with what it takes from the bundle of a warm start.
+    pub(super) fn new(
+        settings: &'a RunSettings,
+        options: &RunOptions<'_>,
+        directory: &'a Path,
+        observe: &mut impl FnMut(Event),
+    ) -> Result<Self, TrainError> {
+        let RunSettings { data, model, train } = settings;
+        let base = open_base(options, model)?;
+        let encoder = base.as_ref().map(|base| &base.encoder);
+        let progress = |progress| observe(Event::Preparing(progress));
+        let prepared = match options.cache {
+            Some(cache) => prepare_cached(data, encoder, cache, progress)?.0,
+            None => prepare(data, encoder, &directory.join(SHARDS), progress)?,
+        };
+        let plan = FieldPlan::new(&prepared.encoder.layout(), model.tables.numerics)?;
+        let mut trainer = Trainer::new(model, plan.sizes().clone(), train, options.device)?;
+        let warm_start = base
+            .map(|base| warm_start(base, &mut trainer, options.device))
+            .transpose()?;
+        Ok(Self {
+            train,
+            data,
+            model,
+            directory,
+            device: options.device.clone().inner(),
+            plan,
+            prepared,
+            trainer,
+            warm_start,
+            stopping: Stopping::default(),
+            progress: TrainingProgress::default(),
+        })
+    }
+}
+
+/// The bundle of a warm start, if there is to be one.
+fn open_base(
+    options: &RunOptions<'_>,
+    model: &CtrModelConfig<AnyHeadConfig>,
+) -> Result<Option<Bundle>, TrainError> {
+    // Every byte is checked: all of them are read anyway, and damage would be passed on.
+    let base = options.warm_start.map(Bundle::open_verified).transpose()?;
+    if base.as_ref().is_some_and(|base| base.model != *model) {
+        let reason = "[model] differs from that of the bundle that the run is to start from";
+        return Err(TrainError::RunFile(reason.to_owned()));
+    }
+    Ok(base)
+}
+
+/// Copies the head and the table rows of known tokens from a bundle.
+fn warm_start(
+    base: Bundle,
+    trainer: &mut Trainer,
+    device: &Device,
+) -> Result<WarmStart, TrainError> {
+    let head = base.head(&device.clone().inner().autodiff())?;
+    let kept_rows = trainer.copy_rows(&base.tables());
+    trainer.set_head(head);
+    Ok(WarmStart {
+        kept_rows,
+        new_rows: trainer.sizes().num_rows() - kept_rows,
+    })
 }

@@ -79,16 +79,16 @@ impl Run<'_> {
             let every = self.train.evaluate_every as u64;
             let at_the_end = rows == self.prepared.train.num_rows();
             if every > 0 && self.progress.step.is_multiple_of(every) && !at_the_end {
-                self.training_time += start.elapsed();
+                self.progress.training_time += start.elapsed();
                 if self.evaluation(history, observe)? {
-                    self.waited += batches.waited();
+                    self.progress.waited += batches.waited();
                     return Ok(true);
                 }
                 start = Instant::now();
             }
         }
-        self.training_time += start.elapsed();
-        self.waited += batches.waited();
+        self.progress.training_time += start.elapsed();
+        self.progress.waited += batches.waited();
         drop(batches);
         self.evaluation(history, observe)
     }
@@ -121,23 +121,20 @@ impl Run<'_> {
         })?;
         let report = self.evaluation_report(valid);
         self.append(history, &report)?;
-        let stop = match report.best {
-            true => {
-                let head = self.trainer.valid_head();
-                self.bundle_parts(&head, LogitMap::IDENTITY)
-                    .write_weights(self.directory)?;
-                self.stopping.set_best(epoch, valid);
-                // The setting is at least 1, so one best evaluation never stops training.
-                false
+        let stop = if report.best {
+            let head = self.trainer.valid_head();
+            self.bundle_parts(&head, LogitMap::IDENTITY)
+                .write_weights(self.directory)?;
+            self.stopping.set_best(epoch, valid);
+            // The setting is at least 1, so one best evaluation never stops training.
+            false
+        } else {
+            let rate = self.trainer.learning_rate();
+            let verdict = self.stopping.not_best(self.train, rate);
+            if let Some(rate) = verdict.learning_rate {
+                self.trainer.set_learning_rate(rate);
             }
-            false => {
-                let rate = self.trainer.learning_rate();
-                let verdict = self.stopping.not_best(self.train, rate);
-                if let Some(rate) = verdict.learning_rate {
-                    self.trainer.set_learning_rate(rate);
-                }
-                verdict.stop
-            }
+            verdict.stop
         };
         observe(Event::Evaluation(report));
         Ok(stop)
@@ -190,7 +187,7 @@ impl Run<'_> {
         let negative_rate = self.data.negative_rate;
         BundleParts {
             encoder: &self.prepared.encoder,
-            model: &self.model,
+            model: self.model,
             head,
             tables: self.trainer.view(),
             finished: self.trainer.finished_rows(),

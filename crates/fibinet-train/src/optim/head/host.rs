@@ -101,9 +101,10 @@ fn update(
 
 /// The chunks of a state array, or `count` empty ones if the rule does not keep it.
 fn chunks(state: &mut [f32], count: usize) -> impl IndexedParallelIterator<Item = &mut [f32]> {
-    match state.is_empty() {
-        false => Either::Left(state.par_chunks_mut(CHUNK)),
-        true => Either::Right((0..count).into_par_iter().map(|_| Default::default())),
+    if state.is_empty() {
+        Either::Right((0..count).into_par_iter().map(|_| Default::default()))
+    } else {
+        Either::Left(state.par_chunks_mut(CHUNK))
     }
 }
 

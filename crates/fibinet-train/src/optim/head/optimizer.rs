@@ -31,9 +31,10 @@ impl HeadOptimizer {
         let device = device.clone().inner();
         // ndarray's tensors cannot be taken apart without a copy.
         let host = Backend::Flex.device().is_ok_and(|flex| flex == device);
-        match host {
-            true => Self::Host(HostOptimizer::new(rule)),
-            false => Self::Burn(Box::new(rule.burns())),
+        if host {
+            Self::Host(HostOptimizer::new(rule))
+        } else {
+            Self::Burn(Box::new(rule.burns()))
         }
     }
 
@@ -52,18 +53,20 @@ impl HeadOptimizer {
             l2,
             max_norm,
         } = step;
-        let factor = |squares: f64| match max_norm > 0.0 {
-            true => clip_factor((squares + row_squares()).sqrt(), max_norm),
-            false => 1.0,
+        let factor = |squares: f64| {
+            if max_norm > 0.0 {
+                clip_factor((squares + row_squares()).sqrt(), max_norm)
+            } else {
+                1.0
+            }
         };
         match self {
             Self::Host(optimizer) => {
                 let (head, mut parameters) = HostParameters::take(head, gradients);
-                let squares = if max_norm > 0.0 {
-                    parameters.squared_norm(l2)
-                } else {
-                    0.0
-                };
+                let mut squares = 0.0;
+                if max_norm > 0.0 {
+                    squares = parameters.squared_norm(l2);
+                }
                 let factor = factor(squares);
                 optimizer.step(&mut parameters, learning_rate, l2, factor);
                 (parameters.put_back(head), factor)
@@ -83,31 +86,27 @@ impl HeadOptimizer {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::optim::head::rule::{DenseOptimizer, DenseSettings};
     use burn::module::Param;
     use burn::nn::{Linear, LinearConfig};
-    use burn::tensor::{Tensor, TensorData};
+    use burn::tensor::TensorData;
+    use fibinet_testing::{cpu_devices, tensor, to_vec};
 
     const WIDTHS: [usize; 2] = [30, 20];
 
-    fn device() -> Device {
-        Device::flex().autodiff()
+    fn data<const D: usize>(shape: [usize; D], number: impl Fn(usize) -> f32) -> TensorData {
+        TensorData::new((0..shape.iter().product()).map(number).collect(), shape)
     }
 
-    fn tensor<const D: usize>(shape: [usize; D], number: impl Fn(usize) -> f32) -> Tensor<D> {
-        let numbers = (0..shape.iter().product()).map(number).collect();
-        Tensor::from_data(TensorData::new(numbers, shape), &device())
-    }
-
-    fn linear() -> Linear {
-        let mut linear = LinearConfig::new(WIDTHS[0], WIDTHS[1]).init(&device());
-        let weight = tensor(WIDTHS, |i| (i % 23) as f32 / 50.0 - 0.2);
-        linear.weight = Param::from_tensor(weight.require_grad());
-        let bias = tensor([WIDTHS[1]], |i| i as f32 / 100.0);
-        linear.bias = Some(Param::from_tensor(bias.require_grad()));
+    fn linear(device: &Device) -> Linear {
+        let mut linear = LinearConfig::new(WIDTHS[0], WIDTHS[1]).init(device);
+        let weight = data(WIDTHS, |i| (i % 23) as f32 / 50.0 - 0.2);
+        linear.weight = Param::from_data(weight, device);
+        let bias = data([WIDTHS[1]], |i| i as f32 / 100.0);
+        linear.bias = Some(Param::from_data(bias, device));
         linear
     }
 
@@ -122,24 +121,29 @@ mod tests {
                 size
             }
         };
+        let device = linear.weight.val().device().inner();
         let mut gradients = GradientsParams::new();
-        gradients.register(linear.weight.id, tensor(WIDTHS, number).inner());
+        let of_weight = tensor::<2>(data(WIDTHS, number), &device);
+        gradients.register(linear.weight.id, of_weight);
         let bias = linear.bias.as_ref().expect("a bias");
-        gradients.register(bias.id, tensor([WIDTHS[1]], number).inner());
+        let of_bias = tensor::<1>(data([WIDTHS[1]], number), &device);
+        gradients.register(bias.id, of_bias);
         gradients
     }
 
     fn numbers(linear: Linear) -> Vec<f32> {
-        let weight = linear.weight.val().into_data();
-        let mut numbers: Vec<f32> = weight.try_into_vec().expect("f32");
-        let bias = linear.bias.expect("a bias").val().into_data();
-        numbers.extend(bias.try_into_vec::<f32>().expect("f32"));
+        let mut numbers = to_vec(linear.weight.val());
+        numbers.extend(to_vec(linear.bias.expect("a bias").val()));
         numbers
     }
 
     /// The weights after ten steps, and the factor on each step's gradients.
-    fn after(mut optimizer: HeadOptimizer, step: HeadStep) -> (Vec<f32>, Vec<f64>) {
-        let mut head = linear();
+    fn after(
+        mut optimizer: HeadOptimizer,
+        step: HeadStep,
+        device: &Device,
+    ) -> (Vec<f32>, Vec<f64>) {
+        let mut head = linear(device);
         let mut factors = Vec::new();
         for number in 0..10 {
             let gradients = gradients(&head, number);
@@ -151,47 +155,64 @@ mod tests {
     }
 
     #[test]
+    fn only_flex_is_the_host() {
+        for (name, device) in cpu_devices() {
+            let optimizer = HeadOptimizer::new(rule(DenseOptimizer::Adam, 0.0), &device);
+            let is_host = matches!(optimizer, HeadOptimizer::Host(_));
+            assert_eq!(is_host, name == "flex", "{name}");
+        }
+    }
+
+    fn rule(optimizer: DenseOptimizer, momentum: f64) -> Box<dyn UpdateDense> {
+        optimizer.rule(DenseSettings {
+            momentum,
+            weight_decay: 0.1,
+        })
+    }
+
+    #[test]
     fn ours_and_burns_agree_with_l2_and_a_bound_on_the_norm() {
-        for (optimizer, momentum) in [
-            (DenseOptimizer::Adam, 0.0),
-            (DenseOptimizer::Adamw, 0.0),
-            (DenseOptimizer::Adagrad, 0.0),
-            (DenseOptimizer::Sgd, 0.9),
-            (DenseOptimizer::Sgd, 0.0),
-        ] {
-            let settings = DenseSettings {
-                momentum,
-                weight_decay: 0.1,
+        for (_, device) in cpu_devices() {
+            for (optimizer, momentum) in [
+                (DenseOptimizer::Adam, 0.0),
+                (DenseOptimizer::Adamw, 0.0),
+                (DenseOptimizer::Adagrad, 0.0),
+                (DenseOptimizer::Sgd, 0.9),
+                (DenseOptimizer::Sgd, 0.0),
+            ] {
+                assert_agree(optimizer, momentum, &device);
+            }
+        }
+    }
+
+    fn assert_agree(optimizer: DenseOptimizer, momentum: f64, device: &Device) {
+        let run = |l2, max_norm| {
+            let step = HeadStep {
+                learning_rate: 0.01,
+                l2,
+                max_norm,
             };
-            let run = |l2, max_norm| {
-                let step = HeadStep {
-                    learning_rate: 0.01,
-                    l2,
-                    max_norm,
-                };
-                let host = HeadOptimizer::new(optimizer.rule(settings), &device());
-                assert!(matches!(host, HeadOptimizer::Host(_)), "flex is the host");
-                let burns = HeadOptimizer::Burn(Box::new(optimizer.rule(settings).burns()));
-                (after(host, step), after(burns, step))
-            };
-            let (ours, burns) = run(5.0, 10.0);
-            // The bound is relative to the distance that the weights moved.
-            let before = numbers(linear());
-            let moved = before.iter().zip(&burns.0);
-            let moved = moved.fold(0.0_f32, |most, (b, e)| most.max((b - e).abs()));
-            for (i, (a, e)) in ours.0.iter().zip(&burns.0).enumerate() {
-                assert!((a - e).abs() < 1e-5 * moved, "{optimizer:?} {i}: {a}, {e}");
-            }
-            for (a, e) in ours.1.iter().zip(&burns.1) {
-                assert!((a - e).abs() < 1e-6 * e, "{optimizer:?}: {a}, {e}");
-                assert!(*a < 1.0, "{optimizer:?}: no step was clipped");
-            }
-            // L2 and the bound each make a difference.
-            for (l2, max_norm) in [(0.0, 10.0), (5.0, 0.0)] {
-                let ((other, _), _) = run(l2, max_norm);
-                let differ = other.iter().zip(&ours.0).any(|(a, b)| (a - b).abs() > 1e-4);
-                assert!(differ, "{optimizer:?}: L2 {l2}, bound {max_norm}");
-            }
+            let host = HeadOptimizer::Host(HostOptimizer::new(rule(optimizer, momentum)));
+            let burns = HeadOptimizer::Burn(Box::new(rule(optimizer, momentum).burns()));
+            (after(host, step, device), after(burns, step, device))
+        };
+        let (ours, burns) = run(5.0, 10.0);
+        // The bound is relative to the distance that the weights moved.
+        let before = numbers(linear(device));
+        let moved = before.iter().zip(&burns.0);
+        let moved = moved.fold(0.0_f32, |most, (b, e)| most.max((b - e).abs()));
+        for (i, (a, e)) in ours.0.iter().zip(&burns.0).enumerate() {
+            assert!((a - e).abs() < 1e-5 * moved, "{optimizer:?} {i}: {a}, {e}");
+        }
+        for (a, e) in ours.1.iter().zip(&burns.1) {
+            assert!((a - e).abs() < 1e-6 * e, "{optimizer:?}: {a}, {e}");
+            assert!(*a < 1.0, "{optimizer:?}: no step was clipped");
+        }
+        // L2 and the bound each make a difference.
+        for (l2, max_norm) in [(0.0, 10.0), (5.0, 0.0)] {
+            let ((other, _), _) = run(l2, max_norm);
+            let differ = other.iter().zip(&ours.0).any(|(a, b)| (a - b).abs() > 1e-4);
+            assert!(differ, "{optimizer:?}: L2 {l2}, bound {max_norm}");
         }
     }
 }

@@ -168,11 +168,11 @@ impl Leaf<'_> {
         let ids = &self.rows.ids[self.rows.slot(slot)];
         for (k, (sum, gradient)) in sum.iter_mut().zip(gradient).enumerate() {
             let number = |id: u32| {
-                let at = (view.sizes.offset(field) + id as usize) * self.width + k;
-                match view.is_padding(field, id) {
-                    true => 0.0,
-                    false => self.weights.read(at..at + 1, &mut [0.0])[0],
+                if view.is_padding(field, id) {
+                    return 0.0;
                 }
+                let at = (view.sizes.offset(field) + id as usize) * self.width + k;
+                self.weights.read(at..at + 1, &mut [0.0])[0]
             };
             // The first id that has the maximum, which is the one that was read.
             let largest = ids

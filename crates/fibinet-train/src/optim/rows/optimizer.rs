@@ -305,11 +305,12 @@ mod tests {
         for step in 0..1400_usize {
             let period = |row: usize| if row == 4 { 1 << 20 } else { 1 << (3 * row) };
             let touched = |row: usize| step.is_multiple_of(period(row));
-            let gradient = |row: usize| match touched(row) {
-                true => {
+            let gradient = |row: usize| {
+                if touched(row) {
                     (fibinet_data::mix_seed(row as u64, step as u64) % 1000) as f32 / 500.0 - 0.9
+                } else {
+                    0.0
                 }
-                false => 0.0,
             };
             let rows: Vec<usize> = all.into_iter().filter(|row| touched(*row)).collect();
             let of_touched: Vec<f32> = rows.iter().map(|row| gradient(*row)).collect();
@@ -539,9 +540,10 @@ mod tests {
             let number = |i: usize| (i % 17) as f32 - 8.0;
             let gradients = RowGradients {
                 embedding: (0..dim * rows.len()).map(number).collect(),
-                linear: match linear {
-                    true => (0..rows.len()).map(number).collect(),
-                    false => Vec::new(),
+                linear: if linear {
+                    (0..rows.len()).map(number).collect()
+                } else {
+                    Vec::new()
                 },
                 rows,
             };

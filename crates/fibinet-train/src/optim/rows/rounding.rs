@@ -14,9 +14,10 @@ pub(crate) trait Stored: Pod + Send + Sync {
     /// mean over all of them is the number. A number that can be stored exactly is. A number beyond the
     /// largest of this type becomes the largest, and a number that is not finite stays so.
     fn round(number: f32, random: u16) -> Self {
-        match number.is_finite() {
-            true => Self::round_finite(number, random),
-            false => Self::nearest(number),
+        if number.is_finite() {
+            Self::round_finite(number, random)
+        } else {
+            Self::nearest(number)
         }
     }
 

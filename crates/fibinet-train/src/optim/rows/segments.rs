@@ -113,8 +113,9 @@ fn sort_slots(tables: &Tables, rows: &RowInputs, field: usize, occurrences: &mut
             }
         }
     }
-    match occurrences.len() < PARALLEL_SORT {
-        true => occurrences.sort_unstable(),
-        false => occurrences.par_sort_unstable(),
+    if occurrences.len() < PARALLEL_SORT {
+        occurrences.sort_unstable();
+    } else {
+        occurrences.par_sort_unstable();
     }
 }

@@ -95,28 +95,8 @@ impl SideMatrices<'_> {
         to_matrices: Option<&mut [f32]>,
     ) {
         let shape = self.shape;
-        let dim = shape.embedding_dim;
         if let (false, Some(to_matrices)) = (self.has_left_vector_per_pair(), to_matrices) {
-            let num_matrices = to_matrices.len() / (dim * dim);
-            let chunks = to_matrices.par_chunks_mut(dim * dim).enumerate();
-            chunks.for_each(|(index, to_matrix)| {
-                let left_fields = 0..shape.num_fields - 1;
-                for field in left_fields.filter(|field| num_matrices == 1 || *field == index) {
-                    for panel in panels.iter() {
-                        let Panel {
-                            lanes,
-                            right,
-                            to_left,
-                            ..
-                        } = &panel[side];
-                        matrix_mut(shape, to_matrix, 0).product_here(
-                            field_of(shape, right, field, *lanes),
-                            field_of(shape, to_left, field, *lanes).transposed(),
-                            Write::Add,
-                        );
-                    }
-                }
-            });
+            self.add_to_matrices(side, panels, to_matrices);
         }
         panels
             .par_iter_mut()
@@ -143,6 +123,33 @@ impl SideMatrices<'_> {
                 }
                 transpose(to_right, *lanes, to_rows);
             });
+    }
+
+    /// Adds what the panels collected for the left vectors to the gradient of their matrices, one per left
+    /// field or one for all.
+    fn add_to_matrices(&self, side: usize, panels: &[[Panel; 2]], to_matrices: &mut [f32]) {
+        let shape = self.shape;
+        let matrix_len = shape.embedding_dim * shape.embedding_dim;
+        let num_matrices = to_matrices.len() / matrix_len;
+        let chunks = to_matrices.par_chunks_mut(matrix_len).enumerate();
+        chunks.for_each(|(index, to_matrix)| {
+            let left_fields = 0..shape.num_fields - 1;
+            for field in left_fields.filter(|field| num_matrices == 1 || *field == index) {
+                for panel in panels {
+                    let Panel {
+                        lanes,
+                        right,
+                        to_left,
+                        ..
+                    } = &panel[side];
+                    matrix_mut(shape, to_matrix, 0).product_here(
+                        field_of(shape, right, field, *lanes),
+                        field_of(shape, to_left, field, *lanes).transposed(),
+                        Write::Add,
+                    );
+                }
+            }
+        });
     }
 }
 

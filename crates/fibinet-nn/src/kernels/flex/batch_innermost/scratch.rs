@@ -76,7 +76,7 @@ impl Scratch {
             gradient,
             transposed_gradient,
         } = outputs;
-        let (shape, width) = (side.shape, task.width);
+        let width = task.width;
         let size = [width, *num_outputs];
         let weight = Matrix::new(&weight[task.column * num_outputs..], size, *num_outputs);
         let num_rows = gradient.len() / num_outputs;
@@ -87,31 +87,10 @@ impl Scratch {
         for (index, (panel, transposed_gradient)) in
             panels.iter().zip(transposed_gradient).enumerate()
         {
-            let Panel {
-                lanes, right, left, ..
-            } = &panel[task.side];
-            let (lanes, at) = (*lanes, part(index, panel[task.side].lanes, width));
-            let pairs = &mut self.pairs[at.clone()];
-            for run in &task.runs {
-                let [pair_range, right_range] = run.parts(shape, lanes);
-                let pairs = &mut pairs[pair_range.clone()];
-                let rights = &right[right_range];
-                if side.has_left_vector_per_pair() {
-                    let crossed = &mut self.crossed[at.clone()][pair_range];
-                    MatrixMut::new(crossed, [run.width(shape), lanes], lanes).product_here(
-                        run.matrices(shape, side.by_field).transposed(),
-                        field_of(shape, right, run.left, lanes),
-                        Write::Over,
-                    );
-                    product(pairs, crossed, rights);
-                } else {
-                    let left = &left.as_ref().unwrap_or(right)[of_field(shape, run.left, lanes)];
-                    let rights = rights.chunks_exact(left.len());
-                    for (pair, right) in pairs.chunks_exact_mut(left.len()).zip(rights) {
-                        product(pair, left, right);
-                    }
-                }
-            }
+            let panel = &panel[task.side];
+            let (lanes, at) = (panel.lanes, part(index, panel.lanes, width));
+            self.form_pairs(task, side, panel, at.clone());
+            let pairs = &mut self.pairs[at];
             let rows = &gradient[index * LANES * num_outputs..];
             let rows = Matrix::new(rows, [lanes, *num_outputs], *num_outputs);
             let write = if index == 0 { write } else { Write::Add };
@@ -125,6 +104,32 @@ impl Scratch {
                 Matrix::new(transposed_gradient, [*num_outputs, lanes], lanes),
                 Write::Over,
             );
+        }
+    }
+
+    /// Forms the pairs of a panel, whose elements are `at`: the products of their left and right vectors.
+    fn form_pairs(&mut self, task: &Task, side: &SideMatrices, panel: &Panel, at: Range<usize>) {
+        let Panel { right, left, .. } = panel;
+        let (shape, lanes) = (side.shape, panel.lanes);
+        for run in &task.runs {
+            let [pair_range, right_range] = run.parts(shape, lanes);
+            let pairs = &mut self.pairs[at.clone()][pair_range.clone()];
+            let rights = &right[right_range];
+            if side.has_left_vector_per_pair() {
+                let crossed = &mut self.crossed[at.clone()][pair_range];
+                MatrixMut::new(crossed, [run.width(shape), lanes], lanes).product_here(
+                    run.matrices(shape, side.by_field).transposed(),
+                    field_of(shape, right, run.left, lanes),
+                    Write::Over,
+                );
+                product(pairs, crossed, rights);
+            } else {
+                let left = &left.as_ref().unwrap_or(right)[of_field(shape, run.left, lanes)];
+                let rights = rights.chunks_exact(left.len());
+                for (pair, right) in pairs.chunks_exact_mut(left.len()).zip(rights) {
+                    product(pair, left, right);
+                }
+            }
         }
     }
 

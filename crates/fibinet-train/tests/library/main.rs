@@ -1,0 +1,4 @@
+//! Trainers and runs as a library's user has them.
+
+mod heads;
+mod run;
