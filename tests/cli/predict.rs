@@ -1,4 +1,5 @@
 use std::fs;
+use std::process::{Command, Stdio};
 
 use super::adult::{ADULT_RUN, adult_rows};
 use super::{ADULT, auc_of, closed_pipe, entries, fail, number, scores, scratch, text};
@@ -95,6 +96,50 @@ fn skipping_rows_needs_a_column_that_tells_them_apart() {
 }
 
 #[test]
+fn rows_come_from_standard_input_and_scores_go_to_standard_output() {
+    let directory = scratch();
+    let at = directory.path();
+    ADULT_RUN.predict(at, ADULT, "scores.csv", &[]);
+    let output = Command::new(env!("CARGO_BIN_EXE_fibinet"))
+        .current_dir(at)
+        .arg("predict")
+        .arg(ADULT_RUN.bundle())
+        .args(["--data", "-", "-o", "-"])
+        .stdin(fs::File::open(ADULT).expect("the log"))
+        .output()
+        .expect("the binary runs");
+    assert!(output.stdout == fs::read(at.join("scores.csv")).expect("scores"));
+    assert_eq!(entries(at), ["scores.csv"]);
+}
+
+#[test]
+fn parquet_on_a_pipe_is_refused_in_words() {
+    let directory = scratch();
+    let at = directory.path();
+    ADULT_RUN.predict(at, ADULT, "log.parquet", &["--carry", "age"]);
+    let mut cat = Command::new("cat")
+        .arg(at.join("log.parquet"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cat runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_fibinet"))
+        .current_dir(at)
+        .arg("predict")
+        .arg(ADULT_RUN.bundle())
+        .args(["--data", "-", "-o", "x.csv"])
+        .stdin(cat.stdout.take().expect("a pipe"))
+        .output()
+        .expect("the binary runs");
+    cat.wait().expect("cat ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("standard input: Parquet cannot be read from a pipe"),
+        "{stderr}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn scores_into_a_closed_pipe_are_a_success() {
     let directory = scratch();
     let bundle = ADULT_RUN.bundle();
@@ -116,7 +161,6 @@ fn parquet_scores_into_a_closed_pipe_are_a_success() {
 #[test]
 fn the_first_lines_of_the_scores_can_be_taken_from_a_pipe() {
     use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
 
     let directory = scratch();
     let mut child = Command::new(env!("CARGO_BIN_EXE_fibinet"))

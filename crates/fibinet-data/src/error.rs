@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use fibinet_storage::StorageError;
 use parquet::errors::ParquetError;
 
+use crate::formats::foreign::conversion;
 use crate::position::Position;
 use crate::schema_error::SchemaError;
 
@@ -16,9 +17,9 @@ use crate::schema_error::SchemaError;
 /// use std::path::Path;
 ///
 /// use fibinet_data::{DataErrorKind, ErrorClass};
-/// use fibinet_data::encode::guess_delimiter;
+/// use fibinet_data::encode::{KnownText, guess_delimiter};
 ///
-/// let error = guess_delimiter(Path::new("missing.csv")).unwrap_err();
+/// let error = guess_delimiter(Path::new("missing.csv"), &KnownText::default()).unwrap_err();
 /// assert!(matches!(error.kind(), DataErrorKind::Storage(_)));
 /// assert_eq!(error.class(), ErrorClass::Failure);
 /// ```
@@ -82,8 +83,16 @@ pub enum DataErrorKind {
         /// The column.
         column: String,
     },
+    /// An address instead of a path.
+    #[error(
+        "{address}: only files of this machine are read; download it first, or mount it as a directory"
+    )]
+    Remote {
+        /// The address.
+        address: String,
+    },
     /// A row with the wrong number of cells.
-    #[error("{position}: expected {expected} cells, got {got}")]
+    #[error("{position}: expected {expected} cells, got {got}{remark}")]
     Width {
         /// The row.
         position: Position,
@@ -91,12 +100,14 @@ pub enum DataErrorKind {
         expected: usize,
         /// Number of cells of the row.
         got: usize,
+        /// What may be the reason, with a colon before it, or nothing.
+        remark: &'static str,
     },
     /// A row that spans several lines and has the wrong number of cells. It cannot be skipped like other
     /// malformed rows: the rows it swallowed would go unseen.
     #[error(
         "{position}: a row over several lines has {got} cells, expected {expected}: is a quote not \
-         closed?"
+         closed? If quotes are ordinary characters in this file, set `quote` to \"\""
     )]
     Quote {
         /// The row.
@@ -107,7 +118,10 @@ pub enum DataErrorKind {
         got: usize,
     },
     /// A cell that is not UTF-8.
-    #[error("{position}, column `{column}`: the cell is not UTF-8: `{got}`")]
+    #[error(
+        "{position}, column `{column}`: the cell is not UTF-8: `{got}`; if the file is Latin-1, convert \
+         it: {conversion}", conversion = conversion("LATIN1")
+    )]
     Utf8 {
         /// The row.
         position: Position,
@@ -276,6 +290,7 @@ impl DataError {
         match self.kind() {
             K::MissingColumn { .. }
             | K::Unreadable { .. }
+            | K::Remote { .. }
             | K::OtherFields { .. }
             | K::EmptySplit { .. }
             | K::Schema(_) => ErrorClass::Usage,

@@ -23,6 +23,7 @@ mod error;
 mod mix;
 mod position;
 mod schema_error;
+mod skipped;
 
 pub use error::{DataError, DataErrorKind, ErrorClass};
 pub use mix::mix as mix_seed;

@@ -41,9 +41,16 @@ pub enum SchemaError {
     ShuffleRows,
     /// A delimiter that cannot separate cells.
     #[error(
-        "data: `delimiter` must be one ASCII character other than a quote or a line end, but is {0:?}"
+        "data: `delimiter` must be one ASCII character or several such as `::`, without a double quote \
+         or a line end, but is {0:?}"
     )]
-    Delimiter(char),
+    Delimiter(String),
+    /// A quote that is not one character.
+    #[error("data: `quote` must be one punctuation character, or empty for none, but is {0:?}")]
+    Quote(String),
+    /// A delimiter with the quote in it.
+    #[error("data: `delimiter` contains the `quote`, {0:?}")]
+    QuoteInDelimiter(char),
     /// A name that occurs twice in `columns`.
     #[error("data: `columns` names `{0}` twice")]
     DuplicateColumn(String),

@@ -1,17 +1,36 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fibinet::data::config::OnBadRow;
+use fibinet::data::DataError;
+use fibinet::data::config::{OnBadRow, RowFormat};
+use fibinet::data::formats::{Label, RowReader, open_rows, open_standard_input};
+
+use crate::cli::args::standard_stream::is_standard;
 
 /// `--data` and `--on-bad-row`
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
-    /// File or directory of rows, in the format of the training file.
+    /// File or directory of rows, in the format of the training file; `-` for standard input.
     #[arg(long, value_name = "PATH")]
     pub(crate) data: PathBuf,
     /// What to do with malformed rows.
     #[arg(long, value_enum, value_name = "CHOICE", default_value_t = MalformedRows::Fail)]
     pub(crate) on_bad_row: MalformedRows,
+}
+
+impl LogArgs {
+    /// Opens the rows.
+    pub(crate) fn open(
+        &self,
+        format: &RowFormat,
+        label: Label,
+    ) -> Result<Box<dyn RowReader>, DataError> {
+        if is_standard(&self.data) {
+            open_standard_input(format, label)
+        } else {
+            open_rows(&self.data, format, label)
+        }
+    }
 }
 
 /// The choices of `--on-bad-row`.

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::Args;
-use fibinet::train::TrainError;
 use fibinet::train::config::RunConfig;
+
+use crate::cli::args::refuse_standard;
 
 /// A run file, and `--set`.
 #[derive(Debug, Args)]
@@ -17,7 +19,8 @@ pub(crate) struct RunFileArgs {
 
 impl RunFileArgs {
     /// The run file with its replaced settings.
-    pub(crate) fn read(&self) -> Result<RunConfig, TrainError> {
-        RunConfig::read(&self.config, &self.set)
+    pub(crate) fn read(&self) -> Result<RunConfig> {
+        refuse_standard("the run file", &self.config)?;
+        Ok(RunConfig::read(&self.config, &self.set)?)
     }
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::data::formats::{Label, open_rows};
+use fibinet::data::formats::Label;
 use fibinet::data::prepare::SkippedRows;
 use fibinet::data::{DataError, DataErrorKind};
 use fibinet::model::bundle::{Bundle, BundleError};
@@ -68,7 +68,7 @@ impl EvaluateJob {
     pub(crate) fn run(self) -> Result<()> {
         let scorer = Scorer::new(Bundle::open_verified(&self.bundle)?, &self.device)?;
         let format = scorer.encoder().format();
-        let mut reader = open_rows(&self.log.data, format, Label::Required)?;
+        let mut reader = self.log.open(format, Label::Required)?;
         let options = ScoreOptions {
             labels: true,
             on_bad_row: self.log.on_bad_row.into(),

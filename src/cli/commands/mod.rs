@@ -51,7 +51,7 @@ impl Cli {
     /// The flag that makes the subcommand skip malformed rows; `None` if it reads no rows or has none.
     pub(crate) fn skip_rows_flag(&self) -> Option<&'static str> {
         match self.command {
-            Command::Train(_) | Command::Evaluate(_) | Command::Predict(_) => {
+            Command::Init(_) | Command::Train(_) | Command::Evaluate(_) | Command::Predict(_) => {
                 Some("--on-bad-row skip")
             }
             Command::Prepare(_) => Some("--set data.on_bad_row=skip"),

@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use fibinet::data::formats::{Label, ParquetTable, RowReader, open_rows};
+use fibinet::data::formats::{Label, ParquetTable, RowReader};
 use fibinet::model::scorer::{ScoreOptions, ScoredRows, Scorer, probability};
 use fibinet::storage::AtomicFile;
 
-use crate::cli::args::{DeviceArgs, LogArgs, MalformedRows, is_same_file};
+use crate::cli::args::{DeviceArgs, LogArgs, MalformedRows, is_same_file, is_standard};
 use crate::cli::failure::UsageError;
 use crate::cli::output::{note, skipped_rows};
 
@@ -18,6 +18,8 @@ const PROBABILITY: &str = "probability";
 /// The rows do not need a label.
 ///
 /// Example: fibinet predict runs/first --data new.csv -o scores.csv --carry id
+///
+/// From a pipe: zcat new.csv.gz | fibinet predict runs/first --data - -o - --carry id
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
     /// Bundle that `fibinet train` wrote.
@@ -26,7 +28,7 @@ pub(crate) struct PredictArgs {
     #[command(flatten)]
     log: LogArgs,
     /// File of scores to write, as Parquet if it ends in .parquet and else as CSV: the carried columns,
-    /// then `probability`.
+    /// then `probability`; `-` for CSV on standard output.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Columns of the rows to write beside the probability, separated by commas; required with
@@ -61,10 +63,15 @@ impl PredictArgs {
                 "--on-bad-row skip needs --carry, to tell which rows were scored".to_owned()
             )
         );
+        let output = if is_standard(&self.output) {
+            PathBuf::from("/dev/stdout")
+        } else {
+            self.output
+        };
         Ok(PredictJob {
             bundle: self.run,
             log: self.log,
-            output: self.output,
+            output,
             carry: self.carry,
             device: self.device.select()?,
         })
@@ -75,7 +82,7 @@ impl PredictJob {
     pub(crate) fn run(self) -> Result<()> {
         let scorer = Scorer::open(&self.bundle, &self.device)?;
         let format = scorer.encoder().format();
-        let mut reader = open_rows(&self.log.data, format, Label::Optional)?;
+        let mut reader = self.log.open(format, Label::Optional)?;
         if format.columns.is_some() && !reader.columns().contains(&format.label) {
             note(&format!(
                 "the rows have one cell fewer than in training: assuming that the label, `{}`, is absent",

@@ -100,6 +100,47 @@ fn a_file_in_utf_16_is_refused_by_its_header() {
     let bytes: Vec<u8> = units.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let wide = [&[0xff, 0xfe][..], &bytes].concat();
     training_fails("wide.csv", Some(&wide), 1, "the header is not UTF-8");
+    training_fails("wide.csv", Some(&wide), 1, "iconv -f UTF-16 -t UTF-8");
+}
+
+#[test]
+fn a_header_in_latin_1_is_refused_with_what_to_do() {
+    let latin = b"click,caf\xe9\n1,a\n";
+    training_fails("latin.csv", Some(latin), 1, "iconv -f LATIN1 -t UTF-8");
+}
+
+#[test]
+fn a_zip_archive_is_refused_with_what_to_do() {
+    let zip = b"PK\x03\x04\x14\x00\x00\x00\x08\x00";
+    let says =
+        "log.zip: the file is a zip archive or a workbook (.xlsx), which cannot be read; unpack it";
+    training_fails("log.zip", Some(zip), 1, says);
+}
+
+#[test]
+fn an_address_is_refused_with_what_to_do() {
+    let says = "s3://bucket/log.csv: only files of this machine are read";
+    training_fails("s3://bucket/log.csv", None, 2, says);
+}
+
+#[test]
+fn a_run_on_standard_input_is_refused_in_words() {
+    training_fails(
+        "-",
+        None,
+        2,
+        "standard input, `-`, cannot be trained on: save it to a file",
+    );
+}
+
+#[test]
+fn a_cell_in_utf_8_is_read_in_any_script() {
+    let directory = scratch();
+    let at = directory.path();
+    let log = small_log("1,caf\u{e9} \u{5317}\u{4eac} \u{1f600}\u{7f}\u{0},3\n");
+    fs::write(at.join("log.csv"), log).expect("written");
+    fs::write(at.join("run.toml"), small_config("log.csv", "")).expect("written");
+    succeed(at, &TRAIN);
 }
 
 /// Scoring a file with the small run must fail and write no scores.
@@ -245,6 +286,21 @@ fn a_pipe_is_read_to_its_end_past_malformed_rows() {
     assert!(first(&mut read).contains("log.csv:4: expected 15 cells, got 2"));
     assert!(first(&mut piped).contains("/dev/stdin:4: expected 15 cells, got 2"));
     assert_eq!(piped, read);
+}
+
+#[test]
+fn standard_input_is_evaluated_past_malformed_rows() {
+    let directory = scratch();
+    let log = adult_rows() + "1,of another width\n";
+    fs::write(directory.path().join("log.csv"), log).expect("written");
+    let input = fs::File::open(directory.path().join("log.csv")).expect("a log");
+    let report = evaluate_skipping(directory.path(), "-", input.into());
+    assert_eq!(report["rows"], 2600);
+    let first = report["left_out"]["first_bad_row"].to_string();
+    assert!(
+        first.contains("standard input:2602: expected 15 cells, got 2"),
+        "{first}"
+    );
 }
 
 fn evaluate_skipping(at: &Path, data: &str, input: Stdio) -> Value {

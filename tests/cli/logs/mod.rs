@@ -1,5 +1,6 @@
 //! What a log may be: its fields, its format, its faults.
 
+mod delimiters;
 pub(crate) mod fields;
 pub(crate) mod formats;
 mod malformed;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::builtin::BuiltinSchema;
+use crate::config::delimiter::Delimiter;
+use crate::config::quote::Quote;
 use crate::config::row_format::RowFormat;
 use crate::config::sources::Sources;
 use crate::config::split::SplitConfig;
@@ -24,11 +26,12 @@ const MAX_FIELDS: usize = 1 << 16;
 /// | `on_bad_row` | fail | what to do with malformed rows: `fail` stops with an error, `skip` drops and counts them |
 /// | `negative_rate` | 1 | the share of the negatives that the log kept: scores and metrics are corrected to the whole log |
 /// | `shuffle_rows` | 1000000 | training rows that are shuffled in memory; more rows are scattered over files |
-/// | `schema` | – | a built-in schema, which sets the next four and the fields: `criteo`, `avazu` |
+/// | `schema` | – | a built-in schema, which sets the keys of the rows' format and the fields: `criteo`, `avazu` |
 /// | `label` | – | the label's column |
 /// | `group` | – | a column, such as the user, within whose values rows are ranked for `group_auc` |
 /// | `positive` | – | the cell that means a click; any other means no click. Without it, labels are 1 and 0 |
-/// | `delimiter` | `,` | one character; with a tab, quotes are ordinary characters |
+/// | `delimiter` | `,` | what stands between cells: one ASCII character, or several such as `::` |
+/// | `quote` | `"`, or none with a tab | the character around cells that hold a delimiter or a line end; `""` if quotes are ordinary characters |
 /// | `columns` | – | the names of the columns, for files without a header |
 /// | `missing` | none | cells that mean "no value" in every column, besides empty ones; a field may have its own |
 /// | `fields` | – | what the model reads |
@@ -58,8 +61,10 @@ pub struct DataConfig {
     pub group: Option<String>,
     /// The cell of the label that means a click.
     pub positive: Option<String>,
-    /// The character between cells.
-    pub delimiter: Option<char>,
+    /// What stands between cells.
+    pub delimiter: Option<Delimiter>,
+    /// The character around cells.
+    pub quote: Option<Quote>,
     /// The names of the columns, for files without a header.
     pub columns: Option<Vec<String>>,
     /// Cells that mean "no value".
@@ -153,7 +158,8 @@ impl DataConfig {
                 label: label.ok_or(SchemaError::Missing { setting: "label" })?,
                 positive: self.positive.clone(),
                 group: self.group.clone(),
-                delimiter: self.delimiter.unwrap_or(','),
+                delimiter: self.delimiter.clone().unwrap_or_else(Delimiter::comma),
+                quote: self.quote,
                 columns: self.columns.clone(),
                 missing: self.missing.clone().unwrap_or_default(),
             };
@@ -163,6 +169,7 @@ impl DataConfig {
         for (setting, given) in [
             ("label", self.label.is_some()),
             ("delimiter", self.delimiter.is_some()),
+            ("quote", self.quote.is_some()),
             ("columns", self.columns.is_some()),
         ] {
             if given {
@@ -186,8 +193,10 @@ impl DataConfig {
 }
 
 fn check_format(format: &RowFormat) -> Result<(), SchemaError> {
-    if !format.delimiter.is_ascii() || matches!(format.delimiter, '"' | '\n' | '\r') {
-        return Err(SchemaError::Delimiter(format.delimiter));
+    if let Some(quote) = format.quote_byte().map(char::from)
+        && format.delimiter.as_str().contains(quote)
+    {
+        return Err(SchemaError::QuoteInDelimiter(quote));
     }
     if format.group.is_some() && format.label == GROUP {
         return Err(SchemaError::ReservedLabel(GROUP));
@@ -276,7 +285,7 @@ mod tests {
                 Value::new(scaling).into(),
             ]
         );
-        assert_eq!(spec.format.delimiter, ',');
+        assert_eq!(spec.format.delimiter, Delimiter::comma());
     }
 
     #[test]
@@ -289,7 +298,7 @@ mod tests {
             ("label", "C26")
         );
         assert_eq!(spec.fields.len(), 39);
-        assert_eq!(spec.format.delimiter, '\t');
+        assert_eq!(spec.format.delimiter, Delimiter::tab());
     }
 
     #[test]
@@ -328,6 +337,12 @@ mod tests {
         for (text, expected) in [
             ("delimiter = '→'", "must be one ASCII character"),
             ("delimiter = '\"'", "must be one ASCII character"),
+            ("delimiter = ''", "must be one ASCII character"),
+            ("quote = '“'", "must be one punctuation character"),
+            (
+                "delimiter = \"a'\"\nquote = \"'\"",
+                "`delimiter` contains the `quote`",
+            ),
             ("columns = ['y', 'a', 'y']", "`columns` names `y` twice"),
             (
                 "columns = ['a']",
@@ -348,7 +363,9 @@ mod tests {
             let message = format(text).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
-        assert!(format("delimiter = ';'").is_ok());
+        for text in ["delimiter = ';'", "delimiter = '::'", "quote = ''"] {
+            assert!(format(text).is_ok(), "{text}");
+        }
         let label = parse("train = 't'\nschema = 'criteo'\nlabel = 'y'").unwrap_err();
         assert!(label.contains("`label` is set by `schema`"), "{label}");
     }

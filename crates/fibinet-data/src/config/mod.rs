@@ -2,6 +2,8 @@
 
 mod builtin;
 mod data;
+mod delimiter;
+mod quote;
 mod row_format;
 mod sources;
 pub(crate) mod split;
@@ -9,6 +11,8 @@ pub(crate) mod split;
 pub use crate::schema_error::{FieldError, SchemaError, SplitError};
 pub use builtin::BuiltinSchema;
 pub use data::{DataConfig, DataSpec, OnBadRow};
+pub use delimiter::Delimiter;
+pub use quote::Quote;
 pub use row_format::RowFormat;
 pub use sources::Sources;
 pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::config::delimiter::Delimiter;
+use crate::config::quote::Quote;
 use crate::fields::FieldSpec;
 use crate::fields::cells::MissingCells;
 
@@ -15,8 +17,11 @@ pub struct RowFormat {
     /// The column whose cells are the groups of the group AUC.
     #[serde(default)]
     pub group: Option<String>,
-    /// The character between cells.
-    pub delimiter: char,
+    /// What stands between cells.
+    pub delimiter: Delimiter,
+    /// The character around cells; `None` for [the usual one](Quote::usual).
+    #[serde(default)]
+    pub quote: Option<Quote>,
     /// The names of the columns; `None` if the first line of a file has them.
     pub columns: Option<Vec<String>>,
     /// Cells that mean "no value" in every column, besides empty ones.
@@ -24,6 +29,26 @@ pub struct RowFormat {
 }
 
 impl RowFormat {
+    /// Comma-separated cells below a header, labels of 1 and 0, and no group. Only an empty cell means
+    /// "no value".
+    pub fn csv(label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            positive: None,
+            group: None,
+            delimiter: Delimiter::comma(),
+            quote: None,
+            columns: None,
+            missing: Vec::new(),
+        }
+    }
+
+    /// The character around cells; `None` if a quote is a character like any other.
+    pub(crate) fn quote_byte(&self) -> Option<u8> {
+        let quote = self.quote.unwrap_or_else(|| Quote::usual(&self.delimiter));
+        quote.byte()
+    }
+
     /// The cells that mean "no value" in a field.
     pub(crate) fn missing_cells<'a>(&'a self, field: &'a FieldSpec) -> MissingCells<'a> {
         MissingCells {

@@ -62,12 +62,8 @@ mod tests {
     #[test]
     fn a_named_label_is_a_click_and_any_other_is_not() {
         let format = RowFormat {
-            label: "y".to_owned(),
             positive: Some("yes".to_owned()),
-            group: None,
-            delimiter: ',',
-            columns: None,
-            missing: Vec::new(),
+            ..RowFormat::csv("y")
         };
         let position = Position {
             path: Arc::new("rows.csv".into()),

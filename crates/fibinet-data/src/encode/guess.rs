@@ -1,19 +1,19 @@
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use csv::ByteRecord;
 
-use crate::config::RowFormat;
+use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
+use crate::encode::field_names::name_apart;
 use crate::encode::odd_cells::OddCells;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::look::{ColumnCells, ColumnLook, Reading};
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
-use crate::formats::parts::{self, open_rows};
+use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
-use crate::formats::registry::open_text;
 use crate::position::Position;
+use crate::skipped::SkippedRows;
 
 /// The number of rows that a guess looks at.
 const ROWS: u64 = 200_000;
@@ -35,6 +35,8 @@ pub struct Guess {
     pub clicks: u64,
     /// What is wrong with the first malformed label.
     pub bad_label: Option<String>,
+    /// The malformed rows that were skipped.
+    pub skipped: SkippedRows,
 }
 
 /// What the first rows of a file show of one column.
@@ -61,31 +63,18 @@ pub struct Known {
     pub numeric: Vec<String>,
 }
 
-/// The character between the cells of a text file: a tab if the first line has one, else a comma.
-///
-/// # Errors
-///
-/// If the file cannot be read.
-pub fn guess_delimiter(path: &Path) -> Result<char, DataError> {
-    let files = parts::files(path)?;
-    let path = &files[0];
-    let Some(text) = open_text(path)? else {
-        return Ok(',');
-    };
-    // Longer headers are not read to their end.
-    let mut text = BufReader::new(text.take(1 << 20));
-    let mut line = Vec::new();
-    text.read_until(b'\n', &mut line)
-        .map_err(DataError::io(path))?;
-    Ok(if line.contains(&b'\t') { '\t' } else { ',' })
-}
-
 /// Guesses the kind of every column of a file except the label.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or lacks the label's column or one in `known`.
-pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Guess, DataError> {
+/// If the file cannot be read, or lacks the label's column or one in `known`, and at the first malformed
+/// row if those are not skipped. A label that is neither 0 nor 1 is only counted then.
+pub fn guess_fields(
+    path: &Path,
+    format: &RowFormat,
+    known: &Known,
+    on_bad_row: OnBadRow,
+) -> Result<Guess, DataError> {
     let mut reader = open_rows(path, format, Label::Required)?;
     let label = column_index(reader.as_ref(), &format.label)?;
     for name in [&known.exclude, &known.categorical, &known.numeric]
@@ -95,12 +84,13 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
     {
         column_index(reader.as_ref(), name)?;
     }
-    let looks = Looks::read(reader.as_mut(), label, format)?;
+    let looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
     if looks.num_rows == 0 {
-        return Err(DataErrorKind::Empty {
-            path: path.to_owned(),
-        }
-        .into());
+        let path = path.to_owned();
+        return Err(match looks.skipped.first_bad_row {
+            Some(first) => DataErrorKind::AllBad { path, first }.into(),
+            None => DataErrorKind::Empty { path }.into(),
+        });
     }
     let columns = looks.columns.into_iter().enumerate();
     let columns = columns.filter(|(i, _)| *i != label);
@@ -116,12 +106,15 @@ pub fn guess_fields(path: &Path, format: &RowFormat, known: &Known) -> Result<Gu
     let mut missing: Vec<String> = looks.missing.into_iter().map(str::to_owned).collect();
     missing.extend(format.missing.iter().cloned());
     missing.sort_unstable();
+    let mut columns: Vec<_> = columns.collect();
+    name_apart(&mut columns, format);
     Ok(Guess {
-        columns: columns.collect(),
+        columns,
         missing,
         num_rows: looks.num_rows,
         clicks: looks.clicks,
         bad_label: looks.bad_label,
+        skipped: looks.skipped,
     })
 }
 
@@ -134,6 +127,7 @@ struct Looks {
     num_rows: u64,
     clicks: u64,
     bad_label: Option<String>,
+    skipped: SkippedRows,
 }
 
 impl Looks {
@@ -141,6 +135,7 @@ impl Looks {
         reader: &mut dyn RowReader,
         label: usize,
         format: &RowFormat,
+        on_bad_row: OnBadRow,
     ) -> Result<Self, DataError> {
         let names = reader.columns().iter();
         let mut looks = Self {
@@ -150,18 +145,31 @@ impl Looks {
             num_rows: 0,
             clicks: 0,
             bad_label: None,
+            skipped: SkippedRows::default(),
         };
         let mut row = ByteRecord::new();
-        while looks.num_rows < ROWS && reader.read_row(&mut row)? {
-            looks.num_rows += 1;
+        while looks.num_rows < ROWS {
+            match reader.read_row(&mut row) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    looks.skipped.skip(on_bad_row, error)?;
+                    continue;
+                }
+            }
             let position = reader.position();
             let click = match parse_label(&row[label], format, &position) {
                 Ok(value) => value > 0.5,
+                Err(error) if on_bad_row == OnBadRow::Skip => {
+                    looks.skipped.skip(on_bad_row, error)?;
+                    continue;
+                }
                 Err(error) => {
                     looks.bad_label.get_or_insert_with(|| error.to_string());
                     false
                 }
             };
+            looks.num_rows += 1;
             looks.clicks += u64::from(click);
             for (column, cell) in looks.columns.iter_mut().zip(&row) {
                 match MISSING.iter().find(|word| word.as_bytes() == cell) {
@@ -275,15 +283,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.csv");
         fs::write(&path, text.replace("news", "news\u{e9}")).unwrap();
-        let format = RowFormat {
-            label: "y".to_owned(),
-            positive: None,
-            group: None,
-            delimiter: ',',
-            columns: None,
-            missing: Vec::new(),
-        };
-        let guess = guess_fields(&path, &format, &Known::default()).unwrap();
+        let guess = guess_fields(
+            &path,
+            &RowFormat::csv("y"),
+            &Known::default(),
+            OnBadRow::Fail,
+        )
+        .unwrap();
         assert_eq!(
             (guess.num_rows, guess.missing),
             (4000, vec!["?".to_owned()])

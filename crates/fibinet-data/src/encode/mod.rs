@@ -1,7 +1,9 @@
 //! The encoder, its fit, and the guess of fields.
 
 mod cells;
+mod delimiter;
 pub(crate) mod encoder;
+mod field_names;
 pub(crate) mod fit;
 mod guess;
 mod odd_cells;
@@ -10,8 +12,10 @@ pub(crate) mod spill;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
+mod widths;
 
+pub use delimiter::{KnownText, TextGuess, guess_delimiter};
 pub use encoder::Encoder;
-pub use guess::{ColumnGuess, Guess, Known, guess_delimiter, guess_fields};
+pub use guess::{ColumnGuess, Guess, Known, guess_fields};
 pub use rows::RowEncoder;
 pub use vocabulary::Vocabulary;

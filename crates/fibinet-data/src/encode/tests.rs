@@ -23,12 +23,8 @@ use crate::shards::layout::{FieldShape, Pooling};
 
 fn format() -> RowFormat {
     RowFormat {
-        label: "y".to_owned(),
-        positive: None,
-        group: None,
-        delimiter: ',',
-        columns: None,
         missing: vec!["?".to_owned(), "N/A".to_owned()],
+        ..RowFormat::csv("y")
     }
 }
 

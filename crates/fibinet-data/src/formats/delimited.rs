@@ -1,14 +1,17 @@
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::ByteRecord;
 
-use crate::config::RowFormat;
+use crate::config::{Delimiter, RowFormat};
 use crate::error::{DataError, DataErrorKind};
+use crate::formats::foreign::conversion;
 use crate::formats::input_format::{Contents, InputFormat};
+use crate::formats::long_delimiter::{self, OneByteDelimiter, restore};
 use crate::formats::reader::{Label, RowReader};
 use crate::position::{Location, Position};
 
@@ -102,8 +105,12 @@ pub struct DelimitedReader {
     lines: Lines,
     /// Number of bytes that may be read before the next row is complete.
     allowed: Arc<AtomicU64>,
+    /// The delimiter, if it has several characters.
+    long_delimiter: Option<Delimiter>,
     /// The first row, if it had to be read to learn the width.
     first: Option<ByteRecord>,
+    /// Whether the next row is the one below the header.
+    is_below_header: bool,
 }
 
 impl DelimitedReader {
@@ -118,21 +125,8 @@ impl DelimitedReader {
         format: &RowFormat,
         label: Label,
     ) -> Result<Self, DataError> {
-        let delimiter = format.delimiter as u8;
         let allowed = Arc::new(AtomicU64::new(MAX_ROW));
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            // TSV, as logs are written, has no quoting: a quote is an ordinary character.
-            .quoting(delimiter != b'\t')
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(BUFFER)
-            .from_reader(Bounded {
-                text,
-                delivered: 0,
-                allowed: Arc::clone(&allowed),
-                chunk: Vec::new(),
-            });
+        let mut reader = csv_reader(text, format, Arc::clone(&allowed));
         let path = Arc::new(path.to_owned());
         let mut first = ByteRecord::new();
         if !reader
@@ -146,6 +140,10 @@ impl DelimitedReader {
         }
         let mut lines = Lines::default();
         lines.count(&reader, &first);
+        let long_delimiter = Some(&format.delimiter).filter(|long| long.byte().is_none());
+        if let Some(delimiter) = long_delimiter {
+            restore(&mut first, delimiter);
+        }
         let (columns, first) = match &format.columns {
             Some(names) => {
                 let lacks_label = label == Label::Optional && first.len() + 1 == names.len();
@@ -160,6 +158,8 @@ impl DelimitedReader {
             path,
             lines,
             allowed,
+            long_delimiter: long_delimiter.cloned(),
+            is_below_header: first.is_none(),
             first,
         })
     }
@@ -171,6 +171,7 @@ impl RowReader for DelimitedReader {
     }
 
     fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
+        let is_below_header = mem::take(&mut self.is_below_header);
         match self.first.take() {
             Some(first) => *row = first,
             None => {
@@ -181,6 +182,9 @@ impl RowReader for DelimitedReader {
                     return Ok(false);
                 }
                 self.lines.count(&self.reader, row);
+                if let Some(delimiter) = &self.long_delimiter {
+                    restore(row, delimiter);
+                }
             }
         }
         if row.len() != self.columns.len() {
@@ -196,6 +200,7 @@ impl RowReader for DelimitedReader {
                     position,
                     expected,
                     got,
+                    remark: remark(row, expected, is_below_header),
                 }
             };
             return Err(kind.into());
@@ -210,6 +215,49 @@ impl RowReader for DelimitedReader {
             location: Location::Line(self.lines.start),
         }
     }
+}
+
+/// What may be the reason that a row has the wrong number of cells.
+fn remark(row: &ByteRecord, expected: usize, is_below_header: bool) -> &'static str {
+    let one_more = row.len() == expected + 1;
+    if one_more && row.iter().next_back() == Some(b"") {
+        ": the line ends with a delimiter; if every line does, name the empty column after it in the \
+         header or in `columns`"
+    } else if one_more && is_below_header {
+        ": if its first cell is the row's name, as R's write.table writes it, the header needs a name for \
+         that column"
+    } else {
+        ""
+    }
+}
+
+/// Splits text into rows of any width.
+fn csv_reader(
+    text: Box<dyn Read + Send>,
+    format: &RowFormat,
+    allowed: Arc<AtomicU64>,
+) -> csv::Reader<Bounded> {
+    let (text, delimiter): (Box<dyn Read + Send>, _) = match format.delimiter.byte() {
+        Some(byte) => (text, byte),
+        None => {
+            let text = OneByteDelimiter::new(text, format.delimiter.clone());
+            (Box::new(text), long_delimiter::DELIMITER)
+        }
+    };
+    let quote = format.quote_byte();
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quoting(quote.is_some())
+        .quote(quote.unwrap_or(b'"'))
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(BUFFER)
+        .from_reader(Bounded {
+            text,
+            delivered: 0,
+            allowed,
+            chunk: Vec::new(),
+        })
 }
 
 /// Refuses cells that are not UTF-8: each would silently become a token of its own.
@@ -236,7 +284,7 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
     let mut columns = Vec::with_capacity(record.len());
     for name in record {
         let name = std::str::from_utf8(name)
-            .map_err(|_| DataError::corrupt(path, "the header is not UTF-8"))?
+            .map_err(|_| DataError::corrupt(path, not_utf8()))?
             .to_owned();
         if !seen.insert(name.clone()) {
             return Err(DataErrorKind::DuplicateColumn {
@@ -248,6 +296,11 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
         columns.push(name);
     }
     Ok(columns)
+}
+
+fn not_utf8() -> String {
+    let conversion = conversion("LATIN1");
+    format!("the header is not UTF-8; if the file is Latin-1, convert it: {conversion}")
 }
 
 fn csv_error(path: &Path, error: csv::Error) -> DataError {
@@ -262,16 +315,14 @@ mod tests {
     use super::*;
     use std::fs;
 
+    use crate::config::Quote;
     use crate::formats::parts::open_rows;
 
-    fn format(columns: Option<&[&str]>, delimiter: char) -> RowFormat {
+    fn format(columns: Option<&[&str]>, delimiter: &str) -> RowFormat {
         RowFormat {
-            label: "y".to_owned(),
-            positive: None,
-            group: None,
-            delimiter,
+            delimiter: Delimiter::new(delimiter).unwrap(),
             columns: columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
-            missing: Vec::new(),
+            ..RowFormat::csv("y")
         }
     }
 
@@ -302,7 +353,7 @@ mod tests {
     fn a_header_names_the_columns_past_a_byte_order_mark() {
         let (columns, rows) = rows(
             b"\xef\xbb\xbfy,a\r\n1,\"x,z\"\r\n0,\r\n",
-            &format(None, ','),
+            &format(None, ","),
         )
         .unwrap();
         assert_eq!(columns, ["y", "a"]);
@@ -311,7 +362,7 @@ mod tests {
 
     #[test]
     fn named_columns_take_the_first_line_as_a_row_and_may_lack_the_label() {
-        let format = format(Some(&["y", "a", "b"]), '\t');
+        let format = format(Some(&["y", "a", "b"]), "\t");
         let (columns, with_label) = rows(b"1\t\"p\t\n", &format).unwrap();
         assert_eq!(columns, ["y", "a", "b"]);
         assert_eq!(with_label, [["1", "\"p", ""]]);
@@ -321,10 +372,48 @@ mod tests {
     }
 
     #[test]
+    fn cells_are_parted_by_several_characters_and_quoted_as_the_format_says() {
+        let quote = |quote: &str| Some(Quote::try_from(quote.to_owned()).unwrap());
+        let double = RowFormat {
+            quote: quote("'"),
+            ..format(None, "::")
+        };
+        let text = "\u{feff}y::a::'b::c'\n1::x:y::\n\n0::'::''z\n'::\"\n1::2\n".as_bytes();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.csv");
+        fs::write(&path, text).unwrap();
+        let mut reader = open_rows(&path, &double, Label::Optional).unwrap();
+        assert_eq!(reader.columns(), ["y", "a", "b::c"]);
+        let mut row = ByteRecord::new();
+        for expected in [["1", "x:y", ""], ["0", "::'z\n", "\""]] {
+            assert!(reader.read_row(&mut row).unwrap());
+            assert_eq!(row, expected.to_vec());
+        }
+        let error = reader.read_row(&mut row).unwrap_err().to_string();
+        assert!(
+            error.ends_with("rows.csv:6: expected 3 cells, got 2"),
+            "{error}"
+        );
+
+        let tsv = |quote| RowFormat {
+            quote,
+            ..format(None, "\t")
+        };
+        let text = b"y\ta\n1\t\"x\"\n";
+        assert_eq!(rows(text, &tsv(None)).unwrap().1, [["1", "\"x\""]]);
+        assert_eq!(rows(text, &tsv(quote("\""))).unwrap().1, [["1", "x"]]);
+        let csv = RowFormat {
+            quote: quote(""),
+            ..format(None, ",")
+        };
+        assert_eq!(rows(b"y,a\n1,\"x\n", &csv).unwrap().1, [["1", "\"x"]]);
+    }
+
+    #[test]
     fn lines_are_counted_past_blank_ones_and_cells_of_several() {
         let line = |text: &[u8]| {
             let directory = tempfile::tempdir().unwrap();
-            let error = read(directory.path(), text, &format(None, ',')).unwrap_err();
+            let error = read(directory.path(), text, &format(None, ",")).unwrap_err();
             error.position().unwrap().location
         };
         for (text, expected) in [
@@ -352,7 +441,7 @@ mod tests {
 
     #[test]
     fn errors_tell_the_line() {
-        let message = |text: &[u8]| rows(text, &format(None, ',')).unwrap_err();
+        let message = |text: &[u8]| rows(text, &format(None, ",")).unwrap_err();
         let latin1 = message(b"y,a\n1,caf\xc3\xa9\n0,caf\xe9\n");
         assert!(
             latin1.contains("rows.csv:3, column `a`: the cell is not UTF-8"),
@@ -360,9 +449,19 @@ mod tests {
         );
         let wrong = message(b"y,a\n1,x\n\n0,z,\n");
         assert!(
-            wrong.ends_with("rows.csv:4: expected 2 cells, got 3"),
+            wrong.ends_with(
+                "rows.csv:4: expected 2 cells, got 3: the line ends with a delimiter; if every line does, \
+                 name the empty column after it in the header or in `columns`"
+            ),
             "{wrong}"
         );
+        let wide = message(b"y,a\n1,x\n\n0,z,w\n");
+        assert!(
+            wide.ends_with("rows.csv:4: expected 2 cells, got 3"),
+            "{wide}"
+        );
+        let row_names = message(b"y,a\n1,0,x\n");
+        assert!(row_names.contains("the header needs a name"), "{row_names}");
         assert!(message(b"").ends_with("the file has no rows"));
         let open = message(b"y,a\n1,x\n0,\"z\n1,x\n1,x\n1,\"u,v\"\n");
         assert!(

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::DataError;
 use crate::formats::reader::RowReader;
+use crate::formats::remote::refuse_address;
 
 const BUFFER: usize = 1 << 18;
 
@@ -30,6 +31,7 @@ type OpenRows = fn(&Path, File) -> Result<Box<dyn RowReader>, DataError>;
 ///
 /// If it cannot be opened or is a directory.
 pub(crate) fn open(path: &Path) -> Result<BufReader<File>, DataError> {
+    refuse_address(path)?;
     let file = File::open(path).map_err(DataError::io(path))?;
     if file.metadata().map_err(DataError::io(path))?.is_dir() {
         return Err(DataError::io(path)(io::ErrorKind::IsADirectory.into()));

@@ -6,15 +6,20 @@
 pub(crate) mod blocks;
 mod compressed;
 pub(crate) mod delimited;
+pub(crate) mod foreign;
 mod input_format;
+mod long_delimiter;
 mod parquet_cells;
 pub(crate) mod parquet_reader;
 pub(crate) mod parquet_table;
 pub(crate) mod parts;
 pub(crate) mod reader;
 pub(crate) mod registry;
+mod remote;
 
 pub use parquet_reader::ParquetReader;
 pub use parquet_table::ParquetTable;
 pub use parts::open_rows;
 pub use reader::{Label, RowReader};
+pub use registry::open_standard_input;
+pub use remote::refuse_address;

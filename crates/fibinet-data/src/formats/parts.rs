@@ -7,6 +7,7 @@ use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::reader::{Label, RowReader};
 use crate::formats::registry::open_file;
+use crate::formats::remote::refuse_address;
 use crate::position::Position;
 
 /// Opens rows: a file, or a directory whose files hold the parts of one table.
@@ -38,6 +39,7 @@ pub fn open_rows(
 ///
 /// If the directory cannot be read or has no such file.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    refuse_address(path)?;
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -157,19 +159,8 @@ fn unreadable(reader: &dyn RowReader) -> Vec<Option<String>> {
 mod tests {
     use super::*;
 
-    fn format() -> RowFormat {
-        RowFormat {
-            label: "y".to_owned(),
-            positive: None,
-            group: None,
-            delimiter: ',',
-            columns: None,
-            missing: Vec::new(),
-        }
-    }
-
     fn rows(directory: &Path) -> Result<Vec<String>, DataError> {
-        let mut reader = open_rows(directory, &format(), Label::Required)?;
+        let mut reader = open_rows(directory, &RowFormat::csv("y"), Label::Required)?;
         let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
         while reader.read_row(&mut row)? {
             let cells: Vec<_> = row.iter().map(String::from_utf8_lossy).collect();

@@ -49,8 +49,14 @@ pub(crate) fn column_index(reader: &dyn RowReader, name: &str) -> Result<usize, 
         .ok_or_else(|| DataErrorKind::MissingColumn {
             path: path(),
             column: name.to_owned(),
-            suggestion: nearest(name, columns.iter().map(String::as_str)),
-            found: columns.join(", "),
+            suggestion: match columns {
+                [_] => String::new(),
+                columns => nearest(name, columns.iter().map(String::as_str)),
+            },
+            found: match columns {
+                [only] => format!("one column, `{only}`: is `delimiter` right?"),
+                columns => columns.join(", "),
+            },
         })?;
     match reader.unreadable(index) {
         None => Ok(index),

@@ -1,11 +1,12 @@
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use crate::config::RowFormat;
 use crate::error::DataError;
 use crate::formats::compressed::{GZIP, ZSTD};
 use crate::formats::delimited::{DelimitedReader, PLAIN_TEXT};
+use crate::formats::foreign;
 use crate::formats::input_format::{Contents, InputFormat, open};
 use crate::formats::parquet_reader::PARQUET;
 use crate::formats::reader::{Label, RowReader};
@@ -23,14 +24,68 @@ pub(crate) fn open_file(
     format: &RowFormat,
     label: Label,
 ) -> Result<Box<dyn RowReader>, DataError> {
-    let (contents, file) = identify(path)?;
-    match contents {
+    open_contents(path, open(path)?, format, label)
+}
+
+/// Opens the rows of standard input, which is told by its first bytes as a file is.
+///
+/// # Errors
+///
+/// If it cannot be read, has no rows or has a malformed header.
+pub fn open_standard_input(
+    format: &RowFormat,
+    label: Label,
+) -> Result<Box<dyn RowReader>, DataError> {
+    let path = Path::new("standard input");
+    let file = standard_input().map_err(DataError::io(path))?;
+    open_contents(path, BufReader::new(file), format, label)
+}
+
+#[cfg(unix)]
+fn standard_input() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(windows)]
+fn standard_input() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    Ok(io::stdin().as_handle().try_clone_to_owned()?.into())
+}
+
+fn open_contents(
+    path: &Path,
+    mut file: BufReader<File>,
+    format: &RowFormat,
+    label: Label,
+) -> Result<Box<dyn RowReader>, DataError> {
+    match identify(path, &mut file)? {
         Contents::Text(decode) => {
             let text = decode(file).map_err(DataError::io(path))?;
+            let text = checked(path, text)?;
             Ok(Box::new(DelimitedReader::new(path, text, format, label)?))
         }
-        Contents::Rows(open) => open(path, file.into_inner()),
+        Contents::Rows(open) => {
+            let file = file.into_inner();
+            if !file.metadata().map_err(DataError::io(path))?.is_file() {
+                let reason =
+                    "Parquet cannot be read from a pipe: its columns are listed at its end";
+                return Err(DataError::corrupt(path, reason));
+            }
+            open(path, file)
+        }
     }
+}
+
+/// The text itself, unless its beginning is not that of a text in UTF-8.
+fn checked(path: &Path, mut text: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, DataError> {
+    let mut start = Vec::new();
+    text.by_ref()
+        .take(foreign::START as u64)
+        .read_to_end(&mut start)
+        .map_err(DataError::io(path))?;
+    foreign::check(path, &start)?;
+    Ok(Box::new(Cursor::new(start).chain(text)))
 }
 
 /// The delimited text of a file; `None` if its format is not text.
@@ -39,18 +94,17 @@ pub(crate) fn open_file(
 ///
 /// If the file cannot be opened.
 pub(crate) fn open_text(path: &Path) -> Result<Option<Box<dyn Read + Send>>, DataError> {
-    let (contents, file) = identify(path)?;
-    match contents {
+    let mut file = open(path)?;
+    match identify(path, &mut file)? {
         Contents::Text(decode) => decode(file).map(Some).map_err(DataError::io(path)),
         Contents::Rows(_) => Ok(None),
     }
 }
 
-fn identify(path: &Path) -> Result<(&'static Contents, BufReader<File>), DataError> {
-    let mut file = open(path)?;
+fn identify(path: &Path, file: &mut BufReader<File>) -> Result<&'static Contents, DataError> {
     let start = file.fill_buf().map_err(DataError::io(path))?;
     let format = FORMATS.iter().find(|format| (format.recognizes)(start));
-    Ok((&format.unwrap_or(&PLAIN_TEXT).contents, file))
+    Ok(&format.unwrap_or(&PLAIN_TEXT).contents)
 }
 
 #[cfg(test)]

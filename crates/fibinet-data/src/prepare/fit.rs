@@ -7,8 +7,8 @@ use crate::error::{DataError, DataErrorKind};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader};
 use crate::prepare::scan::for_each_block;
-use crate::prepare::skipped::SkippedRows;
 use crate::prepare::split::Assigner;
+use crate::skipped::SkippedRows;
 
 /// Counts the rows of the training file, malformed ones included.
 pub(crate) fn count(spec: &DataSpec, mut progress: impl FnMut(u64)) -> Result<u64, DataError> {

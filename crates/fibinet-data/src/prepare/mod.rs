@@ -6,13 +6,12 @@ pub(crate) mod fit;
 pub(crate) mod prepared;
 pub(crate) mod run;
 pub(crate) mod scan;
-pub(crate) mod skipped;
 pub(crate) mod split;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod write;
 
+pub use crate::skipped::SkippedRows;
 pub use cache::{prepare_cached, source_bytes};
 pub use prepared::Prepared;
 pub use run::{Progress, prepare};
-pub use skipped::SkippedRows;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::split::SplitKind;
 use crate::encode::encoder::Encoder;
 use crate::error::{DataError, DataErrorKind};
-use crate::prepare::skipped::SkippedRows;
 use crate::shards::reader::Shards;
+use crate::skipped::SkippedRows;
 
 /// The file that is written last: a directory without it is not a prepared one.
 pub(crate) const MANIFEST: &str = "prepared.toml";

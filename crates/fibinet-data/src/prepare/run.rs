@@ -10,9 +10,9 @@ use crate::error::DataError;
 use crate::prepare::base::check_base;
 use crate::prepare::fit::{Fitted, count, fit};
 use crate::prepare::prepared::{ENCODER, MANIFEST, Prepared};
-use crate::prepare::skipped::SkippedRows;
 use crate::prepare::write::{write_file, write_fitted};
 use crate::shards::writer::ShardWriter;
+use crate::skipped::SkippedRows;
 
 /// How far [`prepare`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

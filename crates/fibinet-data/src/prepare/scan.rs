@@ -4,8 +4,8 @@ use crate::config::OnBadRow;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::reader::RowReader;
-use crate::prepare::skipped::SkippedRows;
 use crate::shards::prefetch::Prefetch;
+use crate::skipped::SkippedRows;
 
 /// Blocks of rows that are read ahead.
 pub(crate) const BLOCKS_AHEAD: usize = 2;

@@ -15,10 +15,10 @@ use crate::formats::parts::open_rows;
 use crate::formats::reader::Label;
 use crate::position::{Location, Position};
 use crate::prepare::scan::{BLOCKS_AHEAD, for_each_block};
-use crate::prepare::skipped::SkippedRows;
 use crate::shards::batch::Batch;
 use crate::shards::prefetch::Prefetch;
 use crate::shards::writer::ShardWriter;
+use crate::skipped::SkippedRows;
 
 /// Rows that a thread encodes at a time.
 const CHUNK_ROWS: usize = 512;

@@ -4,7 +4,7 @@ mod model;
 mod overrides;
 mod train;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fibinet_data::config::{DataConfig, DataSpec};
 use fibinet_nn::models::{
@@ -67,14 +67,29 @@ impl RunConfig {
         let text = std::fs::read_to_string(path).map_err(|io| error(io.to_string()))?;
         let mut config = Self::parse(&text, overrides).map_err(error)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let relative = |file: &mut PathBuf| *file = directory.join(&*file);
-        relative(&mut config.data.train);
-        config.data.valid.as_mut().map(relative);
-        config.data.test.as_mut().map(relative);
+        let data = &mut config.data;
+        for file in [
+            Some(&mut data.train),
+            data.valid.as_mut(),
+            data.test.as_mut(),
+        ] {
+            let Some(file) = file else { continue };
+            if file.as_os_str() == "-" {
+                let reason = "data: standard input, `-`, cannot be trained on: save it to a file";
+                return Err(error(reason.to_owned()));
+            }
+            *file = directory.join(&*file);
+        }
         Ok(config)
     }
 
-    fn parse(text: &str, overrides: &[String]) -> Result<Self, String> {
+    /// Parses the text of a run file. `overrides` are as [`read`](Self::read) takes them; paths stay as
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text, or an override.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self, String> {
         // Read as it stands first: only then do messages have the file's lines.
         let config = visit(text.parse().ok().as_ref(), Text(text))?;
         if overrides.is_empty() {

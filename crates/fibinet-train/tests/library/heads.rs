@@ -5,9 +5,9 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use fibinet_model::inputs::RowInputs;
 use fibinet_model::tables::TableDtype;
-use fibinet_nn::backend::Backend;
 use fibinet_nn::inputs::{FieldInputs, FieldSizes};
 use fibinet_nn::models::{Head, TablesConfig};
+use fibinet_testing::cpu_devices;
 use fibinet_train::Trainer;
 use fibinet_train::config::{RowUpdate, TrainConfig};
 use fibinet_train::optim::{RowRule, Tables};
@@ -47,13 +47,8 @@ impl Head for Embeddings {
     }
 }
 
-fn device() -> Device {
-    let backend = Backend::compiled().next().expect("a backend");
-    backend.device().expect("its device")
-}
-
-fn bias() -> Param<Tensor<1>> {
-    Param::from_tensor(Tensor::zeros([1], &device().autodiff()).require_grad())
+fn bias(device: &Device) -> Param<Tensor<1>> {
+    Param::from_tensor(Tensor::zeros([1], device).require_grad())
 }
 
 /// Two fields of three rows, K = 2, all weights 1.
@@ -75,7 +70,12 @@ fn batch() -> RowInputs {
     }
 }
 
-fn trained(head: impl Head, rule: RowRule, update: RowUpdate, l2: f64) -> Tables {
+/// The tables after a step of a head that gets a bias of 0.
+fn trained<H: Head>(
+    head: fn(Param<Tensor<1>>) -> H,
+    device: &Device,
+    (rule, update, l2): (RowRule, RowUpdate, f64),
+) -> Tables {
     let config = TrainConfig {
         learning_rate: 0.5,
         row_optimizer: rule,
@@ -85,7 +85,7 @@ fn trained(head: impl Head, rule: RowRule, update: RowUpdate, l2: f64) -> Tables
         ..TrainConfig::default()
     };
     let config = config.validate().expect("proper settings");
-    let mut trainer = Trainer::from_parts(tables(), head, &config, &device());
+    let mut trainer = Trainer::from_parts(tables(), head(bias(device)), &config, device);
     assert!(trainer.step(&batch()).is_finite());
     assert_eq!(trainer.score(&trainer.valid_head(), &batch()).len(), 2);
     trainer.current_tables()
@@ -93,14 +93,17 @@ fn trained(head: impl Head, rule: RowRule, update: RowUpdate, l2: f64) -> Tables
 
 #[test]
 fn ignored_rows_stay_without_l2_by_every_rule() {
-    for rule in RULES {
-        for update in [RowUpdate::Touched, RowUpdate::All] {
-            let tables = trained(LinearTerms { bias: bias() }, rule, update, 0.0);
-            assert_eq!(tables.embedding.to_f32(), [1.0; 12], "{rule:?}");
-            assert_ne!(tables.linear, Some(vec![1.0; 6]), "{rule:?}");
-            let tables = trained(Embeddings { bias: bias() }, rule, update, 0.0);
-            assert_eq!(tables.linear, Some(vec![1.0; 6]), "{rule:?}");
-            assert_ne!(tables.embedding.to_f32(), [1.0; 12], "{rule:?}");
+    for (backend, device) in cpu_devices() {
+        for rule in RULES {
+            for update in [RowUpdate::Touched, RowUpdate::All] {
+                let step = (rule, update, 0.0);
+                let tables = trained(|bias| LinearTerms { bias }, &device, step);
+                assert_eq!(tables.embedding.to_f32(), [1.0; 12], "{rule:?}, {backend}");
+                assert_ne!(tables.linear, Some(vec![1.0; 6]), "{rule:?}, {backend}");
+                let tables = trained(|bias| Embeddings { bias }, &device, step);
+                assert_eq!(tables.linear, Some(vec![1.0; 6]), "{rule:?}, {backend}");
+                assert_ne!(tables.embedding.to_f32(), [1.0; 12], "{rule:?}, {backend}");
+            }
         }
     }
 }
@@ -111,10 +114,13 @@ fn l2_applies_to_ignored_rows_that_a_step_updates() {
     let moved = 0.9375;
     let touched = [true, false, true, false, true, false].map(|t| if t { moved } else { 1.0 });
     let of_embedding = |rows: [f32; 6]| -> Vec<f32> { rows.iter().flat_map(|w| [*w; 2]).collect() };
-    for (update, expected) in [(RowUpdate::Touched, touched), (RowUpdate::All, [moved; 6])] {
-        let tables = trained(LinearTerms { bias: bias() }, RowRule::Sgd, update, 0.125);
-        assert_eq!(tables.embedding.to_f32(), of_embedding(expected));
-        let tables = trained(Embeddings { bias: bias() }, RowRule::Sgd, update, 0.125);
-        assert_eq!(tables.linear, Some(expected.to_vec()));
+    for (_, device) in cpu_devices() {
+        for (update, expected) in [(RowUpdate::Touched, touched), (RowUpdate::All, [moved; 6])] {
+            let step = (RowRule::Sgd, update, 0.125);
+            let tables = trained(|bias| LinearTerms { bias }, &device, step);
+            assert_eq!(tables.embedding.to_f32(), of_embedding(expected));
+            let tables = trained(|bias| Embeddings { bias }, &device, step);
+            assert_eq!(tables.linear, Some(expected.to_vec()));
+        }
     }
 }

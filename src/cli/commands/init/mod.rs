@@ -6,15 +6,22 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use fibinet::data::config::{BuiltinSchema, RowFormat};
-use fibinet::data::encode::{Guess, Known, guess_delimiter, guess_fields};
+use fibinet::data::config::{BuiltinSchema, Delimiter, Quote, RowFormat};
+use fibinet::data::encode::{
+    ColumnGuess, Guess, Known, KnownText, TextGuess, guess_delimiter, guess_fields,
+};
+use fibinet::data::formats::refuse_address;
 use fibinet::nn::models::AnySpec;
 use fibinet::storage::AtomicFile;
+use fibinet::train::TrainError;
+use fibinet::train::config::RunConfig;
 
 use self::run_file::run_file;
-use crate::cli::args::{is_same_file, schema_parser};
+use crate::cli::args::{
+    MalformedRows, is_same_file, parse_delimiter, parse_quote, refuse_standard, schema_parser,
+};
 use crate::cli::failure::UsageError;
-use crate::cli::output::note;
+use crate::cli::output::{note, skipped_rows};
 
 /// Look at a log and write a run file for it, ready to edit and to train
 ///
@@ -26,8 +33,8 @@ use crate::cli::output::note;
 /// Example: fibinet init train.csv --label click -o fibinet.toml
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Training file: CSV or TSV with a header, plain, .gz or .zst, or Parquet; or a directory of such
-    /// files.
+    /// Training file: delimited text with a header, plain, .gz or .zst, or Parquet; or a directory of
+    /// such files.
     train: PathBuf,
     /// Validation file, which decides when to stop training; by default a tenth of the training file.
     #[arg(long, value_name = "PATH")]
@@ -49,6 +56,17 @@ pub(crate) struct InitArgs {
     /// Names of the columns, for files without a header.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     columns: Vec<String>,
+    /// What stands between cells: a character, several such as `::`, or `tab`, `space`, `'\x01'`; by
+    /// default one of `, ; | tab space \x01 \x02 ::`, whichever gives most rows the same number of cells.
+    #[arg(long, value_name = "CHARACTERS", value_parser = parse_delimiter)]
+    delimiter: Option<Delimiter>,
+    /// Character around cells that hold a delimiter or a line end, or `none` if quotes are ordinary
+    /// characters; by default `"`, or whichever the file shows if it is not separated by commas.
+    #[arg(long, value_name = "CHARACTER", value_parser = parse_quote)]
+    quote: Option<Quote>,
+    /// What to do with malformed rows; with `skip` the run file says so too, and training skips them.
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t = MalformedRows::Fail)]
+    on_bad_row: MalformedRows,
     /// Columns that the model does not use.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     exclude: Vec<String>,
@@ -77,7 +95,7 @@ pub(crate) struct InitArgs {
     #[arg(
         long,
         value_parser = schema_parser(),
-        conflicts_with_all = ["label", "positive", "columns", "exclude", "categorical", "numeric"],
+        conflicts_with_all = ["label", "positive", "columns", "delimiter", "quote", "exclude", "categorical", "numeric"],
     )]
     schema: Option<BuiltinSchema>,
     /// Model to train.
@@ -98,6 +116,15 @@ pub(crate) struct InitJob {
 
 impl InitArgs {
     pub(crate) fn check(self) -> Result<InitJob> {
+        let files = [
+            ("the training file", Some(&self.train)),
+            ("--valid", self.valid.as_ref()),
+            ("--test", self.test.as_ref()),
+            ("--output", Some(&self.output)),
+        ];
+        for (argument, file) in files {
+            file.map_or(Ok(()), |file| refuse_standard(argument, file))?;
+        }
         let output = self.output.display();
         ensure!(
             self.force || self.output.symlink_metadata().is_err(),
@@ -106,6 +133,7 @@ impl InitArgs {
             ))
         );
         for file in [&self.valid, &self.test].into_iter().flatten() {
+            refuse_address(file)?;
             let metadata = file.metadata();
             metadata.with_context(|| file.display().to_string())?;
         }
@@ -122,22 +150,36 @@ impl InitArgs {
         Ok(InitJob { args: self })
     }
 
-    /// How the rows are written.
-    fn format(&self) -> Result<RowFormat> {
+    /// How the rows are written, and why it is thought so; no reasons for a built-in schema.
+    fn format(&self) -> Result<(RowFormat, Option<TextGuess>)> {
         if let Some(schema) = self.schema {
-            return Ok(RowFormat {
-                group: self.group.clone(),
-                ..schema.format()
-            });
+            let group = self.group.clone();
+            return Ok((
+                RowFormat {
+                    group,
+                    ..schema.format()
+                },
+                None,
+            ));
         }
-        Ok(RowFormat {
+        let columns = (!self.columns.is_empty()).then(|| self.columns.clone());
+        let known = KnownText {
             label: self.label.clone().unwrap_or_default(),
+            columns: columns.clone(),
+            delimiter: self.delimiter.clone(),
+            quote: self.quote,
+        };
+        let text = guess_delimiter(&self.train, &known)?;
+        let format = RowFormat {
+            label: known.label,
             positive: self.positive.clone(),
             group: self.group.clone(),
-            delimiter: guess_delimiter(&self.train)?,
-            columns: (!self.columns.is_empty()).then(|| self.columns.clone()),
+            delimiter: text.delimiter.clone(),
+            quote: text.quote,
+            columns,
             missing: self.missing.clone(),
-        })
+        };
+        Ok((format, Some(text)))
     }
 
     /// The columns whose kind is not guessed.
@@ -159,9 +201,11 @@ impl InitArgs {
 impl InitJob {
     pub(crate) fn run(self) -> Result<()> {
         let args = &self.args;
-        let format = args.format()?;
-        let guess = guess_fields(&args.train, &format, &args.known())?;
-        let text = run_file(args, &format, &guess)?;
+        let (format, text_guess) = args.format()?;
+        let on_bad_row = args.on_bad_row.into();
+        let guess = guess_fields(&args.train, &format, &args.known(), on_bad_row)?;
+        let text = run_file(args, &format, text_guess.as_ref(), &guess)?;
+        check_run_file(args, &text, &guess)?;
         let mut output = AtomicFile::create(&args.output)?;
         let context = || args.output.display().to_string();
         output.write_all(text.as_bytes()).with_context(context)?;
@@ -169,6 +213,24 @@ impl InitJob {
         note_guess(args, &guess);
         Ok(())
     }
+}
+
+/// Checks that `train` accepts the run file. If it does not because of too few fields, the columns that
+/// are not fields are listed.
+fn check_run_file(args: &InitArgs, text: &str, guess: &Guess) -> Result<()> {
+    let config = RunConfig::parse(text, &[]).map_err(TrainError::RunFile)?;
+    let Err(error) = config.validate() else {
+        return Ok(());
+    };
+    let is_unused = |column: &&ColumnGuess| column.field.is_none();
+    let unused: Vec<_> = guess.columns.iter().filter(is_unused).collect();
+    if args.schema.is_none() && guess.columns.len() - unused.len() < 2 {
+        for column in unused {
+            note(&format!("note: {:?}: {}", column.name, column.reason));
+        }
+    }
+    let refusal = format!("{}: no run file can be written", args.train.display());
+    Err(anyhow::Error::from(error).context(refusal))
 }
 
 /// Summarizes the run file on stderr, with what will prevent training.
@@ -190,13 +252,13 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
             note(&format!("note: `{}`: {about}", column.name));
         }
     }
+    if let Some(line) = skipped_rows(&guess.skipped) {
+        note(&format!("{line}\nnote: training will skip such rows too"));
+    }
     if let Some(wrong) = &guess.bad_label {
         note(&format!("note: training will refuse {wrong}"));
     }
     if guess.clicks == 0 {
         note("note: none of the rows read is a click");
-    }
-    if num_fields < 2 {
-        note("note: a model that crosses pairs of fields needs at least two fields");
     }
 }

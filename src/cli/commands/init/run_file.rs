@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use fibinet::data::config::{DataConfig, OnBadRow, RowFormat, SplitBy, SplitConfig};
-use fibinet::data::encode::{ColumnGuess, Guess};
+use fibinet::data::config::{DataConfig, RowFormat, SplitBy, SplitConfig};
+use fibinet::data::encode::{ColumnGuess, Guess, TextGuess};
 use fibinet::nn::models::AnySpec;
 use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
@@ -32,10 +32,19 @@ const TRAIN_KEYS: [(&str, &str); 6] = [
 ];
 
 /// The text of a run file: the settings that were guessed, each with its reason as a comment.
-pub(super) fn run_file(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<String> {
+pub(super) fn run_file(
+    args: &InitArgs,
+    format: &RowFormat,
+    text: Option<&TextGuess>,
+    guess: &Guess,
+) -> Result<String> {
     let data = data_config(args, format, guess)?;
     let mut data = toml_edit::ser::to_document(&data)?.as_table().clone();
     remove_defaults(&mut data);
+    if let Some(text) = text {
+        comment(&mut data, "delimiter", &text.delimiter_reason);
+        comment(&mut data, "quote", &text.quote_reason);
+    }
     if args.schema.is_none() {
         let fields = field_tables(guess)?;
         data.insert("fields", Item::ArrayOfTables(fields));
@@ -60,14 +69,15 @@ fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<Dat
         valid: file(&args.valid)?,
         test: file(&args.test)?,
         split: split(args),
-        on_bad_row: OnBadRow::default(),
+        on_bad_row: args.on_bad_row.into(),
         negative_rate: None,
         shuffle_rows: None,
         schema: args.schema.map(|schema| schema.name().to_owned()),
         label: own.then(|| format.label.clone()),
         group: format.group.clone(),
         positive: format.positive.clone().filter(|_| own),
-        delimiter: own.then_some(format.delimiter),
+        delimiter: own.then(|| format.delimiter.clone()),
+        quote: format.quote.filter(|_| own),
         columns: format.columns.clone().filter(|_| own),
         missing: (!missing.is_empty()).then(|| missing.clone()),
         // Written one by one, with comments.
@@ -106,10 +116,21 @@ fn split(args: &InitArgs) -> Option<SplitConfig> {
     }
 }
 
+/// Writes the reason for a setting beside it.
+fn comment(table: &mut Table, key: &str, reason: &str) {
+    if let Some(value) = table.get_mut(key).and_then(Item::as_value_mut)
+        && !reason.is_empty()
+    {
+        value.decor_mut().set_suffix(format!(" # {reason}"));
+    }
+}
+
 /// Removes default settings, and writes the split on one line.
 fn remove_defaults(data: &mut Table) {
-    for key in ["on_bad_row", "fields"] {
-        data.remove(key);
+    data.remove("fields");
+    let is_default = |value: &Item| value.as_str() == Some("fail");
+    if data.get("on_bad_row").is_some_and(is_default) {
+        data.remove("on_bad_row");
     }
     if let Some(split) = data.remove("split")
         && let Ok(mut split) = split.into_value()

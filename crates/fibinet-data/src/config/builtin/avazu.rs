@@ -28,14 +28,7 @@ const CATEGORIES: [&str; 21] = [
 ];
 
 pub(super) fn format() -> RowFormat {
-    RowFormat {
-        label: "click".to_owned(),
-        positive: None,
-        group: None,
-        delimiter: ',',
-        columns: None,
-        missing: Vec::new(),
-    }
+    RowFormat::csv("click")
 }
 
 pub(super) fn fields() -> Vec<FieldSpec> {

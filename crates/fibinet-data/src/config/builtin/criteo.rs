@@ -1,3 +1,4 @@
+use crate::config::delimiter::Delimiter;
 use crate::config::row_format::RowFormat;
 use crate::fields::{FieldSpec, Log2};
 
@@ -6,12 +7,9 @@ const MIN_COUNT: u64 = 10;
 pub(super) fn format() -> RowFormat {
     let label = std::iter::once("label".to_owned());
     RowFormat {
-        label: "label".to_owned(),
-        positive: None,
-        group: None,
-        delimiter: '\t',
+        delimiter: Delimiter::tab(),
         columns: Some(label.chain(integers()).chain(categories()).collect()),
-        missing: Vec::new(),
+        ..RowFormat::csv("label")
     }
 }
 
