@@ -143,6 +143,24 @@ fn more_than_a_few_odd_cells_are_told_if_the_column_is_said_to_be_numeric() {
 }
 
 #[test]
+fn the_run_file_says_how_numbers_are_written() {
+    let directory = scratch();
+    let at = directory.path();
+    write_log(at, "log.csv", "price", |row| {
+        written_price(row, ".", ",") + " €"
+    });
+    let (_, run_file) = init(at, "log.csv", &[]);
+    for line in [
+        "# numbers with fractions, written as in `1.234,5 €`",
+        "decimal = \",\"",
+        "thousands = \".\"",
+        "unit = \"€\"",
+    ] {
+        assert!(run_file.contains(line), "{run_file}");
+    }
+}
+
+#[test]
 fn thousands_fractions_and_units_are_worth_what_plain_numbers_are() {
     let plain = metrics("price", plain_price);
     for (thousands, decimal, unit) in [
@@ -166,7 +184,7 @@ fn numbers_and_dates_that_fit_two_readings_are_named_and_left_out() {
     let at = directory.path();
     let cell = |row| format!("{},{:03}", 1 + drawn(row, 900), drawn(row + 1, 1000));
     write_log(at, "log.csv", "amount", cell);
-    let (stderr, run_file) = init(at, "log.csv", &[]);
+    let (stderr, run_file) = init(at, "log.csv", &["--model", "lr"]);
     for text in [&stderr, &run_file] {
         assert!(text.contains("with `thousands = \",\"` or"), "{text}");
         assert!(text.contains("with `decimal = \",\"`"), "{text}");
@@ -181,7 +199,7 @@ fn numbers_and_dates_that_fit_two_readings_are_named_and_left_out() {
         )
     };
     write_log(at, "log.csv", "day", cell);
-    let (stderr, run_file) = init(at, "log.csv", &[]);
+    let (stderr, run_file) = init(at, "log.csv", &["--model", "lr"]);
     for text in [&stderr, &run_file] {
         assert!(text.contains("`%m/%d/%Y` or `%d/%m/%Y`"), "{text}");
     }

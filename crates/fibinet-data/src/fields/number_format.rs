@@ -54,6 +54,14 @@ impl NumberFormat {
         Ok(())
     }
 
+    /// A number written so.
+    pub(crate) fn example(&self) -> String {
+        let thousands = self.thousands.map_or_else(String::new, String::from);
+        let unit = self.unit.iter().map(|unit| format!(" {unit}"));
+        let unit: String = unit.collect();
+        format!("1{thousands}234{}5{unit}", self.decimal)
+    }
+
     /// A cell as a number.
     pub(crate) fn parse(&self, cell: &[u8]) -> Option<f32> {
         if *self == Self::default() {

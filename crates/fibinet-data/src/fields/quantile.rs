@@ -78,7 +78,7 @@ impl FieldKind for Quantile {
         if look.has_few_values() {
             return None;
         }
-        let reason = if look.has_fractions() {
+        let mut reason = if look.has_fractions() {
             "numbers with fractions".to_owned()
         } else if look.is_quantity() && !look.is_named_as_category() {
             format!(
@@ -88,6 +88,9 @@ impl FieldKind for Quantile {
         } else {
             return None;
         };
+        if *format != NumberFormat::default() {
+            reason += &format!(", written as in `{}`", format.example());
+        }
         let kind = Self {
             buckets: default_buckets(),
             format: format.clone(),
