@@ -93,15 +93,21 @@ fn class(error: &anyhow::Error) -> ErrorClass {
         None.or_else(|| cause.downcast_ref().map(TrainError::class))
             .or_else(|| cause.downcast_ref().map(BundleError::class))
             .or_else(|| cause.downcast_ref().map(DataError::class))
+            .or_else(|| cause.downcast_ref().and_then(storage_class))
     });
     class.unwrap_or(ErrorClass::Failure)
+}
+
+/// The class of a target that was refused.
+fn storage_class(error: &StorageError) -> Option<ErrorClass> {
+    error.is_refused_target().then_some(ErrorClass::Usage)
 }
 
 /// The flag that helps, if there is one. Libraries do not know flags.
 fn hint(error: &anyhow::Error, skip_rows: Option<&str>) -> Option<String> {
     match error.chain().find_map(storage_error) {
         Some(StorageError::Exists { .. }) => {
-            return Some("write elsewhere, or replace it with --force".to_owned());
+            return Some("write elsewhere, or replace a bundle with --force".to_owned());
         }
         Some(StorageError::NotReplaceable { .. }) => {
             return Some("--force only replaces bundles".to_owned());

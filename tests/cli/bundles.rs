@@ -15,7 +15,7 @@ fn a_bundle_that_exists_is_kept() {
     let directory = trained_directory();
     let at = directory.path();
     let before = checksums(&at.join("run"));
-    let says = "run exists\nhint: write elsewhere, or replace it with --force";
+    let says = "run exists\nhint: write elsewhere, or replace a bundle with --force";
     fail(at, &TRAIN, 2, says);
     assert_eq!(checksums(&at.join("run")), before);
 }

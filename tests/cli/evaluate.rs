@@ -74,7 +74,7 @@ fn the_group_auc_is_that_of_the_scores_within_each_group() {
     assert!((auc - number(&metrics, "auc")).abs() > 1e-3);
 }
 
-/// 20,000 rows with one click in ten, and a run on the clicks and every fifth of the others.
+/// 20,000 rows with one click in ten, and a model trained on all clicks and a fifth of the other rows.
 struct Sampled {
     directory: PathBuf,
     report: Value,

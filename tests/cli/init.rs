@@ -172,3 +172,20 @@ fn a_run_file_that_training_would_refuse_is_not_written() {
     );
     assert_eq!(entries(at), ["log.csv"]);
 }
+
+#[test]
+fn a_group_column_with_the_name_of_the_shards_own_becomes_a_field_of_another_name() {
+    let directory = scratch();
+    let at = directory.path();
+    let rows: String = (0..200)
+        .map(|i| format!("{},{},{}\n", i % 3 / 2, i % 7, i % 5))
+        .collect();
+    let log = format!("click,__group,site\n{rows}");
+    fs::write(at.join("log.csv"), log).expect("written");
+    let init = ["init", "log.csv", "--label", "click", "--group", "__group"];
+    succeed(at, &init);
+    let config = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+    let field = "name = \"__group_2\"\ncolumn = \"__group\"\n";
+    assert!(config.contains(field), "{config}");
+    succeed(at, &["prepare", "fibinet.toml"]);
+}

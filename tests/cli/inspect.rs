@@ -14,7 +14,7 @@ fn the_bytes_of_pairs_are_shown() {
     let at_once = mebibytes_at_once();
     assert!(
         shown.contains(&format!(
-            "69.0 MiB as an array; at most {at_once:.1} MiB at once on flex"
+            "69.0 MiB unfused; fused on flex {at_once:.1} MiB in scoring"
         )),
         "{shown}"
     );
@@ -35,7 +35,7 @@ fn text_and_json_tell_the_same_bytes_in_training() {
     let (shown, bundle) = inspected_avazu();
     let training = number(&bundle["pair_bytes"], "training_at_once") / f64::from(1 << 20);
     assert!(
-        shown.contains(&format!("flex, {training:.1} MiB in training")),
+        shown.contains(&format!("in scoring, {training:.1} MiB in training")),
         "{shown}"
     );
 }

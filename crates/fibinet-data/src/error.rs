@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use fibinet_storage::StorageError;
 use parquet::errors::ParquetError;
 
-use crate::formats::foreign::conversion;
 use crate::position::Position;
 use crate::schema_error::SchemaError;
 
@@ -315,6 +314,11 @@ impl From<SchemaError> for DataError {
     fn from(error: SchemaError) -> Self {
         DataErrorKind::Schema(error).into()
     }
+}
+
+/// The command that converts a text to UTF-8.
+pub(crate) fn conversion(encoding: &str) -> String {
+    format!("iconv -f {encoding} -t UTF-8 OLD > NEW")
 }
 
 #[cfg(test)]

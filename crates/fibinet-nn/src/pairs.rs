@@ -1,3 +1,5 @@
+use core::fmt;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,16 @@ pub enum BilinearKind {
     FieldEach,
     /// One matrix per pair.
     FieldInteraction,
+}
+
+impl fmt::Display for BilinearKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FieldAll => "field_all",
+            Self::FieldEach => "field_each",
+            Self::FieldInteraction => "field_interaction",
+        })
+    }
 }
 
 /// The number of pairs of `num_fields` fields, `P = F (F - 1) / 2`.

@@ -64,8 +64,8 @@ impl AtomicDirectory {
         })
     }
 
-    /// As [`create`](Self::create), but waits while another process writes to the target. What that
-    /// process leaves then exists.
+    /// As [`create`](Self::create), but waits while another process writes to the target. If that process
+    /// commits, the target exists when this returns.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ impl AtomicFile {
         let path = partial.as_ref().unwrap_or(&target);
         let file = match &partial {
             Some(partial) => lock::create_locked(partial)
-                .map_err(StorageError::io(partial))?
+                .map_err(StorageError::io(&target))?
                 .ok_or_else(|| StorageError::Busy {
                     path: target.clone(),
                 })?,

@@ -35,8 +35,8 @@ fn ndarray() -> Option<NamedDevice> {
     None
 }
 
-/// The CPU devices of this build, with autodiff. With the `wgpu` feature, and if the environment has
-/// `TEST_SOFTWARE_WGPU`, also the software adapter of wgpu (Mesa's lavapipe); a line says if it is skipped.
+/// The CPU devices of this build, with autodiff. With the `wgpu` feature also the software adapter of wgpu
+/// (Mesa's lavapipe); a line says if there is none.
 ///
 /// Each shape of each kernel is compiled on its first use there, which takes from a tenth of a second
 /// to several: use this in one test per layer, with small shapes, and [`cpu_devices`] in the others.
@@ -60,10 +60,6 @@ fn software_wgpu() -> Option<NamedDevice> {
     use burn::tensor::{DeviceKind, Tensor};
 
     static WORKS: OnceLock<bool> = OnceLock::new();
-    if std::env::var_os("TEST_SOFTWARE_WGPU").is_none() {
-        println!("skipped on wgpu: TEST_SOFTWARE_WGPU is not set");
-        return None;
-    }
     let device = || Device::wgpu(DeviceKind::Cpu);
     // Burn offers no check: it panics on first use of a missing device.
     let works = *WORKS.get_or_init(|| {

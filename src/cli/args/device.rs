@@ -10,8 +10,8 @@ use crate::cli::failure::UsageError;
 /// `--device`
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgs {
-    /// Backend to compute on; by default the one in the environment variable BURN_DEVICE, else the
-    /// first that this program was built with.
+    /// Backend to compute on, one that this program was built with; by default the one in the
+    /// environment variable BURN_DEVICE, else the first.
     #[arg(long, value_enum)]
     device: Option<DeviceName>,
 }

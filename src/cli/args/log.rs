@@ -36,7 +36,7 @@ impl LogArgs {
 /// The choices of `--on-bad-row`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MalformedRows {
-    /// Stop at the first one with an error.
+    /// Stop with an error at the first malformed row.
     Fail,
     /// Drop them and count them.
     Skip,

@@ -26,8 +26,7 @@ pub(crate) struct EvaluateArgs {
     run: PathBuf,
     #[command(flatten)]
     log: LogArgs,
-    /// Share of the negatives that this file kept, if they were sampled; by default that of the training
-    /// log.
+    /// Fraction of the negatives kept in this file, such as 0.1; by default that of the training log.
     #[arg(long, value_name = "SHARE")]
     negative_rate: Option<f64>,
     #[command(flatten)]

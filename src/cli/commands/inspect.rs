@@ -101,7 +101,8 @@ impl Inspection {
         let pairs = self.pair_bytes().as_ref().map(pairs_text);
         facts.extend(pairs.map(|pairs| ("pairs of 2,048 rows", pairs)));
         let output = &bundle.output;
-        let logits = format!("{:.4} z {:+.4}", output.scale, output.shift);
+        let sign = if output.shift < 0.0 { '-' } else { '+' };
+        let logits = format!("{:.4} z {sign} {:.4}", output.scale, output.shift.abs());
         facts.push(("calibrated logits", logits));
         facts.push(("on disk", mebibytes(self.bytes as f64)));
         facts
@@ -156,7 +157,7 @@ fn pairs_text(pairs: &PairBytes) -> String {
     let array = mebibytes(pairs.array as f64);
     match pairs.fused {
         Some([scoring, training]) => format!(
-            "{array} as an array; at most {} at once on flex, {} in training",
+            "{array} unfused; fused on flex {} in scoring, {} in training",
             mebibytes(scoring as f64),
             mebibytes(training as f64)
         ),

@@ -21,7 +21,7 @@ pub(crate) struct SynthArgs {
     /// Number of distinct tokens in the 26 categorical columns together.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000_000)]
     vocabulary: u64,
-    /// Seed of the rows and of the law of clicks.
+    /// Seed of the rows and of the true click probabilities.
     #[arg(long, value_name = "NUMBER", default_value_t = 2019)]
     seed: u64,
     /// File to write: tabs and no header, as `schema = "criteo"` reads it.
@@ -81,7 +81,7 @@ impl SynthJob {
         }
         // Not to stdout, which may be the file written.
         note(&format!(
-            "{path}: {} rows, {} clicks; the least log loss is {:.5}",
+            "{path}: {} rows, {} clicks; log loss of the true probabilities {:.5}",
             summary.rows, summary.clicks, summary.bayes_logloss
         ));
         Ok(())

@@ -35,8 +35,8 @@ pub(crate) struct TrainArgs {
     /// `fail`.
     #[arg(long, value_enum, value_name = "CHOICE")]
     on_bad_row: Option<MalformedRows>,
-    /// Bundle to continue from, for a model that is trained every day: its dense parameters and the
-    /// table rows of the tokens that it knows are kept, and new tokens get new rows.
+    /// Bundle to continue training from, for a model that is trained every day. Keeps its dense
+    /// parameters and the table rows of known tokens; new tokens get new rows. `[model]` must be the same.
     #[arg(long, value_name = "BUNDLE")]
     warm_start: Option<PathBuf>,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use crate::config::RowFormat;
-use crate::encode::guess::ColumnGuess;
+use crate::encode::column_guess::ColumnGuess;
 use crate::shards::layout::GROUP;
 
 /// Gives guessed fields names of their own: the parts of a time `t` are `t.hour` and so on, which other

@@ -5,6 +5,7 @@ use csv::ByteRecord;
 
 use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
+use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
 use crate::encode::odd_cells::OddCells;
 use crate::error::{DataError, DataErrorKind};
@@ -37,19 +38,6 @@ pub struct Guess {
     pub bad_label: Option<String>,
     /// The malformed rows that were skipped.
     pub skipped: SkippedRows,
-}
-
-/// What the first rows of a file show of one column.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnGuess {
-    /// The column's name.
-    pub name: String,
-    /// The field to make of it; `None` if the model should not read it.
-    pub field: Option<FieldSpec>,
-    /// The reason.
-    pub reason: String,
-    /// What the user should know of it.
-    pub note: Option<String>,
 }
 
 /// Columns whose role the user has given.

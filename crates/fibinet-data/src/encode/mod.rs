@@ -1,6 +1,7 @@
 //! The encoder, its fit, and the guess of fields.
 
 mod cells;
+mod column_guess;
 mod delimiter;
 pub(crate) mod encoder;
 mod field_names;
@@ -14,8 +15,9 @@ mod tests;
 mod vocabulary;
 mod widths;
 
+pub use column_guess::ColumnGuess;
 pub use delimiter::{KnownText, TextGuess, guess_delimiter};
 pub use encoder::Encoder;
-pub use guess::{ColumnGuess, Guess, Known, guess_fields};
+pub use guess::{Guess, Known, guess_fields};
 pub use rows::RowEncoder;
 pub use vocabulary::Vocabulary;

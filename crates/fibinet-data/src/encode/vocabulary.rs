@@ -13,8 +13,8 @@ use crate::fields::token_table::TokenTable;
 /// A key is the field's index (two bytes, big-endian) followed by the token.
 pub struct Vocabulary {
     map: Map<Storage>,
-    /// The same as one table per field, which is faster to search. Only a vocabulary that was just fitted
-    /// has them.
+    /// The same tokens as one hash table per field, which is faster to search. Only a vocabulary that was
+    /// just fitted has them.
     tables: Option<Vec<TokenTable>>,
 }
 

@@ -99,7 +99,7 @@ impl FieldKind for Quantile {
     }
 }
 
-/// Quantiles are computed from at most this many values; of more rows a sample is drawn.
+/// Above this many values, quantiles come from a random sample of them.
 const SAMPLE: usize = 200_000;
 
 /// A uniform sample of a stream of unknown length (Vitter's algorithm R). Its draws depend only on the

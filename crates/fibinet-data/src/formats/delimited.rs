@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use csv::ByteRecord;
 
 use crate::config::{Delimiter, RowFormat};
-use crate::error::{DataError, DataErrorKind};
-use crate::formats::foreign::conversion;
+use crate::error::{DataError, DataErrorKind, conversion};
 use crate::formats::input_format::{Contents, InputFormat};
 use crate::formats::long_delimiter::{self, OneByteDelimiter, restore};
 use crate::formats::reader::{Label, RowReader};

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::error::DataError;
+use crate::error::{DataError, conversion};
 
 /// How files begin that are not text and cannot be read, what they are, and the way out.
 const FOREIGN: [(&[u8], &str, &str); 10] = [
@@ -55,11 +55,6 @@ pub(crate) fn check(path: &Path, start: &[u8]) -> Result<(), DataError> {
         ));
     }
     Ok(())
-}
-
-/// The command that converts a text to UTF-8.
-pub(crate) fn conversion(encoding: &str) -> String {
-    format!("iconv -f {encoding} -t UTF-8 OLD > NEW")
 }
 
 /// The encoding of a text whose characters take two bytes or more: by its byte order mark, or because

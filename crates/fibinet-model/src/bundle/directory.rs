@@ -1,9 +1,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, Tensor};
 use fibinet_data::encode::Encoder;
 use fibinet_nn::models::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig};
 use fibinet_storage::checksums;
@@ -199,16 +199,34 @@ impl Bundle {
     pub fn head(&self, device: &Device) -> Result<AnyHead, BundleError> {
         let path = self.path.join(HEAD);
         let mut head = self.model.head.try_init(device)?;
-        // The store matches every weight by path and shape, and fails where one is missing.
+        // The store matches every weight by path and shape, fails where one is missing, and keeps the type
+        // of its numbers.
         let mut store = SafetensorsStore::from_file(&path);
         head.load_from(&mut store)
             .map_err(|error| BundleError::damaged(&path, error))?;
-        Ok(head)
+        let mut other = OtherType(None);
+        head.visit(&mut other);
+        other.0.map_or(Ok(head), |dtype| {
+            let reason = format!("expected weights of type F32, got {dtype:?}");
+            Err(BundleError::damaged(&path, reason))
+        })
     }
 
     /// The number of trained parameters in head and tables.
     pub fn num_params(head: &AnyHead, tables: &TableView<'_>) -> usize {
         head.num_params() + tables.num_params()
+    }
+}
+
+/// A type of a module's weights that is not f32, if there is one.
+struct OtherType(Option<DType>);
+
+impl ModuleVisitor for OtherType {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let dtype = param.val().dtype();
+        if dtype != DType::F32 {
+            self.0 = Some(dtype);
+        }
     }
 }
 

@@ -1,17 +1,14 @@
 use std::ops::Range;
 use std::path::Path;
 
-use burn::tensor::Device;
-use fibinet_nn::inputs::{FieldInputs, FieldSizes};
+use fibinet_nn::inputs::FieldSizes;
 use fibinet_nn::models::TablesConfig;
 use fibinet_storage::MappedFile;
 use safetensors::SafeTensors;
 use safetensors::tensor::Metadata;
 
 use crate::error::BundleError;
-use crate::inputs::plan::RowInputs;
 use crate::tables::table_file::{EMBEDDING, LINEAR};
-use crate::tables::table_rows::TableRows;
 use crate::tables::table_slice::{TableDtype, TableSlice};
 use crate::tables::view::TableView;
 
@@ -114,10 +111,4 @@ fn find(
     let range = 8 + header + start..8 + header + end;
     TableSlice::from_bytes(dtype, &file[range.clone()]).map_err(|error| error.to_string())?;
     Ok((dtype, range))
-}
-
-impl TableRows for MappedTables {
-    fn field_inputs(&self, rows: &RowInputs, device: &Device) -> FieldInputs {
-        self.view().field_inputs(rows, device)
-    }
 }

@@ -6,8 +6,8 @@ use crate::inputs::plan::RowInputs;
 
 /// Where table rows live: in host memory while a model trains, in a mapped file when it scores.
 ///
-/// Implement this to keep rows elsewhere, on a device or in other processes. Heads only see the gathered
-/// [`FieldInputs`].
+/// [`score`] takes any of them, so rows may lie elsewhere, on a device or in other processes; heads only see
+/// the gathered [`FieldInputs`]. A `Scorer` reads a bundle's mapped tables, a trainer its own in host memory.
 pub trait TableRows {
     /// What a head reads of a batch, on a device: the table rows of its ids, pooled and multiplied
     /// by their values.

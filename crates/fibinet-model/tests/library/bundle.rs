@@ -7,6 +7,9 @@ use fibinet_model::scorer::Scorer;
 use fibinet_model::tables::TableDtype;
 use fibinet_nn::models::AnySpec;
 use fibinet_storage::{StorageError, checksums};
+use half::f16;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 use crate::written::{LINEAR, Model, Written, cpu_devices, device};
 
@@ -98,6 +101,38 @@ fn numbers_of_the_tables_are_checked_on_request_and_their_length_always() {
     let error = Bundle::open(&path).expect_err("cut short");
     assert!(is_damaged(&error), "{error}");
     assert!(error.to_string().contains("tables.safetensors"), "{error}");
+}
+
+#[test]
+fn a_head_whose_weights_are_not_f32_is_refused() {
+    let written = Written::new();
+    let device = &device();
+    let path = written.bundle(&Model::linear(device));
+    let head = path.join("head.safetensors");
+    let bytes = fs::read(&head).expect("read");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let halves: Vec<_> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let numbers = tensor.data().chunks_exact(4).map(|number| {
+                let number = f32::from_le_bytes(number.try_into().expect("four bytes"));
+                f16::from_f32(number).to_le_bytes()
+            });
+            let numbers: Vec<u8> = numbers.flatten().collect();
+            (name.to_owned(), tensor.shape().to_vec(), numbers)
+        })
+        .collect();
+    let views = halves.iter().map(|(name, shape, numbers)| {
+        let view = TensorView::new(Dtype::F16, shape.clone(), numbers);
+        (name.as_str(), view.expect("a tensor"))
+    });
+    safetensors::serialize_to_file(views, None, &head).expect("written");
+    checksums::write(&path).expect("written");
+    let bundle = Bundle::open_verified(&path).expect("a bundle");
+    let error = bundle.head(device).expect_err("weights of another type");
+    assert!(is_damaged(&error), "{error}");
+    let says = "expected weights of type F32, got F16";
+    assert!(error.to_string().contains(says), "{error}");
 }
 
 #[test]

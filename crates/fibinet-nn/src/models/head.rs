@@ -86,7 +86,7 @@ pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 pub struct PairBytes {
     /// As one array; in training its gradient takes as much.
     pub array: usize,
-    /// The most that exists at once if flex fuses them with the DNN's first map, in scoring and in
-    /// training. `None` if flex does not fuse this head's pairs.
+    /// The peak in scoring and in training if flex fuses the pairs with the DNN's first map. `None` if it
+    /// does not fuse this head's pairs.
     pub fused: Option<[usize; 2]>,
 }

@@ -41,7 +41,7 @@ impl<C: Into<AnyHeadConfig>> CtrModelConfig<C> {
     }
 }
 
-/// An action on the spec type of the model with a given name; see [`AnySpec::visit`].
+/// Code to run with the spec type of a model that is chosen by name; see [`AnySpec::visit`].
 pub trait SpecVisitor {
     /// The result.
     type Output;

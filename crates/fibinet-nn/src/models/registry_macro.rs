@@ -154,8 +154,8 @@ macro_rules! registry {
             }
         }
 
-        /// Not derived: Burn's derive enters an enum's variant by its name, and the weights' paths in
-        /// bundles have none.
+        /// Written by hand: Burn's derive would put the variant's name into the paths of the weights, and
+        /// bundles have none there.
         impl Module for AnyHead {
             fn collect_devices(&self, devices: Devices) -> Devices {
                 match self {

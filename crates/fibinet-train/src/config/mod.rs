@@ -167,7 +167,7 @@ impl SpecVisitor for Text<'_> {
     }
 }
 
-/// A run file with `--set` applied.
+/// A run file with its overrides applied.
 struct Overridden(Table);
 
 impl SpecVisitor for Overridden {
@@ -177,7 +177,9 @@ impl SpecVisitor for Overridden {
         Value::Table(self.0)
             .try_into::<RunFile<M>>()
             .map(RunConfig::from)
-            .map_err(|error| serde::de::Error::custom(format!("with --set: {}", error.message())))
+            .map_err(|error| {
+                serde::de::Error::custom(format!("with overrides: {}", error.message()))
+            })
     }
 }
 
@@ -288,6 +290,11 @@ mod tests {
             ("[train]\nepocs = 3\n", &[][..], "unknown field `epocs`"),
             ("[trian]\nepochs = 3\n", &[], "unknown field `trian`"),
             (
+                "[model]\nnam = \"lr\"\n",
+                &[],
+                "unknown field `nam`, expected `name` or a setting of the model, did you mean `name`?",
+            ),
+            (
                 "[train]\nepochs = 0\n",
                 &[],
                 "epochs must be at least 1, but is 0",
@@ -325,9 +332,9 @@ mod tests {
             (
                 "",
                 &["epochs=3"],
-                "--set takes section.key=value, but got `epochs=3`",
+                "expected section.key=value, but got `epochs=3`",
             ),
-            ("", &["train.epochs"], "--set takes section.key=value"),
+            ("", &["train.epochs"], "expected section.key=value"),
         ] {
             let message = parse(more, overrides).unwrap_err();
             assert!(message.contains(expected), "{message}, expected {expected}");

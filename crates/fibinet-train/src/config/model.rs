@@ -1,6 +1,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use fibinet_nn::nearest;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 /// The `[model]` section of a model whose name is known: the keys of its spec, and `name`, which is
@@ -69,12 +70,21 @@ impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeySeed<K> {
     type Value = Key<'de, K>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de, K>, D::Error> {
-        use serde::de::IntoDeserializer;
+        use serde::de::{Error as _, IntoDeserializer};
 
         let key = String::deserialize(deserializer)?;
         if key == "name" {
             return Ok(Key::Name(self.0));
         }
-        self.0.deserialize(key.into_deserializer()).map(Key::Other)
+        let misspelt = !nearest(&key, ["name"]).is_empty();
+        let unknown = format!("unknown field `{key}`, expected `name` or a setting of the model");
+        let other = self.0.deserialize(key.into_deserializer());
+        other.map(Key::Other).map_err(|error: D::Error| {
+            if misspelt {
+                D::Error::custom(unknown)
+            } else {
+                error
+            }
+        })
     }
 }

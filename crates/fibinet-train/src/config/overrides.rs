@@ -5,7 +5,7 @@ use toml::{Table, Value};
 /// of `y`, `z`".
 pub(super) fn with_nearest(error: &toml::de::Error) -> String {
     let text = error.to_string();
-    // In the message alone: the text has a line of the file in it.
+    // Search the message only: the full text also quotes a line of the file.
     let Some((_, names)) = error.message().split_once("unknown ") else {
         return text;
     };
@@ -18,7 +18,7 @@ pub(super) fn with_nearest(error: &toml::de::Error) -> String {
 
 /// Applies `section.key=value` to a run file. The value is TOML, or else a string.
 pub(super) fn set(table: &mut Table, text: &str) -> Result<(), String> {
-    let rule = "--set takes section.key=value";
+    let rule = "expected section.key=value";
     let (key, value) = text
         .split_once('=')
         .ok_or_else(|| format!("{rule}, but got `{text}`"))?;

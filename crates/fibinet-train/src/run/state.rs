@@ -98,11 +98,15 @@ fn open_base(
 ) -> Result<Option<Bundle>, TrainError> {
     // Every byte is checked: all of them are read anyway, and damage would be passed on.
     let base = options.warm_start.map(Bundle::open_verified).transpose()?;
-    if base.as_ref().is_some_and(|base| base.model != *model) {
-        let reason = "[model] differs from that of the bundle that the run is to start from";
-        return Err(TrainError::RunFile(reason.to_owned()));
-    }
-    Ok(base)
+    let Some(other) = base.as_ref().filter(|base| base.model != *model) else {
+        return Ok(base);
+    };
+    let (name, base_name) = (model.head.name(), other.model.head.name());
+    Err(TrainError::RunFile(if name == base_name {
+        "[model] differs from that of the bundle to warm-start from".to_owned()
+    } else {
+        format!("[model] is `{name}`, but the bundle to warm-start from holds `{base_name}`")
+    }))
 }
 
 /// Copies the head and the table rows of known tokens from a bundle.

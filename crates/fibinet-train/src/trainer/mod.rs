@@ -128,8 +128,8 @@ impl<H: Head> Trainer<H> {
         self.rows.sizes()
     }
 
-    /// The tables in their current state. With [`RowRule::ExactAdam`](crate::optim::RowRule::ExactAdam) some rows may be stale, which
-    /// they are not in [`current_tables`](Self::current_tables).
+    /// The tables as they are. With [`RowRule::ExactAdam`](crate::optim::RowRule::ExactAdam) some rows may be
+    /// stale; [`current_tables`](Self::current_tables) replays them.
     pub fn view(&self) -> TableView<'_> {
         self.rows.view()
     }

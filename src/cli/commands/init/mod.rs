@@ -76,7 +76,7 @@ pub(crate) struct InitArgs {
     /// Columns to treat as quantities, whatever they look like.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     numeric: Vec<String>,
-    /// Cells that mean "no value", besides empty ones and the usual spellings.
+    /// Cells that mean "no value", besides empty ones and ?, NA, N/A, NaN, nan, null, NULL, None, \N.
     #[arg(long, value_name = "VALUES", value_delimiter = ',')]
     missing: Vec<String>,
     /// Column that says which split a row belongs to.

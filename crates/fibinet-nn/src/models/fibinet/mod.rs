@@ -277,7 +277,7 @@ impl HeadConfig for FiBiNetConfig {
 
     fn describe(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("bilinear", format!("{:?}", self.bilinear)),
+            ("bilinear", self.bilinear.to_string()),
             ("hidden units", format!("{:?}", self.hidden_units)),
         ]
     }

@@ -192,7 +192,7 @@ mod tests {
     use burn::tensor::{Int, Tensor};
 
     #[test]
-    fn every_preset_scores_a_batch() {
+    fn every_preset_gives_one_logit_per_batch_row() {
         for device in cpu_devices() {
             for preset in Preset::ALL {
                 let mut config = preset.config(3, 4);

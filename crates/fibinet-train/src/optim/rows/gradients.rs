@@ -138,7 +138,7 @@ impl Leaf<'_> {
             let values = self.rows.values.as_ref();
             let mut value = values.map_or(1.0, |values| values[slot]);
             match pooling {
-                // The maximum is taken once, however often the list has the id.
+                // An id that a list repeats counts once for the maximum.
                 Some(Pooling::Max) if i > 0 && slots[i - 1] as usize == slot => continue,
                 Some(Pooling::Max) => {
                     let id = (row - self.tables.sizes.offset(field)) as u32;

@@ -54,9 +54,8 @@ impl FieldGradients {
 }
 
 impl HostRows {
-    /// The rows of these tables, before the first step.
-    ///
-    /// - `seed`: of the roundings of 16-bit numbers
+    /// The rows of these tables before the first step. `seed` is that of the stochastic rounding of 16-bit
+    /// numbers.
     pub(crate) fn new(tables: Tables, rule: RowRule, selection: RowSelection, seed: u64) -> Self {
         let optimizer = match selection {
             RowSelection::Touched => RowOptimizer::new(rule, &tables, seed),

@@ -111,8 +111,8 @@ pub(super) fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
     Arch::new().dispatch(Product { a, b, out });
 }
 
-/// From the gradient of pairs to the gradients of their vectors, in place: that of the right vectors
-/// overwrites the left vectors in `crossed`, that of the left vectors overwrites the gradient of the pairs.
+/// Turns the gradient of pairs into those of their vectors, in place: the gradient of the right vectors
+/// overwrites `crossed`, that of the left vectors overwrites the gradient of the pairs.
 ///
 /// Cost: two multiplications per element, three numbers read and two written.
 pub(super) struct PassOn<'a> {
