@@ -11,7 +11,7 @@ const ROWS: u64 = 2000;
 
 /// A draw of a row, from 0 to less than `below`.
 fn drawn(row: u64, below: u64) -> u64 {
-    (row * 2_654_435_761 >> 7) % below
+    ((row * 2_654_435_761) >> 7) % below
 }
 
 /// The price of a row: 0 to 4999.95 in steps of .05.
