@@ -3,6 +3,7 @@
 
     python3 benches/prepare/run.py [--rows 1000000] [--vocabulary 1000000] [--rounds 3] [--venv DIR]
     python3 benches/prepare/run.py --growth [--rows 1000000] [--vocabulary 1000000] [--rounds 3]
+    python3 benches/prepare/run.py --formats [--rows 1000000] [--rounds 3] [--venv DIR] [--against BINARY]
 
 Each program reads the same tab-separated file, splits its rows 80/10/10, counts tokens on the training rows
 only, gives an id to every token seen at least ten times, turns integers into log2 tokens, and writes encoded
@@ -11,6 +12,9 @@ Figures are medians over the rounds: wall seconds, rows and megabytes per second
 need pandas, polars and pyarrow, which are installed into a virtual environment of their own.
 
 With --growth there are no peers: fibinet prepares the rows, and four times as many rows of the same vocabulary.
+
+With --formats there are none either: fibinet prepares 20 columns of floats, and 20 of integers, each from CSV and
+from Parquet. Another build, given by --against, takes turns with this one. User seconds are those of all threads.
 """
 import argparse
 import os
@@ -28,6 +32,17 @@ ROOT = HERE.parent.parent
 NUMBERS = [f"I{i}" for i in range(1, 14)]
 CATEGORIES = [f"C{i}" for i in range(1, 27)]
 COLUMNS = ["label", *NUMBERS, *CATEGORIES]
+# The kinds of the fields over columns of floats and of integers, in turn.
+KINDS = {
+    "floats": ['kind = "numeric"\nencoding = "quantile"', 'kind = "numeric"\nencoding = "value"'],
+    "integers": [
+        'kind = "categorical"\nmin_count = 10',
+        'kind = "numeric"\nencoding = "log2"',
+        'kind = "categorical"\nhash_buckets = 1000',
+        'kind = "numeric"\nencoding = "quantile"',
+    ],
+}
+NUM_COLUMNS = 20
 MIN_COUNT, FIRST, UNKNOWN, MISSING = 10, 3, 1, 2
 THREADS = len(os.sched_getaffinity(0))
 # The thread counts of fibinet, of polars, and of Arrow under pandas.
@@ -86,8 +101,25 @@ def by_polars(source, target):
         rows.filter(taken).drop("draw").write_parquet(target / f"{part}.parquet")
 
 
+def write_numbers(rows, directory):
+    """Write columns of floats and of integers, each as CSV and as Parquet."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(2019)
+    columns = {
+        "floats": lambda: draws.normal(0.0, 100.0, rows),
+        "integers": lambda: (draws.pareto(1.0, rows) * 100).clip(0, 1e6).astype(np.int64),
+    }
+    for name, column in columns.items():
+        label = {"y": draws.integers(0, 2, rows)}
+        table = pl.DataFrame(label | {f"x{i}": column() for i in range(NUM_COLUMNS)})
+        table.write_csv(directory / f"{name}.csv")
+        table.write_parquet(directory / f"{name}.parquet")
+
+
 def measure(command, directory):
-    """Return the wall seconds and the peak MiB of a command."""
+    """Return the wall seconds, the peak MiB and the user seconds of a command."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -97,7 +129,7 @@ def measure(command, directory):
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"{command} failed: {errors.decode()}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return time.perf_counter() - start, usage.ru_maxrss / 1024, usage.ru_utime
 
 
 def build():
@@ -124,10 +156,10 @@ def synthesize(fibinet, rows, vocabulary, directory):
     return source
 
 
-def prepare(fibinet, directory, *settings):
-    """Return the wall seconds and the peak MiB of preparing a directory's file when nothing is cached."""
+def prepare(fibinet, directory, *settings, run_file="fibinet.toml"):
+    """Return what preparing a directory's file takes when nothing is cached: see `measure`."""
     shutil.rmtree(directory / "cache", ignore_errors=True)
-    return measure([fibinet, "prepare", "fibinet.toml", "--cache", "cache", *settings], directory)
+    return measure([fibinet, "prepare", run_file, "--cache", "cache", *settings], directory)
 
 
 def medians(figures):
@@ -148,10 +180,36 @@ def growth(arguments, fibinet, directory):
             runs.append(prepare(fibinet, directory / str(rows), *settings))
     print(f"{THREADS} threads, vocabulary {arguments.vocabulary}, medians of {arguments.rounds} rounds")
     print(f"{'rows':>10}{'seconds':>9}{'MiB':>8}")
-    for rows, (seconds, mebibytes) in medians(figures).items():
+    for rows, (seconds, mebibytes, _) in medians(figures).items():
         print(f"{rows:>10}{seconds:>9.2f}{mebibytes:>8.0f}")
         if arguments.most_mib is not None and mebibytes > arguments.most_mib:
             raise SystemExit(f"{rows} rows took {mebibytes:.0f} MiB, more than {arguments.most_mib}")
+
+
+def formats(arguments, fibinet, directory):
+    python = peer_python(arguments.venv)
+    subprocess.run([python, HERE / "run.py", "numbers", str(arguments.rows), directory], check=True)
+    builds = {"this": fibinet}
+    if arguments.against is not None:
+        builds["other"] = str(arguments.against.resolve())
+    cases = []
+    for columns, kinds in KINDS.items():
+        fields = "".join(
+            f'[[data.fields]]\nname = "x{i}"\n{kinds[i % len(kinds)]}\n' for i in range(NUM_COLUMNS)
+        )
+        for ending in ["csv", "parquet"]:
+            source = f"{columns}.{ending}"
+            data = f'[data]\ntrain = "{source}"\nlabel = "y"\nsplit = {{ valid = 0.1, test = 0.1 }}\n'
+            (directory / f"{source}.toml").write_text(data + fields)
+            cases += [(source, build) for build in builds]
+    figures = {case: [] for case in cases}
+    for _ in range(arguments.rounds):
+        for (source, build), runs in figures.items():
+            runs.append(prepare(builds[build], directory, run_file=f"{source}.toml"))
+    print(f"{THREADS} threads, {arguments.rows} rows, medians of {arguments.rounds} rounds")
+    print(f"{'':<18}{'build':<7}{'seconds':>9}{'user':>8}{'MiB':>8}")
+    for (source, build), (seconds, mebibytes, user) in medians(figures).items():
+        print(f"{source:<18}{build:<7}{seconds:>9.2f}{user:>8.2f}{mebibytes:>8.0f}")
 
 
 def against_peers(arguments, fibinet, directory):
@@ -170,7 +228,7 @@ def against_peers(arguments, fibinet, directory):
     print(f"{THREADS} threads, {arguments.rows} rows, {megabytes:.0f} MB, medians of {arguments.rounds} rounds")
     print(f"{'':<10}{'seconds':>9}{'rows/s':>11}{'MB/s':>8}{'ratio':>8}{'MiB':>8}")
     median = medians(figures)
-    for name, (seconds, mebibytes) in median.items():
+    for name, (seconds, mebibytes, _) in median.items():
         ratio = seconds / median["fibinet"][0]
         print(
             f"{name:<10}{seconds:>9.2f}{arguments.rows / seconds:>11.0f}{megabytes / seconds:>8.0f}"
@@ -187,14 +245,18 @@ def main():
     arguments.add_argument("--growth", action="store_true", help="peak memory by rows, without peers")
     arguments.add_argument("--shuffle-rows", type=int, help="with --growth: data.shuffle_rows; fewer rows make more files")
     arguments.add_argument("--most-mib", type=int, help="with --growth: fail if more memory is used")
+    arguments.add_argument("--formats", action="store_true", help="numbers from CSV and from Parquet, without peers")
+    arguments.add_argument("--against", type=pathlib.Path, help="with --formats: another build of fibinet")
     arguments = arguments.parse_args()
-    run = growth if arguments.growth else against_peers
+    run = growth if arguments.growth else formats if arguments.formats else against_peers
     with tempfile.TemporaryDirectory() as directory:
         run(arguments, build(), pathlib.Path(directory))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["pandas"], ["polars"]):
+    if sys.argv[1:2] == ["numbers"]:
+        write_numbers(int(sys.argv[2]), pathlib.Path(sys.argv[3]))
+    elif sys.argv[1:2] in (["pandas"], ["polars"]):
         {"pandas": by_pandas, "polars": by_polars}[sys.argv[1]](pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
     else:
         main()

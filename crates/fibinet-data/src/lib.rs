@@ -1,7 +1,7 @@
 //! From a raw click log to encoded batches.
 //!
 //! ```text
-//! raw rows       CSV, TSV, gz, zst, Parquet      RowReader
+//! raw rows       CSV, TSV, gz, zst, Parquet      RowReader: cells of text or numbers
 //!   → Encoder    vocabularies, buckets, scaling  fitted on the training rows alone
 //!   → shards     Parquet: label, u32 ids, f32    ShardWriter, Shards
 //!   → Batch      ids, numerics, labels           BatchStream, shuffled by seed
@@ -19,6 +19,7 @@ pub mod prepare;
 pub mod shards;
 pub mod synthetic;
 
+mod cell;
 mod error;
 mod mix;
 mod position;

@@ -25,8 +25,9 @@ pub(crate) struct BatchReader<'a> {
     reader: &'a mut dyn RowReader,
     encoder: RowEncoder<'a>,
     options: &'a ScoreOptions,
-    row: ByteRecord,
     skipped: SkippedRows,
+    /// Scratch buffer for the text of a number.
+    text: Vec<u8>,
 }
 
 impl<'a> BatchReader<'a> {
@@ -39,8 +40,8 @@ impl<'a> BatchReader<'a> {
             reader,
             encoder,
             options,
-            row: ByteRecord::new(),
             skipped: SkippedRows::default(),
+            text: Vec::new(),
         }
     }
 
@@ -55,14 +56,14 @@ impl<'a> BatchReader<'a> {
         let mut more = true;
         while batch.num_rows < BATCH_ROWS {
             let at = batch.num_rows;
-            let encoded = match self.reader.read_row(&mut self.row) {
+            let encoded = match self.reader.read_row() {
                 Ok(false) => {
                     more = false;
                     break;
                 }
                 Ok(true) => {
                     let position = self.reader.position();
-                    self.encoder.encode(&self.row, &position, batch)
+                    self.encoder.encode(self.reader.row(), &position, batch)
                 }
                 Err(error) => Err(error),
             };
@@ -89,7 +90,7 @@ impl<'a> BatchReader<'a> {
     }
 
     /// Copies the cells that go with the score of a row into its record.
-    fn carry(&self, at: usize, carried: &mut Vec<ByteRecord>) {
+    fn carry(&mut self, at: usize, carried: &mut Vec<ByteRecord>) {
         let columns = &self.options.carry;
         if columns.is_empty() {
             return;
@@ -98,6 +99,9 @@ impl<'a> BatchReader<'a> {
             carried.push(ByteRecord::new());
         }
         carried[at].clear();
-        carried[at].extend(columns.iter().map(|column| &self.row[*column]));
+        for column in columns {
+            let cell = self.reader.row().cell(*column);
+            carried[at].push_field(cell.text(&mut self.text));
+        }
     }
 }

@@ -2,8 +2,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::delimiter::Delimiter;
 use crate::config::quote::Quote;
-use crate::fields::FieldSpec;
-use crate::fields::cells::MissingCells;
 
 /// How rows are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,18 +45,5 @@ impl RowFormat {
     pub(crate) fn quote_byte(&self) -> Option<u8> {
         let quote = self.quote.unwrap_or_else(|| Quote::usual(&self.delimiter));
         quote.byte()
-    }
-
-    /// The cells that mean "no value" in a field.
-    pub(crate) fn missing_cells<'a>(&'a self, field: &'a FieldSpec) -> MissingCells<'a> {
-        MissingCells {
-            of_format: &self.missing,
-            of_field: &field.missing,
-        }
-    }
-
-    /// Whether a cell means "no value" in every column.
-    pub(crate) fn is_missing(&self, cell: &[u8]) -> bool {
-        cell.is_empty() || self.missing.iter().any(|word| word.as_bytes() == cell)
     }
 }

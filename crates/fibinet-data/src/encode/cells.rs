@@ -1,7 +1,7 @@
+use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
-use crate::fields::cells::BadCell;
-use crate::fields::parse;
+use crate::fields::cells::{BadCell, CellReader, parse};
 use crate::position::Position;
 
 /// The error of a cell that its field cannot read.
@@ -9,10 +9,10 @@ pub(crate) fn cell_error(
     bad: BadCell,
     position: &Position,
     column: &str,
-    cell: &[u8],
+    cell: Cell<'_>,
 ) -> DataError {
     let (position, column) = (position.clone(), column.to_owned());
-    let got = String::from_utf8_lossy(cell).into_owned();
+    let got = shown(cell);
     match bad {
         BadCell::Number => DataErrorKind::Number {
             position,
@@ -29,28 +29,40 @@ pub(crate) fn cell_error(
     .into()
 }
 
+/// The text of a cell, for an error.
+fn shown(cell: Cell<'_>) -> String {
+    String::from_utf8_lossy(cell.text(&mut Vec::new())).into_owned()
+}
+
 /// A label's cell as 0 or 1.
 pub(crate) fn parse_label(
-    cell: &[u8],
+    cell: Cell<'_>,
+    reader: &mut CellReader<'_>,
     format: &RowFormat,
     position: &Position,
 ) -> Result<f32, DataError> {
-    match (&format.positive, parse(cell)) {
-        (Some(positive), _) if positive.as_bytes() == cell => Ok(1.0),
-        (Some(_), _) if !format.is_missing(cell) => Ok(0.0),
-        (None, Some(label)) if label == 0.0 || label == 1.0 => Ok(label),
-        _ => Err(DataErrorKind::Label {
+    let label = match &format.positive {
+        Some(positive) => {
+            let missing = reader.missing;
+            let text = reader.text(cell);
+            let is_positive = positive.as_bytes() == text;
+            (is_positive || !missing.contain(text)).then_some(f32::from(is_positive))
+        }
+        None => parse(cell).filter(|label| *label == 0.0 || *label == 1.0),
+    };
+    label.ok_or_else(|| {
+        DataErrorKind::Label {
             position: position.clone(),
             column: format.label.clone(),
-            got: String::from_utf8_lossy(cell).into_owned(),
+            got: shown(cell),
         }
-        .into()),
-    }
+        .into()
+    })
 }
 
 /// The group of a row, by its cell.
-pub(crate) fn group_hash(cell: &[u8]) -> u64 {
-    twox_hash::XxHash64::oneshot(0, cell)
+pub(crate) fn group_hash(cell: Cell<'_>, reader: &mut CellReader<'_>) -> u64 {
+    twox_hash::XxHash64::oneshot(0, reader.text(cell))
 }
 
 #[cfg(test)]
@@ -69,11 +81,15 @@ mod tests {
             path: Arc::new("rows.csv".into()),
             location: Location::Line(2),
         };
+        let mut reader = CellReader::new(&format.missing);
+        let mut parse = |cell: &str| {
+            let cell = Cell::Text(cell.as_bytes());
+            parse_label(cell, &mut reader, &format, &position)
+        };
         for (cell, label) in [("yes", 1.0), ("no", 0.0), ("1", 0.0)] {
-            let parsed = parse_label(cell.as_bytes(), &format, &position).unwrap();
-            assert_eq!(parsed, label, "{cell}");
+            assert_eq!(parse(cell).unwrap(), label, "{cell}");
         }
-        let missing = parse_label(b"", &format, &position).unwrap_err();
+        let missing = parse("").unwrap_err();
         assert!(missing.is_bad_row(), "{missing}");
     }
 }

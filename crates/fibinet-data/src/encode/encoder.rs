@@ -5,6 +5,7 @@ use fibinet_storage::AtomicFile;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::encode::cells::cell_error;
 use crate::encode::vocabulary::Vocabulary;
@@ -244,6 +245,11 @@ impl Encoder {
         let field = &self.fields[field];
         let bad = field.encoder.refusal(value);
         let got = format!("{value:?}");
-        cell_error(bad, position, &field.spec.column, got.as_bytes())
+        cell_error(
+            bad,
+            position,
+            &field.spec.column,
+            Cell::Text(got.as_bytes()),
+        )
     }
 }

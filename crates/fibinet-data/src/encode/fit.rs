@@ -8,6 +8,7 @@ use crate::encode::spill::WaitingRows;
 use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
 use crate::fields::FieldSpec;
+use crate::fields::cells::{CellReader, read_each};
 use crate::fields::kind::FieldFit;
 use crate::formats::blocks::{Block, Row};
 use crate::formats::reader::{RowReader, column_index};
@@ -75,7 +76,7 @@ impl EncoderFit {
             .iter()
             .map(|(at, kind)| (block.row(*at), *kind))
             .unzip();
-        let (mut columns, refused) = self.read(&rows);
+        let (mut columns, refused) = self.read(block, &rows);
         let mut numbers: Vec<u64> = rows.iter().map(|row| row.number()).collect();
         if !refused.is_empty() {
             let mut kept = vec![true; rows.len()];
@@ -107,7 +108,7 @@ impl EncoderFit {
     }
 
     /// Reads rows. Those that cannot be read have placeholders in the columns.
-    fn read(&mut self, rows: &[Row<'_>]) -> (Columns, Refused) {
+    fn read(&mut self, block: &Block, rows: &[Row<'_>]) -> (Columns, Refused) {
         let Self {
             format,
             fields,
@@ -115,18 +116,14 @@ impl EncoderFit {
             group,
         } = self;
         let read_labels = || {
-            let mut refused = Vec::new();
-            let labels = rows.iter().enumerate().map(|(at, row)| {
-                let label = parse_label(row.cell(*label), format, row.position());
-                label.unwrap_or_else(|error| {
-                    refused.push((at, error));
-                    f32::NAN
-                })
-            });
-            (labels.collect::<Vec<f32>>(), refused)
+            let mut reader = CellReader::new(&format.missing);
+            read_each(rows, f32::NAN, |row| {
+                parse_label(row.cell(*label), &mut reader, format, row.position())
+            })
         };
         let read_fields = || {
-            let read = fields.par_iter_mut().map(|field| field.read(rows, format));
+            let fields = fields.par_iter_mut();
+            let read = fields.map(|field| field.read(block, rows, format));
             read.unzip::<_, _, Vec<_>, Vec<_>>()
         };
         let ((labels, mut refused), (fields, by_field)) = rayon::join(read_labels, read_fields);
@@ -134,13 +131,11 @@ impl EncoderFit {
         // The sort is stable: the first fault of a row stays first.
         refused.sort_by_key(|(at, _)| *at);
         refused.dedup_by_key(|(at, _)| *at);
-        let groups = group.iter().flat_map(|group| {
-            let cells = rows.iter().map(|row| row.cell(*group));
-            cells.map(group_hash)
-        });
+        let mut reader = CellReader::new(&format.missing);
+        let group = |row: &Row<'_>| Some(group_hash(row.cell((*group)?), &mut reader));
         let columns = Columns {
             labels,
-            groups: groups.collect(),
+            groups: rows.iter().filter_map(group).collect(),
             fields,
         };
         (columns, refused)
@@ -175,9 +170,10 @@ impl EncoderFit {
 }
 
 impl FittingField {
-    fn read(&mut self, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
-        let cells: Vec<&[u8]> = rows.iter().map(|row| row.cell(self.column)).collect();
-        let (column, bad) = self.fit.read(&cells, format.missing_cells(&self.spec));
+    fn read(&mut self, block: &Block, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
+        let cells = block.cells(self.column, rows);
+        let mut reader = CellReader::of_field(&format.missing, &self.spec.missing);
+        let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();
             (at, cell_error(bad, position, &self.spec.column, cells[at]))

@@ -1,14 +1,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use csv::ByteRecord;
-
 use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
 use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
 use crate::encode::odd_cells::OddCells;
 use crate::error::{DataError, DataErrorKind};
+use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, ColumnLook, Reading};
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
 use crate::formats::parts::open_rows;
@@ -51,6 +50,13 @@ pub struct Known {
     pub numeric: Vec<String>,
 }
 
+impl Known {
+    fn columns(&self) -> impl Iterator<Item = &String> {
+        let lists = [&self.exclude, &self.categorical, &self.numeric];
+        lists.into_iter().flatten()
+    }
+}
+
 /// Guesses the kind of every column of a file except the label.
 ///
 /// # Errors
@@ -65,14 +71,10 @@ pub fn guess_fields(
 ) -> Result<Guess, DataError> {
     let mut reader = open_rows(path, format, Label::Required)?;
     let label = column_index(reader.as_ref(), &format.label)?;
-    for name in [&known.exclude, &known.categorical, &known.numeric]
-        .into_iter()
-        .flatten()
-        .chain(&format.group)
-    {
+    for name in known.columns().chain(&format.group) {
         column_index(reader.as_ref(), name)?;
     }
-    let looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
+    let mut looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
     if looks.num_rows == 0 {
         let path = path.to_owned();
         return Err(match looks.skipped.first_bad_row {
@@ -80,22 +82,11 @@ pub fn guess_fields(
             None => DataErrorKind::Empty { path }.into(),
         });
     }
-    let columns = looks.columns.into_iter().enumerate();
-    let columns = columns.filter(|(i, _)| *i != label);
-    let columns = columns.map(|(i, cells)| match reader.unreadable(i) {
-        Some(kind) => ColumnGuess {
-            name: cells.name().to_owned(),
-            field: None,
-            reason: format!("excluded: {kind}, which cannot be read"),
-            note: None,
-        },
-        None => guess_column(cells, known, &looks.positions),
-    });
+    let mut columns = looks.columns(reader.as_ref(), label, known);
+    name_apart(&mut columns, format);
     let mut missing: Vec<String> = looks.missing.into_iter().map(str::to_owned).collect();
     missing.extend(format.missing.iter().cloned());
     missing.sort_unstable();
-    let mut columns: Vec<_> = columns.collect();
-    name_apart(&mut columns, format);
     Ok(Guess {
         columns,
         missing,
@@ -135,42 +126,68 @@ impl Looks {
             bad_label: None,
             skipped: SkippedRows::default(),
         };
-        let mut row = ByteRecord::new();
+        let mut cells = CellReader::new(&format.missing);
         while looks.num_rows < ROWS {
-            match reader.read_row(&mut row) {
-                Ok(true) => {}
+            match reader.read_row() {
+                Ok(true) => looks.add(reader, label, format, on_bad_row, &mut cells)?,
                 Ok(false) => break,
-                Err(error) => {
-                    looks.skipped.skip(on_bad_row, error)?;
-                    continue;
-                }
+                Err(error) => looks.skipped.skip(on_bad_row, error)?,
             }
-            let position = reader.position();
-            let click = match parse_label(&row[label], format, &position) {
-                Ok(value) => value > 0.5,
-                Err(error) if on_bad_row == OnBadRow::Skip => {
-                    looks.skipped.skip(on_bad_row, error)?;
-                    continue;
-                }
-                Err(error) => {
-                    looks.bad_label.get_or_insert_with(|| error.to_string());
-                    false
-                }
-            };
-            looks.num_rows += 1;
-            looks.clicks += u64::from(click);
-            for (column, cell) in looks.columns.iter_mut().zip(&row) {
-                match MISSING.iter().find(|word| word.as_bytes() == cell) {
-                    _ if format.is_missing(cell) => {}
-                    Some(word) => {
-                        looks.missing.insert(*word);
-                    }
-                    None => column.add(cell, click, looks.positions.len()),
-                }
-            }
-            looks.positions.push(position);
         }
         Ok(looks)
+    }
+
+    /// Adds the row that was read last.
+    fn add(
+        &mut self,
+        reader: &dyn RowReader,
+        label: usize,
+        format: &RowFormat,
+        on_bad_row: OnBadRow,
+        cells: &mut CellReader<'_>,
+    ) -> Result<(), DataError> {
+        let (row, position) = (reader.row(), reader.position());
+        let click = match parse_label(row.cell(label), cells, format, &position) {
+            Ok(value) => value > 0.5,
+            Err(error) if on_bad_row == OnBadRow::Skip => {
+                return self.skipped.skip(on_bad_row, error);
+            }
+            Err(error) => {
+                self.bad_label.get_or_insert_with(|| error.to_string());
+                false
+            }
+        };
+        self.num_rows += 1;
+        self.clicks += u64::from(click);
+        for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
+            let Some(text) = cells.value(cell) else {
+                continue;
+            };
+            match MISSING.iter().find(|word| word.as_bytes() == text) {
+                Some(word) => {
+                    self.missing.insert(*word);
+                }
+                None => column.add(text, click, self.positions.len()),
+            }
+        }
+        self.positions.push(position);
+        Ok(())
+    }
+
+    /// The guesses for the columns of the reader, except the label's.
+    fn columns(&mut self, reader: &dyn RowReader, label: usize, known: &Known) -> Vec<ColumnGuess> {
+        let columns = std::mem::take(&mut self.columns).into_iter().enumerate();
+        let columns = columns.filter(|(i, _)| *i != label);
+        let columns = columns.map(|(i, cells)| match reader.unreadable(i) {
+            Some(kind) => ColumnGuess {
+                name: cells.name().to_owned(),
+                field: None,
+                reason: format!("excluded: {kind}, which cannot be read"),
+                note: None,
+            },
+            None => guess_column(cells, known, &self.positions),
+        });
+        columns.collect()
     }
 }
 

@@ -1,5 +1,6 @@
+use crate::cell::Cell;
 use crate::fields::FieldSpec;
-use crate::fields::cells::MissingCells;
+use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, Seen};
 use crate::position::Position;
 
@@ -19,13 +20,10 @@ pub(super) struct OddCells<'a> {
 impl<'a> OddCells<'a> {
     /// Reads the cells of a column as a fit of the field does.
     pub(super) fn of(column: &'a ColumnCells, field: &FieldSpec) -> Self {
-        let missing = MissingCells {
-            of_format: &[],
-            of_field: &[],
-        };
         let cells: Vec<(&[u8], &Seen)> = column.distinct().collect();
-        let texts: Vec<&[u8]> = cells.iter().map(|(text, _)| *text).collect();
-        let (_, refused) = field.encoding.fit(0).read(&texts, missing);
+        let texts: Vec<Cell<'_>> = cells.iter().map(|(text, _)| Cell::Text(text)).collect();
+        let mut reader = CellReader::new(&[]);
+        let (_, refused) = field.encoding.fit(0).read(&texts, &mut reader);
         let mut odd: Vec<_> = refused.into_iter().map(|(at, _)| cells[at]).collect();
         odd.sort_unstable_by_key(|(_, seen)| seen.first);
         let num_rows = odd.iter().map(|(_, seen)| seen.num_rows()).sum();

@@ -1,10 +1,10 @@
-use csv::ByteRecord;
-
+use crate::cell::Cell;
 use crate::encode::cells::{cell_error, group_hash, parse_label};
 use crate::encode::encoder::Encoder;
 use crate::encode::vocabulary::FieldTokens;
 use crate::error::DataError;
-use crate::fields::cells::RowValues;
+use crate::fields::cells::{CellReader, RowValues};
+use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{RowReader, column_index};
 use crate::position::Position;
 use crate::shards::batch::Batch;
@@ -17,6 +17,10 @@ pub struct RowEncoder<'a> {
     columns: Vec<usize>,
     label: Option<usize>,
     group: Option<usize>,
+    /// Reads the label and the group.
+    cells: CellReader<'a>,
+    /// Read the fields.
+    field_cells: Vec<CellReader<'a>>,
     /// Scratch buffers.
     token: Vec<u8>,
     key: Vec<u8>,
@@ -43,6 +47,11 @@ impl Encoder {
             columns,
             label: label.map(index).transpose()?,
             group: group.map(index).transpose()?,
+            cells: CellReader::new(&format.missing),
+            field_cells: self
+                .fields()
+                .map(|field| CellReader::of_field(&format.missing, &field.missing))
+                .collect(),
             token: Vec::new(),
             key: Vec::new(),
         })
@@ -58,44 +67,48 @@ impl RowEncoder<'_> {
     /// If the label is neither 0 nor 1, or a field cannot read its cell.
     pub fn encode(
         &mut self,
-        row: &ByteRecord,
+        row: RawRow<'_>,
         position: &Position,
         batch: &mut Batch,
     ) -> Result<(), DataError> {
-        self.encode_cells(|column| &row[column], position, batch)
+        self.encode_cells(|column| row.cell(column), position, batch)
     }
 
     /// [`encode`](Self::encode) for a row with these cells.
     pub(crate) fn encode_cells<'c>(
         &mut self,
-        cell: impl Fn(usize) -> &'c [u8],
+        cell: impl Fn(usize) -> Cell<'c> + Copy,
         position: &Position,
         batch: &mut Batch,
     ) -> Result<(), DataError> {
         let (ids, numerics) = (batch.ids.len(), batch.numerics.len());
-        let label = self.append(&cell, position, batch).inspect_err(|_| {
+        let label = self.append(cell, position, batch).inspect_err(|_| {
             batch.ids.truncate(ids);
             batch.numerics.truncate(numerics);
             let rows = batch.num_rows;
             batch.lists.iter_mut().for_each(|list| list.truncate(rows));
         })?;
         batch.labels.extend(label);
-        batch.groups.extend(self.group.map(cell).map(group_hash));
+        let group = self.group.map(cell);
+        batch
+            .groups
+            .extend(group.map(|cell| group_hash(cell, &mut self.cells)));
         batch.num_rows += 1;
         Ok(())
     }
 
+    /// Appends the values of all fields, and returns the label.
     fn append<'c>(
         &mut self,
-        cell_of: impl Fn(usize) -> &'c [u8],
+        cell_of: impl Fn(usize) -> Cell<'c>,
         position: &Position,
         batch: &mut Batch,
     ) -> Result<Option<f32>, DataError> {
         let encoder = self.encoder;
         let mut list = 0;
-        for (index, (field, &column)) in encoder.fitted().iter().zip(&self.columns).enumerate() {
+        let readers = self.columns.iter().zip(&mut self.field_cells);
+        for (index, (field, (&column, cells))) in encoder.fitted().iter().zip(readers).enumerate() {
             let cell = cell_of(column);
-            let missing = encoder.format().missing_cells(&field.spec);
             let mut tokens = FieldTokens {
                 vocabulary: encoder.vocabulary(),
                 field: index,
@@ -103,21 +116,16 @@ impl RowEncoder<'_> {
                 token: &mut self.token,
             };
             let is_list = matches!(field.shape, FieldShape::Ids { .. });
-            let mut values = if is_list {
+            let ids = if is_list {
                 batch.list_mut(list);
-                RowValues {
-                    ids: &mut batch.lists[list].ids,
-                    numbers: &mut batch.numerics,
-                }
+                &mut batch.lists[list].ids
             } else {
-                RowValues {
-                    ids: &mut batch.ids,
-                    numbers: &mut batch.numerics,
-                }
+                &mut batch.ids
             };
+            let numbers = &mut batch.numerics;
             field
                 .encoder
-                .encode(cell, missing, &mut tokens, &mut values)
+                .encode(cell, cells, &mut tokens, &mut RowValues { ids, numbers })
                 .map_err(|bad| cell_error(bad, position, &field.spec.column, cell))?;
             if is_list {
                 let lists = batch.list_mut(list);
@@ -125,9 +133,9 @@ impl RowEncoder<'_> {
                 list += 1;
             }
         }
-        let Some(column) = self.label else {
-            return Ok(None);
-        };
-        parse_label(cell_of(column), encoder.format(), position).map(Some)
+        let label = self.label.map(cell_of);
+        let label =
+            label.map(|cell| parse_label(cell, &mut self.cells, encoder.format(), position));
+        label.transpose()
     }
 }

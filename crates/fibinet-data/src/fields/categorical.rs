@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::{BadCell, MissingCells, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
@@ -58,14 +59,17 @@ impl TokenKind for Categorical {
         self.min_count
     }
 
+    #[inline]
     fn read<T: TokenIds + ?Sized>(
         &self,
-        cell: &[u8],
-        _missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        ids.push(tokens.id(cell));
+        if let Some(token) = reader.value(cell) {
+            ids.push(tokens.id(token));
+        }
         Ok(())
     }
 }

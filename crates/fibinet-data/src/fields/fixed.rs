@@ -1,6 +1,9 @@
 //! Kinds whose ids follow from the cells alone: a fit learns nothing.
 
-use crate::fields::cells::{BadCell, FIRST_TOKEN, MISSING, MissingCells, RowValues, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{
+    BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, read_each,
+};
 use crate::fields::kind::{CellEncoder, FieldFit, FinishedFit, FittedField, KnownField};
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -10,8 +13,8 @@ pub(crate) trait CellValues: std::fmt::Debug + Send + Sync + 'static {
     /// The number of values.
     fn num_values(&self) -> usize;
 
-    /// The value of a cell that is not missing.
-    fn value(&self, cell: &[u8]) -> Result<u32, BadCell>;
+    /// The value of a cell that is not missing, by its text.
+    fn value(&self, text: &[u8]) -> Result<u32, BadCell>;
 }
 
 /// The fit and the encoder of a field whose ids are fixed.
@@ -30,11 +33,10 @@ impl<V: CellValues> Fixed<V> {
         }
     }
 
-    fn id(&self, cell: &[u8], missing: MissingCells<'_>) -> Result<u32, BadCell> {
-        if missing.contain(cell) {
-            Ok(MISSING)
-        } else {
-            Ok(FIRST_TOKEN + self.0.value(cell)?)
+    fn id(&self, cell: Cell<'_>, reader: &mut CellReader<'_>) -> Result<u32, BadCell> {
+        match reader.value(cell) {
+            Some(text) => Ok(FIRST_TOKEN + self.0.value(text)?),
+            None => Ok(MISSING),
         }
     }
 }
@@ -42,17 +44,11 @@ impl<V: CellValues> Fixed<V> {
 impl<V: CellValues> FieldFit for Fixed<V> {
     fn read(
         &mut self,
-        cells: &[&[u8]],
-        missing: MissingCells<'_>,
+        cells: &[Cell<'_>],
+        reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
-        let mut refused = Vec::new();
-        let ids = cells.iter().enumerate().map(|(at, cell)| {
-            self.id(cell, missing).unwrap_or_else(|bad| {
-                refused.push((at, bad));
-                MISSING
-            })
-        });
-        (Column::Ids(ids.collect()), refused)
+        let (ids, refused) = read_each(cells, MISSING, |cell| self.id(*cell, reader));
+        (Column::Ids(ids), refused)
     }
 
     fn count(&mut self, _column: &Column, _is_train: &[bool]) {}
@@ -71,12 +67,12 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
 
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        values.ids.push(self.id(cell, missing)?);
+        values.ids.push(self.id(cell, reader)?);
         Ok(())
     }
 

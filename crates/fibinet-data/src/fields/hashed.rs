@@ -37,7 +37,7 @@ impl CellValues for Hashed {
         self.buckets as usize
     }
 
-    fn value(&self, cell: &[u8]) -> Result<u32, BadCell> {
-        Ok((twox_hash::XxHash64::oneshot(0, cell) % u64::from(self.buckets)) as u32)
+    fn value(&self, text: &[u8]) -> Result<u32, BadCell> {
+        Ok((twox_hash::XxHash64::oneshot(0, text) % u64::from(self.buckets)) as u32)
     }
 }

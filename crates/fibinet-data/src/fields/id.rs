@@ -35,8 +35,8 @@ impl CellValues for Id {
         self.num_ids as usize
     }
 
-    fn value(&self, cell: &[u8]) -> Result<u32, BadCell> {
-        std::str::from_utf8(cell)
+    fn value(&self, text: &[u8]) -> Result<u32, BadCell> {
+        std::str::from_utf8(text)
             .ok()
             .and_then(|text| text.trim().parse().ok())
             .filter(|id| *id < self.num_ids)

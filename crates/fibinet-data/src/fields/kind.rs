@@ -3,7 +3,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::{BadCell, MissingCells, RowValues, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::look::ColumnLook;
 use crate::fields::token_table::TokenTable;
 use crate::schema_error::FieldError;
@@ -82,8 +83,8 @@ pub(crate) trait FieldFit: fmt::Debug + Send {
     /// placeholder for them.
     fn read(
         &mut self,
-        cells: &[&[u8]],
-        missing: MissingCells<'_>,
+        cells: &[Cell<'_>],
+        reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>);
 
     /// Counts the training rows of a column that [`read`](Self::read) gave.
@@ -143,8 +144,8 @@ pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
     /// Appends the encoding of a cell: a number, an id, or at least one id.
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell>;

@@ -2,10 +2,10 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Cell;
 use crate::fields::categorical::default_min_count;
-use crate::fields::cells::{BadCell, MissingCells, TokenIds};
+use crate::fields::cells::{BadCell, CellReader, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::number::finite_number;
 use crate::fields::number_format::NumberFormat;
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
 use crate::schema_error::FieldError;
@@ -62,15 +62,18 @@ impl TokenKind for Log2 {
         self.min_count
     }
 
+    #[inline]
     fn read<T: TokenIds + ?Sized>(
         &self,
-        cell: &[u8],
-        _missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let number = finite_number(cell, &self.format)?;
-        ids.push(tokens.id_by_key(key(number), &|token| write_token(number, token)));
+        let number = reader.number(cell, &self.format)?;
+        if !number.is_nan() {
+            ids.push(tokens.id_by_key(key(number), &|token| write_token(number, token)));
+        }
         Ok(())
     }
 }

@@ -41,7 +41,6 @@ pub use log2::Log2;
 pub(crate) use log2::write_token as log2_token;
 pub use multi_categorical::MultiCategorical;
 pub use number_format::NumberFormat;
-pub(crate) use number_format::parse;
 pub use quantile::Quantile;
 pub use registry::FieldEncoding;
 pub use spec::FieldSpec;

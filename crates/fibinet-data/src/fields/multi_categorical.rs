@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Cell;
 use crate::fields::categorical::default_min_count;
-use crate::fields::cells::{BadCell, MissingCells, TokenIds};
+use crate::fields::cells::{BadCell, CellReader, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::list;
 use crate::fields::look::{ColumnLook, Lists, Reading};
@@ -118,20 +119,23 @@ impl TokenKind for MultiCategorical {
     /// may contain a separator, as `N/A` does.
     fn read<T: TokenIds + ?Sized>(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let separator = self.separator.as_bytes();
+        let (missing, separator) = (reader.missing, self.separator.as_bytes());
+        let Some(text) = reader.value(cell) else {
+            return Ok(());
+        };
         let mut push = |token: &[u8]| {
             if !missing.contain(token) {
                 ids.push(tokens.id(token));
             }
         };
         if !self.brackets {
-            list::split(cell, separator).for_each(push);
-        } else if list::bracketed(cell, separator, &mut push).is_none() {
+            list::split(text, separator).for_each(push);
+        } else if list::bracketed(text, separator, &mut push).is_none() {
             let separator = &self.separator;
             let rule = format!("expected a list in brackets such as `[a{separator}b]`");
             return Err(BadCell::Rule(rule));

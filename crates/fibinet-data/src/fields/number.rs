@@ -1,6 +1,7 @@
 //! Kinds whose cells are numbers, the distribution of which is learnt.
 
-use crate::fields::cells::{BadCell, MissingCells};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, read_each};
 use crate::fields::kind::{FieldFit, FinishedFit, FittedField, KnownField};
 use crate::fields::number_format::NumberFormat;
 use crate::shards::columns::Column;
@@ -24,17 +25,12 @@ pub(crate) struct NumberFit<S> {
 impl<S: Summary> FieldFit for NumberFit<S> {
     fn read(
         &mut self,
-        cells: &[&[u8]],
-        missing: MissingCells<'_>,
+        cells: &[Cell<'_>],
+        reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
-        let mut refused = Vec::new();
-        let numbers = cells.iter().enumerate().map(|(at, cell)| {
-            read_number(cell, missing, &self.format).unwrap_or_else(|bad| {
-                refused.push((at, bad));
-                f32::NAN
-            })
-        });
-        (Column::Numbers(numbers.collect()), refused)
+        let (numbers, refused) =
+            read_each(cells, f32::NAN, |cell| reader.number(*cell, &self.format));
+        (Column::Numbers(numbers), refused)
     }
 
     fn count(&mut self, column: &Column, is_train: &[bool]) {
@@ -52,25 +48,4 @@ impl<S: Summary> FieldFit for NumberFit<S> {
         let fitted = base.map(|base| base.fitted);
         FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.summary.finish()))
     }
-}
-
-/// A cell as a finite number; NaN if it is missing.
-pub(crate) fn read_number(
-    cell: &[u8],
-    missing: MissingCells<'_>,
-    format: &NumberFormat,
-) -> Result<f32, BadCell> {
-    if missing.contain(cell) {
-        Ok(f32::NAN)
-    } else {
-        finite_number(cell, format)
-    }
-}
-
-/// A cell as a finite number.
-pub(crate) fn finite_number(cell: &[u8], format: &NumberFormat) -> Result<f32, BadCell> {
-    format
-        .parse(cell)
-        .filter(|number| number.is_finite())
-        .ok_or(BadCell::Number)
 }

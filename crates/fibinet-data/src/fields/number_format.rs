@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::schema_error::FieldError;
@@ -62,28 +64,29 @@ impl NumberFormat {
         format!("1{thousands}234{}5{unit}", self.decimal)
     }
 
-    /// A cell as a number.
-    pub(crate) fn parse(&self, cell: &[u8]) -> Option<f32> {
-        if *self == Self::default() {
-            return parse(cell);
-        }
-        self.plain(std::str::from_utf8(cell).ok()?)?.parse().ok()
+    /// Whether numbers have a point before their fraction, and nothing else.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        is_point(&self.decimal) && self.thousands.is_none() && self.unit.is_none()
     }
 
-    /// A cell as a finite number of all its digits.
-    pub(crate) fn exact(&self, cell: &[u8]) -> Option<f64> {
-        let text = std::str::from_utf8(cell).ok()?;
-        let number: Option<f64> = if *self == Self::default() {
-            text.trim().parse().ok()
+    /// A text as a number.
+    pub(crate) fn parse<T: FromStr>(&self, text: &[u8]) -> Option<T> {
+        let text = std::str::from_utf8(text).ok()?.trim();
+        if self.is_plain() {
+            text.parse().ok()
         } else {
             self.plain(text)?.parse().ok()
-        };
-        number.filter(|number| number.is_finite())
+        }
+    }
+
+    /// A text as a finite number.
+    pub(crate) fn finite(&self, text: &[u8]) -> Option<f64> {
+        self.parse(text).filter(|number: &f64| number.is_finite())
     }
 
     /// The text of a number without unit and separators, with a point before its fraction.
     fn plain(&self, text: &str) -> Option<String> {
-        let text = text.trim();
         let (sign, text) = text.split_at(usize::from(text.starts_with(['-', '+'])));
         let text = self.without_unit(text)?;
         // A sign may stand on either side of the unit: `-$5`, `$-5`.
@@ -132,18 +135,6 @@ impl NumberFormat {
     }
 }
 
-/// A cell as a number with a point before its fraction.
-pub(crate) fn parse(cell: &[u8]) -> Option<f32> {
-    // An f32 holds every integer of seven digits.
-    if (1..=7).contains(&cell.len()) && cell.iter().all(u8::is_ascii_digit) {
-        let digits = cell.iter().map(|digit| u32::from(digit - b'0'));
-        return Some(digits.fold(0, |value, digit| 10 * value + digit) as f32);
-    }
-    std::str::from_utf8(cell)
-        .ok()
-        .and_then(|text| text.trim().parse::<f32>().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,16 +144,6 @@ mod tests {
             decimal,
             thousands,
             unit: unit.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_few_digits_are_read_as_any_number_is() {
-        for cell in [
-            "7", "0012", "9999999", "16777217", " 5", "-3", "+2", "1e3", "0x1", "٣", "",
-        ] {
-            let expected = cell.trim().parse::<f32>().ok();
-            assert_eq!(parse(cell.as_bytes()), expected, "{cell}");
         }
     }
 
@@ -185,7 +166,7 @@ mod tests {
             (&dollars, "$-1,234", -1234.0),
             (&euros, "7,39 EUR", 7.39),
         ] {
-            assert_eq!(format.parse(cell.as_bytes()), Some(number), "{cell}");
+            assert_eq!(format.finite(cell.as_bytes()), Some(number), "{cell}");
         }
     }
 
@@ -210,7 +191,7 @@ mod tests {
             (&percent, "12.5"),
             (&percent, "%"),
         ] {
-            assert_eq!(format.parse(cell.as_bytes()), None, "{cell}");
+            assert_eq!(format.finite(cell.as_bytes()), None, "{cell}");
         }
     }
 

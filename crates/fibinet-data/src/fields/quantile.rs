@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::{BadCell, FIRST_TOKEN, MISSING, MissingCells, RowValues, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
-use crate::fields::number::{NumberFit, Summary, read_number};
+use crate::fields::number::{NumberFit, Summary};
 use crate::fields::number_format::NumberFormat;
 use crate::mix::mix;
 use crate::schema_error::FieldError;
@@ -88,7 +89,7 @@ impl FieldKind for Quantile {
         } else {
             return None;
         };
-        if *format != NumberFormat::default() {
+        if !format.is_plain() {
             reason += &format!(", written as in `{}`", format.example());
         }
         let kind = Self {
@@ -186,12 +187,12 @@ impl CellEncoder for Buckets {
 
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = read_number(cell, missing, &self.format)?;
+        let number = reader.number(cell, &self.format)?;
         values.ids.push(self.id(number));
         Ok(())
     }

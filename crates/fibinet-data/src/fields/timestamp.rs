@@ -129,8 +129,8 @@ impl CellValues for TimeValues {
         self.part.map_or(0, TimePart::num_values)
     }
 
-    fn value(&self, cell: &[u8]) -> Result<u32, BadCell> {
-        std::str::from_utf8(cell)
+    fn value(&self, text: &[u8]) -> Result<u32, BadCell> {
+        std::str::from_utf8(text)
             .ok()
             .and_then(|text| self.format.as_ref()?.parse(text.trim()))
             .zip(self.part)

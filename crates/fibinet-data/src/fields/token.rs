@@ -1,7 +1,9 @@
 //! Kinds whose cells have tokens, which get ids by their counts.
 
+use crate::cell::Cell;
 use crate::fields::cells::{
-    BadCell, FIRST_TOKEN, MISSING, MissingCells, OUT_OF_VOCABULARY, RowValues, TokenIds,
+    BadCell, CellReader, FIRST_TOKEN, MISSING, MissingTexts, OUT_OF_VOCABULARY, RowValues,
+    TokenIds, read_each,
 };
 use crate::fields::kind::{CellEncoder, FieldFit, FinishedFit, FittedField, KnownField};
 use crate::fields::token_table::TokenTable;
@@ -22,32 +24,31 @@ pub(crate) trait TokenKind: std::fmt::Debug + Clone + Send + Sync + 'static {
         None
     }
 
-    /// Appends the ids of a cell's tokens. The cell is not missing.
+    /// Appends the ids of a cell's tokens, none if the cell is missing.
     fn read<T: TokenIds + ?Sized>(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell>;
 }
 
-/// Appends at least one id.
+/// Appends at least one id, also for a cell that cannot be read.
+#[inline]
 fn read_cell<K: TokenKind, T: TokenIds + ?Sized>(
     kind: &K,
-    cell: &[u8],
-    missing: MissingCells<'_>,
+    cell: Cell<'_>,
+    reader: &mut CellReader<'_>,
     tokens: &mut T,
     ids: &mut Vec<u32>,
 ) -> Result<(), BadCell> {
     let start = ids.len();
-    if !missing.contain(cell) {
-        kind.read(cell, missing, tokens, ids)?;
-    }
+    let read = kind.read(cell, reader, tokens, ids);
     if ids.len() == start {
         ids.push(MISSING);
     }
-    Ok(())
+    read
 }
 
 /// Counts the tokens of a field.
@@ -64,6 +65,53 @@ struct Slots {
     /// Ids by key.
     by_key: Vec<Option<u32>>,
     token: Vec<u8>,
+}
+
+impl Slots {
+    /// The ids of cells that are a token each.
+    fn ids_of_cells(&mut self, cells: &[Cell<'_>], missing: MissingTexts<'_>) -> Vec<u32> {
+        let mut ids = vec![MISSING; cells.len()];
+        let mut has_numbers = false;
+        let texts = cells
+            .iter()
+            .enumerate()
+            .filter_map(|(at, cell)| match cell {
+                Cell::Text(text) => (!missing.contain(text)).then_some((at, *text)),
+                Cell::Number(_) => {
+                    has_numbers = true;
+                    None
+                }
+            });
+        let table = &mut self.table;
+        table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
+        if has_numbers {
+            self.set_ids_of_numbers(cells, missing, &mut ids);
+        }
+        ids
+    }
+
+    /// Sets the ids of cells that are numbers.
+    fn set_ids_of_numbers(
+        &mut self,
+        cells: &[Cell<'_>],
+        missing: MissingTexts<'_>,
+        ids: &mut [u32],
+    ) {
+        // The texts of the numbers, one after the other.
+        let (mut written, mut numbers) = (Vec::new(), Vec::new());
+        for (at, cell) in cells.iter().enumerate() {
+            if let Cell::Number(number) = cell {
+                let start = written.len();
+                number.write(&mut written);
+                numbers.push((at, start..written.len()));
+            }
+        }
+        let numbers = numbers.into_iter();
+        let texts = numbers.map(|(at, range)| (at, &written[range]));
+        let texts = texts.filter(|(_, text)| !missing.contain(text));
+        let table = &mut self.table;
+        table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
+    }
 }
 
 impl TokenIds for Slots {
@@ -100,31 +148,24 @@ impl<K: TokenKind> TokenFit<K> {
 impl<K: TokenKind> FieldFit for TokenFit<K> {
     fn read(
         &mut self,
-        cells: &[&[u8]],
-        missing: MissingCells<'_>,
+        cells: &[Cell<'_>],
+        reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
         let Self { kind, slots } = self;
         if K::WHOLE_CELL {
-            let mut ids = vec![MISSING; cells.len()];
-            let tokens = cells.iter().copied().enumerate();
-            let tokens = tokens.filter(|(_, cell)| !missing.contain(cell));
-            let table = &mut slots.table;
-            table.slots(tokens, |at, slot| ids[at] = FIRST_TOKEN + slot);
+            let ids = slots.ids_of_cells(cells, reader.missing);
             return (Column::Ids(ids), Vec::new());
         }
-        let mut refused = Vec::new();
-        let mut ids = Vec::with_capacity(cells.len());
-        let mut ends = Vec::new();
-        for (at, cell) in cells.iter().enumerate() {
-            if let Err(bad) = read_cell(kind, cell, missing, slots, &mut ids) {
-                refused.push((at, bad));
-                ids.push(MISSING);
-            }
-            if kind.pooling().is_some() {
+        let has_lists = kind.pooling().is_some();
+        let (mut ids, mut ends) = (Vec::with_capacity(cells.len()), Vec::new());
+        let (_, refused) = read_each(cells, (), |cell| {
+            let read = read_cell(kind, *cell, reader, slots, &mut ids);
+            if has_lists {
                 ends.push(ids.len());
             }
-        }
-        let column = if kind.pooling().is_some() {
+            read
+        });
+        let column = if has_lists {
             Column::Lists(IdLists { ids, ends })
         } else {
             Column::Ids(ids)
@@ -207,12 +248,12 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
 
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        read_cell(&self.kind, cell, missing, tokens, values.ids)
+        read_cell(&self.kind, cell, reader, tokens, values.ids)
     }
 
     fn encode_column(&self, column: &mut Column, ids_by_slot: &[u64]) -> Vec<(usize, f32)> {

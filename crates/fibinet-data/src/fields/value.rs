@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::cells::{BadCell, MissingCells, RowValues, TokenIds};
+use crate::cell::Cell;
+use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::number::{NumberFit, Summary, read_number};
+use crate::fields::number::{NumberFit, Summary};
 use crate::fields::number_format::NumberFormat;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -160,12 +161,12 @@ impl CellEncoder for Scaled {
 
     fn encode(
         &self,
-        cell: &[u8],
-        missing: MissingCells<'_>,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = read_number(cell, missing, &self.format)?;
+        let number = reader.number(cell, &self.format)?;
         let scaled = self.scaled(number).ok_or_else(|| self.refusal(number))?;
         values.numbers.push(scaled);
         Ok(())

@@ -11,6 +11,7 @@ use crate::config::{Delimiter, RowFormat};
 use crate::error::{DataError, DataErrorKind, conversion};
 use crate::formats::input_format::{Contents, InputFormat};
 use crate::formats::long_delimiter::{self, OneByteDelimiter, restore};
+use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{Label, RowReader};
 use crate::position::{Location, Position};
 
@@ -106,8 +107,10 @@ pub struct DelimitedReader {
     allowed: Arc<AtomicU64>,
     /// The delimiter, if it has several characters.
     long_delimiter: Option<Delimiter>,
-    /// The first row, if it had to be read to learn the width.
-    first: Option<ByteRecord>,
+    /// The row that was read last.
+    row: ByteRecord,
+    /// Whether that is the first row, which was read ahead to learn the width.
+    is_ahead: bool,
     /// Whether the next row is the one below the header.
     is_below_header: bool,
 }
@@ -125,42 +128,89 @@ impl DelimitedReader {
         label: Label,
     ) -> Result<Self, DataError> {
         let allowed = Arc::new(AtomicU64::new(MAX_ROW));
-        let mut reader = csv_reader(text, format, Arc::clone(&allowed));
-        let path = Arc::new(path.to_owned());
-        let mut first = ByteRecord::new();
-        if !reader
-            .read_byte_record(&mut first)
-            .map_err(|error| csv_error(&path, error))?
-        {
+        let long_delimiter = Some(&format.delimiter).filter(|long| long.byte().is_none());
+        let mut rows = Self {
+            reader: csv_reader(text, format, Arc::clone(&allowed)),
+            columns: Vec::new(),
+            path: Arc::new(path.to_owned()),
+            lines: Lines::default(),
+            allowed,
+            long_delimiter: long_delimiter.cloned(),
+            row: ByteRecord::new(),
+            is_ahead: format.columns.is_some(),
+            is_below_header: format.columns.is_none(),
+        };
+        if !rows.advance()? {
             return Err(DataErrorKind::Empty {
-                path: path.to_path_buf(),
+                path: path.to_owned(),
             }
             .into());
         }
-        let mut lines = Lines::default();
-        lines.count(&reader, &first);
-        let long_delimiter = Some(&format.delimiter).filter(|long| long.byte().is_none());
-        if let Some(delimiter) = long_delimiter {
-            restore(&mut first, delimiter);
-        }
-        let (columns, first) = match &format.columns {
+        rows.columns = match &format.columns {
             Some(names) => {
-                let lacks_label = label == Label::Optional && first.len() + 1 == names.len();
+                let lacks_label = label == Label::Optional && rows.row.len() + 1 == names.len();
                 let present = |name: &&String| !(lacks_label && **name == format.label);
-                (names.iter().filter(present).cloned().collect(), Some(first))
+                names.iter().filter(present).cloned().collect()
             }
-            None => (header(&path, &first)?, None),
+            None => header(path, &rows.row)?,
         };
-        Ok(Self {
-            reader,
-            columns,
-            path,
-            lines,
-            allowed,
-            long_delimiter: long_delimiter.cloned(),
-            is_below_header: first.is_none(),
-            first,
-        })
+        Ok(rows)
+    }
+
+    /// Reads the next row, as wide as it is; false at the end.
+    fn advance(&mut self) -> Result<bool, DataError> {
+        let allowed = self.reader.position().byte() + MAX_ROW;
+        self.allowed.store(allowed, Ordering::Relaxed);
+        let read = self.reader.read_byte_record(&mut self.row);
+        if !read.map_err(|error| csv_error(&self.path, error))? {
+            return Ok(false);
+        }
+        self.lines.count(&self.reader, &self.row);
+        if let Some(delimiter) = &self.long_delimiter {
+            restore(&mut self.row, delimiter);
+        }
+        Ok(true)
+    }
+
+    /// Refuses a row that does not have one cell per column.
+    fn check_width(&self, is_below_header: bool) -> Result<(), DataError> {
+        let (expected, got) = (self.columns.len(), self.row.len());
+        if got == expected {
+            return Ok(());
+        }
+        let position = self.position();
+        let kind = if self.row.as_slice().contains(&b'\n') {
+            DataErrorKind::Quote {
+                position,
+                expected,
+                got,
+            }
+        } else {
+            DataErrorKind::Width {
+                position,
+                expected,
+                got,
+                remark: remark(&self.row, expected, is_below_header),
+            }
+        };
+        Err(kind.into())
+    }
+
+    /// Refuses cells that are not UTF-8: each would silently become a token of its own.
+    fn check_utf8(&self) -> Result<(), DataError> {
+        if self.row.as_slice().is_ascii() {
+            return Ok(());
+        }
+        let mut cells = self.row.iter();
+        match cells.position(|cell| std::str::from_utf8(cell).is_err()) {
+            None => Ok(()),
+            Some(column) => Err(DataErrorKind::Utf8 {
+                position: self.position(),
+                column: self.columns[column].clone(),
+                got: String::from_utf8_lossy(&self.row[column]).into_owned(),
+            }
+            .into()),
+        }
     }
 }
 
@@ -169,43 +219,18 @@ impl RowReader for DelimitedReader {
         &self.columns
     }
 
-    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
+    fn read_row(&mut self) -> Result<bool, DataError> {
         let is_below_header = mem::take(&mut self.is_below_header);
-        match self.first.take() {
-            Some(first) => *row = first,
-            None => {
-                let allowed = self.reader.position().byte() + MAX_ROW;
-                self.allowed.store(allowed, Ordering::Relaxed);
-                let read = self.reader.read_byte_record(row);
-                if !read.map_err(|error| csv_error(&self.path, error))? {
-                    return Ok(false);
-                }
-                self.lines.count(&self.reader, row);
-                if let Some(delimiter) = &self.long_delimiter {
-                    restore(row, delimiter);
-                }
-            }
+        if !mem::take(&mut self.is_ahead) && !self.advance()? {
+            return Ok(false);
         }
-        if row.len() != self.columns.len() {
-            let (position, expected, got) = (self.position(), self.columns.len(), row.len());
-            let kind = if row.as_slice().contains(&b'\n') {
-                DataErrorKind::Quote {
-                    position,
-                    expected,
-                    got,
-                }
-            } else {
-                DataErrorKind::Width {
-                    position,
-                    expected,
-                    got,
-                    remark: remark(row, expected, is_below_header),
-                }
-            };
-            return Err(kind.into());
-        }
-        check_utf8(row, self)?;
+        self.check_width(is_below_header)?;
+        self.check_utf8()?;
         Ok(true)
+    }
+
+    fn row(&self) -> RawRow<'_> {
+        RawRow::from(&self.row)
     }
 
     fn position(&self) -> Position {
@@ -259,25 +284,6 @@ fn csv_reader(
         })
 }
 
-/// Refuses cells that are not UTF-8: each would silently become a token of its own.
-fn check_utf8(row: &ByteRecord, reader: &DelimitedReader) -> Result<(), DataError> {
-    if row.as_slice().is_ascii() {
-        return Ok(());
-    }
-    match row
-        .iter()
-        .position(|cell| std::str::from_utf8(cell).is_err())
-    {
-        None => Ok(()),
-        Some(column) => Err(DataErrorKind::Utf8 {
-            position: reader.position(),
-            column: reader.columns[column].clone(),
-            got: String::from_utf8_lossy(&row[column]).into_owned(),
-        }
-        .into()),
-    }
-}
-
 fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
     let mut seen = HashSet::new();
     let mut columns = Vec::with_capacity(record.len());
@@ -316,6 +322,7 @@ mod tests {
 
     use crate::config::Quote;
     use crate::formats::parts::open_rows;
+    use crate::formats::raw_row::texts;
 
     fn format(columns: Option<&[&str]>, delimiter: &str) -> RowFormat {
         RowFormat {
@@ -338,12 +345,9 @@ mod tests {
         let path = directory.join("rows.csv");
         fs::write(&path, text).unwrap();
         let mut reader = open_rows(&path, format, Label::Optional)?;
-        let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
-        while reader.read_row(&mut row)? {
-            let cells = row
-                .iter()
-                .map(|cell| String::from_utf8_lossy(cell).into_owned());
-            rows.push(cells.collect());
+        let mut rows = Vec::new();
+        while reader.read_row()? {
+            rows.push(texts(reader.row()));
         }
         Ok((reader.columns().to_vec(), rows))
     }
@@ -383,12 +387,11 @@ mod tests {
         fs::write(&path, text).unwrap();
         let mut reader = open_rows(&path, &double, Label::Optional).unwrap();
         assert_eq!(reader.columns(), ["y", "a", "b::c"]);
-        let mut row = ByteRecord::new();
         for expected in [["1", "x:y", ""], ["0", "::'z\n", "\""]] {
-            assert!(reader.read_row(&mut row).unwrap());
-            assert_eq!(row, expected.to_vec());
+            assert!(reader.read_row().unwrap());
+            assert_eq!(texts(reader.row()), expected);
         }
-        let error = reader.read_row(&mut row).unwrap_err().to_string();
+        let error = reader.read_row().unwrap_err().to_string();
         assert!(
             error.ends_with("rows.csv:6: expected 3 cells, got 2"),
             "{error}"

@@ -186,8 +186,7 @@ mod tests {
     use super::*;
     use std::fs::File;
 
-    use csv::ByteRecord;
-
+    use crate::cell::Cell;
     use crate::formats::parquet_reader::ParquetReader;
     use crate::formats::reader::RowReader;
 
@@ -210,17 +209,18 @@ mod tests {
 
         let mut reader = ParquetReader::open(&path).unwrap();
         assert_eq!(reader.columns(), ["id", "city", "score"]);
-        let mut cells = ByteRecord::new();
         for row in 0..rows {
-            assert!(reader.read_row(&mut cells).unwrap());
-            assert_eq!(cells[0], *format!("u{row}").as_bytes());
-            assert_eq!(
-                cells[1],
-                *(if row % 2 == 0 { "" } else { "Zürich" }).as_bytes()
-            );
-            assert_eq!(cells[2], *(row as f32 / 4.0).to_string().as_bytes());
+            assert!(reader.read_row().unwrap());
+            let id = format!("u{row}");
+            let city = if row % 2 == 0 { "" } else { "Zürich" };
+            let expected = [
+                Cell::Text(id.as_bytes()),
+                Cell::Text(city.as_bytes()),
+                Cell::from(row as f32 / 4.0),
+            ];
+            assert!(reader.row().cells().eq(expected), "row {row}");
         }
-        assert!(!reader.read_row(&mut cells).unwrap());
+        assert!(!reader.read_row().unwrap());
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
         table.finish().unwrap();
         let mut reader = ParquetReader::open(&path).unwrap();
         assert_eq!(reader.columns(), ["score"]);
-        assert!(!reader.read_row(&mut ByteRecord::new()).unwrap());
+        assert!(!reader.read_row().unwrap());
     }
 
     #[test]

@@ -1,10 +1,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use csv::ByteRecord;
-
 use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
+use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{Label, RowReader};
 use crate::formats::registry::open_file;
 use crate::formats::remote::refuse_address;
@@ -111,8 +110,8 @@ impl RowReader for PartsReader {
         &self.columns
     }
 
-    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError> {
-        while !self.part.read_row(row)? {
+    fn read_row(&mut self) -> Result<bool, DataError> {
+        while !self.part.read_row()? {
             let Some(path) = self.files.next() else {
                 return Ok(false);
             };
@@ -133,6 +132,10 @@ impl RowReader for PartsReader {
             self.part = part;
         }
         Ok(true)
+    }
+
+    fn row(&self) -> RawRow<'_> {
+        self.part.row()
     }
 
     fn position(&self) -> Position {
@@ -158,13 +161,13 @@ fn unreadable(reader: &dyn RowReader) -> Vec<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::raw_row::texts;
 
     fn rows(directory: &Path) -> Result<Vec<String>, DataError> {
         let mut reader = open_rows(directory, &RowFormat::csv("y"), Label::Required)?;
-        let (mut row, mut rows) = (ByteRecord::new(), Vec::new());
-        while reader.read_row(&mut row)? {
-            let cells: Vec<_> = row.iter().map(String::from_utf8_lossy).collect();
-            rows.push(cells.join(" "));
+        let mut rows = Vec::new();
+        while reader.read_row()? {
+            rows.push(texts(reader.row()).join(" "));
         }
         Ok(rows)
     }

@@ -1,6 +1,5 @@
-use csv::ByteRecord;
-
 use crate::error::{DataError, DataErrorKind};
+use crate::formats::raw_row::RawRow;
 use crate::position::Position;
 use crate::schema_error::nearest;
 
@@ -9,12 +8,19 @@ pub trait RowReader: Send {
     /// The names of the columns, in the order of the cells.
     fn columns(&self) -> &[String];
 
-    /// Reads the next row into `row`; false at the end.
+    /// Reads the next row; false at the end.
     ///
     /// # Errors
     ///
     /// If the source cannot be read, or the row does not have one cell per column.
-    fn read_row(&mut self, row: &mut ByteRecord) -> Result<bool, DataError>;
+    fn read_row(&mut self) -> Result<bool, DataError>;
+
+    /// The row that was read last.
+    ///
+    /// # Panics
+    ///
+    /// The cells may panic if no row was read.
+    fn row(&self) -> RawRow<'_>;
 
     /// Where the row that was read last is written.
     fn position(&self) -> Position;

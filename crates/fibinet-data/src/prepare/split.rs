@@ -66,10 +66,11 @@ impl<'a> Assigner<'a> {
                 values,
                 random,
             } => {
-                let cell = row.cell(*column);
+                let mut scratch = Vec::new();
+                let text = row.cell(*column).text(&mut scratch);
                 let is = |kind: SplitKind| {
                     let value = values[kind as usize].as_deref();
-                    value.is_some_and(|value| value.as_bytes() == cell)
+                    value.is_some_and(|value| value.as_bytes() == text)
                 };
                 match SplitKind::ALL.into_iter().find(|kind| is(*kind))? {
                     SplitKind::Train => Some(random.assign(number)),

@@ -7,7 +7,7 @@ use parquet::schema::types::SchemaDescriptor;
 use crate::error::DataError;
 use crate::shards::batch::Batch;
 use crate::shards::column::{Lists, Values, WrongIds, check_offsets};
-use crate::shards::layout::{FieldShape, GROUP, ShardLayout, widths};
+use crate::shards::layout::{FieldLayout, FieldShape, GROUP, ShardLayout, widths};
 
 /// Encoded rows in Parquet files.
 ///
@@ -114,41 +114,12 @@ impl Shards {
         let columns = LeafColumns::find(&self.layout, schema(&reader), path)?;
         let group = OpenGroup::open(&reader, index, rows, path)?;
 
-        batch
-            .labels
-            .extend_from_slice(&group.labels(columns.label, &self.layout.label)?);
+        let labels = group.labels(columns.label, &self.layout.label)?;
+        batch.labels.extend_from_slice(&labels);
         if let Some(column) = columns.group {
             batch.groups.extend(group.groups(column)?);
         }
-        let [num_ids, num_numerics] = widths(&self.layout.fields);
-        let (ids_start, numerics_start) = (batch.ids.len(), batch.numerics.len());
-        batch.ids.resize(ids_start + rows * num_ids, 0);
-        batch
-            .numerics
-            .resize(numerics_start + rows * num_numerics, 0.0);
-        let (mut id_slot, mut numeric_slot, mut list) = (ids_start, numerics_start, 0);
-        for (field, &column) in self.layout.fields.iter().zip(&columns.fields) {
-            match field.shape {
-                FieldShape::Number => {
-                    for (row, number) in group.numbers(column, &field.name)?.iter().enumerate() {
-                        batch.numerics[numeric_slot + row * num_numerics] = *number;
-                    }
-                    numeric_slot += 1;
-                }
-                FieldShape::Id { num_ids: limit } => {
-                    let ids = group.ids(column, &field.name, limit)?;
-                    for (row, id) in ids.into_iter().enumerate() {
-                        batch.ids[id_slot + row * num_ids] = id;
-                    }
-                    id_slot += 1;
-                }
-                FieldShape::Ids { num_ids: limit, .. } => {
-                    let (ids, ends) = group.lists(column, &field.name, limit)?;
-                    batch.list_mut(list).extend(&ids, &ends);
-                    list += 1;
-                }
-            }
-        }
+        group.read_fields(&self.layout.fields, &columns.fields, batch)?;
         batch.num_rows += rows;
         Ok(())
     }
@@ -179,33 +150,9 @@ impl LeafColumns {
         schema: &SchemaDescriptor,
         path: &Path,
     ) -> Result<Self, DataError> {
-        let column = |name: &str, is_list: bool| {
-            let wrong =
-                |reason: &str| DataError::corrupt(path, format!("column `{name}`: {reason}"));
-            let is_named = |leaf: &usize| {
-                let column = schema.column(*leaf);
-                column
-                    .path()
-                    .parts()
-                    .first()
-                    .is_some_and(|part| part == name)
-            };
-            let leaf = (0..schema.num_columns()).find(is_named).ok_or_else(|| {
-                let names = schema.root_schema().get_fields().iter();
-                let names: Vec<_> = names.map(|field| field.name()).collect();
-                wrong(&format!("it is missing; the file has {names:?}"))
-            })?;
-            let column = schema.column(leaf);
-            match (is_list, column.max_rep_level()) {
-                (true, 0) => Err(wrong("expected a list, but it has one value per row")),
-                (false, 1..) => Err(wrong("expected one value per row, but it is a list")),
-                (true, 2..) => Err(wrong("expected a list, but it is a list of lists")),
-                _ if Values::readable(column.physical_type()) => Ok(leaf),
-                _ => {
-                    let reason = format!("{:?} is not a number", column.physical_type());
-                    Err(wrong(&reason))
-                }
-            }
+        let column = |name: &str, is_list| {
+            find_leaf(schema, name, is_list)
+                .map_err(|reason| DataError::corrupt(path, format!("column `{name}`: {reason}")))
         };
         let group = layout.grouped.then(|| column(GROUP, false));
         let fields = layout.fields.iter().map(|field| {
@@ -217,6 +164,28 @@ impl LeafColumns {
             group: group.transpose()?,
             fields: fields.collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// The index of the leaf column of a top-level field, or why there is none.
+fn find_leaf(schema: &SchemaDescriptor, name: &str, is_list: bool) -> Result<usize, String> {
+    let is_named = |leaf: &usize| {
+        let column = schema.column(*leaf);
+        let root = column.path().parts().first();
+        root.is_some_and(|root| root == name)
+    };
+    let leaf = (0..schema.num_columns()).find(is_named).ok_or_else(|| {
+        let names = schema.root_schema().get_fields().iter();
+        let names: Vec<_> = names.map(|field| field.name()).collect();
+        format!("it is missing; the file has {names:?}")
+    })?;
+    let column = schema.column(leaf);
+    match (is_list, column.max_rep_level()) {
+        (true, 0) => Err("expected a list, but it has one value per row".to_owned()),
+        (false, 1..) => Err("expected one value per row, but it is a list".to_owned()),
+        (true, 2..) => Err("expected a list, but it is a list of lists".to_owned()),
+        _ if Values::readable(column.physical_type()) => Ok(leaf),
+        _ => Err(format!("{:?} is not a number", column.physical_type())),
     }
 }
 
@@ -238,6 +207,45 @@ impl<'a> OpenGroup<'a> {
         let group = group.map_err(DataError::parquet(path))?;
         check_offsets(group.metadata()).map_err(DataError::parquet(path))?;
         Ok(Self { group, rows, path })
+    }
+
+    /// Appends the values of fields, which are in these columns.
+    fn read_fields(
+        &self,
+        fields: &[FieldLayout],
+        columns: &[usize],
+        batch: &mut Batch,
+    ) -> Result<(), DataError> {
+        let [num_ids, num_numerics] = widths(fields);
+        let (ids_start, numerics_start) = (batch.ids.len(), batch.numerics.len());
+        batch.ids.resize(ids_start + self.rows * num_ids, 0);
+        batch
+            .numerics
+            .resize(numerics_start + self.rows * num_numerics, 0.0);
+        let (mut id_slot, mut numeric_slot, mut list) = (ids_start, numerics_start, 0);
+        for (field, &column) in fields.iter().zip(columns) {
+            match field.shape {
+                FieldShape::Number => {
+                    for (row, number) in self.numbers(column, &field.name)?.iter().enumerate() {
+                        batch.numerics[numeric_slot + row * num_numerics] = *number;
+                    }
+                    numeric_slot += 1;
+                }
+                FieldShape::Id { num_ids: limit } => {
+                    let ids = self.ids(column, &field.name, limit)?;
+                    for (row, id) in ids.into_iter().enumerate() {
+                        batch.ids[id_slot + row * num_ids] = id;
+                    }
+                    id_slot += 1;
+                }
+                FieldShape::Ids { num_ids: limit, .. } => {
+                    let (ids, ends) = self.lists(column, &field.name, limit)?;
+                    batch.list_mut(list).extend(&ids, &ends);
+                    list += 1;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn values(&self, column: usize) -> Result<Values, DataError> {
@@ -411,9 +419,10 @@ mod tests {
             };
             long(&mut group, [2, b]);
             column::<ByteArrayType>(&mut group, &["n".into()], &[0, 1], None);
-            match null {
-                true => column::<DoubleType>(&mut group, &[0.5], &[1, 0], None),
-                false => column::<DoubleType>(&mut group, &[0.5, -2.0], &[1, 1], None),
+            if null {
+                column::<DoubleType>(&mut group, &[0.5], &[1, 0], None);
+            } else {
+                column::<DoubleType>(&mut group, &[0.5, -2.0], &[1, 1], None);
             }
             column::<Int32Type>(&mut group, &[0, 1], &[1, 1], None);
             column::<Int64Type>(&mut group, &[4, 8, 1], &[3, 3, 3], Some(&[0, 1, 0]));

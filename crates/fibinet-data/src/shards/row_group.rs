@@ -120,8 +120,25 @@ impl Written<'_> {
         let mut bytes = TrackedWrite::new(Vec::new());
         let pages = Box::new(SerializedPageWriter::new(&mut bytes));
         let mut writer = get_column_writer(leaf, properties, pages);
+        self.write(&mut writer)?;
+        let chunk = writer.close()?.metadata;
+        // The pages begin at offset 0. The footer gives one length: nothing is compressed.
+        assert_eq!(chunk.compressed_size(), chunk.uncompressed_size());
+        let chunk = WrittenChunk {
+            len: chunk.compressed_size(),
+            num_values: chunk.num_values(),
+            dictionary_len: match chunk.dictionary_page_offset() {
+                Some(_) => chunk.data_page_offset(),
+                None => 0,
+            },
+            encodings: *chunk.encodings_mask(),
+        };
+        Ok((bytes.into_inner()?, chunk))
+    }
+
+    fn write(self, writer: &mut ColumnWriter<'_>) -> Result<(), ParquetError> {
         let signed = |ids: &[u32]| -> Vec<i32> { ids.iter().map(|id| id.cast_signed()).collect() };
-        match (&mut writer, self) {
+        match (writer, self) {
             (ColumnWriter::FloatColumnWriter(writer), Self::Floats(numbers)) => {
                 writer.write_batch(numbers, None, None)?;
             }
@@ -141,18 +158,6 @@ impl Written<'_> {
             }
             _ => unreachable!("the schema describes these columns"),
         }
-        let chunk = writer.close()?.metadata;
-        // The pages begin at offset 0. The footer gives one length: nothing is compressed.
-        assert_eq!(chunk.compressed_size(), chunk.uncompressed_size());
-        let chunk = WrittenChunk {
-            len: chunk.compressed_size(),
-            num_values: chunk.num_values(),
-            dictionary_len: match chunk.dictionary_page_offset() {
-                Some(_) => chunk.data_page_offset(),
-                None => 0,
-            },
-            encodings: *chunk.encodings_mask(),
-        };
-        Ok((bytes.into_inner()?, chunk))
+        Ok(())
     }
 }

@@ -205,9 +205,8 @@ fn batch(scorer: &Scorer, path: &Path) -> Result<Batch, DataError> {
     let mut reader = open_rows(path, scorer.encoder().format(), Label::Optional)?;
     let mut rows = scorer.encoder().rows(reader.as_ref(), false)?;
     let mut batch = Batch::default();
-    let mut row = csv::ByteRecord::new();
-    while reader.read_row(&mut row)? {
-        rows.encode(&row, &reader.position(), &mut batch)?;
+    while reader.read_row()? {
+        rows.encode(reader.row(), &reader.position(), &mut batch)?;
     }
     Ok(batch)
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::fields::number_format::parse;
+use crate::fields::NumberFormat;
 
 /// Numbers of a column that are told apart. Texts are all told apart: a reading must not miss one.
 const MAX_NUMBERS: usize = 100_000;
@@ -148,5 +148,5 @@ impl ColumnCells {
 
 /// Whether a cell is a finite number with a point before its fraction.
 fn is_number(cell: &[u8]) -> bool {
-    parse(cell).is_some_and(f32::is_finite)
+    NumberFormat::default().finite(cell).is_some()
 }

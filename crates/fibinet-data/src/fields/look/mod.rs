@@ -45,9 +45,8 @@ pub(crate) enum Reading {
 
 impl Reading {
     fn of(cells: &ColumnCells) -> Self {
-        let plain = NumberFormat::default();
         match numbers::read(cells) {
-            Fit::One(format) if format == plain => match times::read_numbers(cells) {
+            Fit::One(format) if format.is_plain() => match times::read_numbers(cells) {
                 Fit::No => Self::Numbers(format),
                 Fit::One(format) => Self::Times(format),
                 Fit::Two(one, two, cell) => Self::Unclear(times::unclear(one, two, &cell)),
@@ -84,7 +83,7 @@ impl ColumnLook {
         };
         if let Reading::Numbers(format) = &look.reading {
             let numbers = look.cells.distinct();
-            let numbers = numbers.filter_map(|(cell, _)| format.exact(cell));
+            let numbers = numbers.filter_map(|(cell, _)| format.finite(cell));
             for number in numbers {
                 look.num_numbers += 1;
                 look.has_fractions |= number.fract() != 0.0;

@@ -24,7 +24,7 @@ const ENOUGH: u64 = 100;
 /// reads those too is only preferred if it is the only one.
 pub(super) fn read(cells: &ColumnCells) -> Fit<NumberFormat> {
     let plain = NumberFormat::default();
-    let odd = cells.num_odd(|cell| plain.exact(cell).is_some());
+    let odd = cells.num_odd(|cell| plain.finite(cell).is_some());
     if odd == Some(0) {
         return Fit::One(plain);
     }
@@ -38,7 +38,7 @@ pub(super) fn read(cells: &ColumnCells) -> Fit<NumberFormat> {
         })
     });
     let formats = formats.filter(|format| !is_phone(cells, format));
-    match cells.fit(formats, |format, cell| format.exact(cell.as_bytes())) {
+    match cells.fit(formats, |format, cell| format.finite(cell.as_bytes())) {
         Fit::Two(..) if odd.is_some() => Fit::One(plain),
         fit => fit,
     }
@@ -98,7 +98,7 @@ pub(super) fn unclear(one: &NumberFormat, two: &NumberFormat, cell: &str) -> Str
         (None, decimal) => format!("decimal = {decimal:?}"),
     };
     let way = |format: &NumberFormat| {
-        let value = format.exact(cell.as_bytes()).unwrap_or(f64::NAN);
+        let value = format.finite(cell.as_bytes()).unwrap_or(f64::NAN);
         format!("{value} with `{}`", settings(format).replace('\'', "\""))
     };
     format!(

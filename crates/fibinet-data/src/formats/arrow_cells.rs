@@ -9,13 +9,15 @@ use arrow_array::types::{
     TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
 };
 use arrow_array::{
-    Array, BinaryArray, Float32Array, Float64Array, Int64Array, ListArray, UInt64Array,
+    Array, BinaryArray, Float32Array, Float64Array, Int64Array, ListArray, RecordBatch, UInt64Array,
 };
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike};
 use parquet::basic::{ConvertedType, LogicalType};
 use parquet::errors::ParquetError;
-use parquet::schema::types::ColumnDescriptor;
+use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
+
+use crate::cell::{Cell, Number};
 
 /// Between the elements of a list.
 const SEPARATOR: u8 = b'|';
@@ -24,8 +26,63 @@ const EPOCH_DAY: i32 = 719_163;
 const SECONDS_PER_DAY: i64 = 86_400;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// The cells of one column in a batch of rows.
-pub(crate) enum Cells {
+/// A column of a file: what describes its first values, or why it cannot be read.
+pub(crate) type ReadableColumn = Result<ColumnDescPtr, &'static str>;
+
+/// The cells of consecutive rows, column by column.
+#[derive(Debug)]
+pub(crate) struct RowBatch {
+    columns: Vec<Cells>,
+    pub(crate) num_rows: usize,
+    /// The size of an average row in memory.
+    pub(crate) bytes_per_row: usize,
+}
+
+impl RowBatch {
+    /// No rows of no columns.
+    pub(crate) const EMPTY: Self = Self {
+        columns: Vec::new(),
+        num_rows: 0,
+        bytes_per_row: 0,
+    };
+
+    /// Decodes arrays of the readable ones among `columns`. The cells of the others are missing.
+    ///
+    /// # Errors
+    ///
+    /// If a type is not readable after all.
+    pub(crate) fn new(
+        arrays: &RecordBatch,
+        columns: &[ReadableColumn],
+    ) -> Result<Self, ParquetError> {
+        let mut unread = arrays.columns().iter();
+        let cells = columns.iter().map(|column| match column {
+            Ok(column) => {
+                let array = unread.next();
+                array.map_or(Ok(Cells::Missing), |array| Cells::new(array, column))
+            }
+            Err(_) => Ok(Cells::Missing),
+        });
+        Ok(Self {
+            columns: cells.collect::<Result<_, ParquetError>>()?,
+            num_rows: arrays.num_rows(),
+            bytes_per_row: arrays.get_array_memory_size() / arrays.num_rows().max(1),
+        })
+    }
+
+    pub(crate) fn num_columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The cell of a row, by its index among these rows.
+    pub(crate) fn cell(&self, column: usize, row: usize) -> Cell<'_> {
+        self.columns[column].cell(row)
+    }
+}
+
+/// The cells of a column.
+#[derive(Debug)]
+enum Cells {
     /// No cell has a value.
     Missing,
     Text(BinaryArray),
@@ -41,7 +98,7 @@ impl Cells {
     /// # Errors
     ///
     /// If the type is not readable.
-    pub(crate) fn new(array: &dyn Array, column: &ColumnDescriptor) -> Result<Self, ParquetError> {
+    fn new(array: &dyn Array, column: &ColumnDescriptor) -> Result<Self, ParquetError> {
         use DataType as D;
         use TimeUnit as U;
         Ok(match array.data_type() {
@@ -66,9 +123,12 @@ impl Cells {
             D::FixedSizeBinary(_) => {
                 let values = array.as_fixed_size_binary();
                 let is_uuid = matches!(column.logical_type_ref(), Some(LogicalType::Uuid));
-                written(array, |text, row| match is_uuid {
-                    true => push_uuid(text, values.value(row)),
-                    false => text.extend_from_slice(values.value(row)),
+                written(array, |text, row| {
+                    if is_uuid {
+                        push_uuid(text, values.value(row));
+                    } else {
+                        text.extend_from_slice(values.value(row));
+                    }
                 })
             }
             D::Decimal128(_, scale) => decimals::<Decimal128Type>(array, *scale),
@@ -92,21 +152,15 @@ impl Cells {
         })
     }
 
-    /// Appends the text of a cell, as a CSV file of the rows would have it.
-    pub(crate) fn push(&self, row: usize, text: &mut Vec<u8>) {
+    #[inline]
+    fn cell(&self, row: usize) -> Cell<'_> {
         match self {
-            Self::Text(cells) if cells.is_valid(row) => text.extend_from_slice(cells.value(row)),
-            Self::Integers(cells) if cells.is_valid(row) => push_integer(text, cells.value(row)),
-            Self::Unsigned(cells) if cells.is_valid(row) => push_integer(text, cells.value(row)),
-            Self::Singles(cells) if cells.is_valid(row) => {
-                let value = cells.value(row);
-                push_float(text, value.into(), value);
-            }
-            Self::Doubles(cells) if cells.is_valid(row) => {
-                let value = cells.value(row);
-                push_float(text, value, value);
-            }
-            _ => {}
+            Self::Text(cells) if cells.is_valid(row) => Cell::Text(cells.value(row)),
+            Self::Integers(cells) if cells.is_valid(row) => cells.value(row).into(),
+            Self::Unsigned(cells) if cells.is_valid(row) => cells.value(row).into(),
+            Self::Singles(cells) if cells.is_valid(row) => cells.value(row).into(),
+            Self::Doubles(cells) if cells.is_valid(row) => cells.value(row).into(),
+            _ => Cell::MISSING,
         }
     }
 }
@@ -191,12 +245,14 @@ where
 fn lists(array: &ListArray, column: &ColumnDescriptor) -> Result<Cells, ParquetError> {
     let elements = Cells::new(array.values().as_ref(), column)?;
     let offsets = array.value_offsets();
+    let mut scratch = Vec::new();
     Ok(written(array, |text, row| {
         for element in offsets[row]..offsets[row + 1] {
             if element > offsets[row] {
                 text.push(SEPARATOR);
             }
-            elements.push(element as usize, text);
+            let element = elements.cell(element as usize);
+            text.extend_from_slice(element.text(&mut scratch));
         }
     }))
 }
@@ -207,28 +263,12 @@ fn split(value: i64, units_per_second: i64) -> (i64, u32) {
     (value.div_euclid(units_per_second), part as u32)
 }
 
-fn push_integer(text: &mut Vec<u8>, value: impl itoa::Integer) {
-    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// Appends a number as its own type shows it: shortest text, no exponent. NaN is a missing value.
-fn push_float(text: &mut Vec<u8>, value: f64, shown: impl std::fmt::Display) {
-    // Integer columns with nulls are often stored as floats, and this path is several times faster. From
-    // 2^24 on an `f32` prints other digits than its value has.
-    let whole = value as i64;
-    if whole != 0 && whole as f64 == value && whole.unsigned_abs() < 1 << 24 {
-        push_integer(text, whole);
-    } else if !value.is_nan() {
-        append(text, format_args!("{shown}"));
-    }
-}
-
 /// Appends `2024-02-29`. Days that chrono's calendar lacks (some 262,000 years away) stay a number.
 fn push_date(text: &mut Vec<u8>, days: i32) {
     let day = days.checked_add(EPOCH_DAY);
     match day.and_then(NaiveDate::from_num_days_from_ce_opt) {
         Some(date) => push_day(text, date),
-        None => push_integer(text, days),
+        None => Number::Integer(days.into()).write(text),
     }
 }
 
@@ -240,7 +280,7 @@ fn push_timestamp(text: &mut Vec<u8>, value: i64, units_per_second: i64) {
             text.push(b' ');
             push_time(text, time.time());
         }
-        None => push_integer(text, value),
+        None => Number::Integer(value).write(text),
     }
 }
 
@@ -323,28 +363,5 @@ mod tests {
             "1970-01-01 00:00:00.000000001"
         );
         assert_eq!(timestamp(1_000, 86_399_000), "1970-01-01 23:59:59");
-    }
-
-    #[test]
-    fn floats_are_shown_as_their_own_type_shows_them() {
-        let float = |value: f32| text(|text| push_float(text, value.into(), value));
-        let double = |value: f64| text(|text| push_float(text, value, value));
-        for value in [
-            0.0,
-            -0.0,
-            0.1,
-            -3.0,
-            16_777_215.0,
-            123_456_790.0,
-            1e20,
-            f32::MIN_POSITIVE,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-        ] {
-            assert_eq!(float(value), value.to_string());
-            assert_eq!(double(value.into()), f64::from(value).to_string());
-        }
-        assert_eq!(float(f32::NAN), "");
-        assert_eq!(double(-f64::NAN), "");
     }
 }

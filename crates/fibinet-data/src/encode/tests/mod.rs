@@ -1,9 +1,9 @@
 //! What a fit reads and what the encoder makes of the same rows.
 
-use std::fs;
-use std::path::Path;
+mod numbers;
 
-use csv::ByteRecord;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::config::RowFormat;
 use crate::config::split::SplitKind;
@@ -28,16 +28,25 @@ fn format() -> RowFormat {
     }
 }
 
-fn reader(directory: &Path, text: &str) -> Box<dyn RowReader> {
+fn write(directory: &Path, text: &str) -> PathBuf {
     let path = directory.join("rows.csv");
     fs::write(&path, text).unwrap();
-    open_rows(&path, &format(), Label::Required).unwrap()
+    path
+}
+
+fn reader(path: &Path, format: &RowFormat) -> Box<dyn RowReader> {
+    open_rows(path, format, Label::Required).unwrap()
 }
 
 /// An encoder of all rows, whose columns must hold what it encodes row by row.
 fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, DataError> {
-    let reader = reader(directory, text);
-    let mut fit = EncoderFit::new(&format(), fields, reader.as_ref())?;
+    fit_file(&write(directory, text), &format(), fields)
+}
+
+/// [`fit`] for a file.
+fn fit_file(path: &Path, format: &RowFormat, fields: &[FieldSpec]) -> Result<Encoder, DataError> {
+    let reader = reader(path, format);
+    let mut fit = EncoderFit::new(format, fields, reader.as_ref())?;
     let mut waiting = Vec::new();
     for block in Blocks::new(reader) {
         let block = block?;
@@ -49,7 +58,7 @@ fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, Da
         waiting.push(read.columns);
     }
     let encoder = fit.finish(None);
-    let batch = encode(&encoder, directory, text)?;
+    let batch = encode_file(&encoder, path)?;
     let mut expected = Columns::new(&encoder.layout());
     (0..batch.num_rows).for_each(|row| expected.push_row(&batch, row));
     let mut fitted = Columns::new(&encoder.layout());
@@ -63,11 +72,15 @@ fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, Da
 }
 
 fn encode(encoder: &Encoder, directory: &Path, text: &str) -> Result<Batch, DataError> {
-    let mut reader = reader(directory, text);
+    encode_file(encoder, &write(directory, text))
+}
+
+fn encode_file(encoder: &Encoder, path: &Path) -> Result<Batch, DataError> {
+    let mut reader = reader(path, encoder.format());
     let mut rows = encoder.rows(reader.as_ref(), true)?;
-    let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
-    while reader.read_row(&mut row)? {
-        rows.encode(&row, &reader.position(), &mut batch)?;
+    let mut batch = Batch::default();
+    while reader.read_row()? {
+        rows.encode(reader.row(), &reader.position(), &mut batch)?;
     }
     Ok(batch)
 }
@@ -279,14 +292,16 @@ fn bad_cells_name_the_place_and_leave_the_batch_alone() {
         "{lacking}"
     );
 
-    let mut reader = reader(directory.path(), "y,site,age\n1,a,1\n2,a,1\n");
+    let path = write(directory.path(), "y,site,age\n1,a,1\n2,a,1\n");
+    let mut reader = reader(&path, &format());
     let mut rows = encoder.rows(reader.as_ref(), true).unwrap();
-    let (mut row, mut batch) = (ByteRecord::new(), Batch::default());
-    reader.read_row(&mut row).unwrap();
-    rows.encode(&row, &reader.position(), &mut batch).unwrap();
+    let mut batch = Batch::default();
+    reader.read_row().unwrap();
+    rows.encode(reader.row(), &reader.position(), &mut batch)
+        .unwrap();
     let before = batch.clone();
-    reader.read_row(&mut row).unwrap();
-    rows.encode(&row, &reader.position(), &mut batch)
+    reader.read_row().unwrap();
+    rows.encode(reader.row(), &reader.position(), &mut batch)
         .unwrap_err();
     assert_eq!(batch, before);
 }

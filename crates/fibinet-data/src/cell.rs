@@ -1,0 +1,190 @@
+use std::io::Write;
+
+/// A cell of a raw row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// A text. An empty one is a missing value.
+    Text(&'a [u8]),
+    /// A number of a file that stores numbers as such.
+    Number(Number),
+}
+
+/// A number in the type that its file stores it in. A NaN is no number but a missing value: see the conversions
+/// into [`Cell`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// A signed integer.
+    Integer(i64),
+    /// An unsigned integer.
+    Unsigned(u64),
+    /// A float of single precision.
+    Single(f32),
+    /// A float of double precision.
+    Double(f64),
+}
+
+impl<'a> Cell<'a> {
+    /// A cell without a value.
+    pub const MISSING: Self = Self::Text(b"");
+
+    /// The text of the cell. The text of a number is written into `scratch`.
+    #[inline]
+    pub fn text<'t>(self, scratch: &'t mut Vec<u8>) -> &'t [u8]
+    where
+        'a: 't,
+    {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => {
+                scratch.clear();
+                number.write(scratch);
+                scratch
+            }
+        }
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(value: i64) -> Self {
+        Self::Number(Number::Integer(value))
+    }
+}
+
+impl From<u64> for Cell<'_> {
+    fn from(value: u64) -> Self {
+        Self::Number(Number::Unsigned(value))
+    }
+}
+
+impl From<f32> for Cell<'_> {
+    fn from(value: f32) -> Self {
+        if value.is_nan() {
+            Self::MISSING
+        } else {
+            Self::Number(Number::Single(value))
+        }
+    }
+}
+
+impl From<f64> for Cell<'_> {
+    fn from(value: f64) -> Self {
+        if value.is_nan() {
+            Self::MISSING
+        } else {
+            Self::Number(Number::Double(value))
+        }
+    }
+}
+
+impl Number {
+    /// Appends the number as a CSV file would have it: the shortest text that reads back as the same number in
+    /// its type, without an exponent.
+    pub fn write(self, text: &mut Vec<u8>) {
+        match self {
+            Self::Integer(value) => write_integer(value, text),
+            Self::Unsigned(value) => write_integer(value, text),
+            Self::Single(value) => write_float(value.into(), value, text),
+            Self::Double(value) => write_float(value, value, text),
+        }
+    }
+
+    /// The `f32` that the number's text reads as.
+    pub fn to_f32(self) -> f32 {
+        match self {
+            Self::Integer(value) => value as f32,
+            Self::Unsigned(value) => value as f32,
+            Self::Single(value) => value,
+            Self::Double(value) => nearest_f32(value),
+        }
+    }
+}
+
+fn write_integer(value: impl itoa::Integer, text: &mut Vec<u8>) {
+    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends `shown`, a float that equals `value`.
+fn write_float(value: f64, shown: impl std::fmt::Display, text: &mut Vec<u8>) {
+    // Integer columns with nulls are often stored as floats, and this path is several times faster. From
+    // 2^24 on an `f32` prints other digits than its value has.
+    let whole = value as i64;
+    if whole != 0 && whole as f64 == value && whole.unsigned_abs() < 1 << 24 {
+        write_integer(whole, text);
+    } else {
+        let written = write!(text, "{shown}");
+        debug_assert!(written.is_ok(), "writing to a vector does not fail");
+    }
+}
+
+/// The `f32` that the shortest text of a number reads as, so that a CSV file and a Parquet file of the same
+/// rows agree.
+///
+/// Between a number and its shortest text there is no other `f64`, so both round to the same `f32`, unless the
+/// number itself lies halfway between two: then the text may lie on either side.
+fn nearest_f32(value: f64) -> f32 {
+    /// The last bits of an `f64`, which a normal `f32` lacks, of a number halfway between two.
+    const HALFWAY: u64 = 1 << 28;
+    let may_be_subnormal = value.abs() < f64::from(f32::MIN_POSITIVE) && value != 0.0;
+    if may_be_subnormal || value.to_bits() & (2 * HALFWAY - 1) == HALFWAY {
+        // A float's own text is a number.
+        value.to_string().parse().unwrap_or(f32::NAN)
+    } else {
+        value as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(cell: Cell<'_>) -> String {
+        String::from_utf8(cell.text(&mut Vec::new()).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn floats_are_shown_as_their_own_type_shows_them() {
+        for value in [
+            0.0,
+            -0.0,
+            0.1,
+            -3.0,
+            16_777_215.0,
+            123_456_790.0,
+            1e20,
+            f32::MIN_POSITIVE,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+        ] {
+            assert_eq!(text(value.into()), value.to_string());
+            let double = f64::from(value);
+            assert_eq!(text(double.into()), double.to_string());
+        }
+        assert_eq!(Cell::from(f32::NAN), Cell::MISSING);
+        assert_eq!(Cell::from(-f64::NAN), Cell::MISSING);
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_the_one_that_its_text_reads_as(
+            bits: u64, single: u32, integer: i64, shift in 0..64_u32
+        ) {
+            // Any double, one that is halfway between two singles, and small ones.
+            let halfway = f64::from_bits(bits & !0x1fff_ffff | 0x1000_0000);
+            let small = f64::from(f32::from_bits(single & 0x00ff_ffff)) * 1.5;
+            let doubles = [f64::from_bits(bits), halfway, small, f64::from(single) * 0.1];
+            let integer = integer >> shift;
+            let cells = doubles.map(Cell::from).into_iter().chain([
+                f32::from_bits(single).into(),
+                integer.into(),
+                (integer as u64).into(),
+            ]);
+            for cell in cells {
+                if let Cell::Number(number) = cell {
+                    let read = text(cell).parse::<f32>().unwrap();
+                    prop_assert_eq!(number.to_f32().to_bits(), read.to_bits(), "{:?}", number);
+                }
+            }
+        }
+    }
+}
