@@ -8,6 +8,7 @@ mod evaluate;
 mod generate;
 mod init;
 mod inspect;
+mod labels;
 mod logs;
 mod models;
 mod predict;

@@ -131,8 +131,8 @@ pub enum DataErrorKind {
     },
     /// A label that is neither 0 nor 1.
     #[error(
-        "{position}, column `{column}`: a label must be 0 or 1, but is `{got}`; set `positive` to \
-         the cell that means a click"
+        "{position}, column `{column}`: a label must be 0 or 1, but is `{got}`; set `data.positive` \
+         to the cell that means a click{values}"
     )]
     Label {
         /// The row.
@@ -141,6 +141,8 @@ pub enum DataErrorKind {
         column: String,
         /// The cell.
         got: String,
+        /// The values of the column, in words; empty if they were not counted.
+        values: String,
     },
     /// A cell of a numeric field that is not a finite number.
     #[error("{position}, column `{column}`: expected a number, but the cell is `{got}`")]
@@ -241,6 +243,10 @@ impl DataError {
             reason: reason.to_string(),
         }
         .into()
+    }
+
+    pub(crate) fn into_kind(self) -> DataErrorKind {
+        *self.0
     }
 
     /// What is wrong.

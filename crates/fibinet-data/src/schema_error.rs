@@ -209,15 +209,26 @@ pub enum SplitError {
     /// Shares that leave nothing to train on.
     #[error("`valid` and `test` must leave rows to train on, but add up to {0}")]
     NothingToTrainOn(f64),
-    /// A setting of splits by a column.
-    #[error("`{0}` only applies to splits with `by = \"column\"`")]
-    NeedsColumn(&'static str),
+    /// A setting that this kind of split does not have.
+    #[error("`{setting}` only applies to splits with {by}")]
+    Misplaced {
+        /// The setting.
+        setting: &'static str,
+        /// The kinds of splits that have it.
+        by: &'static str,
+    },
+    /// A split by time without a column.
+    #[error("`by = \"time\"` needs `column`, the column of the times")]
+    MissingColumnOfTimes,
+    /// The format of the times.
+    #[error(transparent)]
+    Format(#[from] FieldError),
     /// A required setting of a split by a column.
     #[error("`by = \"column\"` needs `{0}`")]
     MissingForColumn(&'static str),
     /// A seed where nothing is drawn.
-    #[error("`seed` does not apply to `by = \"order\"`, which draws nothing")]
-    SeedWithoutDraws,
+    #[error("`seed` does not apply to `by = \"{0}\"`, which draws nothing")]
+    SeedWithoutDraws(&'static str),
     /// A cell that would belong to two splits.
     #[error("two splits have the same value, `{0}`")]
     SameValue(String),

@@ -42,6 +42,34 @@ pub enum TrainError {
         /// The error of the system.
         error: io::Error,
     },
+    /// A split whose rows are all clicks, or of which none is.
+    #[error("the {split} rows are of one class: {clicks} clicks in {rows} rows; {hint}")]
+    OneClass {
+        /// What the rows are for.
+        split: &'static str,
+        /// The number of its rows.
+        rows: usize,
+        /// The number of clicks among them.
+        clicks: usize,
+        /// Which settings to look at.
+        hint: String,
+    },
+    /// A model that the machine has too little memory to train.
+    #[error(
+        "the model takes at least {needed} of memory to train, and this machine has {machine}; most of it \
+         is for {part}: lower \
+         {settings}"
+    )]
+    Memory {
+        /// What it takes, in words.
+        needed: String,
+        /// What there is.
+        machine: String,
+        /// The part that takes most.
+        part: String,
+        /// What that part grows with.
+        settings: String,
+    },
     /// The loss became NaN or infinite.
     #[error(transparent)]
     NotFinite(Box<NotFinite>),
@@ -89,10 +117,11 @@ impl TrainError {
             | Self::Train(_)
             | Self::Schema(_)
             | Self::Model(_)
+            | Self::Memory { .. }
             | Self::Backend(_) => ErrorClass::Usage,
             Self::Bundle(error) => error.class(),
             Self::Data(error) => error.class(),
-            Self::Io { .. } | Self::NotFinite(_) => ErrorClass::Failure,
+            Self::Io { .. } | Self::OneClass { .. } | Self::NotFinite(_) => ErrorClass::Failure,
         }
     }
 }

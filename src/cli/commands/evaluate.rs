@@ -99,7 +99,8 @@ struct Evaluation {
 impl Report for Evaluation {
     fn text(&self) -> String {
         let line = metrics_line("data", &self.metrics);
-        format!("{line}  ({} rows)", self.metrics.rows)
+        let (rows, clicks) = (self.metrics.rows, self.metrics.clicks);
+        format!("{line}  ({rows} rows, {clicks} clicks)")
     }
 
     fn json(&self) -> serde_json::Result<String> {

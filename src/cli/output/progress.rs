@@ -38,17 +38,11 @@ impl ProgressDisplay {
             Event::Preparing(Progress::Encoding(rows)) => {
                 self.bar.set_message(format!("encoding rows: {rows}"));
             }
-            Event::Training {
-                train_rows,
-                valid_rows,
-                test_rows,
-                num_parameters,
-            } => {
+            Event::Training { train_rows, .. } => {
                 self.train_rows = train_rows as u64;
-                self.line(&format!(
-                    "{train_rows} training rows, {valid_rows} validation rows, {test_rows} test rows; \
-                     {num_parameters} parameters"
-                ));
+                for line in training_lines(event) {
+                    self.line(&line);
+                }
                 self.bar.finish_and_clear();
             }
             Event::Step { epoch, rows, loss } => {
@@ -82,6 +76,36 @@ fn epoch_bar(epoch: usize, rows: u64) -> ProgressBar {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
+}
+
+/// What is trained on, and a remark on test rows of one class.
+fn training_lines(event: Event) -> Vec<String> {
+    let Event::Training {
+        train_rows,
+        train_clicks,
+        valid_rows,
+        valid_clicks,
+        test_rows,
+        test_clicks,
+        num_parameters,
+        memory_bytes,
+    } = event
+    else {
+        return Vec::new();
+    };
+    let mebibytes = memory_bytes.div_ceil(1 << 20);
+    let mut lines = vec![format!(
+        "{train_rows} training rows ({train_clicks} clicks), {valid_rows} validation rows ({valid_clicks} \
+         clicks), {test_rows} test rows ({test_clicks} clicks); {num_parameters} parameters, which take at \
+         least {mebibytes} MiB to train"
+    )];
+    if test_rows > 0 && (test_clicks == 0 || test_clicks == test_rows) {
+        lines.push(format!(
+            "note: the test rows are of one class ({test_clicks} clicks in {test_rows} rows), so they have no \
+             AUC"
+        ));
+    }
+    lines
 }
 
 fn evaluation_line(report: &EvaluationReport) -> String {

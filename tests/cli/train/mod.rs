@@ -1,4 +1,7 @@
+mod classes;
 mod determinism;
+mod memory;
+mod split_by_time;
 mod stopping;
 mod table_dtype;
 mod warm_start;

@@ -28,7 +28,7 @@ const MAX_FIELDS: usize = 1 << 16;
 /// | `shuffle_rows` | 1000000 | training rows that are shuffled in memory; more rows are scattered over files |
 /// | `schema` | – | a built-in schema, which sets the keys of the rows' format and the fields: `criteo`, `avazu` |
 /// | `label` | – | the label's column |
-/// | `group` | – | a column, such as the user, within whose values rows are ranked for `group_auc` |
+/// | `group` | – | a column, such as the user, within whose values rows are ranked for `group_auc`; rows with a blank cell are one group |
 /// | `positive` | – | the cell that means a click; any other means no click. Without it, labels are 1 and 0 |
 /// | `delimiter` | `,` | what stands between cells: one ASCII character, or several such as `::` |
 /// | `quote` | `"`, or none with a tab | the character around cells that hold a delimiter or a line end; `""` if quotes are ordinary characters |

@@ -15,4 +15,4 @@ pub use delimiter::Delimiter;
 pub use quote::Quote;
 pub use row_format::RowFormat;
 pub use sources::Sources;
-pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind};
+pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, TimeSplit};

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::fields::time_format::TimeFormat;
 use crate::mix::mix;
 use crate::schema_error::SplitError;
 
@@ -32,10 +33,11 @@ impl SplitKind {
 ///
 /// | key | default | purpose |
 /// |---|---|---|
-/// | `by` | random | `random`; `order`: the last rows are valid, then test; `column`: by the value of a column |
+/// | `by` | random | `random`; `order`: the last rows are valid, then test; `time`: the latest rows are; `column`: by the value of a column |
 /// | `valid`, `test` | 0 | shares of the rows; with `column`, `valid` is a random share of the training rows |
 /// | `seed` | 2019 | the seed of the random draws; the training seed does not change them |
-/// | `column` | – | the column |
+/// | `column` | – | the column of the times, or of the values |
+/// | `format` | see [`TimeSplit`] | with `time`, how times are written, as in `timestamp` fields |
 /// | `train_value`, `valid_value`, `test_value` | – | the cells of each split; rows with other cells are skipped |
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +53,8 @@ pub struct SplitConfig {
     pub seed: Option<u64>,
     /// The column.
     pub column: Option<String>,
+    /// How times are written.
+    pub format: Option<String>,
     /// The cell of training rows.
     pub train_value: Option<String>,
     /// The cell of validation rows.
@@ -68,6 +72,8 @@ pub enum SplitBy {
     Random,
     /// The order of the rows.
     Order,
+    /// The times in a column.
+    Time,
     /// The value of a column.
     Column,
 }
@@ -84,6 +90,8 @@ pub enum Split {
         /// Share of the test rows.
         test: f64,
     },
+    /// The latest rows: first `valid`, then `test`.
+    Time(TimeSplit),
     /// By the value of a column.
     Column {
         /// The column.
@@ -93,6 +101,25 @@ pub enum Split {
         /// Draws validation rows from the training rows, if no cell names them.
         random: RandomSplit,
     },
+}
+
+/// A split by time: the latest rows are the test rows, and those before them the validation rows.
+///
+/// Rows of the same time are never cut apart, so shares are only approximate: of the two cuts beside such
+/// rows, the one that is nearer to the share is made, if it leaves the split a row. A row without a readable
+/// time is malformed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeSplit {
+    /// The column of the times.
+    pub column: String,
+    /// How times are written. `None` means: as the `timestamp` field that reads the column says. Without such a
+    /// field numbers are compared as they are (seconds, milliseconds, YYMMDDHH), and texts are read as ISO
+    /// dates or times.
+    pub format: Option<String>,
+    /// Share of the rows that go to the validation split.
+    pub valid: f64,
+    /// Share of the rows that go to the test split.
+    pub test: f64,
 }
 
 /// A random split of one file's rows. Each row is decided by its number and a seed, so that the split
@@ -112,9 +139,7 @@ const DEFAULT_SEED: u64 = 2019;
 impl SplitConfig {
     pub(crate) fn validate(self) -> Result<Split, SplitError> {
         let (valid, test) = self.shares()?;
-        if self.by != SplitBy::Column {
-            self.check_without_column()?;
-        }
+        self.check_keys()?;
         let random = RandomSplit {
             valid,
             test,
@@ -122,8 +147,8 @@ impl SplitConfig {
         };
         match self.by {
             SplitBy::Random => Ok(Split::Random(random)),
-            SplitBy::Order if self.seed.is_some() => Err(SplitError::SeedWithoutDraws),
             SplitBy::Order => Ok(Split::Order { valid, test }),
+            SplitBy::Time => self.by_time(valid, test),
             SplitBy::Column => self.by_column(random),
         }
     }
@@ -141,18 +166,60 @@ impl SplitConfig {
         Ok((valid, test))
     }
 
-    fn check_without_column(&self) -> Result<(), SplitError> {
-        for (setting, given) in [
-            ("column", &self.column),
-            ("train_value", &self.train_value),
-            ("valid_value", &self.valid_value),
-            ("test_value", &self.test_value),
+    /// Checks that each key applies to what decides.
+    fn check_keys(&self) -> Result<(), SplitError> {
+        let (is_time, is_column) = (self.by == SplitBy::Time, self.by == SplitBy::Column);
+        let by_column = "`by = \"column\"`";
+        for (setting, is_misplaced, by) in [
+            (
+                "column",
+                self.column.is_some() && !is_time && !is_column,
+                "`by = \"column\"` or `by = \"time\"`",
+            ),
+            (
+                "format",
+                self.format.is_some() && !is_time,
+                "`by = \"time\"`",
+            ),
+            (
+                "train_value",
+                self.train_value.is_some() && !is_column,
+                by_column,
+            ),
+            (
+                "valid_value",
+                self.valid_value.is_some() && !is_column,
+                by_column,
+            ),
+            (
+                "test_value",
+                self.test_value.is_some() && !is_column,
+                by_column,
+            ),
         ] {
-            if given.is_some() {
-                return Err(SplitError::NeedsColumn(setting));
+            if is_misplaced {
+                return Err(SplitError::Misplaced { setting, by });
             }
         }
-        Ok(())
+        match self.by {
+            SplitBy::Order if self.seed.is_some() => Err(SplitError::SeedWithoutDraws("order")),
+            SplitBy::Time if self.seed.is_some() => Err(SplitError::SeedWithoutDraws("time")),
+            _ => Ok(()),
+        }
+    }
+
+    fn by_time(self, valid: f64, test: f64) -> Result<Split, SplitError> {
+        let column = self.column;
+        let split = TimeSplit {
+            column: column.ok_or(SplitError::MissingColumnOfTimes)?,
+            format: self.format,
+            valid,
+            test,
+        };
+        if let Some(format) = &split.format {
+            TimeFormat::new(format)?;
+        }
+        Ok(Split::Time(split))
     }
 
     fn by_column(self, random: RandomSplit) -> Result<Split, SplitError> {
@@ -191,15 +258,11 @@ impl Split {
         match self {
             Self::Random(random) => share(random.valid, random.test),
             Self::Order { valid, test } => share(*valid, *test),
+            Self::Time(split) => share(split.valid, split.test),
             Self::Column { values, random, .. } => {
                 values[kind as usize].is_some() || share(random.valid, 0.0)
             }
         }
-    }
-
-    /// Whether the rows of the file must be counted first.
-    pub(crate) fn needs_count(&self) -> bool {
-        matches!(self, Self::Order { .. })
     }
 }
 
@@ -254,6 +317,23 @@ mod tests {
                 "`test_value` only applies to splits with",
             ),
             ("by = 'order'\nseed = 1", "`seed` does not apply"),
+            (
+                "by = 'time'\ncolumn = 'a'\nseed = 1",
+                "`seed` does not apply to `by = \"time\"`",
+            ),
+            ("by = 'time'\nvalid = 0.1", "`by = \"time\"` needs `column`"),
+            (
+                "by = 'time'\ncolumn = 'a'\ntest_value = 'b'",
+                "`test_value` only applies to splits with `by = \"column\"`",
+            ),
+            (
+                "by = 'time'\ncolumn = 'a'\nformat = '%H:%M'",
+                "`format` must give a date",
+            ),
+            (
+                "by = 'column'\ncolumn = 'a'\ntrain_value = 'x'\nformat = '%Y-%m-%d'",
+                "`format` only applies to splits with `by = \"time\"`",
+            ),
             ("by = 'column'", "`by = \"column\"` needs `column`"),
             (
                 "by = 'column'\ncolumn = 'a'",

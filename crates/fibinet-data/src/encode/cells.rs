@@ -55,6 +55,7 @@ pub(crate) fn parse_label(
             position: position.clone(),
             column: format.label.clone(),
             got: shown(cell),
+            values: String::new(),
         }
         .into()
     })

@@ -5,6 +5,7 @@ use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
 use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
+use crate::encode::label_values::LabelValues;
 use crate::encode::odd_cells::OddCells;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
@@ -35,6 +36,8 @@ pub struct Guess {
     pub clicks: u64,
     /// What is wrong with the first malformed label.
     pub bad_label: Option<String>,
+    /// The values of the label's column.
+    pub label_values: LabelValues,
     /// The malformed rows that were skipped.
     pub skipped: SkippedRows,
 }
@@ -93,6 +96,7 @@ pub fn guess_fields(
         num_rows: looks.num_rows,
         clicks: looks.clicks,
         bad_label: looks.bad_label,
+        label_values: looks.label_values,
         skipped: looks.skipped,
     })
 }
@@ -106,6 +110,7 @@ struct Looks {
     num_rows: u64,
     clicks: u64,
     bad_label: Option<String>,
+    label_values: LabelValues,
     skipped: SkippedRows,
 }
 
@@ -124,6 +129,7 @@ impl Looks {
             num_rows: 0,
             clicks: 0,
             bad_label: None,
+            label_values: LabelValues::default(),
             skipped: SkippedRows::default(),
         };
         let mut cells = CellReader::new(&format.missing);
@@ -147,6 +153,12 @@ impl Looks {
         cells: &mut CellReader<'_>,
     ) -> Result<(), DataError> {
         let (row, position) = (reader.row(), reader.position());
+        // A row without a label is malformed, however labels are spelled.
+        let spelt = cells.value(row.cell(label));
+        let spelt = spelt.filter(|text| !MISSING.iter().any(|word| word.as_bytes() == *text));
+        if let Some(text) = spelt {
+            self.label_values.add(text);
+        }
         let click = match parse_label(row.cell(label), cells, format, &position) {
             Ok(value) => value > 0.5,
             Err(error) if on_bad_row == OnBadRow::Skip => {

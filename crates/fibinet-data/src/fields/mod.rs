@@ -20,7 +20,7 @@ mod number;
 mod number_format;
 mod registry;
 mod spec;
-mod time_format;
+pub(crate) mod time_format;
 mod token;
 pub(crate) mod token_table;
 
@@ -30,6 +30,7 @@ mod id;
 mod log2;
 mod multi_categorical;
 mod quantile;
+pub(crate) mod time_order;
 mod timestamp;
 mod value;
 

@@ -3,6 +3,54 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
 use crate::schema_error::FieldError;
 
+/// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them.
+pub(crate) const TEXT_FORMATS: [&str; 44] = [
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.fZ",
+    "%Y-%m-%dT%H:%M:%S%.f%:z",
+    "%Y-%m-%d %H:%M:%S%.fZ",
+    "%Y-%m-%d %H:%M:%S%.f%:z",
+    "%Y-%m-%d %H:%M:%S%.f UTC",
+    "%Y-%m-%d %H:%M:%S,%f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%MZ",
+    "%Y-%m-%dT%H:%M%:z",
+    "%Y-%m-%d %H",
+    "%Y-%m-%d",
+    "%Y%m%dT%H%M%S",
+    "%Y%m%dT%H%M%SZ",
+    "%Y/%m/%d %H:%M:%S%.f",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%d/%m/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%d/%m/%Y %I:%M %p",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m/%d/%y %H:%M",
+    "%d/%m/%y %H:%M",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%m-%d-%Y",
+    "%d-%m-%Y",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S GMT",
+    "%d %b %Y %H:%M:%S %z",
+    "%a %b %d %H:%M:%S %Y",
+    "%d-%b-%Y",
+];
+
 /// How a column's times are written.
 #[derive(Debug, Clone)]
 pub(crate) enum TimeFormat {
@@ -118,6 +166,14 @@ fn names_a_time(items: &[Item<'_>]) -> bool {
             Item::Numeric(N::Hour | N::Hour12 | N::Minute | N::Second, _)
         )
     })
+}
+
+/// The first of the common formats that can read a text.
+pub(crate) fn guess_format(text: &str) -> Option<(TimeFormat, &'static str)> {
+    TEXT_FORMATS
+        .into_iter()
+        .filter_map(|format| Some((TimeFormat::new(format).ok()?, format)))
+        .find(|(format, _)| format.parse(text).is_some())
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 use crate::config::DataSpec;
-use crate::config::split::SplitKind;
+use crate::config::split::{Split, SplitKind};
 use crate::encode::encoder::Encoder;
 use crate::encode::fit::EncoderFit;
 use crate::encode::spill::Spill;
 use crate::error::{DataError, DataErrorKind};
+use crate::formats::blocks::Block;
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader};
+use crate::prepare::labels::with_label_values;
 use crate::prepare::scan::for_each_block;
-use crate::prepare::split::Assigner;
+use crate::prepare::split::{Assigner, FirstPass};
 use crate::skipped::SkippedRows;
 
 /// Counts the rows of the training file, malformed ones included.
@@ -35,37 +37,36 @@ pub(crate) struct Fitted {
 }
 
 /// Fits the encoder. The training file is read once: its rows wait in `spill` until their tokens have
-/// ids. `count` is only used by splits that need it.
+/// ids.
 pub(crate) fn fit(
     spec: &DataSpec,
     base: Option<&Encoder>,
-    count: u64,
+    first_pass: &FirstPass,
     mut spill: Spill,
     mut progress: impl FnMut(u64),
 ) -> Result<Fitted, DataError> {
     let path = &spec.sources.train;
     let reader = open_rows(path, &spec.format, Label::Required)?;
     let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
-    let split = assigner(spec, reader.as_ref(), count)?;
+    let split = assigner(spec, reader.as_ref(), first_pass)?;
     let (mut read, mut num_train, mut of_no_split) = (0, 0, 0);
     let skipped = for_each_block(reader, path, spec.on_bad_row, |block| {
-        let rows = 0..block.num_rows();
-        let rows: Vec<_> = rows
-            .filter_map(|at| Some((at, split.assign(block.row(at))?)))
-            .collect();
-        let (waiting, bad) = fit.add(block, &rows);
+        let Assigned { rows, mut bad } = assign(&split, block);
+        of_no_split += (block.num_rows() - rows.len() - bad.len()) as u64;
+        let (waiting, unreadable) = fit.add(block, &rows);
+        bad.extend(unreadable);
         spill.write(&waiting)?;
         let kinds = waiting.kinds.iter();
         num_train += kinds.filter(|kind| **kind == SplitKind::Train).count() as u64;
-        of_no_split += (block.num_rows() - rows.len()) as u64;
         read += block.num_rows() as u64;
         progress(read);
         Ok(bad)
-    })?;
+    });
+    let skipped = skipped.map_err(|error| with_label_values(error, path, &spec.format))?;
     if num_train == 0 {
         return Err(DataErrorKind::EmptySplit {
             split: SplitKind::Train.name(),
-            reason: "the training file has no rows for it: see `data.split`",
+            reason: why_empty(spec),
         }
         .into());
     }
@@ -80,14 +81,45 @@ pub(crate) fn fit(
     })
 }
 
+/// Why no row of the training file is a training row.
+fn why_empty(spec: &DataSpec) -> &'static str {
+    match &spec.sources.split {
+        Some(Split::Time(_)) => {
+            "rows of the same time are in the same split, and there are too few different times: see \
+             `data.split`"
+        }
+        _ => "the training file has no rows for it: see `data.split`",
+    }
+}
+
+/// The rows of a block that are in a split, each by its index in the block, and the malformed ones, each by its
+/// number.
+struct Assigned {
+    rows: Vec<(usize, SplitKind)>,
+    bad: Vec<(u64, DataError)>,
+}
+
+fn assign(split: &Assigner<'_>, block: &Block) -> Assigned {
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    for at in 0..block.num_rows() {
+        let row = block.row(at);
+        match split.assign(row) {
+            Ok(Some(kind)) => rows.push((at, kind)),
+            Ok(None) => {}
+            Err(error) => bad.push((row.number(), error)),
+        }
+    }
+    Assigned { rows, bad }
+}
+
 /// Decides the split of each row of the training file.
 fn assigner<'a>(
     spec: &'a DataSpec,
     reader: &dyn RowReader,
-    count: u64,
+    first_pass: &'a FirstPass,
 ) -> Result<Assigner<'a>, DataError> {
     match &spec.sources.split {
-        Some(split) => Assigner::new(split, reader, count),
+        Some(split) => Assigner::new(split, reader, first_pass),
         None => Ok(Assigner::Whole(SplitKind::Train)),
     }
 }

@@ -3,13 +3,15 @@ use std::io;
 use std::path::Path;
 
 use crate::config::DataSpec;
-use crate::config::split::SplitKind;
+use crate::config::split::{Split, SplitKind};
 use crate::encode::encoder::Encoder;
 use crate::encode::spill::Spill;
 use crate::error::DataError;
 use crate::prepare::base::check_base;
 use crate::prepare::fit::{Fitted, count, fit};
 use crate::prepare::prepared::{ENCODER, MANIFEST, Prepared};
+use crate::prepare::split::FirstPass;
+use crate::prepare::time_cuts::TimeCuts;
 use crate::prepare::write::{write_file, write_fitted};
 use crate::shards::writer::ShardWriter;
 use crate::skipped::SkippedRows;
@@ -37,7 +39,7 @@ pub enum Progress {
 ///
 /// One thread reads ahead. All threads count fields and encode and write rows, with the same result
 /// at any number of threads. The training file is read once, or twice if the splits go by the rows'
-/// order. Until the encoder is fitted, its rows are kept in an unnamed file in the directory, where a
+/// order or by time; with time, the first pass keeps 8 bytes per row in an unnamed file. Until the encoder is fitted, its rows are kept in an unnamed file in the directory, where a
 /// token or id takes 1 to 4 bytes (as many as the largest of its block needs), a number 4 and a group
 /// 8. That can be more than the file itself, above all if it is compressed. The unnamed file lasts
 /// until all its rows are encoded, so the disk must hold both at once.
@@ -53,23 +55,18 @@ pub fn prepare(
     mut progress: impl FnMut(Progress),
 ) -> Result<Prepared, DataError> {
     remove_manifest(directory)?;
-    let count = match &spec.sources.split {
-        Some(split) if split.needs_count() => {
-            count(spec, |rows| progress(Progress::Counting(rows)))?
-        }
-        _ => 0,
-    };
     if let Some(base) = base {
         check_base(spec, base)?;
     }
     fs::create_dir_all(directory).map_err(DataError::io(directory))?;
+    let first_pass = first_pass(spec, directory, |rows| progress(Progress::Counting(rows)))?;
     let spill = Spill::create(directory)?;
     let Fitted {
         encoder,
         rows,
         num_train,
         mut skipped,
-    } = fit(spec, base, count, spill, |rows| {
+    } = fit(spec, base, &first_pass, spill, |rows| {
         progress(Progress::Fitting(rows));
     })?;
     encoder.save(&directory.join(ENCODER))?;
@@ -92,6 +89,21 @@ pub fn prepare(
     let [train, valid, test] = writers;
     let shards = [train.finish()?, valid.finish()?, test.finish()?];
     Prepared::finish(directory, encoder, shards, skipped)
+}
+
+/// Reads the training file for what its split needs to know first.
+fn first_pass(
+    spec: &DataSpec,
+    directory: &Path,
+    progress: impl FnMut(u64),
+) -> Result<FirstPass, DataError> {
+    Ok(match &spec.sources.split {
+        Some(Split::Order { .. }) => FirstPass::Count(count(spec, progress)?),
+        Some(Split::Time(split)) => {
+            FirstPass::Times(TimeCuts::find(spec, split, directory, progress)?)
+        }
+        _ => FirstPass::None,
+    })
 }
 
 /// Marks a directory as unprepared until all of it has been prepared again.
@@ -234,6 +246,55 @@ mod tests {
             "{rows_of:?}"
         );
         assert_eq!(rows_of[2], 25);
+    }
+
+    #[test]
+    fn the_latest_rows_make_the_splits() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        // Times in no order; the token says which day of the month it is.
+        let text: String = (0..100)
+            .map(|i| i * 37 % 100)
+            .map(|i| {
+                format!(
+                    "{},d{},2024-03-{:02} {:02}:00:00\n",
+                    i % 2,
+                    i / 10,
+                    i / 10 + 1,
+                    i % 10
+                )
+            })
+            .collect();
+        let write = |more: &str| {
+            fs::write(directory.join("train.csv"), format!("y,a,t\n{text}{more}")).unwrap();
+        };
+        write("");
+        let by_time = |more: &str| {
+            let split = "split = { by = 'time', column = 't', valid = 0.2, test = 0.1";
+            spec(directory, &format!("{more}{split} }}"))
+        };
+        let prepared = prepare(&by_time(""), None, directory, |_| ()).unwrap();
+        let days = |shards: &crate::shards::reader::Shards| {
+            let ids = rows(shards).ids.into_iter();
+            ids.collect::<std::collections::BTreeSet<_>>().len()
+        };
+        let test = prepared.test.as_ref().unwrap();
+        assert_eq!((prepared.train.num_rows(), days(&prepared.train)), (70, 7));
+        // Their tokens are out of the vocabulary.
+        assert_eq!((prepared.valid.num_rows(), days(&prepared.valid)), (20, 1));
+        assert_eq!((test.num_rows(), days(test)), (10, 1));
+
+        write("1,d1,\n");
+        let error = prepare(&by_time(""), None, directory, |_| ()).unwrap_err();
+        let expected =
+            "train.csv:102, column `t`: the split goes by time, so expected a time of the form";
+        assert!(error.to_string().contains(expected), "{error}");
+        let skip = by_time("on_bad_row = 'skip'\n");
+        let prepared = prepare(&skip, None, directory, |_| ()).unwrap();
+        assert_eq!(
+            (prepared.train.num_rows(), prepared.skipped.bad_rows),
+            (70, 1)
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::formats::blocks::{Block, Blocks};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::Label;
 use crate::position::{Location, Position};
+use crate::prepare::labels::with_label_values;
 use crate::prepare::scan::{BLOCKS_AHEAD, for_each_block};
 use crate::shards::batch::Batch;
 use crate::shards::prefetch::Prefetch;
@@ -130,7 +131,7 @@ pub(crate) fn write_file(
 ) -> Result<SkippedRows, DataError> {
     let reader = open_rows(path, &spec.format, Label::Required)?;
     let rows = encoder.rows(reader.as_ref(), true)?;
-    for_each_block(reader, path, spec.on_bad_row, |block| {
+    let skipped = for_each_block(reader, path, spec.on_bad_row, |block| {
         let chunks = (0..block.num_rows().div_ceil(CHUNK_ROWS)).into_par_iter();
         let encode = |chunk| {
             let start = chunk * CHUNK_ROWS;
@@ -146,7 +147,8 @@ pub(crate) fn write_file(
         }
         writer.write_full_row_groups()?;
         Ok(bad)
-    })
+    });
+    skipped.map_err(|error| with_label_values(error, path, &spec.format))
 }
 
 /// The encoded rows of a part of a block, and its malformed rows with their numbers.

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
+use rayon::prelude::*;
 
 use crate::error::DataError;
 use crate::shards::batch::Batch;
@@ -71,6 +72,35 @@ impl Shards {
     /// The number of rows.
     pub fn num_rows(&self) -> usize {
         self.num_rows
+    }
+
+    /// The number of clicks. Reads nothing but the labels.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or a label is neither 0 nor 1.
+    pub fn num_clicks(&self) -> Result<usize, DataError> {
+        let files = self.groups.chunk_by(|a, b| a.file == b.file);
+        let files: Vec<&[RowGroup]> = files.collect();
+        let clicks = files.into_par_iter().map(|groups| self.clicks_of(groups));
+        clicks.sum()
+    }
+
+    /// The number of clicks in row groups of one file.
+    fn clicks_of(&self, groups: &[RowGroup]) -> Result<usize, DataError> {
+        let mut clicks = 0;
+        let Some(first) = groups.first() else {
+            return Ok(clicks);
+        };
+        let path = &self.files[first.file];
+        let reader = open(path)?;
+        let columns = LeafColumns::find(&self.layout, schema(&reader), path)?;
+        for &RowGroup { index, rows, .. } in groups {
+            let group = OpenGroup::open(&reader, index, rows, path)?;
+            let labels = group.labels(columns.label, &self.layout.label)?;
+            clicks += labels.iter().filter(|label| **label > 0.5).count();
+        }
+        Ok(clicks)
     }
 
     /// The files.
@@ -330,6 +360,9 @@ mod tests {
         let mut batch = Batch::default();
         (0..3).for_each(|group| shards.read_row_group(group, &mut batch).unwrap());
         assert_eq!(batch.num_rows, rows);
+        let clicks = batch.labels.iter().sum::<f32>() as usize;
+        assert!(clicks > 0);
+        assert_eq!(shards.num_clicks().unwrap(), clicks);
         for row in 0..rows {
             let ids = [row as u32 % 70_000, row as u32 % 3];
             assert_eq!(batch.ids[2 * row..2 * row + 2], ids);

@@ -196,6 +196,20 @@ impl CombinationConfig {
         require_width("embedding_dim", self.embedding_dim)
     }
 
+    /// The number of parameters; `usize::MAX` for more than that.
+    pub(crate) fn num_params(&self) -> usize {
+        let [raw, senet] = self.sides();
+        let one_set = self.shared && raw && senet;
+        let sets = if one_set {
+            1
+        } else {
+            usize::from(raw) + usize::from(senet)
+        };
+        let matrix = self.embedding_dim.saturating_mul(self.embedding_dim);
+        let matrices = self.bilinear().num_matrices();
+        sets.saturating_mul(matrices).saturating_mul(matrix)
+    }
+
     /// Creates the layer on a device.
     ///
     /// # Errors

@@ -106,6 +106,28 @@ impl DnnConfig {
         )
     }
 
+    /// The numbers of parameters of the first map and of all that follows it; `usize::MAX` for more than that.
+    pub(crate) fn num_params(&self) -> [usize; 2] {
+        let mut width = self.d_input;
+        let mut maps = Vec::new();
+        for &units in &self.hidden_units {
+            // Weights and bias, and the scale, shift, mean and variance of a norm.
+            let per_unit = 1 + if self.batch_norm { 4 } else { 0 };
+            maps.push(units.saturating_mul(width.saturating_add(per_unit)));
+            width = units;
+        }
+        let bias = usize::from(self.output_bias);
+        let output = self
+            .d_output
+            .map(|d_output| d_output.saturating_mul(width + bias));
+        maps.extend(output);
+        let rest = maps
+            .iter()
+            .skip(1)
+            .fold(0_usize, |sum, map| sum.saturating_add(*map));
+        [maps.first().copied().unwrap_or(0), rest]
+    }
+
     /// Creates the layer on a device.
     ///
     /// # Errors

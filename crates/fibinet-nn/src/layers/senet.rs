@@ -127,6 +127,13 @@ impl SenetConfig {
         )
     }
 
+    /// The number of parameters.
+    pub(crate) fn num_params(&self) -> usize {
+        let (fields, reduced) = (self.num_fields, self.reduced_size());
+        let biases = if self.bias { fields + reduced } else { 0 };
+        2 * fields * reduced + biases
+    }
+
     /// Creates the layer on a device.
     ///
     /// # Errors

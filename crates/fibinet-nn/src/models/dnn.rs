@@ -10,7 +10,7 @@ use crate::inputs::{FieldInputs, InputShape};
 use crate::layers::activation::Activation;
 use crate::layers::dnn::{Dnn, DnnConfig};
 use crate::models::ctr_model::CtrModelConfig;
-use crate::models::head::{Head, HeadConfig};
+use crate::models::head::{Head, HeadConfig, HeadPart};
 use crate::models::spec::{FieldCounts, ModelSpec};
 use crate::models::tables_config::Numerics;
 
@@ -126,6 +126,22 @@ impl HeadConfig for DnnModelConfig {
             dnn: self.dnn().try_init(device)?,
             num_dense: self.num_dense,
         })
+    }
+
+    fn parts(&self) -> Vec<HeadPart> {
+        let [first, rest] = self.dnn().num_params();
+        vec![
+            HeadPart {
+                name: "the DNN's first map, of all fields' vectors",
+                num_params: first,
+                settings: "`hidden_units`, `embedding_dim` or the number of fields",
+            },
+            HeadPart {
+                name: "the DNN's later maps",
+                num_params: rest,
+                settings: "`hidden_units`",
+            },
+        ]
     }
 
     fn describe(&self) -> Vec<(&'static str, String)> {
@@ -260,6 +276,24 @@ mod tests {
             let restored = through_a_record(head(&device), config().init(&device));
             assert_close(restored.forward(inputs(&device)), &[18.0], 1e-6);
         }
+    }
+
+    #[test]
+    fn parameters_are_known_before_the_head_is_made() {
+        let device = cpu_devices().remove(0);
+        for batch_norm in [false, true] {
+            let config = config()
+                .with_hidden_units(vec![4, 3])
+                .with_batch_norm(batch_norm);
+            let parts = config
+                .parts()
+                .iter()
+                .map(|part| part.num_params)
+                .sum::<usize>();
+            assert_eq!(parts, config.init(&device).num_params());
+        }
+        let large = DnnModelConfig::new(1 << 16, 1 << 24).with_hidden_units(vec![1 << 24]);
+        assert_eq!(large.parts()[0].num_params, usize::MAX);
     }
 
     #[test]

@@ -74,11 +74,25 @@ pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         Vec::new()
     }
 
+    /// The parts of the head with their numbers of parameters, known before anything is allocated.
+    fn parts(&self) -> Vec<HeadPart>;
+
     /// The memory of the pairs of `num_rows` batch rows on `num_threads` threads; `None` if the head
     /// does not cross pairs.
     fn pair_bytes(&self, _num_rows: usize, _num_threads: usize) -> Option<PairBytes> {
         None
     }
+}
+
+/// A part of a head, to say how large it will be and what makes it smaller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadPart {
+    /// What it is, as in "the weights of …".
+    pub name: &'static str,
+    /// The number of its parameters; `usize::MAX` for more than that.
+    pub num_params: usize,
+    /// The settings that it grows with, as words of a sentence.
+    pub settings: &'static str,
 }
 
 /// The memory of the pairs of some batch rows, in bytes.

@@ -10,7 +10,7 @@ use crate::error::{ConfigError, require_dense, require_width};
 use crate::inputs::{FieldInputs, InputShape};
 use crate::layers::dnn::linear;
 use crate::models::ctr_model::CtrModelConfig;
-use crate::models::head::{Head, HeadConfig};
+use crate::models::head::{Head, HeadConfig, HeadPart};
 use crate::models::spec::{FieldCounts, ModelSpec};
 use crate::models::tables_config::Numerics;
 
@@ -88,6 +88,14 @@ impl HeadConfig for LrConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         require_width("num_fields", self.num_fields)?;
         require_dense(self.num_dense)
+    }
+
+    fn parts(&self) -> Vec<HeadPart> {
+        vec![HeadPart {
+            name: "the weights of raw numeric inputs",
+            num_params: self.num_dense + usize::from(self.bias),
+            settings: "the number of fields",
+        }]
     }
 
     fn try_init(&self, device: &Device) -> Result<Lr, ConfigError> {

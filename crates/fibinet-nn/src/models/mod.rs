@@ -17,7 +17,7 @@ pub(crate) mod spec;
 pub(crate) mod tables_config;
 
 pub use ctr_model::{CtrModel, CtrModelConfig};
-pub use head::{Head, HeadConfig, PairBytes};
+pub use head::{Head, HeadConfig, HeadPart, PairBytes};
 pub use registry::{AnyHead, AnyHeadConfig, AnySpec, SpecVisitor};
 pub use spec::{FieldCounts, ModelSpec};
 pub use tables_config::{Numerics, TablesConfig};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ConfigError;
 use crate::inputs::{FieldInputs, InputShape};
 use crate::models::ctr_model::CtrModelConfig;
-use crate::models::head::{Head, HeadConfig, PairBytes};
+use crate::models::head::{Head, HeadConfig, HeadPart, PairBytes};
 use crate::models::spec::{FieldCounts, ModelSpec};
 
 // "name in run files": Variant in module(Spec, Config, Head)

@@ -139,6 +139,12 @@ macro_rules! registry {
                 }
             }
 
+            fn parts(&self) -> Vec<HeadPart> {
+                match self {
+                    $(Self::$Model(config) => config.parts(),)+
+                }
+            }
+
             fn pair_bytes(&self, num_rows: usize, num_threads: usize) -> Option<PairBytes> {
                 match self {
                     $(Self::$Model(config) => HeadConfig::pair_bytes(config, num_rows, num_threads),)+

@@ -64,7 +64,8 @@ impl Calibration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Monitor {
-    /// The area under the ROC curve; higher is better.
+    /// The area under the ROC curve; higher is better. AUCs within .0001 of the highest so far are equal, and
+    /// among them the lower log loss is better.
     Auc,
     /// The log loss; lower is better.
     Logloss,
@@ -88,7 +89,7 @@ pub enum Monitor {
 /// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the table rows that a step updates | at least 0 |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
 /// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: no bound | at least 0 |
-/// | `monitor` | auc | what early stopping watches: auc, logloss, auc_minus_logloss | |
+/// | `monitor` | auc | what early stopping watches: auc (of AUCs within .0001 the lower log loss), logloss, auc_minus_logloss | |
 /// | `evaluate_every` | 0 | steps between evaluations within an epoch; 0: only at its end | |
 /// | `patience` | 2 | evaluations without a better value before it stops | at least 1 |
 /// | `plateau_factor` | 1 | what the learning rate is multiplied by on a plateau; 1: no change | `(0, 1]` |

@@ -21,6 +21,9 @@ pub struct GroupAuc {
 /// GAUC = Σ_g n_g AUC_g / Σ_g n_g     over the groups g with both classes
 /// ```
 ///
+/// In a log, a group is what its cell says, and a blank cell says as much as any other: all rows without a user
+/// are ranked as one group. Exclude them from the file if that is not meant.
+///
 /// Zhu et al., "Optimized Cost per Click in Taobao Display Advertising", KDD 2017, weight by impressions or by
 /// clicks. This function weights by impressions. Features that only distinguish groups, such as how often a
 /// user clicks, raise the AUC but not the group AUC.

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub calibration_ratio: Option<f64>,
     /// The number of rows.
     pub rows: usize,
+    /// The number of clicks among them.
+    pub clicks: usize,
 }
 
 impl Predictions {
@@ -80,6 +82,7 @@ impl Predictions {
             logloss: weighted_logloss(&self.logits, &self.labels, weight),
             calibration_ratio: calibration_ratio(&self.logits, &self.labels, weight),
             rows: self.logits.len(),
+            clicks: self.labels.iter().filter(|label| **label > 0.5).count(),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::run::state::Run;
 
 const REPORT: &str = "report.json";
 /// Rows that are scored at once.
-const EVALUATION_ROWS: usize = 4096;
+pub(super) const EVALUATION_ROWS: usize = 4096;
 
 impl Run<'_> {
     /// The metrics of the model as it is, without calibration.
@@ -67,6 +67,7 @@ impl Run<'_> {
             epochs: self.progress.epoch,
             num_parameters: scorer.num_params(),
             train_rows: self.prepared.train.num_rows(),
+            train_clicks: self.classes.train_clicks,
             warm_start: self.warm_start,
             skipped: self.prepared.skipped.clone(),
             rows_per_second: self.progress.total_rows as f64 / seconds,

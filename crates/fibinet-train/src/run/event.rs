@@ -11,12 +11,20 @@ pub enum Event {
     Training {
         /// Rows of the training split.
         train_rows: usize,
+        /// Clicks of the training split.
+        train_clicks: usize,
         /// Rows of the validation split.
         valid_rows: usize,
+        /// Clicks of the validation split.
+        valid_clicks: usize,
         /// Rows of the test split.
         test_rows: usize,
+        /// Clicks of the test split.
+        test_clicks: usize,
         /// Trained parameters, tables included.
         num_parameters: usize,
+        /// The least memory that they take in training, in bytes, as it was estimated.
+        memory_bytes: u64,
     },
     /// A step has finished.
     Step {

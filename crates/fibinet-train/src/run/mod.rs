@@ -2,8 +2,11 @@
 
 pub(crate) mod report;
 
+mod class_counts;
 mod evaluation;
 mod event;
+mod machine;
+mod memory;
 mod options;
 mod read_ahead;
 mod state;
@@ -31,8 +34,9 @@ use crate::run::state::{Run, SHARDS};
 ///
 /// # Errors
 ///
-/// If the config is wrong, the data is not what it says, `out` is taken, a file cannot be written, or the
-/// loss becomes infinite or NaN.
+/// If the config is wrong, the model takes more memory than there is, the data is not what it says, training or
+/// validation rows have only one class, `out` is taken, a file cannot be written, or the loss becomes infinite
+/// or NaN.
 pub fn train(
     config: &RunConfig,
     options: &RunOptions<'_>,

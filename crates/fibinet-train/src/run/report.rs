@@ -49,6 +49,8 @@ pub struct RunReport {
     pub num_parameters: usize,
     /// Rows of the training split.
     pub train_rows: usize,
+    /// Clicks of the training split. Those of the other splits are in their metrics.
+    pub train_clicks: usize,
     /// What was copied from another bundle.
     pub warm_start: Option<WarmStart>,
     /// Rows that were skipped.

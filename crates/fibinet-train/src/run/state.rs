@@ -10,7 +10,9 @@ use fibinet_nn::models::{AnyHeadConfig, CtrModelConfig};
 
 use crate::config::{RunSettings, TrainSettings};
 use crate::error::TrainError;
+use crate::run::class_counts::ClassCounts;
 use crate::run::event::Event;
+use crate::run::memory::MemoryEstimate;
 use crate::run::options::RunOptions;
 use crate::run::report::WarmStart;
 use crate::run::stopping::Stopping;
@@ -29,6 +31,9 @@ pub(super) struct Run<'a> {
     pub(super) device: Device,
     pub(super) plan: FieldPlan,
     pub(super) prepared: Prepared,
+    pub(super) classes: ClassCounts,
+    /// The least memory that training takes.
+    pub(super) memory_bytes: u64,
     pub(super) trainer: Trainer,
     pub(super) warm_start: Option<WarmStart>,
     pub(super) stopping: Stopping,
@@ -63,6 +68,8 @@ impl<'a> Run<'a> {
         observe: &mut impl FnMut(Event),
     ) -> Result<Self, TrainError> {
         let RunSettings { data, model, train } = settings;
+        let mut memory = MemoryEstimate::of_head(model, train);
+        memory.check()?;
         let base = open_base(options, model)?;
         let encoder = base.as_ref().map(|base| &base.encoder);
         let progress = |progress| observe(Event::Preparing(progress));
@@ -70,7 +77,11 @@ impl<'a> Run<'a> {
             Some(cache) => prepare_cached(data, encoder, cache, progress)?.0,
             None => prepare(data, encoder, &directory.join(SHARDS), progress)?,
         };
-        let plan = FieldPlan::new(&prepared.encoder.layout(), model.tables.numerics)?;
+        let classes = ClassCounts::of(&prepared, &data.format)?;
+        let layout = prepared.encoder.layout();
+        let plan = FieldPlan::new(&layout, model.tables.numerics)?;
+        memory.add_tables(&model.tables, &plan, &layout, train);
+        memory.check()?;
         let mut trainer = Trainer::new(model, plan.sizes().clone(), train, options.device)?;
         let warm_start = base
             .map(|base| warm_start(base, &mut trainer, options.device))
@@ -83,6 +94,8 @@ impl<'a> Run<'a> {
             device: options.device.clone().inner(),
             plan,
             prepared,
+            classes,
+            memory_bytes: memory.bytes(),
             trainer,
             warm_start,
             stopping: Stopping::default(),

@@ -34,9 +34,13 @@ impl Run<'_> {
         let test = self.prepared.test.as_ref();
         observe(Event::Training {
             train_rows: self.prepared.train.num_rows(),
+            train_clicks: self.classes.train_clicks,
             valid_rows: self.prepared.valid.num_rows(),
+            valid_clicks: self.classes.valid_clicks,
             test_rows: test.map_or(0, |test| test.num_rows()),
+            test_clicks: self.classes.test_clicks,
             num_parameters,
+            memory_bytes: self.memory_bytes,
         });
         let path = self.directory.join(HISTORY);
         let mut history = File::create(&path).map_err(TrainError::io(&path))?;
@@ -130,7 +134,7 @@ impl Run<'_> {
             false
         } else {
             let rate = self.trainer.learning_rate();
-            let verdict = self.stopping.not_best(self.train, rate);
+            let verdict = self.stopping.not_best(&valid, self.train, rate);
             if let Some(rate) = verdict.learning_rate {
                 self.trainer.set_learning_rate(rate);
             }

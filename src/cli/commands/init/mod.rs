@@ -1,4 +1,5 @@
 mod run_file;
+mod split;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use fibinet::train::TrainError;
 use fibinet::train::config::RunConfig;
 
 use self::run_file::run_file;
+use self::split::by_time;
 use crate::cli::args::{
     MalformedRows, is_same_file, parse_delimiter, parse_quote, refuse_standard, schema_parser,
 };
@@ -40,7 +42,8 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "PATH")]
     valid: Option<PathBuf>,
     /// Test file, on which the finished model is evaluated; by default a tenth of the training file,
-    /// unless there is a --valid.
+    /// unless there is a --valid. The run file's `split` takes these rows at random, by their order, by
+    /// time or by a column.
     #[arg(long, value_name = "PATH")]
     test: Option<PathBuf>,
     /// Column of the label, which is 0 or 1 unless --positive is given.
@@ -49,8 +52,8 @@ pub(crate) struct InitArgs {
     /// Value of the label that means a click, if it is not 1; any other value means no click.
     #[arg(long, value_name = "VALUE")]
     positive: Option<String>,
-    /// Column that groups the rows, such as the user: reports then include the AUC within groups. It
-    /// is a field of the model too unless it is excluded.
+    /// Column that groups the rows, such as the user: reports then include the AUC within groups. Rows
+    /// with a blank cell are one group. It is a field of the model too unless it is excluded.
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
     /// Names of the columns, for files without a header.
@@ -182,6 +185,25 @@ impl InitArgs {
         Ok((format, Some(text)))
     }
 
+    /// Refuses a label that is 0 and 1 in another spelling, because training would.
+    fn check_labels(&self, guess: &Guess) -> Result<()> {
+        let values = &guess.label_values;
+        let is_readable = self.positive.is_some() || values.are_labels();
+        let Some(label) = self.label.as_ref().filter(|_| !is_readable) else {
+            return Ok(());
+        };
+        let (others, rows) = (values.num_unreadable(), values.num_rows());
+        let argument = match values.positive() {
+            Some(value) => format!("such as --positive {}", quoted(&value)),
+            None => "--positive VALUE".to_owned(),
+        };
+        let message = format!(
+            "`{label}`: a label must be 0 or 1, but {others} of {rows} rows have another value: {values}; \
+             name the value that means a click, {argument}; any other then means no click"
+        );
+        Err(UsageError(message).into())
+    }
+
     /// The columns whose kind is not guessed.
     fn known(&self) -> Known {
         let mut known = Known {
@@ -204,6 +226,7 @@ impl InitJob {
         let (format, text_guess) = args.format()?;
         let on_bad_row = args.on_bad_row.into();
         let guess = guess_fields(&args.train, &format, &args.known(), on_bad_row)?;
+        args.check_labels(&guess)?;
         let text = run_file(args, &format, text_guess.as_ref(), &guess)?;
         check_run_file(args, &text, &guess)?;
         let mut output = AtomicFile::create(&args.output)?;
@@ -259,6 +282,35 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
         note(&format!("note: training will refuse {wrong}"));
     }
     if guess.clicks == 0 {
-        note("note: none of the rows read is a click");
+        note(&format!("note: {}", without_clicks(args, guess)));
+    }
+    if let Some(by_time) = by_time(args, guess) {
+        note(&format!(
+            "note: the log has times, and a random split trains on rows that are later than those it tests \
+             on; to test on the latest rows, set in [data] split = {by_time}"
+        ));
+    }
+}
+
+/// What is said of a label without a click among the rows read, which may not be all.
+fn without_clicks(args: &InitArgs, guess: &Guess) -> String {
+    let rows = guess.num_rows;
+    match (&args.positive, &args.label) {
+        (Some(positive), Some(label)) => format!(
+            "none of the {rows} rows read has `{positive}` in `{label}`, the value that --positive says is a \
+             click: the column has {}",
+            guess.label_values
+        ),
+        _ => format!("none of the {rows} rows read is a click"),
+    }
+}
+
+/// A value as a shell takes it.
+fn quoted(value: &str) -> String {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+%@:/".contains(&byte);
+    if !value.is_empty() && value.bytes().all(is_word) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', "'\\''"))
     }
 }

@@ -1,19 +1,15 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use fibinet::data::config::{DataConfig, RowFormat, SplitBy, SplitConfig};
+use fibinet::data::config::{DataConfig, RowFormat};
 use fibinet::data::encode::{ColumnGuess, Guess, TextGuess};
 use fibinet::nn::models::AnySpec;
 use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::cli::commands::init::InitArgs;
+use crate::cli::commands::init::split::{by_time, split};
 use crate::cli::failure::UsageError;
-
-/// The seed of the split that `init` writes, so that a person sees that there is one.
-const SPLIT_SEED: u64 = 2019;
-/// The share of rows in a split without a file of its own.
-const SHARE: f64 = 0.1;
 
 /// The settings of `[train]` that are written, with what is said beside them.
 const TRAIN_KEYS: [(&str, &str); 6] = [
@@ -41,6 +37,12 @@ pub(super) fn run_file(
     let data = data_config(args, format, guess)?;
     let mut data = toml_edit::ser::to_document(&data)?.as_table().clone();
     remove_defaults(&mut data);
+    if let Some(by_time) = by_time(args, guess) {
+        let reason = format!(
+            "random: rows are trained on that are later than those tested on; by time: {by_time}"
+        );
+        comment(&mut data, "split", &reason);
+    }
     if let Some(text) = text {
         comment(&mut data, "delimiter", &text.delimiter_reason);
         comment(&mut data, "quote", &text.quote_reason);
@@ -83,37 +85,6 @@ fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<Dat
         // Written one by one, with comments.
         fields: Vec::new(),
     })
-}
-
-/// How the training file is cut into the splits that have no file; `None` if all have one.
-fn split(args: &InitArgs) -> Option<SplitConfig> {
-    let random = SplitConfig {
-        valid: Some(SHARE),
-        seed: Some(SPLIT_SEED),
-        ..SplitConfig::default()
-    };
-    if args.split_column.is_some() {
-        let random = match args.valid_value {
-            Some(_) => SplitConfig::default(),
-            None => random,
-        };
-        return Some(SplitConfig {
-            by: SplitBy::Column,
-            column: args.split_column.clone(),
-            train_value: args.train_value.clone(),
-            valid_value: args.valid_value.clone(),
-            test_value: args.test_value.clone(),
-            ..random
-        });
-    }
-    match (&args.valid, &args.test) {
-        (None, None) => Some(SplitConfig {
-            test: Some(SHARE),
-            ..random
-        }),
-        (None, Some(_)) => Some(random),
-        (Some(_), _) => None,
-    }
 }
 
 /// Writes the reason for a setting beside it.

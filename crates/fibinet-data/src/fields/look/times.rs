@@ -2,55 +2,8 @@ use chrono::Datelike;
 
 use crate::fields::look::cells::{ColumnCells, Fit};
 use crate::fields::look::names;
-use crate::fields::time_format::{Time, TimeFormat};
+use crate::fields::time_format::{TEXT_FORMATS, Time, TimeFormat};
 
-/// Formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them.
-const TEXTS: [&str; 44] = [
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.fZ",
-    "%Y-%m-%dT%H:%M:%S%.f%:z",
-    "%Y-%m-%d %H:%M:%S%.fZ",
-    "%Y-%m-%d %H:%M:%S%.f%:z",
-    "%Y-%m-%d %H:%M:%S%.f UTC",
-    "%Y-%m-%d %H:%M:%S,%f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%dT%H:%MZ",
-    "%Y-%m-%dT%H:%M%:z",
-    "%Y-%m-%d %H",
-    "%Y-%m-%d",
-    "%Y%m%dT%H%M%S",
-    "%Y%m%dT%H%M%SZ",
-    "%Y/%m/%d %H:%M:%S%.f",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-    "%m/%d/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%d/%m/%Y %H:%M",
-    "%m/%d/%Y %I:%M:%S %p",
-    "%d/%m/%Y %I:%M:%S %p",
-    "%m/%d/%Y %I:%M %p",
-    "%d/%m/%Y %I:%M %p",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%m/%d/%y %H:%M",
-    "%d/%m/%y %H:%M",
-    "%m/%d/%y",
-    "%d/%m/%y",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%m-%d-%Y",
-    "%d-%m-%Y",
-    "%d/%b/%Y:%H:%M:%S %z",
-    "%a, %d %b %Y %H:%M:%S %z",
-    "%a, %d %b %Y %H:%M:%S GMT",
-    "%d %b %Y %H:%M:%S %z",
-    "%a %b %d %H:%M:%S %Y",
-    "%d-%b-%Y",
-];
 /// Formats of times that are integers, with their number of digits.
 const DIGITS: [(&str, usize); 6] = [
     ("%y%m%d%H", 8),
@@ -73,12 +26,15 @@ const MANY: usize = 20;
 /// The format of a column of texts.
 pub(super) fn read_texts(cells: &ColumnCells) -> Fit<&'static str> {
     let format = |format: &'static str| Some((format, TimeFormat::new(format).ok()?));
-    let fit = cells.fit(TEXTS.into_iter().filter_map(format), |(_, format), text| {
-        // A year of two digits is not the first century.
-        format
-            .parse(text)
-            .filter(|time| (1900..2200).contains(&time.date.year()))
-    });
+    let fit = cells.fit(
+        TEXT_FORMATS.into_iter().filter_map(format),
+        |(_, format), text| {
+            // A year of two digits is not the first century.
+            format
+                .parse(text)
+                .filter(|time| (1900..2200).contains(&time.date.year()))
+        },
+    );
     match fit {
         Fit::No => Fit::No,
         Fit::One((format, _)) => Fit::One(format),

@@ -22,7 +22,7 @@ use crate::layers::combination::{
 use crate::layers::dnn::{Dnn, DnnConfig, linear};
 use crate::layers::pair_product::PairProductKind;
 use crate::layers::senet::{Senet, SenetConfig, Squeeze};
-use crate::models::head::{Head, HeadConfig, PairBytes};
+use crate::models::head::{Head, HeadConfig, HeadPart, PairBytes};
 use crate::pairs::{BilinearKind, num_pairs};
 
 /// Settings of [`FiBiNet`].
@@ -275,6 +275,38 @@ impl HeadConfig for FiBiNetConfig {
         })
     }
 
+    fn parts(&self) -> Vec<HeadPart> {
+        let [first, rest] = self.dnn().map_or([0, 0], |dnn| dnn.num_params());
+        let dense_linear = if self.linear { self.num_dense } else { 0 };
+        vec![
+            HeadPart {
+                name: "the DNN's first map, of all pairs of fields",
+                num_params: first,
+                settings: "`hidden_units`, `embedding_dim` or the number of fields",
+            },
+            HeadPart {
+                name: "the DNN's later maps",
+                num_params: rest,
+                settings: "`hidden_units`",
+            },
+            HeadPart {
+                name: "the matrices of the pairs",
+                num_params: self.combination().num_params(),
+                settings: "`embedding_dim` or the number of fields, or set `bilinear` to \"field_all\"",
+            },
+            HeadPart {
+                name: "SENET",
+                num_params: self.senet().num_params(),
+                settings: "the number of fields, or raise `reduction_ratio`",
+            },
+            HeadPart {
+                name: "the linear part",
+                num_params: dense_linear + usize::from(self.bias),
+                settings: "the number of fields",
+            },
+        ]
+    }
+
     fn describe(&self) -> Vec<(&'static str, String)> {
         vec![
             ("bilinear", self.bilinear.to_string()),
@@ -298,7 +330,7 @@ impl HeadConfig for FiBiNetConfig {
         let is_fused = !self.hidden_units.is_empty() && has_no_inner;
         let shape = [num_rows, self.num_fields, self.embedding_dim];
         Some(PairBytes {
-            array: num_rows * columns * size_of::<f32>(),
+            array: num_rows.saturating_mul(columns * size_of::<f32>()),
             fused: is_fused.then(|| kernels::bytes_at_once(self.bilinear, shape, num_threads)),
         })
     }

@@ -187,6 +187,7 @@ impl FromStr for Preset {
 mod tests {
     use super::*;
     use crate::inputs::CtrInputs;
+    use crate::models::HeadConfig;
     use crate::testing::cpu_devices;
     use burn::module::Module;
     use burn::tensor::{Int, Tensor};
@@ -246,6 +247,30 @@ mod tests {
         let shallow = Preset::PaperShallow.config(4, 5).head;
         let shallow = shallow.init(&device).num_params();
         assert_eq!(shallow, senet + 2 * 6 * 25 + 1);
+    }
+
+    #[test]
+    fn parameters_are_known_before_a_head_is_made() {
+        let device = cpu_devices().remove(0);
+        for preset in Preset::ALL {
+            for kind in [
+                BilinearKind::FieldAll,
+                BilinearKind::FieldEach,
+                BilinearKind::FieldInteraction,
+            ] {
+                let head = preset
+                    .config(7, 5)
+                    .head
+                    .with_bilinear(kind)
+                    .with_num_dense(3);
+                let parts = head
+                    .parts()
+                    .iter()
+                    .map(|part| part.num_params)
+                    .sum::<usize>();
+                assert_eq!(parts, head.init(&device).num_params(), "{preset} {kind:?}");
+            }
+        }
     }
 
     #[test]

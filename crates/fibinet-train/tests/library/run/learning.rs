@@ -66,11 +66,24 @@ fn events_come_in_the_order_of_the_run() {
         let all_rows = TRAIN_ROWS + VALID_ROWS;
         assert_eq!(*last, Event::Preparing(Progress::Encoding(all_rows)));
         let (begin, epochs) = training.split_first().expect("training");
+        let clicks = |name| {
+            let log = fs::read_to_string(directory.at(name)).expect("a log");
+            log.lines().filter(|line| line.starts_with("1,")).count()
+        };
+        let Event::Training { memory_bytes, .. } = *begin else {
+            panic!("{begin:?} begins training");
+        };
+        // A weight and its two moments.
+        assert!(memory_bytes > 12 * report.num_parameters as u64);
         let expected = Event::Training {
             train_rows: TRAIN_ROWS as usize,
+            train_clicks: clicks("train.csv"),
             valid_rows: VALID_ROWS as usize,
+            valid_clicks: clicks("valid.csv"),
             test_rows: 0,
+            test_clicks: 0,
             num_parameters: report.num_parameters,
+            memory_bytes,
         };
         assert_eq!(*begin, expected);
         // Six steps and an evaluation per epoch.
