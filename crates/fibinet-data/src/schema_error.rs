@@ -139,6 +139,12 @@ pub enum FieldError {
         /// The value.
         got: u32,
     },
+    /// A `decimal` and a `thousands` that cannot be told apart, or that are part of a number.
+    #[error(
+        "`decimal` and `thousands` must be two different characters, and neither letters, digits nor \
+         signs"
+    )]
+    NumberMarks,
     /// A setting that must not be empty.
     #[error("`{0}` is empty")]
     Empty(&'static str),

@@ -4,3 +4,4 @@ mod delimiters;
 pub(crate) mod fields;
 pub(crate) mod formats;
 mod malformed;
+mod spellings;

@@ -33,7 +33,7 @@ const MAX_FIELDS: usize = 1 << 16;
 /// | `delimiter` | `,` | what stands between cells: one ASCII character, or several such as `::` |
 /// | `quote` | `"`, or none with a tab | the character around cells that hold a delimiter or a line end; `""` if quotes are ordinary characters |
 /// | `columns` | – | the names of the columns, for files without a header |
-/// | `missing` | none | cells that mean "no value", besides empty ones |
+/// | `missing` | none | cells that mean "no value" in every column, besides empty ones; a field may have its own |
 /// | `fields` | – | what the model reads |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -281,8 +281,8 @@ mod tests {
             encodings,
             [
                 FieldEncoding::from(Categorical { min_count: 1 }),
-                Quantile { buckets: 20 }.into(),
-                Value { scaling }.into(),
+                Quantile::new(20).into(),
+                Value::new(scaling).into(),
             ]
         );
         assert_eq!(spec.format.delimiter, Delimiter::comma());

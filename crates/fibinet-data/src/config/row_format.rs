@@ -22,7 +22,7 @@ pub struct RowFormat {
     pub quote: Option<Quote>,
     /// The names of the columns; `None` if the first line of a file has them.
     pub columns: Option<Vec<String>>,
-    /// Cells that mean "no value", besides empty ones.
+    /// Cells that mean "no value" in every column, besides empty ones.
     pub missing: Vec<String>,
 }
 

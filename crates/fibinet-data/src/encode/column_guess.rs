@@ -9,4 +9,6 @@ pub struct ColumnGuess {
     pub field: Option<FieldSpec>,
     /// The reason.
     pub reason: String,
+    /// What the user should know of it.
+    pub note: Option<String>,
 }

@@ -172,7 +172,7 @@ impl EncoderFit {
 impl FittingField {
     fn read(&mut self, block: &Block, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
         let cells = block.cells(self.column, rows);
-        let mut reader = CellReader::new(&format.missing);
+        let mut reader = CellReader::of_field(&format.missing, &self.spec.missing);
         let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();

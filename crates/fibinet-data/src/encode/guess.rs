@@ -6,12 +6,14 @@ use crate::encode::cells::parse_label;
 use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
 use crate::encode::label_values::LabelValues;
+use crate::encode::odd_cells::OddCells;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
-use crate::fields::look::ColumnLook;
+use crate::fields::look::{ColumnCells, ColumnLook, Reading};
 use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
+use crate::position::Position;
 use crate::skipped::SkippedRows;
 
 /// The number of rows that a guess looks at.
@@ -83,7 +85,7 @@ pub fn guess_fields(
     for name in known.columns().chain(&format.group) {
         column_index(reader.as_ref(), name)?;
     }
-    let looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
+    let mut looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
     if looks.num_rows == 0 {
         let path = path.to_owned();
         return Err(match looks.skipped.first_bad_row {
@@ -109,7 +111,9 @@ pub fn guess_fields(
 
 /// What the first rows show.
 struct Looks {
-    columns: Vec<ColumnLook>,
+    columns: Vec<ColumnCells>,
+    /// Where the rows are written.
+    positions: Vec<Position>,
     missing: HashSet<&'static str>,
     num_rows: u64,
     clicks: u64,
@@ -127,7 +131,8 @@ impl Looks {
     ) -> Result<Self, DataError> {
         let names = reader.columns().iter();
         let mut looks = Self {
-            columns: names.map(|name| ColumnLook::new(name)).collect(),
+            columns: names.map(|name| ColumnCells::new(name)).collect(),
+            positions: Vec::new(),
             missing: HashSet::new(),
             num_rows: 0,
             clicks: 0,
@@ -155,14 +160,14 @@ impl Looks {
         on_bad_row: OnBadRow,
         cells: &mut CellReader<'_>,
     ) -> Result<(), DataError> {
-        let row = reader.row();
+        let (row, position) = (reader.row(), reader.position());
         // A row without a label is malformed, however labels are spelled.
         let spelt = cells.value(row.cell(label));
         let spelt = spelt.filter(|text| !MISSING.iter().any(|word| word.as_bytes() == *text));
         if let Some(text) = spelt {
             self.label_values.add(text);
         }
-        let click = match parse_label(row.cell(label), cells, format, &reader.position()) {
+        let click = match parse_label(row.cell(label), cells, format, &position) {
             Ok(value) => value > 0.5,
             Err(error) if on_bad_row == OnBadRow::Skip => {
                 return self.skipped.skip(on_bad_row, error);
@@ -182,34 +187,61 @@ impl Looks {
                 Some(word) => {
                     self.missing.insert(*word);
                 }
-                None => column.add(text, click),
+                None => column.add(text, self.positions.len()),
             }
         }
+        self.positions.push(position);
         Ok(())
     }
 
     /// The guesses for the columns of the reader, except the label's.
-    fn columns(&self, reader: &dyn RowReader, label: usize, known: &Known) -> Vec<ColumnGuess> {
-        let columns = reader.columns().iter().zip(&self.columns).enumerate();
+    fn columns(&mut self, reader: &dyn RowReader, label: usize, known: &Known) -> Vec<ColumnGuess> {
+        let columns = std::mem::take(&mut self.columns).into_iter().enumerate();
         let columns = columns.filter(|(i, _)| *i != label);
-        let columns = columns.map(|(i, (name, look))| {
-            let (encoding, reason) = match reader.unreadable(i) {
-                Some(kind) => (None, format!("excluded: {kind}, which cannot be read")),
-                None => guess(name, look, known),
-            };
-            ColumnGuess {
-                name: name.clone(),
-                field: encoding.map(|encoding| FieldSpec::new(name.clone(), encoding)),
-                reason,
-            }
+        let columns = columns.map(|(i, cells)| match reader.unreadable(i) {
+            Some(kind) => ColumnGuess {
+                name: cells.name().to_owned(),
+                field: None,
+                reason: format!("excluded: {kind}, which cannot be read"),
+                note: None,
+            },
+            None => guess_column(cells, known, &self.positions),
         });
         columns.collect()
     }
 }
 
+/// What to make of a column, and of its odd cells.
+fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
+    let look = ColumnLook::new(cells);
+    let name = look.cells().name();
+    let (encoding, mut reason) = guess(&look, known);
+    let mut field = encoding.map(|encoding| FieldSpec::new(name, encoding));
+    let mut note = match look.reading() {
+        Reading::Unclear(unclear) if reason.ends_with(unclear) => Some(unclear.clone()),
+        _ => None,
+    };
+    if let Some(field) = &mut field {
+        let odd = OddCells::of(look.cells(), field);
+        if !odd.is_empty() {
+            let odd_note = odd.note(positions);
+            reason = format!("{reason}; {odd_note}");
+            note = Some(odd_note);
+            field.missing = odd.missing();
+        }
+    }
+    ColumnGuess {
+        name: name.to_owned(),
+        field,
+        reason,
+        note,
+    }
+}
+
 /// The field to make of a column, and why.
-fn guess(name: &str, look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
-    let is_in = |names: &[String]| names.iter().any(|known| known == name);
+fn guess(look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
+    let cells = look.cells();
+    let is_in = |names: &[String]| names.iter().any(|known| known == cells.name());
     let asked = |encoding: FieldEncoding| (Some(encoding), "as asked".to_owned());
     let excluded = |reason: &str| (None, format!("excluded: {reason}"));
     if is_in(&known.exclude) {
@@ -219,13 +251,23 @@ fn guess(name: &str, look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>
         return asked(Categorical { min_count: 2 }.into());
     }
     if is_in(&known.numeric) {
-        return asked(Quantile { buckets: 20 }.into());
+        let format = look.number_format().cloned().unwrap_or_default();
+        return asked(
+            Quantile {
+                buckets: 20,
+                format,
+            }
+            .into(),
+        );
     }
-    if name.is_empty() {
+    if cells.name().is_empty() {
         return excluded("the column has no name, like the row numbers that pandas writes");
     }
-    if look.num_distinct() < 2 {
-        return excluded(&format!("{} distinct value", look.num_distinct()));
+    if cells.num_distinct() < 2 {
+        return excluded(&format!("{} distinct value", cells.num_distinct()));
+    }
+    if let Reading::Unclear(reason) = look.reading() {
+        return excluded(reason);
     }
     match FieldEncoding::guess(look) {
         Some((encoding, reason)) => (Some(encoding), reason),

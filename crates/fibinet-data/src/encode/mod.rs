@@ -9,6 +9,7 @@ pub(crate) mod fit;
 mod guess;
 pub(crate) mod label_values;
 mod leaks;
+mod odd_cells;
 mod rows;
 pub(crate) mod spill;
 #[cfg(test)]

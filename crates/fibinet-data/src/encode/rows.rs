@@ -17,7 +17,10 @@ pub struct RowEncoder<'a> {
     columns: Vec<usize>,
     label: Option<usize>,
     group: Option<usize>,
+    /// Reads the label and the group.
     cells: CellReader<'a>,
+    /// Read the fields.
+    field_cells: Vec<CellReader<'a>>,
     /// Scratch buffers.
     token: Vec<u8>,
     key: Vec<u8>,
@@ -45,6 +48,10 @@ impl Encoder {
             label: label.map(index).transpose()?,
             group: group.map(index).transpose()?,
             cells: CellReader::new(&format.missing),
+            field_cells: self
+                .fields()
+                .map(|field| CellReader::of_field(&format.missing, &field.missing))
+                .collect(),
             token: Vec::new(),
             key: Vec::new(),
         })
@@ -97,9 +104,10 @@ impl RowEncoder<'_> {
         position: &Position,
         batch: &mut Batch,
     ) -> Result<Option<f32>, DataError> {
-        let (encoder, cells) = (self.encoder, &mut self.cells);
+        let encoder = self.encoder;
         let mut list = 0;
-        for (index, (field, &column)) in encoder.fitted().iter().zip(&self.columns).enumerate() {
+        let readers = self.columns.iter().zip(&mut self.field_cells);
+        for (index, (field, (&column, cells))) in encoder.fitted().iter().zip(readers).enumerate() {
             let cell = cell_of(column);
             let mut tokens = FieldTokens {
                 vocabulary: encoder.vocabulary(),
@@ -126,7 +134,8 @@ impl RowEncoder<'_> {
             }
         }
         let label = self.label.map(cell_of);
-        let label = label.map(|cell| parse_label(cell, cells, encoder.format(), position));
+        let label =
+            label.map(|cell| parse_label(cell, &mut self.cells, encoder.format(), position));
         label.transpose()
     }
 }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::look::ColumnLook;
+use crate::fields::look::{ColumnLook, Reading};
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
 
 /// `kind = "categorical"`: each token that training rows have at least `min_count` times gets an id of
@@ -34,11 +34,13 @@ impl FieldKind for Categorical {
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
         let distinct = look.num_distinct_text();
-        let reason = if look.has_texts() {
+        let reason = if *look.reading() == Reading::Texts {
             if look.hardly_repeats() {
                 return None;
             }
             format!("text, {distinct} distinct")
+        } else if !matches!(look.reading(), Reading::Numbers(_)) {
+            return None;
         } else if look.has_few_values() {
             format!("numbers, only {distinct} distinct")
         } else if look.is_named_as_category() {

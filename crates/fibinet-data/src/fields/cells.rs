@@ -1,4 +1,5 @@
 use crate::cell::Cell;
+use crate::fields::number_format::NumberFormat;
 
 /// The id that no cell gets: it fills slots without a value.
 pub(crate) const PADDING: u32 = 0;
@@ -9,14 +10,18 @@ pub(crate) const MISSING: u32 = 2;
 /// The first id of a token or bucket.
 pub(crate) const FIRST_TOKEN: u32 = 3;
 
-/// The texts that mean "no value", besides empty ones.
+/// The texts that mean "no value" in a column, besides empty ones.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MissingTexts<'a>(&'a [String]);
+pub(crate) struct MissingTexts<'a> {
+    of_all_columns: &'a [String],
+    of_field: &'a [String],
+}
 
 impl MissingTexts<'_> {
     /// Whether a text means "no value".
     pub(crate) fn contain(self, text: &[u8]) -> bool {
-        text.is_empty() || self.0.iter().any(|missing| missing.as_bytes() == text)
+        let mut missing = self.of_all_columns.iter().chain(self.of_field);
+        text.is_empty() || missing.any(|missing| missing.as_bytes() == text)
     }
 }
 
@@ -33,10 +38,20 @@ pub(crate) struct CellReader<'a> {
 impl<'a> CellReader<'a> {
     /// A reader of cells; `missing` are the texts that mean "no value".
     pub(crate) fn new(missing: &'a [String]) -> Self {
+        Self::of_field(missing, &[])
+    }
+
+    /// A reader of a field's cells, with the texts that mean "no value" in all columns and in the field
+    /// alone.
+    pub(crate) fn of_field(of_all_columns: &'a [String], of_field: &'a [String]) -> Self {
         let is_number = |text: &String| text.parse().is_ok_and(|number: f64| !number.is_nan());
+        let mut missing = of_all_columns.iter().chain(of_field);
         Self {
-            missing: MissingTexts(missing),
-            has_missing_number: missing.iter().any(is_number),
+            missing: MissingTexts {
+                of_all_columns,
+                of_field,
+            },
+            has_missing_number: missing.any(is_number),
             text: Vec::new(),
         }
     }
@@ -56,7 +71,7 @@ impl<'a> CellReader<'a> {
 
     /// A cell as a finite number; NaN if it is missing.
     #[inline(always)]
-    pub(crate) fn number(&mut self, cell: Cell<'_>) -> Result<f32, BadCell> {
+    pub(crate) fn number(&mut self, cell: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
         let is_missing = match cell {
             Cell::Text(text) => self.missing.contain(text),
             Cell::Number(_) => self.has_missing_number && self.value(cell).is_none(),
@@ -64,13 +79,17 @@ impl<'a> CellReader<'a> {
         if is_missing {
             return Ok(f32::NAN);
         }
-        parse(cell)
+        let number = match cell {
+            Cell::Text(text) if !format.is_plain() => format.parse(text),
+            cell => parse(cell),
+        };
+        number
             .filter(|number| number.is_finite())
             .ok_or(BadCell::Number)
     }
 }
 
-/// A cell as a number.
+/// A cell as a number; a text has a point before its fraction.
 #[inline]
 pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
     let text = match cell {
@@ -146,16 +165,20 @@ mod tests {
     #[test]
     fn a_number_is_missing_if_its_text_is() {
         let missing = ["-1".to_owned(), "0.10".to_owned(), "inf".to_owned()];
-        let mut reader = CellReader::new(&missing);
+        let plain = NumberFormat::default();
+        let mut reader = CellReader::of_field(&missing[..1], &missing[1..]);
         let missing = [(-1_i64).into(), (-1.0).into(), f32::INFINITY.into()];
         for cell in missing {
-            assert!(reader.number(cell).unwrap().is_nan(), "{cell:?}");
+            assert!(reader.number(cell, &plain).unwrap().is_nan(), "{cell:?}");
             assert_eq!(reader.value(cell), None, "{cell:?}");
         }
         // As a text, 0.1 is not 0.10.
-        assert_eq!(reader.number(0.1.into()), Ok(0.1));
+        assert_eq!(reader.number(0.1.into(), &plain), Ok(0.1));
         assert_eq!(reader.value(0.1.into()), Some(&b"0.1"[..]));
-        assert_eq!(reader.number(1_u64.into()), Ok(1.0));
-        assert_eq!(reader.number((-f32::INFINITY).into()), Err(BadCell::Number));
+        assert_eq!(reader.number(1_u64.into(), &plain), Ok(1.0));
+        assert_eq!(
+            reader.number((-f32::INFINITY).into(), &plain),
+            Err(BadCell::Number)
+        );
     }
 }

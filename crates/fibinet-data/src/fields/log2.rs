@@ -6,7 +6,9 @@ use crate::cell::Cell;
 use crate::fields::categorical::default_min_count;
 use crate::fields::cells::{BadCell, CellReader, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
+use crate::fields::number_format::NumberFormat;
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
+use crate::schema_error::FieldError;
 
 /// `kind = "numeric"`, `encoding = "log2"`: a number `v > 2` becomes the token `⌊ln(v)²⌋`, any other a
 /// token of its own, `⌊v⌋`, as the winners of the Criteo challenge did. Tokens get ids as in
@@ -16,13 +18,35 @@ pub struct Log2 {
     /// The smallest count of a token with an id of its own.
     #[serde(default = "default_min_count")]
     pub min_count: u64,
+    /// How the numbers are written.
+    #[serde(flatten)]
+    pub format: NumberFormat,
+}
+
+impl Log2 {
+    /// Tokens of numbers with a point before their fraction.
+    pub fn new(min_count: u64) -> Self {
+        Self {
+            min_count,
+            format: NumberFormat::default(),
+        }
+    }
 }
 
 impl FieldKind for Log2 {
     const KIND: &'static str = "numeric";
     const ENCODING: Option<&'static str> = Some("log2");
-    const SETTINGS: &'static [Setting] = &[Setting::optional("min_count")];
+    const SETTINGS: &'static [Setting] = &[
+        Setting::optional("min_count"),
+        Setting::optional("decimal"),
+        Setting::optional("thousands"),
+        Setting::optional("unit"),
+    ];
     const FIELDS: &'static str = "numeric fields with `encoding = \"log2\"`";
+
+    fn validate(&self) -> Result<(), FieldError> {
+        self.format.validate()
+    }
 
     fn fit(&self, _field: usize) -> Box<dyn FieldFit> {
         TokenFit::new(self)
@@ -46,7 +70,7 @@ impl TokenKind for Log2 {
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell)?;
+        let number = reader.number(cell, &self.format)?;
         if !number.is_nan() {
             ids.push(tokens.id_by_key(key(number), &|token| write_token(number, token)));
         }

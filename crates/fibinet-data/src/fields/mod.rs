@@ -14,8 +14,10 @@
 pub(crate) mod cells;
 mod fixed;
 pub(crate) mod kind;
+mod list;
 pub(crate) mod look;
 mod number;
+mod number_format;
 mod registry;
 mod spec;
 pub(crate) mod time_format;
@@ -39,6 +41,7 @@ pub use log2::Log2;
 #[cfg(test)]
 pub(crate) use log2::write_token as log2_token;
 pub use multi_categorical::MultiCategorical;
+pub use number_format::NumberFormat;
 pub use quantile::Quantile;
 pub use registry::FieldEncoding;
 pub use spec::FieldSpec;

@@ -4,7 +4,8 @@ use crate::cell::Cell;
 use crate::fields::categorical::default_min_count;
 use crate::fields::cells::{BadCell, CellReader, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::look::ColumnLook;
+use crate::fields::list;
+use crate::fields::look::{ColumnLook, Lists, Reading};
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
 use crate::schema_error::FieldError;
 use crate::shards::layout::Pooling;
@@ -12,20 +13,50 @@ use crate::shards::layout::Pooling;
 /// `kind = "multi_categorical"`: a cell holds several tokens, each with an id as in
 /// [`Categorical`](crate::fields::Categorical); their embeddings are combined into the field's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ReadMultiCategorical")]
 pub struct MultiCategorical {
     /// The smallest count of a token with an id of its own.
-    #[serde(default = "default_min_count")]
     pub min_count: u64,
     /// The text between two tokens.
-    #[serde(default = "default_separator")]
     pub separator: String,
+    /// Whether a cell is a list as Python and JSON write it, `[1, 7]` or `["a", "b"]`: the brackets, and
+    /// the quotes and blanks around a token, do not belong to the tokens.
+    #[serde(skip_serializing_if = "is_false")]
+    pub brackets: bool,
     /// How the embeddings are combined.
-    #[serde(default)]
     pub pooling: Pooling,
 }
 
-fn default_separator() -> String {
-    "|".to_owned()
+/// The settings as a run file has them.
+#[derive(Deserialize)]
+struct ReadMultiCategorical {
+    #[serde(default = "default_min_count")]
+    min_count: u64,
+    separator: Option<String>,
+    #[serde(default)]
+    brackets: bool,
+    #[serde(default)]
+    pooling: Pooling,
+}
+
+impl From<ReadMultiCategorical> for MultiCategorical {
+    fn from(read: ReadMultiCategorical) -> Self {
+        let separator = if read.brackets { "," } else { "|" };
+        Self {
+            min_count: read.min_count,
+            separator: read.separator.unwrap_or_else(|| separator.to_owned()),
+            brackets: read.brackets,
+            pooling: read.pooling,
+        }
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl FieldKind for MultiCategorical {
@@ -33,6 +64,7 @@ impl FieldKind for MultiCategorical {
     const SETTINGS: &'static [Setting] = &[
         Setting::optional("min_count"),
         Setting::optional("separator"),
+        Setting::optional("brackets"),
         Setting::optional("pooling"),
     ];
     const FIELDS: &'static str = "multi_categorical fields";
@@ -53,13 +85,18 @@ impl FieldKind for MultiCategorical {
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        if !look.has_texts() || look.hardly_repeats() {
+        let Reading::Lists(Lists {
+            separator,
+            brackets,
+            num_tokens,
+        }) = *look.reading()
+        else {
             return None;
-        }
-        let (separator, num_tokens) = look.separator()?;
+        };
         let kind = Self {
             min_count: 2,
             separator: separator.to_owned(),
+            brackets,
             pooling: Pooling::Mean,
         };
         Some((
@@ -88,19 +125,20 @@ impl TokenKind for MultiCategorical {
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
         let (missing, separator) = (reader.missing, self.separator.as_bytes());
-        let mut rest = reader.value(cell);
-        while let Some(text) = rest {
-            let at = text
-                .windows(separator.len())
-                .position(|window| window == separator);
-            let (token, after) = match at {
-                Some(at) => (&text[..at], Some(&text[at + separator.len()..])),
-                None => (text, None),
-            };
-            rest = after;
+        let Some(text) = reader.value(cell) else {
+            return Ok(());
+        };
+        let mut push = |token: &[u8]| {
             if !missing.contain(token) {
                 ids.push(tokens.id(token));
             }
+        };
+        if !self.brackets {
+            list::split(text, separator).for_each(push);
+        } else if list::bracketed(text, separator, &mut push).is_none() {
+            let separator = &self.separator;
+            let rule = format!("expected a list in brackets such as `[a{separator}b]`");
+            return Err(BadCell::Rule(rule));
         }
         Ok(())
     }

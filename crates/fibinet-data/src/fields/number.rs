@@ -3,6 +3,7 @@
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, read_each};
 use crate::fields::kind::{FieldFit, FinishedFit, FittedField, KnownField};
+use crate::fields::number_format::NumberFormat;
 use crate::shards::columns::Column;
 
 /// The statistics of a field's numbers that a fit keeps.
@@ -16,7 +17,10 @@ pub(crate) trait Summary: std::fmt::Debug + Send {
 
 /// Fits a field of numbers. A missing number is NaN in its column.
 #[derive(Debug)]
-pub(crate) struct NumberFit<S>(pub(crate) S);
+pub(crate) struct NumberFit<S> {
+    pub(crate) format: NumberFormat,
+    pub(crate) summary: S,
+}
 
 impl<S: Summary> FieldFit for NumberFit<S> {
     fn read(
@@ -24,7 +28,8 @@ impl<S: Summary> FieldFit for NumberFit<S> {
         cells: &[Cell<'_>],
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
-        let (numbers, refused) = read_each(cells, f32::NAN, |cell| reader.number(*cell));
+        let (numbers, refused) =
+            read_each(cells, f32::NAN, |cell| reader.number(*cell, &self.format));
         (Column::Numbers(numbers), refused)
     }
 
@@ -34,13 +39,13 @@ impl<S: Summary> FieldFit for NumberFit<S> {
         };
         for (number, is_train) in numbers.iter().zip(is_train) {
             if *is_train && !number.is_nan() {
-                self.0.add(*number);
+                self.summary.add(*number);
             }
         }
     }
 
     fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
         let fitted = base.map(|base| base.fitted);
-        FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.0.finish()))
+        FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.summary.finish()))
     }
 }

@@ -3,8 +3,9 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::look::ColumnLook;
+use crate::fields::look::{ColumnLook, Reading};
 use crate::fields::number::{NumberFit, Summary};
+use crate::fields::number_format::NumberFormat;
 use crate::mix::mix;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -17,30 +18,53 @@ pub struct Quantile {
     /// The number of quantiles.
     #[serde(default = "default_buckets")]
     pub buckets: u32,
+    /// How the numbers are written.
+    #[serde(flatten)]
+    pub format: NumberFormat,
 }
 
 fn default_buckets() -> u32 {
     20
 }
 
+impl Quantile {
+    /// Quantiles of numbers with a point before their fraction.
+    pub fn new(buckets: u32) -> Self {
+        Self {
+            buckets,
+            format: NumberFormat::default(),
+        }
+    }
+}
+
 impl FieldKind for Quantile {
     const KIND: &'static str = "numeric";
     const ENCODING: Option<&'static str> = Some("quantile");
-    const SETTINGS: &'static [Setting] = &[Setting::optional("buckets")];
+    const SETTINGS: &'static [Setting] = &[
+        Setting::optional("buckets"),
+        Setting::optional("decimal"),
+        Setting::optional("thousands"),
+        Setting::optional("unit"),
+    ];
     const FIELDS: &'static str = "numeric fields with `encoding = \"quantile\"`";
 
     fn validate(&self) -> Result<(), FieldError> {
-        FieldError::check_range("buckets", 2, 100_000, self.buckets)
+        FieldError::check_range("buckets", 2, 100_000, self.buckets)?;
+        self.format.validate()
     }
 
     fn fit(&self, field: usize) -> Box<dyn FieldFit> {
-        Box::new(NumberFit(Reservoir::new(self.buckets, field as u64)))
+        Box::new(NumberFit {
+            format: self.format.clone(),
+            summary: Reservoir::new(self.buckets, field as u64),
+        })
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
         match fitted {
             FittedField::Quantile { edges } if edges.is_sorted_by(|a, b| a < b) => {
                 Some(Box::new(Buckets {
+                    format: self.format.clone(),
                     edges: edges.clone(),
                 }))
             }
@@ -49,10 +73,13 @@ impl FieldKind for Quantile {
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        if look.has_texts() || look.has_few_values() {
+        let Reading::Numbers(format) = look.reading() else {
+            return None;
+        };
+        if look.has_few_values() {
             return None;
         }
-        let reason = if look.has_fractions() {
+        let mut reason = if look.has_fractions() {
             "numbers with fractions".to_owned()
         } else if look.is_quantity() && !look.is_named_as_category() {
             format!(
@@ -62,7 +89,14 @@ impl FieldKind for Quantile {
         } else {
             return None;
         };
-        Some((Self { buckets: 20 }, reason))
+        if !format.is_plain() {
+            reason += &format!(", written as in `{}`", format.example());
+        }
+        let kind = Self {
+            buckets: default_buckets(),
+            format: format.clone(),
+        };
+        Some((kind, reason))
     }
 }
 
@@ -129,6 +163,7 @@ impl Summary for Reservoir {
 /// Encodes numbers by their bucket.
 #[derive(Debug)]
 struct Buckets {
+    format: NumberFormat,
     edges: Vec<f32>,
 }
 
@@ -157,7 +192,8 @@ impl CellEncoder for Buckets {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        values.ids.push(self.id(reader.number(cell)?));
+        let number = reader.number(cell, &self.format)?;
+        values.ids.push(self.id(number));
         Ok(())
     }
 

@@ -192,7 +192,7 @@ fn not_of_this_kind(setting: &str) -> FieldError {
     let others: Vec<&RegisteredKind> = KINDS.iter().filter(|known| known.has(setting)).collect();
     if others.is_empty() {
         let settings = KINDS.iter().flat_map(|known| known.settings);
-        let common = ["name", "column", "kind", "encoding"];
+        let common = ["name", "column", "kind", "encoding", "missing"];
         return FieldError::UnknownSetting {
             got: setting.to_owned(),
             known: listed(
@@ -269,13 +269,18 @@ column = "tags"
 kind = "multi_categorical"
 min_count = 3
 separator = ";"
+brackets = true
 pooling = "max"
 
 [[fields]]
 name = "d"
 kind = "numeric"
 encoding = "quantile"
+missing = ["inf", "n.a."]
 buckets = 7
+decimal = ","
+thousands = "."
+unit = "%"
 
 [[fields]]
 name = "e"
@@ -311,14 +316,17 @@ min_count = 5
         for (text, kind) in [
             ("kind = 'id'\nnum_ids = 9", 0),
             ("kind = 'timestamp'\nformat = 'unix'", 1),
-            ("kind = 'multi_categorical'", 2),
+            ("kind = 'multi_categorical'\nbrackets = true", 2),
             ("kind = 'numeric'", 3),
             ("kind = 'numeric'\nencoding = 'log2'", 4),
             ("kind = 'numeric'\nencoding = 'value'", 5),
             ("kind = 'categorical'\nhash_buckets = 9", 6),
             ("kind = 'categorical'", 7),
         ] {
-            let written = toml::Table::try_from(parse(text).unwrap()).unwrap();
+            let is_numeric = text.starts_with("kind = 'numeric'");
+            let written = "\ndecimal = ','\nthousands = '.'\nunit = '%'";
+            let text = text.to_owned() + if is_numeric { written } else { "" };
+            let written = toml::Table::try_from(parse(&text).unwrap()).unwrap();
             let mut declared: Vec<_> = KINDS[kind].settings.iter().map(|s| s.name).collect();
             declared.sort_unstable();
             assert!(written.keys().eq(declared.iter()), "{text}: {written}");
@@ -377,14 +385,24 @@ min_count = 5
                 "kind = 'multi_categorical'\nseparator = ''",
                 "`separator` is empty",
             ),
+            (
+                "kind = 'categorical'\nthousands = ','",
+                "`thousands` only applies to numeric fields with `encoding = \"quantile\"`, to numeric \
+                 fields with `encoding = \"log2\"` and to numeric fields with `encoding = \"value\"`",
+            ),
+            (
+                "kind = 'numeric'\nencoding = 'value'\ndecimal = ','\nthousands = ','",
+                "`decimal` and `thousands` must be two different characters, and neither letters, \
+                 digits nor signs",
+            ),
+            ("kind = 'numeric'\nunit = ''", "`unit` is empty"),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
         }
         let unknown = parse("kind = 'numeric'\nbukets = 3")
             .unwrap_err()
             .to_string();
-        let expected =
-            "unknown setting `bukets`, expected one of `name`, `column`, `kind`, `encoding`";
+        let expected = "unknown setting `bukets`, expected one of `name`, `column`, `kind`, `encoding`, `missing`";
         assert!(unknown.starts_with(expected), "{unknown}");
         let wrong = parse("kind = 'numeric'\nbuckets = 'many'").unwrap_err();
         let wrong = wrong.to_string();

@@ -11,6 +11,8 @@ pub struct FieldSpec {
     pub name: String,
     /// The column that it reads. Several fields may read the same one.
     pub column: String,
+    /// Cells that mean "no value" in this field, besides those of all columns.
+    pub missing: Vec<String>,
     /// How its cells become ids or numbers.
     pub encoding: FieldEncoding,
 }
@@ -22,6 +24,7 @@ impl FieldSpec {
         Self {
             column: name.clone(),
             name,
+            missing: Vec::new(),
             encoding: encoding.into(),
         }
     }
@@ -40,6 +43,7 @@ impl FieldSpec {
         let of_part = |(part, encoding)| Self {
             name: format!("{}.{part}", self.name),
             column: self.column.clone(),
+            missing: self.missing.clone(),
             encoding,
         };
         parts.into_iter().map(of_part).collect()
@@ -53,6 +57,8 @@ struct ReadField {
     column: Option<String>,
     kind: String,
     encoding: Option<String>,
+    #[serde(default)]
+    missing: Vec<String>,
     #[serde(flatten)]
     settings: toml::Table,
 }
@@ -66,6 +72,7 @@ impl TryFrom<ReadField> for FieldSpec {
             column,
             kind,
             encoding,
+            missing,
             settings,
         } = field;
         let encoding = if name.is_empty() {
@@ -77,6 +84,7 @@ impl TryFrom<ReadField> for FieldSpec {
             Ok(encoding) => Ok(Self {
                 column: column.unwrap_or_else(|| name.clone()),
                 name,
+                missing,
                 encoding,
             }),
             Err(error) => Err(SchemaError::Field { field: name, error }),
@@ -94,6 +102,8 @@ impl Serialize for FieldSpec {
             kind: &'static str,
             #[serde(skip_serializing_if = "Option::is_none")]
             encoding: Option<&'static str>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            missing: &'a [String],
             #[serde(flatten)]
             settings: &'a FieldEncoding,
         }
@@ -103,6 +113,7 @@ impl Serialize for FieldSpec {
             column: (self.column != self.name).then_some(&self.column),
             kind,
             encoding,
+            missing: &self.missing,
             settings: &self.encoding,
         }
         .serialize(serializer)

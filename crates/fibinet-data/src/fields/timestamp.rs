@@ -3,15 +3,16 @@ use serde::{Deserialize, Serialize};
 use crate::fields::cells::BadCell;
 use crate::fields::fixed::{CellValues, Fixed};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::look::ColumnLook;
+use crate::fields::look::{ColumnLook, Reading};
 use crate::fields::time_format::TimeFormat;
 use crate::schema_error::FieldError;
 
 /// `kind = "timestamp"`: a cell is a time, and the model reads parts of it, each as its own field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timestamp {
-    /// A `strftime` format (`%Y-%m-%d %H:%M:%S`), or `unix` or `unix_ms` for seconds or milliseconds
-    /// since 1970 in UTC.
+    /// A `strftime` format (`%Y-%m-%d %H:%M:%S`), or `unix`, `unix_ms`, `unix_us` or `unix_ns` for
+    /// seconds, milliseconds, microseconds or nanoseconds since 1970. Hours are those of the zone that a
+    /// time is written in; times without a zone, and those since 1970, are taken as UTC.
     pub format: String,
     /// The parts that are read.
     #[serde(default = "all_parts")]
@@ -103,7 +104,9 @@ impl FieldKind for Timestamp {
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        let format = look.time_format()?;
+        let Reading::Times(format) = *look.reading() else {
+            return None;
+        };
         let timestamp = Self {
             format: format.to_owned(),
             parts: all_parts(),
@@ -133,7 +136,7 @@ impl CellValues for TimeValues {
             .zip(self.part)
             .map(|(time, part)| match part {
                 TimePart::Hour => time.hour,
-                TimePart::Weekday => time.weekday.num_days_from_monday(),
+                TimePart::Weekday => time.weekday().num_days_from_monday(),
                 TimePart::Weekend => u32::from(time.is_weekend()),
             })
             .ok_or_else(|| BadCell::Rule(format!("expected a time of the form `{}`", self.text)))
@@ -176,6 +179,10 @@ mod tests {
         // 2009-02-13 23:31:30, a Friday.
         assert_eq!(parts("unix", "1234567890"), Some([23, 4, 0]));
         assert_eq!(parts("unix_ms", "1234567890123"), Some([23, 4, 0]));
+        assert_eq!(parts("unix_us", "1234567890123456"), Some([23, 4, 0]));
+        assert_eq!(parts("unix_ns", "1234567890123456789"), Some([23, 4, 0]));
+        // The last nanosecond of an hour, which an f64 rounds up.
+        assert_eq!(parts("unix_ns", "1234569599999999999"), Some([23, 4, 0]));
         for (format, cell) in [
             ("%y%m%d%H", "14133100"),
             ("%y%m%d%H", "14102124"),

@@ -4,6 +4,8 @@ use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::number::{NumberFit, Summary};
+use crate::fields::number_format::NumberFormat;
+use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
 
@@ -13,6 +15,19 @@ pub struct Value {
     /// How it is scaled.
     #[serde(default)]
     pub scaling: Scaling,
+    /// How the numbers are written.
+    #[serde(flatten)]
+    pub format: NumberFormat,
+}
+
+impl Value {
+    /// Numbers with a point before their fraction.
+    pub fn new(scaling: Scaling) -> Self {
+        Self {
+            scaling,
+            format: NumberFormat::default(),
+        }
+    }
 }
 
 /// How a numeric value is scaled, by the training rows. A missing value becomes 0.
@@ -31,18 +46,35 @@ pub enum Scaling {
 impl FieldKind for Value {
     const KIND: &'static str = "numeric";
     const ENCODING: Option<&'static str> = Some("value");
-    const SETTINGS: &'static [Setting] = &[Setting::optional("scaling")];
+    const SETTINGS: &'static [Setting] = &[
+        Setting::optional("scaling"),
+        Setting::optional("decimal"),
+        Setting::optional("thousands"),
+        Setting::optional("unit"),
+    ];
     const IS_NUMBER: bool = true;
     const FIELDS: &'static str = "numeric fields with `encoding = \"value\"`";
 
+    fn validate(&self) -> Result<(), FieldError> {
+        self.format.validate()
+    }
+
     fn fit(&self, _field: usize) -> Box<dyn FieldFit> {
-        Box::new(NumberFit(Moments::new(self.scaling)))
+        Box::new(NumberFit {
+            format: self.format.clone(),
+            summary: Moments::new(self.scaling),
+        })
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
         match *fitted {
             FittedField::Value { shift, scale } if shift.is_finite() && scale.is_finite() => {
-                Some(Box::new(Scaled { shift, scale }))
+                let format = self.format.clone();
+                Some(Box::new(Scaled {
+                    format,
+                    shift,
+                    scale,
+                }))
             }
             _ => None,
         }
@@ -106,6 +138,7 @@ impl Summary for Moments {
 /// Encodes numbers by scaling them.
 #[derive(Debug)]
 struct Scaled {
+    format: NumberFormat,
     shift: f64,
     scale: f64,
 }
@@ -133,7 +166,7 @@ impl CellEncoder for Scaled {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell)?;
+        let number = reader.number(cell, &self.format)?;
         let scaled = self.scaled(number).ok_or_else(|| self.refusal(number))?;
         values.numbers.push(scaled);
         Ok(())
@@ -154,7 +187,7 @@ impl CellEncoder for Scaled {
     }
 
     fn refusal(&self, _number: f32) -> BadCell {
-        let Self { shift, scale } = self;
+        let Self { shift, scale, .. } = self;
         BadCell::Rule(format!("(v - {shift}) * {scale} must be a finite number"))
     }
 }

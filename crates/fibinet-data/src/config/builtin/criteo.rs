@@ -15,7 +15,7 @@ pub(super) fn format() -> RowFormat {
 
 pub(super) fn fields() -> Vec<FieldSpec> {
     let min_count = MIN_COUNT;
-    let integers = integers().map(|name| FieldSpec::new(name, Log2 { min_count }));
+    let integers = integers().map(|name| FieldSpec::new(name, Log2::new(min_count)));
     let categories = categories().map(|name| FieldSpec::categorical(name, min_count));
     integers.chain(categories).collect()
 }

@@ -11,8 +11,8 @@ use crate::encode::encoder::Encoder;
 use crate::encode::fit::EncoderFit;
 use crate::error::DataError;
 use crate::fields::{
-    Categorical, FieldSpec, Hashed, Id, Log2, MultiCategorical, Quantile, Scaling, TimePart,
-    Timestamp, Value,
+    Categorical, FieldEncoding, FieldSpec, Hashed, Id, Log2, MultiCategorical, Quantile, Scaling,
+    TimePart, Timestamp, Value,
 };
 use crate::formats::blocks::Blocks;
 use crate::formats::parts::open_rows;
@@ -90,13 +90,8 @@ fn ids_tell_missing_unknown_and_known_tokens_apart_after_a_round_trip() {
     let directory = tempfile::tempdir().unwrap();
     let fields = [
         FieldSpec::categorical("site", 2),
-        FieldSpec::new("age", Quantile { buckets: 2 }),
-        FieldSpec::new(
-            "price",
-            Value {
-                scaling: Scaling::MinMax,
-            },
-        ),
+        FieldSpec::new("age", Quantile::new(2)),
+        FieldSpec::new("price", Value::new(Scaling::MinMax)),
     ];
     let text = "price,y,site,age\n0,1,b,10\n4,0,a,20\n2,0,a,30\n,1,c,\n?,0,b,?\n1,1,b,40\n";
     let encoder = fit(directory.path(), &fields, text).unwrap();
@@ -176,6 +171,7 @@ fn a_cell_of_several_tokens_has_a_list_of_ids() {
     let tags = MultiCategorical {
         min_count: 2,
         separator: "::".to_owned(),
+        brackets: false,
         pooling: Pooling::Max,
     };
     let fields = [
@@ -210,6 +206,7 @@ fn what_means_no_value_is_not_cut_into_tokens() {
     let tags = MultiCategorical {
         min_count: 1,
         separator: "/".to_owned(),
+        brackets: false,
         pooling: Pooling::Mean,
     };
     let text = "y,tags\n1,a/b\n0,N/A\n1,a\n0,N/A\n";
@@ -226,10 +223,11 @@ fn what_means_no_value_is_not_cut_into_tokens() {
 #[test]
 fn rows_of_a_fit_have_the_ids_of_the_encoder() {
     let directory = tempfile::tempdir().unwrap();
-    let log2 = Log2 { min_count: 2 };
+    let log2 = Log2::new(2);
     let tags = MultiCategorical {
         min_count: 3,
         separator: "|".to_owned(),
+        brackets: false,
         pooling: Pooling::Mean,
     };
     let of_site = |encoding| FieldSpec {
@@ -267,7 +265,7 @@ fn bad_cells_name_the_place_and_leave_the_batch_alone() {
     let directory = tempfile::tempdir().unwrap();
     let fields = [
         FieldSpec::categorical("site", 1),
-        FieldSpec::new("age", Quantile { buckets: 2 }),
+        FieldSpec::new("age", Quantile::new(2)),
     ];
     let encoder = fit(directory.path(), &fields, "y,site,age\n1,a,1\n0,b,2\n").unwrap();
     let message = |text: &str| {
@@ -311,10 +309,9 @@ fn bad_cells_name_the_place_and_leave_the_batch_alone() {
 #[test]
 fn every_kind_encodes_the_same_by_columns_and_by_rows() {
     let directory = tempfile::tempdir().unwrap();
-    let named = |name: &str, column: &str, encoding| FieldSpec {
-        name: name.to_owned(),
+    let named = |name: &str, column: &str, encoding: FieldEncoding| FieldSpec {
         column: column.to_owned(),
-        encoding,
+        ..FieldSpec::new(name, encoding)
     };
     let scaling = Scaling::Standard;
     let fields = [
@@ -326,13 +323,14 @@ fn every_kind_encodes_the_same_by_columns_and_by_rows() {
             MultiCategorical {
                 min_count: 2,
                 separator: "-".to_owned(),
+                brackets: false,
                 pooling: Pooling::Sum,
             }
             .into(),
         ),
-        named("quantile", "number", Quantile { buckets: 4 }.into()),
-        named("log2", "number", Log2 { min_count: 2 }.into()),
-        named("value", "number", Value { scaling }.into()),
+        named("quantile", "number", Quantile::new(4).into()),
+        named("log2", "number", Log2::new(2).into()),
+        named("value", "number", Value::new(scaling).into()),
         named("id", "id", Id { num_ids: 7 }.into()),
         named(
             "timestamp",
@@ -383,7 +381,7 @@ fn every_kind_encodes_the_same_by_columns_and_by_rows() {
 #[test]
 fn an_encoder_with_a_fit_of_another_kind_is_damaged() {
     let directory = tempfile::tempdir().unwrap();
-    let quantile = Quantile { buckets: 2 };
+    let quantile = Quantile::new(2);
     let fields = [FieldSpec::new("age", quantile)];
     let encoder = fit(directory.path(), &fields, "y,age\n1,1\n0,2\n").unwrap();
     encoder.save(directory.path()).unwrap();

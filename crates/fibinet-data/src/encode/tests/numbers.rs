@@ -103,6 +103,7 @@ fn numbers_are_encoded_as_their_texts_are() {
     let tags = MultiCategorical {
         min_count: 1,
         separator: "5".to_owned(),
+        brackets: false,
         pooling: Pooling::Mean,
     };
     let scaling = Scaling::Standard;
@@ -110,9 +111,9 @@ fn numbers_are_encoded_as_their_texts_are() {
         Categorical { min_count: 2 }.into(),
         Hashed { buckets: 100 }.into(),
         tags.into(),
-        Quantile { buckets: 10 }.into(),
-        Log2 { min_count: 2 }.into(),
-        Value { scaling }.into(),
+        Quantile::new(10).into(),
+        Log2::new(2).into(),
+        Value::new(scaling).into(),
     ];
     let field = |column: &str, kind: usize, encoding: FieldEncoding| FieldSpec {
         column: column.to_owned(),
@@ -155,7 +156,7 @@ fn an_error_shows_a_number_as_its_text() {
     };
     let fields = [
         FieldSpec::new("id", Id { num_ids: 3 }),
-        FieldSpec::new("n", Quantile { buckets: 2 }),
+        FieldSpec::new("n", Quantile::new(2)),
     ];
     for (columns, expected) in [
         (columns(0.5, 1, 1.0), "but is `0.5`"),

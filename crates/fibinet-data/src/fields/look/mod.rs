@@ -1,0 +1,143 @@
+//! What the rows that `init` reads show of a column, and how its cells are read: as numbers, times, lists
+//! or texts, in this order.
+
+mod cells;
+mod lists;
+mod names;
+mod numbers;
+#[cfg(test)]
+mod tests;
+mod times;
+
+pub(crate) use cells::{ColumnCells, Seen};
+pub(crate) use lists::Lists;
+
+use cells::Fit;
+
+use crate::fields::NumberFormat;
+
+/// A numeric column with at most this many distinct values is a category: a code, a flag, a weekday.
+const FEW: usize = 20;
+/// An integer column with at most this many distinct values is a quantity, unless its name says otherwise.
+const SOME: usize = 200;
+
+/// A column and how it is read, for guessing its kind.
+#[derive(Debug)]
+pub(crate) struct ColumnLook {
+    cells: ColumnCells,
+    reading: Reading,
+    /// The distinct numbers, if it has numbers.
+    num_numbers: usize,
+    has_fractions: bool,
+    has_negatives: bool,
+}
+
+/// How the cells of a column are read. At most 1% of its rows cannot be read so.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Reading {
+    Numbers(NumberFormat),
+    Times(&'static str),
+    Lists(Lists),
+    Texts,
+    /// Two ways fit, which give different values, for this reason.
+    Unclear(String),
+}
+
+impl Reading {
+    fn of(cells: &ColumnCells) -> Self {
+        match numbers::read(cells) {
+            Fit::One(format) if format.is_plain() => match times::read_numbers(cells) {
+                Fit::No => Self::Numbers(format),
+                Fit::One(format) => Self::Times(format),
+                Fit::Two(one, two, cell) => Self::Unclear(times::unclear(one, two, &cell)),
+            },
+            Fit::No => Self::of_texts(cells),
+            fit => match (lists::read(cells), fit) {
+                (Some(lists), _) if numbers::are_ids(cells, lists.separator) => Self::Lists(lists),
+                (_, Fit::Two(one, two, cell)) => Self::Unclear(numbers::unclear(&one, &two, &cell)),
+                (_, Fit::One(format)) => Self::Numbers(format),
+                (_, Fit::No) => Self::Texts,
+            },
+        }
+    }
+
+    fn of_texts(cells: &ColumnCells) -> Self {
+        match times::read_texts(cells) {
+            Fit::No => lists::read(cells).map_or(Self::Texts, Self::Lists),
+            Fit::One(format) => Self::Times(format),
+            Fit::Two(one, two, cell) => Self::Unclear(times::unclear(one, two, &cell)),
+        }
+    }
+}
+
+impl ColumnLook {
+    /// Looks at the cells of a column.
+    pub(crate) fn new(cells: ColumnCells) -> Self {
+        let reading = Reading::of(&cells);
+        let mut look = Self {
+            cells,
+            reading,
+            num_numbers: 0,
+            has_fractions: false,
+            has_negatives: false,
+        };
+        if let Reading::Numbers(format) = &look.reading {
+            let numbers = look.cells.distinct();
+            let numbers = numbers.filter_map(|(cell, _)| format.finite(cell));
+            for number in numbers {
+                look.num_numbers += 1;
+                look.has_fractions |= number.fract() != 0.0;
+                look.has_negatives |= number < 0.0;
+            }
+        }
+        look
+    }
+
+    /// The format of its numbers.
+    pub(crate) fn number_format(&self) -> Option<&NumberFormat> {
+        match &self.reading {
+            Reading::Numbers(format) => Some(format),
+            _ => None,
+        }
+    }
+
+    /// How the cells are read.
+    pub(crate) fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// The cells.
+    pub(crate) fn cells(&self) -> &ColumnCells {
+        &self.cells
+    }
+
+    /// The number of distinct cells, in words.
+    pub(crate) fn num_distinct_text(&self) -> String {
+        self.cells.num_distinct_text()
+    }
+
+    /// Whether nearly every row has a value of its own.
+    pub(crate) fn hardly_repeats(&self) -> bool {
+        self.cells.repeats() < 1.1 && self.cells.num_rows > 100
+    }
+
+    /// Whether there are as few numbers as a code or a flag has.
+    pub(crate) fn has_few_values(&self) -> bool {
+        self.num_numbers <= FEW
+    }
+
+    /// Whether a number is not an integer.
+    pub(crate) fn has_fractions(&self) -> bool {
+        self.has_fractions
+    }
+
+    /// Whether integers look like amounts rather than ids.
+    pub(crate) fn is_quantity(&self) -> bool {
+        self.has_negatives || self.num_numbers <= SOME || self.cells.repeats() < 5.0
+    }
+
+    /// Whether the column has the name of an id or a code.
+    pub(crate) fn is_named_as_category(&self) -> bool {
+        names::is_category(self.cells.name())
+    }
+}

@@ -1,0 +1,124 @@
+//! What the name of a column says about it.
+
+/// Whether columns with this name hold ids or codes, whatever their numbers look like.
+pub(super) fn is_category(name: &str) -> bool {
+    is_id(name) || is_code(name)
+}
+
+/// Whether numbers in columns with this name may be times: `timestamp`, `created_at`, `clickTime`, `ts_ms`.
+pub(super) fn is_time(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["day", "hour", "at", "ts", "dt", "epoch"];
+    const ENDS: [&str; 3] = ["time", "timestamp", "date"];
+    let is_time = |word: &String| {
+        WORDS.contains(&word.as_str()) || ENDS.iter().any(|end| word.ends_with(end))
+    };
+    words(name).iter().any(is_time)
+}
+
+/// Whether a name has one of these words.
+pub(super) fn has_word(name: &str, any: &[&str]) -> bool {
+    words(name).iter().any(|word| any.contains(&word.as_str()))
+}
+
+fn is_code(name: &str) -> bool {
+    const NAMES: [&str; 24] = [
+        "country",
+        "city",
+        "region",
+        "state",
+        "zip",
+        "zipcode",
+        "postcode",
+        "user",
+        "item",
+        "site",
+        "app",
+        "page",
+        "domain",
+        "device",
+        "model",
+        "brand",
+        "category",
+        "type",
+        "channel",
+        "campaign",
+        "creative",
+        "advertiser",
+        "publisher",
+        "code",
+    ];
+    let name = name.to_ascii_lowercase();
+    let last = name.rsplit(['_', '-', '.', ' ']).next();
+    NAMES.contains(&last.unwrap_or_default())
+}
+
+/// `id`, `user_id`, `userId`, `UserID`, `user-id`.
+fn is_id(name: &str) -> bool {
+    let Some(stem) = name.len().checked_sub(2).and_then(|at| name.get(..at)) else {
+        return false;
+    };
+    match &name[stem.len()..] {
+        "id" => stem.is_empty() || stem.ends_with(['_', '-', '.', ' ']),
+        "Id" | "ID" => true,
+        _ => false,
+    }
+}
+
+/// The words of a name in lower case: `event_time`, `eventTime` and `event time` have two.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_lower = false;
+    for character in name.chars() {
+        let begins = character.is_uppercase() && after_lower;
+        after_lower = character.is_lowercase();
+        if begins || !character.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| character.is_alphanumeric()) {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_recognized_by_the_end_of_its_name() {
+        assert!(
+            ["id", "user_id", "userId", "UserID", "user-id"]
+                .into_iter()
+                .all(is_id)
+        );
+        assert!(!["paid", "grid", "identity", "d", ""].into_iter().any(is_id));
+    }
+
+    #[test]
+    fn a_time_is_recognized_by_a_word_of_its_name() {
+        for name in [
+            "time",
+            "created_at",
+            "createdAt",
+            "time_ms",
+            "Click Time",
+            "eventtime",
+            "DATE",
+        ] {
+            assert!(is_time(name), "{name}");
+        }
+        for name in [
+            "phone",
+            "item",
+            "status",
+            "rate",
+            "hat",
+            "cats",
+            "",
+            "price_usd",
+        ] {
+            assert!(!is_time(name), "{name}");
+        }
+    }
+}

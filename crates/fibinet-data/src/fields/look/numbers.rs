@@ -1,0 +1,109 @@
+use crate::fields::NumberFormat;
+use crate::fields::look::cells::{ColumnCells, Fit};
+
+/// Characters before the fraction and between thousands.
+const MARKS: [(char, Option<char>); 12] = [
+    ('.', None),
+    ('.', Some(',')),
+    (',', None),
+    (',', Some('.')),
+    ('.', Some(' ')),
+    (',', Some(' ')),
+    ('.', Some('\u{a0}')),
+    (',', Some('\u{a0}')),
+    ('.', Some('\u{202f}')),
+    (',', Some('\u{202f}')),
+    ('.', Some('\'')),
+    (',', Some('\'')),
+];
+const UNITS: [&str; 8] = ["%", "$", "€", "£", "¥", "EUR", "USD", "GBP"];
+/// So many cells are enough to see that numbers would look otherwise.
+const ENOUGH: u64 = 100;
+
+/// The format of a column's numbers. Plain numbers with a few odd cells are not unclear: a format that
+/// reads those too is only preferred if it is the only one.
+pub(super) fn read(cells: &ColumnCells) -> Fit<NumberFormat> {
+    let plain = NumberFormat::default();
+    let odd = cells.num_odd(|cell| plain.finite(cell).is_some());
+    if odd == Some(0) {
+        return Fit::One(plain);
+    }
+    let units = UNITS.into_iter().filter(|unit| has_unit(cells, unit));
+    let units = std::iter::once(None).chain(units.map(Some));
+    let formats = units.flat_map(|unit| {
+        MARKS.map(|(decimal, thousands)| NumberFormat {
+            decimal,
+            thousands,
+            unit: unit.map(str::to_owned),
+        })
+    });
+    let formats = formats.filter(|format| !is_phone(cells, format));
+    match cells.fit(formats, |format, cell| format.finite(cell.as_bytes())) {
+        Fit::Two(..) if odd.is_some() => Fit::One(plain),
+        fit => fit,
+    }
+}
+
+fn has_unit(cells: &ColumnCells, unit: &str) -> bool {
+    let has = |cell: &[u8]| {
+        let text = std::str::from_utf8(cell).unwrap_or_default();
+        text.contains(unit)
+    };
+    cells.num_odd(has).is_some()
+}
+
+/// Whether what blanks separate is no group of thousands: numbers are not all equally long, as phone
+/// numbers are.
+fn is_phone(cells: &ColumnCells, format: &NumberFormat) -> bool {
+    let Some(blank) = format.thousands.filter(|mark| mark.is_whitespace()) else {
+        return false;
+    };
+    let (mut rows, mut lengths) = (0, Vec::new());
+    for (cell, seen) in cells.distinct() {
+        let text = String::from_utf8_lossy(cell);
+        if text.contains(format.decimal) {
+            return false;
+        }
+        if text.contains(blank) {
+            rows += seen.num_rows;
+            lengths.push(text.trim().len());
+        }
+    }
+    lengths.dedup();
+    rows >= ENOUGH && lengths.len() == 1
+}
+
+/// Whether what a separator separates may be thousands, but are ids of three digits: of the groups of
+/// thousands, a tenth begins with 0.
+pub(super) fn are_ids(cells: &ColumnCells, separator: &str) -> bool {
+    let mut rows = 0;
+    for (cell, seen) in cells.distinct() {
+        let text = String::from_utf8_lossy(cell);
+        let mut groups = text.split(separator).skip(1).peekable();
+        if groups.peek().is_some() {
+            rows += seen.num_rows;
+        }
+        if groups.any(|group| group.len() != 3 || group.starts_with('0')) {
+            return false;
+        }
+    }
+    rows >= ENOUGH
+}
+
+/// Why a column whose numbers fit two formats is not guessed.
+pub(super) fn unclear(one: &NumberFormat, two: &NumberFormat, cell: &str) -> String {
+    let settings = |format: &NumberFormat| match (format.thousands, format.decimal) {
+        (Some(mark), '.') => format!("thousands = {mark:?}"),
+        (Some(mark), decimal) => format!("thousands = {mark:?}, decimal = {decimal:?}"),
+        (None, decimal) => format!("decimal = {decimal:?}"),
+    };
+    let way = |format: &NumberFormat| {
+        let value = format.finite(cell.as_bytes()).unwrap_or(f64::NAN);
+        format!("{value} with `{}`", settings(format).replace('\'', "\""))
+    };
+    format!(
+        "`{cell}` may be {} or {}; add it as a numeric field with one of them",
+        way(one),
+        way(two)
+    )
+}
