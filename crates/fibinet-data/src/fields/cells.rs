@@ -55,6 +55,7 @@ impl<'a> CellReader<'a> {
     }
 
     /// A cell as a finite number; NaN if it is missing.
+    // A call per cell shows in the time that preparing takes.
     #[inline(always)]
     pub(crate) fn number(&mut self, cell: Cell<'_>) -> Result<f32, BadCell> {
         let is_missing = match cell {
