@@ -9,8 +9,7 @@ pub enum Cell<'a> {
     Number(Number),
 }
 
-/// A number in the type that its file stores it in. A NaN is no number but a missing value: see the conversions
-/// into [`Cell`].
+/// A number in the type that its file stores it in. It is not NaN: as a [`Cell`], NaN is a missing value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
     /// A signed integer.

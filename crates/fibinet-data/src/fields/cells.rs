@@ -70,6 +70,7 @@ impl<'a> CellReader<'a> {
     }
 
     /// A cell as a finite number; NaN if it is missing.
+    // A call per cell shows in the time that preparing takes.
     #[inline(always)]
     pub(crate) fn number(&mut self, cell: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
         let is_missing = match cell {

@@ -27,7 +27,8 @@ pub(crate) struct Block {
     bounds: Vec<u32>,
     /// The batches that other rows come from. They are shared with the reader.
     batches: Vec<Arc<RowBatch>>,
-    /// The batch of each row and its index there; `None` for a row of text. Rows past the end are text, too.
+    /// The batch of each row and its index there; `None` for a row of text. It ends with the last row that is
+    /// not text.
     in_batches: Vec<Option<(usize, usize)>>,
     /// Number of bytes of the rows that are not text.
     batch_bytes: usize,
@@ -50,10 +51,13 @@ impl Block {
     /// If the row is too long for the bounds.
     fn push(&mut self, number: u64, row: RawRow<'_>, position: Position) -> Result<(), DataError> {
         match row.0 {
-            RowCells::Text(cells) => self.push_text(cells).map_err(|TooLong| {
-                let reason = format!("row {} takes about 4 GiB or more", number + 1);
-                DataError::corrupt(&position.path, reason)
-            })?,
+            RowCells::Text(cells) => {
+                if u32::try_from(self.text.len() + cells.as_slice().len()).is_err() {
+                    let reason = format!("row {} takes about 4 GiB or more", number + 1);
+                    return Err(DataError::corrupt(&position.path, reason));
+                }
+                self.push_text(cells);
+            }
             RowCells::Batch(batch, at) => self.push_of_batch(batch, at),
         }
         self.numbers.push(number);
@@ -61,13 +65,11 @@ impl Block {
         Ok(())
     }
 
-    fn push_text(&mut self, cells: &ByteRecord) -> Result<(), TooLong> {
+    /// Appends cells whose bounds are known to be below 2³².
+    fn push_text(&mut self, cells: &ByteRecord) {
         let row = self.num_rows();
-        let start = self.text.len();
-        u32::try_from(start + cells.as_slice().len()).map_err(|_| TooLong)?;
         self.bounds.resize((cells.len() + 1) * BLOCK_ROWS, 0);
-        // The check above covers these casts: a complete block gets no more rows.
-        let mut end = start as u32;
+        let mut end = self.text.len() as u32;
         let mut bounds = self.bounds[row..].iter_mut().step_by(BLOCK_ROWS);
         for (bound, cell) in bounds.by_ref().zip(cells) {
             *bound = end;
@@ -75,7 +77,6 @@ impl Block {
         }
         self.bounds[cells.len() * BLOCK_ROWS + row] = end;
         self.text.extend_from_slice(cells.as_slice());
-        Ok(())
     }
 
     fn push_of_batch(&mut self, batch: &Arc<RowBatch>, at: usize) {
@@ -123,9 +124,6 @@ impl Block {
         }
     }
 }
-
-/// A row of text is too long for the bounds.
-struct TooLong;
 
 impl<'a> Row<'a> {
     pub(crate) fn number(self) -> u64 {

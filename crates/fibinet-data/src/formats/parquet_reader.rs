@@ -30,8 +30,8 @@ pub(crate) const PARQUET: InputFormat = InputFormat {
 /// Rows that are decoded at a time. It bounds the memory, however many rows a row group has.
 const BATCH_ROWS: usize = 1024;
 
-/// The rows of a Parquet file. Integers, floats and booleans are numbers; whatever reads them as texts reads
-/// those that a CSV file of the rows would have.
+/// The rows of a Parquet file. Integers, floats and booleans are numbers, other values are texts. As text, each
+/// cell is what a CSV file of the rows would have.
 ///
 /// | in the file | the text of the cell |
 /// |---|---|
