@@ -4,7 +4,7 @@ mod builtin;
 mod data;
 mod delimiter;
 mod quote;
-mod row_format;
+pub(crate) mod row_format;
 mod sources;
 pub(crate) mod split;
 

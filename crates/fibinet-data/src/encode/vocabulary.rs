@@ -4,8 +4,9 @@ use fibinet_storage::{AtomicFile, MappedFile};
 use fst::{IntoStreamer, Map, Streamer};
 
 use crate::error::DataError;
-use crate::fields::cells::{OUT_OF_VOCABULARY, TokenIds};
+use crate::fields::cells::{FIRST_TOKEN, MISSING, MissingWords, OUT_OF_VOCABULARY, TokenIds};
 use crate::fields::token_table::TokenTable;
+use crate::fields::token_text::TokenText;
 
 /// The tokens of all fields, each with its id: a finite-state map of a few bytes per token, which is
 /// searched directly in its mapped file.
@@ -88,9 +89,10 @@ impl Vocabulary {
     /// The id of a field's token; `key` is a scratch buffer.
     pub fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
         if let Some(tables) = &self.tables {
-            // 0 stands for a token that was counted and has no id.
-            let id = tables[field].number(token).filter(|id| *id != 0);
-            return id.map(|id| id as u32);
+            let id = tables[field].number(token);
+            // Other texts than tokens have smaller numbers, or the flag of a rewritten one.
+            let tokens = u64::from(FIRST_TOKEN)..u64::from(u32::MAX);
+            return id.filter(|id| tokens.contains(id)).map(|id| id as u32);
         }
         set_key(key, field, token);
         self.map.get(key).map(|id| id as u32)
@@ -145,15 +147,41 @@ impl Vocabulary {
 pub(crate) struct FieldTokens<'a> {
     pub(crate) vocabulary: &'a Vocabulary,
     pub(crate) field: usize,
+    /// How the tokens are written.
+    pub(crate) text: TokenText,
+    /// Words that mean "no value" unless they are tokens.
+    pub(crate) words: MissingWords<'a>,
+    /// The number of texts that were not written as their tokens are.
+    pub(crate) rewritten: &'a mut u64,
+    /// The first unknown token.
+    pub(crate) unknown: &'a mut Option<Box<[u8]>>,
     /// Scratch buffers.
     pub(crate) key: &'a mut Vec<u8>,
     pub(crate) token: &'a mut Vec<u8>,
 }
 
+impl FieldTokens<'_> {
+    /// The id of a text that is not a token as it is written.
+    fn other_id(&mut self, text: &[u8]) -> u32 {
+        let token = self.text.canonical(text, self.token);
+        if token != text {
+            *self.rewritten += 1;
+            if let Some(id) = self.vocabulary.id(self.field, token, self.key) {
+                return id;
+            }
+        }
+        if self.words.contain(token) || token.is_empty() {
+            return MISSING;
+        }
+        self.unknown.get_or_insert_with(|| token.into());
+        OUT_OF_VOCABULARY
+    }
+}
+
 impl TokenIds for FieldTokens<'_> {
     fn id(&mut self, token: &[u8]) -> u32 {
         let id = self.vocabulary.id(self.field, token, self.key);
-        id.unwrap_or(OUT_OF_VOCABULARY)
+        id.unwrap_or_else(|| self.other_id(token))
     }
 
     fn id_by_key(&mut self, _key: Option<usize>, write: &dyn Fn(&mut Vec<u8>)) -> u32 {

@@ -58,6 +58,8 @@ impl FieldKind for Log2 {
 }
 
 impl TokenKind for Log2 {
+    const FROM_TEXT: bool = false;
+
     fn min_count(&self) -> u64 {
         self.min_count
     }

@@ -11,7 +11,9 @@
 //! - `number`: a cell is a number, whose distribution is learnt ([`Quantile`], [`Value`]);
 //! - `fixed`: the id follows from the cell alone ([`Hashed`], [`Id`], [`Timestamp`]).
 
+pub(crate) mod cell_counts;
 pub(crate) mod cells;
+mod counted_texts;
 mod fixed;
 pub(crate) mod kind;
 mod list;
@@ -23,6 +25,7 @@ mod spec;
 pub(crate) mod time_format;
 mod token;
 pub(crate) mod token_table;
+pub(crate) mod token_text;
 
 mod categorical;
 mod hashed;

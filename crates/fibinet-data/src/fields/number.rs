@@ -44,7 +44,7 @@ impl<S: Summary> FieldFit for NumberFit<S> {
         }
     }
 
-    fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
+    fn finish(self: Box<Self>, _reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit {
         let fitted = base.map(|base| base.fitted);
         FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.summary.finish()))
     }

@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
+use crate::fields::cell_counts::Unusual;
+use crate::fields::cells::{
+    BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, note_unusual_ids,
+};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
 use crate::fields::number::{NumberFit, Summary};
@@ -193,16 +196,22 @@ impl CellEncoder for Buckets {
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
         let number = reader.number(cell, &self.format)?;
-        values.ids.push(self.id(number));
+        values.push_id(self.id(number));
         Ok(())
     }
 
-    fn encode_column(&self, column: &mut Column, _ids: &[u64]) -> Vec<(usize, f32)> {
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        _ids: &[u64],
+        note: &mut dyn FnMut(usize, Unusual),
+    ) -> Vec<(usize, f32)> {
         let Column::Numbers(numbers) = column else {
             unreachable!("numbers are read as numbers, not as {column:?}");
         };
         let ids = numbers.iter().map(|number| self.id(*number)).collect();
         *column = Column::Ids(ids);
+        note_unusual_ids(column, note);
         Vec::new()
     }
 }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
+use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::number::{NumberFit, Summary};
@@ -167,17 +168,28 @@ impl CellEncoder for Scaled {
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
         let number = reader.number(cell, &self.format)?;
+        if number.is_nan() {
+            values.note(Unusual::Missing);
+        }
         let scaled = self.scaled(number).ok_or_else(|| self.refusal(number))?;
         values.numbers.push(scaled);
         Ok(())
     }
 
-    fn encode_column(&self, column: &mut Column, _ids: &[u64]) -> Vec<(usize, f32)> {
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        _ids: &[u64],
+        note: &mut dyn FnMut(usize, Unusual),
+    ) -> Vec<(usize, f32)> {
         let Column::Numbers(numbers) = column else {
             unreachable!("numbers are read as numbers, not as {column:?}");
         };
         let mut refused = Vec::new();
         for (row, number) in numbers.iter_mut().enumerate() {
+            if number.is_nan() {
+                note(row, Unusual::Missing);
+            }
             match self.scaled(*number) {
                 Some(scaled) => *number = scaled,
                 None => refused.push((row, *number)),

@@ -11,7 +11,7 @@ use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
 use crate::run::read_ahead::read_ahead;
-use crate::run::report::RunReport;
+use crate::run::report::{RunReport, SplitCells};
 use crate::run::state::Run;
 
 const REPORT: &str = "report.json";
@@ -69,6 +69,13 @@ impl Run<'_> {
             train_rows: self.prepared.train.num_rows(),
             train_clicks: self.classes.train_clicks,
             warm_start: self.warm_start,
+            fields: SplitCells {
+                valid: self.prepared.valid_cells(),
+                test: match &self.prepared.test {
+                    Some(_) => self.prepared.test_cells(),
+                    None => Vec::new(),
+                },
+            },
             skipped: self.prepared.skipped.clone(),
             rows_per_second: self.progress.total_rows as f64 / seconds,
             data_wait: self.progress.waited.as_secs_f64() / seconds,

@@ -85,7 +85,8 @@ pub(crate) struct InitArgs {
     /// Columns to treat as quantities, whatever they look like.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     numeric: Vec<String>,
-    /// Cells that mean "no value", besides empty ones and ?, NA, N/A, NaN, nan, null, NULL, None, \N.
+    /// Cells that mean "no value" in every column, besides empty ones. Without it, usual words such as ?, NA,
+    /// null, None and - do, except in a category where they are frequent.
     #[arg(long, value_name = "VALUES", value_delimiter = ',')]
     missing: Vec<String>,
     /// Column that says which split a row belongs to.
@@ -180,13 +181,13 @@ impl InitArgs {
         };
         let text = guess_delimiter(&self.train, &known)?;
         let format = RowFormat {
-            label: known.label,
             positive: self.positive.clone(),
             group: self.group.clone(),
             delimiter: text.delimiter.clone(),
             quote: text.quote,
             columns,
             missing: self.missing.clone(),
+            ..RowFormat::csv(known.label)
         };
         Ok((format, Some(text)))
     }
