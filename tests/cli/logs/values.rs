@@ -489,7 +489,12 @@ fn the_list_of_words_can_be_replaced_and_added_to() {
             row.to_string()
         }
     });
-    fail(at, &[&args[..], &["--force"]].concat(), 1, "the cell is `NA`");
+    fail(
+        at,
+        &[&args[..], &["--force"]].concat(),
+        1,
+        "the cell is `NA`",
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::error::DataError;
 use crate::fields::FieldSpec;
 use crate::fields::cell_counts::CellCounts;
 use crate::fields::cells;
+use crate::fields::column_counter::{ColumnCounter, SplitRows};
 use crate::fields::kind::{CellEncoder, FittedField, KnownField};
 use crate::position::Position;
 use crate::shards::columns::{Column, Columns};
@@ -76,8 +77,8 @@ struct FieldFile {
     valid: Option<CellCounts>,
 }
 
-/// The counts of each split's cells, per field.
-pub(crate) type SplitCounts = [Vec<CellCounts>; 3];
+/// The counts of each field's cells in the validation and in the test rows.
+pub(crate) type SplitCounts = [Vec<CellCounts>; 2];
 
 /// A number that is not finite when it is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -242,12 +243,12 @@ impl Encoder {
         }
     }
 
-    /// Counts of each split's cells, per field, before the first row.
+    /// The counts before the first row.
     pub(crate) fn no_counts(&self) -> SplitCounts {
-        SplitKind::ALL.map(|_| vec![CellCounts::default(); self.fields.len()])
+        [(); 2].map(|()| vec![CellCounts::default(); self.fields.len()])
     }
 
-    /// Encodes rows that the fit of this encoder read, and counts their cells; `kinds` are their splits. Gives
+    /// Encodes rows that the fit of this encoder read; `kinds` are their splits, whose cells are counted. Gives
     /// the rows that cannot be encoded, ascending, each with its first number that is not finite when scaled.
     ///
     /// # Panics
@@ -259,18 +260,18 @@ impl Encoder {
         kinds: &[SplitKind],
         counts: &mut SplitCounts,
     ) -> Vec<Unscaled> {
+        let rows = [SplitKind::Valid, SplitKind::Test].map(|kind| {
+            let rows = (0..).zip(kinds).filter(|(_, of)| **of == kind);
+            rows.map(|(row, _)| row).collect::<SplitRows>()
+        });
         let encode = |(field, column): (usize, &mut Column)| {
-            let mut counts = [CellCounts::default(); 3];
-            for (row, kind) in kinds.iter().enumerate() {
-                counts[*kind as usize].cells += column.num_cells(row);
-            }
-            let mut note = |row: usize, unusual| counts[kinds[row] as usize].add(unusual);
+            let mut counter = ColumnCounter::new(&rows);
             let ids = self.vocabulary.ids_by_slot(field);
             let encoder = &self.fields[field].encoder;
-            let refused = encoder.encode_column(column, ids, &mut note);
+            let refused = encoder.encode_column(column, ids, &mut counter);
             let unscaled = |(row, value)| Unscaled { row, field, value };
             let refused = refused.into_iter().map(unscaled).collect();
-            (refused, counts)
+            (refused, counter.counts())
         };
         let fields = columns.fields.par_iter_mut().enumerate();
         let (refused, added): (Vec<Vec<_>>, Vec<_>) = fields.map(encode).unzip();

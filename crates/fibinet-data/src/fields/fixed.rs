@@ -1,10 +1,10 @@
 //! Kinds whose ids follow from the cells alone: a fit learns nothing.
 
 use crate::cell::Cell;
-use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{
-    BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, note_unusual_ids, read_each,
+    BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, read_each,
 };
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FinishedFit, FittedField, KnownField};
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -86,9 +86,11 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
         &self,
         column: &mut Column,
         _ids: &[u64],
-        note: &mut dyn FnMut(usize, Unusual),
+        counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f32)> {
-        note_unusual_ids(column, note);
+        if let Column::Ids(ids) = &*column {
+            counter.count_ids(ids);
+        }
         Vec::new()
     }
 }

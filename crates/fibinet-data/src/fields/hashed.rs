@@ -2,9 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::fields::cell_counts::Unusual;
-use crate::fields::cells::{
-    BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, note_unusual_ids,
-};
+use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{
     CellEncoder, FieldFit, FieldKind, FinishedFit, FittedField, KnownField, Setting,
 };
@@ -185,7 +184,7 @@ impl CellEncoder for Hasher {
         &self,
         column: &mut Column,
         _ids: &[u64],
-        note: &mut dyn FnMut(usize, Unusual),
+        counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f32)> {
         let mark = self.mark(true);
         if let Column::Ids(ids) = column {
@@ -195,10 +194,12 @@ impl CellEncoder for Hasher {
                 .filter(|(_, id)| **id & mark != 0)
             {
                 *id &= !mark;
-                note(row, Unusual::Rewritten);
+                counter.note(row, Unusual::Rewritten);
             }
         }
-        note_unusual_ids(column, note);
+        if let Column::Ids(ids) = &*column {
+            counter.count_ids(ids);
+        }
         Vec::new()
     }
 }

@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::look::ColumnLook;
 use crate::fields::token_table::TokenTable;
 use crate::fields::token_text::TokenText;
@@ -184,13 +184,12 @@ pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
     ) -> Result<(), BadCell>;
 
     /// Encodes a column that [`FieldFit::read`] gave; `ids` are the ids of the fit's table by slot.
-    /// Gives the rows whose number cannot be encoded, with that number, and calls `note` with the row of each
-    /// unusual cell.
+    /// Gives the rows whose number cannot be encoded, with that number, and counts the cells.
     fn encode_column(
         &self,
         column: &mut Column,
         ids: &[u64],
-        note: &mut dyn FnMut(usize, Unusual),
+        counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f32)>;
 
     /// Why a number cannot be encoded.

@@ -13,6 +13,7 @@
 
 pub(crate) mod cell_counts;
 pub(crate) mod cells;
+pub(crate) mod column_counter;
 mod counted_texts;
 mod fixed;
 pub(crate) mod kind;

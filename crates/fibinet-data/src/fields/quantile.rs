@@ -1,10 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::fields::cell_counts::Unusual;
-use crate::fields::cells::{
-    BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, note_unusual_ids,
-};
+use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
 use crate::fields::number::{NumberFit, Summary};
@@ -204,14 +202,14 @@ impl CellEncoder for Buckets {
         &self,
         column: &mut Column,
         _ids: &[u64],
-        note: &mut dyn FnMut(usize, Unusual),
+        counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f32)> {
         let Column::Numbers(numbers) = column else {
             unreachable!("numbers are read as numbers, not as {column:?}");
         };
-        let ids = numbers.iter().map(|number| self.id(*number)).collect();
+        let ids: Vec<u32> = numbers.iter().map(|number| self.id(*number)).collect();
+        counter.count_ids(&ids);
         *column = Column::Ids(ids);
-        note_unusual_ids(column, note);
         Vec::new()
     }
 }

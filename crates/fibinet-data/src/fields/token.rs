@@ -6,6 +6,7 @@ use crate::fields::cells::{
     BadCell, CellReader, FIRST_TOKEN, MISSING, MissingTexts, OUT_OF_VOCABULARY, RowValues,
     TokenIds, read_each, unusual_id,
 };
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::counted_texts::CountedTexts;
 use crate::fields::kind::{CellEncoder, FieldFit, FinishedFit, FittedField, KnownField, REWRITTEN};
 use crate::fields::token_table::TokenTable;
@@ -276,31 +277,32 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
         &self,
         column: &mut Column,
         ids_by_slot: &[u64],
-        note: &mut dyn FnMut(usize, Unusual),
+        counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f32)> {
-        let mut encode = |row: usize, id: &mut u32| {
+        let encode = |row: usize, id: &mut u32, counter: &mut ColumnCounter<'_>| {
             if let Some(slot) = id.checked_sub(FIRST_TOKEN) {
                 let found = ids_by_slot[slot as usize];
                 if found & REWRITTEN != 0 {
-                    note(row, Unusual::Rewritten);
+                    counter.note(row, Unusual::Rewritten);
                 }
                 *id = (found as u32).max(OUT_OF_VOCABULARY);
-            }
-            if let Some(unusual) = unusual_id(*id) {
-                note(row, unusual);
             }
         };
         match column {
             Column::Ids(ids) => {
-                let ids = ids.iter_mut().enumerate();
-                ids.for_each(|(row, id)| encode(row, id));
+                let rows = ids.iter_mut().enumerate();
+                rows.for_each(|(row, id)| encode(row, id, counter));
+                counter.count_ids(ids);
             }
-            Column::Lists(IdLists { ids, ends }) => {
+            Column::Lists(lists) => {
+                let IdLists { ids, ends } = lists;
                 let mut start = 0;
                 for (row, end) in ends.iter().enumerate() {
-                    ids[start..*end].iter_mut().for_each(|id| encode(row, id));
+                    let elements = ids[start..*end].iter_mut();
+                    elements.for_each(|id| encode(row, id, counter));
                     start = *end;
                 }
+                counter.count_lists(lists);
             }
             Column::Numbers(_) => unreachable!("tokens are read as ids"),
         }

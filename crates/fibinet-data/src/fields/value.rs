@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::number::{NumberFit, Summary};
 use crate::fields::number_format::NumberFormat;
@@ -180,16 +181,14 @@ impl CellEncoder for Scaled {
         &self,
         column: &mut Column,
         _ids: &[u64],
-        note: &mut dyn FnMut(usize, Unusual),
+        counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f32)> {
         let Column::Numbers(numbers) = column else {
             unreachable!("numbers are read as numbers, not as {column:?}");
         };
+        counter.count_numbers(numbers);
         let mut refused = Vec::new();
         for (row, number) in numbers.iter_mut().enumerate() {
-            if number.is_nan() {
-                note(row, Unusual::Missing);
-            }
             match self.scaled(*number) {
                 Some(scaled) => *number = scaled,
                 None => refused.push((row, *number)),

@@ -29,7 +29,6 @@ pub struct Prepared {
     pub test: Option<Arc<Shards>>,
     /// Rows that are not in any split.
     pub skipped: SkippedRows,
-    /// The counts of each field's cells in the training, validation and test rows.
     counts: SplitCounts,
 }
 
@@ -46,16 +45,12 @@ struct Manifest {
 impl Prepared {
     /// What the validation rows show of each field's cells.
     pub fn valid_cells(&self) -> Vec<FieldCells> {
-        self.cells(SplitKind::Valid)
+        self.encoder.field_cells(&self.counts[0])
     }
 
     /// What the test rows show of each field's cells.
     pub fn test_cells(&self) -> Vec<FieldCells> {
-        self.cells(SplitKind::Test)
-    }
-
-    fn cells(&self, kind: SplitKind) -> Vec<FieldCells> {
-        self.encoder.field_cells(&self.counts[kind as usize])
+        self.encoder.field_cells(&self.counts[1])
     }
 
     /// Opens a directory that [`prepare`](crate::prepare::prepare()) wrote.
@@ -125,7 +120,7 @@ impl Prepared {
         counts: SplitCounts,
     ) -> Self {
         let [train, valid, test] = shards.map(Arc::new);
-        encoder.set_valid_counts(counts[SplitKind::Valid as usize].clone());
+        encoder.set_valid_counts(counts[0].clone());
         Self {
             encoder,
             train,

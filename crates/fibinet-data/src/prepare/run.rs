@@ -154,10 +154,9 @@ fn write_other_files(
         (&spec.sources.valid, SplitKind::Valid),
         (&spec.sources.test, SplitKind::Test),
     ];
-    for (path, kind) in files {
+    for ((path, kind), counts) in files.into_iter().zip(counts) {
         let Some(path) = path else { continue };
         let writer = &mut writers[kind as usize];
-        let counts = &mut counts[kind as usize];
         let bad = write_file(spec, encoder, path, writer, counts, progress)?;
         skipped.bad_rows += bad.bad_rows;
         skipped.first_bad_row = skipped.first_bad_row.take().or(bad.first_bad_row);

@@ -113,14 +113,6 @@ impl Columns {
 }
 
 impl Column {
-    /// The number of cells of a row: a list has as many as elements.
-    pub(crate) fn num_cells(&self, row: usize) -> u64 {
-        match self {
-            Self::Ids(_) | Self::Numbers(_) => 1,
-            Self::Lists(lists) => lists.row(row).len() as u64,
-        }
-    }
-
     /// Keeps the rows that are `kept`.
     pub(crate) fn retain(&mut self, kept: &[bool]) {
         match self {
