@@ -25,7 +25,7 @@ use crate::pairs::BilinearKind;
     reason = "the keys are those of FiBiNetConfig and TablesConfig, documented there"
 )]
 pub struct FiBiNetSpec {
-    pub preset: Option<String>,
+    pub preset: Option<Preset>,
     pub embedding_dim: Option<usize>,
     pub numerics: Option<Numerics>,
     pub linear: Option<bool>,
@@ -63,11 +63,11 @@ dropout = 0.2
 
     /// # Errors
     ///
-    /// [`ConfigError`] for an unknown preset or a negative standard deviation.
+    /// [`ConfigError::OutOfRange`] for a negative standard deviation.
     fn resolve(&self, fields: FieldCounts) -> Result<CtrModelConfig<FiBiNetConfig>, ConfigError> {
         let dim = self.embedding_dim.unwrap_or(10);
-        let mut model = match &self.preset {
-            Some(name) => name.parse::<Preset>()?.config(0, dim),
+        let mut model = match self.preset {
+            Some(preset) => preset.config(0, dim),
             None => CtrModelConfig::new(FiBiNetConfig::new(0, dim)),
         };
         let CtrModelConfig { tables, head } = &mut model;
