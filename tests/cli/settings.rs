@@ -68,6 +68,26 @@ fn an_unknown_preset_of_the_run_file_is_shown_where_it_is() {
     run_file_fails_as(&config, 2, says);
 }
 
+/// The third field of a run file, on line 16, with this setting on line 19.
+#[track_caller]
+fn third_field_fails(setting: &str, says: &str) {
+    let field = format!("[[data.fields]]\nname = \"b\"\nkind = \"numeric\"\n{setting}\n");
+    run_file_fails(&field, 2, says);
+}
+
+#[test]
+fn a_wrong_setting_of_a_field_is_shown_where_the_field_starts() {
+    let says = "run.toml: TOML parse error at line 16, column 1\n";
+    third_field_fails("bukets = 3", says);
+    third_field_fails("buckets = 0", says);
+    third_field_fails("buckets = \"many\"", says);
+}
+
+#[test]
+fn a_column_of_a_field_that_is_not_a_text_is_shown_where_it_is() {
+    third_field_fails("column = 3", "TOML parse error at line 19, column 10\n");
+}
+
 #[test]
 fn an_unknown_device_gets_the_nearest_name() {
     settings_are_refused(&["--device", "cudo"], "a similar value exists: 'cuda'");
