@@ -78,7 +78,7 @@ pub struct DataConfig {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSpec {
     /// Where rows come from.
-    pub sources: Sources,
+    pub(crate) sources: Sources,
     /// How rows are written.
     pub format: RowFormat,
     /// What the model reads, in this order.

@@ -27,4 +27,3 @@ pub use guess::{Guess, Known, guess_fields};
 pub use label_values::LabelValues;
 pub use leaks::{Evidence, Leak, Leaks, Treatment, exclude_leaks};
 pub use rows::RowEncoder;
-pub use vocabulary::Vocabulary;

@@ -12,7 +12,7 @@ use crate::fields::token_text::TokenText;
 /// searched directly in its mapped file.
 ///
 /// A key is the field's index (two bytes, big-endian) followed by the token.
-pub struct Vocabulary {
+pub(crate) struct Vocabulary {
     map: Map<Storage>,
     /// The same tokens as one hash table per field, which is faster to search. Only a vocabulary that was
     /// just fitted has them.
@@ -39,7 +39,7 @@ impl Vocabulary {
     /// # Panics
     ///
     /// If a field has a token twice.
-    pub fn new<T: AsRef<[u8]>>(fields: &[Vec<T>], first_id: u32) -> Self {
+    pub(crate) fn new<T: AsRef<[u8]>>(fields: &[Vec<T>], first_id: u32) -> Self {
         let mut builder = fst::MapBuilder::memory();
         let mut key = Vec::new();
         for (field, tokens) in fields.iter().enumerate() {
@@ -69,7 +69,7 @@ impl Vocabulary {
     /// # Errors
     ///
     /// If the file cannot be mapped or is not a vocabulary.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
         // SAFETY: a bundle's files are renamed into place and never written to.
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
         let file = unsafe { MappedFile::open(path) }?;
@@ -82,12 +82,12 @@ impl Vocabulary {
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), DataError> {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), DataError> {
         Ok(AtomicFile::write(path, self.map.as_fst().as_bytes())?)
     }
 
     /// The id of a field's token; `key` is a scratch buffer.
-    pub fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
+    pub(crate) fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
         if let Some(tables) = &self.tables {
             let id = tables[field].number(token);
             // Other texts than tokens have smaller numbers, or the flag of a rewritten one.
@@ -133,13 +133,8 @@ impl Vocabulary {
     }
 
     /// The number of tokens of all fields.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.map.len()
-    }
-
-    /// Whether the vocabulary is empty.
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
     }
 }
 

@@ -1,11 +1,14 @@
-use serde::{Deserialize, Serialize, Serializer};
+use core::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fields::{Categorical, FieldEncoding};
 use crate::schema_error::{FieldError, SchemaError};
 
 /// What a model reads of one column.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "ReadField")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldSpec {
     /// The field's name.
     pub name: String,
@@ -102,6 +105,27 @@ impl TryFrom<ReadField> for FieldSpec {
             }),
             Err(error) => Err(SchemaError::Field { field: name, error }),
         }
+    }
+}
+
+/// Checks the settings inside the visitor, so that an error has the position of this field in the run file. After it,
+/// a deserializer only knows where the list of fields starts.
+impl<'de> Deserialize<'de> for FieldSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = FieldSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the keys of a field")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FieldSpec, A::Error> {
+                let field = ReadField::deserialize(MapAccessDeserializer::new(map))?;
+                FieldSpec::try_from(field).map_err(A::Error::custom)
+            }
+        }
+        deserializer.deserialize_map(Keys)
     }
 }
 

@@ -7,7 +7,7 @@ use fibinet::nn::models::AnySpec;
 use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
-use crate::cli::commands::init::InitArgs;
+use crate::cli::commands::init::args::InitArgs;
 use crate::cli::commands::init::split::{by_time, split};
 use crate::cli::failure::UsageError;
 
