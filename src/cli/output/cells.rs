@@ -72,7 +72,12 @@ fn percent(share: f64) -> String {
 pub(crate) fn surprise_line(encoder: &Encoder, cells: &[FieldCells]) -> Option<String> {
     let surprises = encoder.surprises(cells);
     let (first, others) = surprises.split_first()?;
-    let mut line = format!("warning: {first}");
+    // A rewritten cell has its value all the same.
+    let kind = match first.unusual {
+        Unusual::Rewritten => "note",
+        _ => "warning",
+    };
+    let mut line = format!("{kind}: {first}");
     let named = others.iter().take(NAMED - 1).map(|other| {
         let share = 100.0 * other.share;
         format!("`{}` ({share:.0}% {})", other.field, other.unusual.name())

@@ -123,8 +123,8 @@ fn an_id_is_one_value_however_it_is_written() {
         report_and_stderr(at, &["evaluate", "run", "--data", "float.csv", "--json"]);
     assert_eq!(float["auc"], plain["auc"]);
     assert_eq!(float["fields"][1]["rewritten"], 1.0);
-    let expected =
-        "warning: `value`: 100% of 1200 cells rewritten, and 0% of those of the validation rows";
+    let expected = "note: `value`: 100% of 1200 cells rewritten, and 0% of those of the validation rows; they are read \
+         as the values are written that training knew, as `";
     assert!(said.contains(expected), "{said}");
 }
 
@@ -143,7 +143,7 @@ fn an_unknown_spelling_is_warned_of_with_an_example_of_both_sides() {
     let expected = "warning: `value`: 100% of 200 cells unknown, and 0% of those of the validation rows; \
                     training knew 80 values such as `";
     assert!(
-        stderr.contains(expected) && stderr.contains("`, this file has `x0`"),
+        stderr.contains(expected) && stderr.contains("`; this file has `x0`"),
         "{stderr}"
     );
     // Without --json it is a table on stderr, and scores may go to stdout.

@@ -58,6 +58,12 @@ impl Serialize for FieldCells {
     }
 }
 
+/// The beginning of a text between backticks.
+fn shown(text: &str) -> String {
+    let text: String = text.chars().take(SHOWN).collect();
+    format!("`{}`", text.escape_debug())
+}
+
 /// A field with more unusual cells than its validation rows had.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Surprise {
@@ -89,18 +95,14 @@ impl fmt::Display for Surprise {
             "`{}`: {share:.0}% of {} cells {name}, and {valid:.0}% of those of the validation rows",
             self.field, self.cells
         )?;
-        let example = self.example.as_deref().map(|example| {
-            let example: String = example.chars().take(SHOWN).collect();
-            match example.as_str() {
-                "" => "this file has empty cells".to_owned(),
-                example => format!("this file has `{}`", example.escape_debug()),
-            }
-        });
-        let sides: Vec<String> = self.known.clone().into_iter().chain(example).collect();
-        if sides.is_empty() {
-            return Ok(());
+        if let Some(known) = &self.known {
+            write!(f, "; {known}")?;
         }
-        write!(f, "; {}", sides.join(", "))
+        match self.example.as_deref() {
+            Some("") => write!(f, "; this file has empty cells"),
+            Some(example) => write!(f, "; this file has {}", shown(example)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -136,7 +138,7 @@ impl Encoder {
                         share,
                         valid_share,
                         example: cells.examples[unusual as usize].clone(),
-                        known: self.known_side(index, unusual),
+                        known: self.known_side(index, unusual, cells),
                     });
                 }
             }
@@ -152,22 +154,31 @@ impl Encoder {
     }
 
     /// What the training rows had that unusual cells lack, in words.
-    fn known_side(&self, field: usize, unusual: Unusual) -> Option<String> {
+    fn known_side(&self, field: usize, unusual: Unusual, cells: &FieldCells) -> Option<String> {
+        let fitted = &self.fitted()[field].fitted;
         match unusual {
             Unusual::Unknown => {
                 let tokens = self.vocabulary().tokens(field);
-                let first = String::from_utf8_lossy(tokens.first()?).into_owned();
-                Some(format!(
-                    "training knew {} values such as `{}`",
-                    tokens.len(),
-                    first.chars().take(SHOWN).collect::<String>().escape_debug()
-                ))
+                let first = String::from_utf8_lossy(tokens.first()?);
+                let (number, first) = (tokens.len(), shown(&first));
+                Some(format!("training knew {number} values such as {first}"))
             }
             Unusual::OutOfRange => {
-                let (least, greatest) = self.fitted()[field].fitted.range()?;
+                let (least, greatest) = fitted.range()?;
                 Some(format!("training had numbers from {least} to {greatest}"))
             }
-            Unusual::Missing | Unusual::Rewritten => None,
+            Unusual::Rewritten => {
+                let written = cells.examples[unusual as usize].as_ref()?;
+                let mut scratch = Vec::new();
+                let text = fitted
+                    .token_text()
+                    .canonical(written.as_bytes(), &mut scratch);
+                let text = shown(&String::from_utf8_lossy(text));
+                Some(format!(
+                    "they are read as the values are written that training knew, as {text}"
+                ))
+            }
+            Unusual::Missing => None,
         }
     }
 }
