@@ -123,8 +123,8 @@ fn an_id_is_one_value_however_it_is_written() {
         report_and_stderr(at, &["evaluate", "run", "--data", "float.csv", "--json"]);
     assert_eq!(float["auc"], plain["auc"]);
     assert_eq!(float["fields"][1]["rewritten"], 1.0);
-    let expected = "note: `value`: 100% of 1200 cells rewritten, and 0% of those of the validation rows; they are read \
-         as the values are written that training knew, as `";
+    let expected = "note: `value`: 100% of 1200 cells rewritten, and 0% of those of the validation rows; \
+                    training wrote the same value as `";
     assert!(said.contains(expected), "{said}");
 }
 

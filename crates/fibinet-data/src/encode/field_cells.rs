@@ -173,10 +173,10 @@ impl Encoder {
                 let text = fitted
                     .token_text()
                     .canonical(written.as_bytes(), &mut scratch);
+                // The example of a list is the whole list, which has no other text.
+                let text = Some(text).filter(|text| *text != written.as_bytes())?;
                 let text = shown(&String::from_utf8_lossy(text));
-                Some(format!(
-                    "they are read as the values are written that training knew, as {text}"
-                ))
+                Some(format!("training wrote the same value as {text}"))
             }
             Unusual::Missing => None,
         }
