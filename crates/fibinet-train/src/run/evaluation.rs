@@ -10,13 +10,12 @@ use crate::error::TrainError;
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
+use crate::run::memory::EVALUATION_ROWS;
 use crate::run::read_ahead::read_ahead;
 use crate::run::report::RunReport;
 use crate::run::state::Run;
 
 const REPORT: &str = "report.json";
-/// Rows that are scored at once.
-pub(super) const EVALUATION_ROWS: usize = 4096;
 
 impl Run<'_> {
     /// The metrics of the model as it is, without calibration.

@@ -7,9 +7,10 @@ use crate::config::TrainSettings;
 use crate::error::TrainError;
 use crate::optim::head::rule::DenseOptimizer;
 use crate::optim::rows::segments::RowSelection;
-use crate::run::evaluation::EVALUATION_ROWS;
 use crate::run::machine;
 
+/// Rows that an evaluation scores at once.
+pub(super) const EVALUATION_ROWS: usize = 4096;
 /// Bytes of a number in memory.
 const NUMBER: u64 = size_of::<f32>() as u64;
 
