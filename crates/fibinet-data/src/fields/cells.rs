@@ -76,6 +76,7 @@ impl<'a> CellReader<'a> {
         let is_missing = match cell {
             Cell::Text(text) => self.missing.contain(text),
             Cell::Number(_) => self.has_missing_number && self.value(cell).is_none(),
+            Cell::List(_) => return self.number_of_list(cell, format),
         };
         if is_missing {
             return Ok(f32::NAN);
@@ -88,6 +89,14 @@ impl<'a> CellReader<'a> {
             .filter(|number| number.is_finite())
             .ok_or(BadCell::Number)
     }
+
+    /// The number that the text of a list is.
+    #[cold]
+    fn number_of_list(&mut self, list: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
+        let mut text = Vec::new();
+        list.write(&mut text);
+        self.number(Cell::Text(&text), format)
+    }
 }
 
 /// A cell as a number; a text has a point before its fraction.
@@ -96,6 +105,7 @@ pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
     let text = match cell {
         Cell::Text(text) => text,
         Cell::Number(number) => return Some(number.to_f32()),
+        Cell::List(_) => return parse(Cell::Text(cell.text(&mut Vec::new()))),
     };
     // An f32 holds every integer of seven digits.
     if (1..=7).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {

@@ -4,6 +4,7 @@
 //! `registry.rs`.
 
 mod arrow_cells;
+pub(crate) mod arrow_lists;
 pub(crate) mod blocks;
 mod compressed;
 pub(crate) mod delimited;
@@ -20,6 +21,7 @@ mod remote;
 pub(crate) mod spread;
 
 pub use crate::cell::{Cell, Number};
+pub use arrow_lists::List;
 pub use parquet_reader::ParquetReader;
 pub use parquet_table::ParquetTable;
 pub use parts::open_rows;

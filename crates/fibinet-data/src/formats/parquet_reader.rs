@@ -30,8 +30,8 @@ pub(crate) const PARQUET: InputFormat = InputFormat {
 /// Rows that are decoded at a time. It bounds the memory, however many rows a row group has.
 const BATCH_ROWS: usize = 1024;
 
-/// The rows of a Parquet file. Integers, floats and booleans are numbers, other values are texts. As text, each
-/// cell is what a CSV file of the rows would have.
+/// The rows of a Parquet file. Integers, floats and booleans are numbers, lists are [`List`](super::List)s, and
+/// other values are texts. As text, each cell is what a CSV file of the rows would have.
 ///
 /// | in the file | the text of the cell |
 /// |---|---|
@@ -42,7 +42,10 @@ const BATCH_ROWS: usize = 1024;
 /// | floats | the shortest text that reads back as the same number, without an exponent: `39`, `0.5` |
 /// | dates, times, timestamps | `2024-02-29`, `13:05:00`, `2024-02-29 13:05:00.25`, in UTC |
 /// | UUIDs | `00112233-4455-6677-8899-aabbccddeeff` |
-/// | lists of these | the elements, with `\|` between them |
+/// | lists of these | the elements, with `\|` between them; empty if there are none |
+///
+/// A [`MultiCategorical`](crate::fields::MultiCategorical) field reads a list element by element, and
+/// not as this text.
 ///
 /// `INT96` timestamps are read to the microsecond: their nanoseconds would overflow outside the years
 /// 1677 to 2262. A date or timestamp that is 262,000 years away stays a number.

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 
+use crate::cell::Cell;
 use crate::fields::NumberFormat;
+use crate::formats::List;
 
 /// Numbers of a column that are told apart. Texts are all told apart: a reading must not miss one.
 const MAX_NUMBERS: usize = 100_000;
@@ -13,6 +15,8 @@ pub(crate) struct ColumnCells {
     distinct: HashMap<Box<[u8]>, Seen>,
     /// Whether a number was not added to `distinct`.
     is_cut: bool,
+    /// Whether the file stores lists in the column.
+    pub(super) has_lists: bool,
 }
 
 /// The rows that have a cell.
@@ -43,6 +47,7 @@ impl ColumnCells {
             num_rows: 0,
             distinct: HashMap::new(),
             is_cut: false,
+            has_lists: false,
         }
     }
 
@@ -64,6 +69,16 @@ impl ColumnCells {
             self.distinct.insert(cell.into(), seen);
         } else {
             self.is_cut = true;
+        }
+    }
+
+    /// Adds a list, as its text in JSON, of the row with this index. A list without values is missing.
+    pub(crate) fn add_list(&mut self, list: List<'_>, row: usize) {
+        self.has_lists = true;
+        if list.elements().any(|element| element != Cell::MISSING) {
+            let mut text = Vec::new();
+            list.write_json(&mut text);
+            self.add(&text, row);
         }
     }
 
