@@ -5,3 +5,4 @@ pub(crate) mod fields;
 pub(crate) mod formats;
 mod malformed;
 mod spellings;
+mod stored;
