@@ -1,6 +1,8 @@
 use std::fmt::{Display, LowerExp};
 use std::io::Write;
 
+use crate::formats::List;
+
 /// A cell of a raw row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
@@ -8,6 +10,8 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// A number of a file that stores numbers as such.
     Number(Number),
+    /// A list of a file that stores lists as such. One without elements is a missing value.
+    List(List<'a>),
 }
 
 /// A number in the type that its file stores it in. It is not NaN: as a [`Cell`], NaN is a missing value.
@@ -27,7 +31,8 @@ impl<'a> Cell<'a> {
     /// A cell without a value.
     pub const MISSING: Self = Self::Text(b"");
 
-    /// The text of the cell. The text of a number is written into `scratch`.
+    /// The text of the cell: that of a number is as a CSV file would have it, that of a list is its elements
+    /// with `|` between them. Both are written into `scratch`.
     #[inline]
     pub fn text<'t>(self, scratch: &'t mut Vec<u8>) -> &'t [u8]
     where
@@ -35,11 +40,25 @@ impl<'a> Cell<'a> {
     {
         match self {
             Self::Text(text) => text,
-            Self::Number(number) => {
+            cell => {
                 scratch.clear();
-                number.write(scratch);
+                cell.write(scratch);
                 scratch
             }
+        }
+    }
+
+    /// Whether it is a number that the file stores as a float.
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, Self::Number(Number::Single(_) | Number::Double(_)))
+    }
+
+    /// Appends the [text](Self::text) of the cell.
+    pub(crate) fn write(self, text: &mut Vec<u8>) {
+        match self {
+            Self::Text(own) => text.extend_from_slice(own),
+            Self::Number(number) => number.write(text),
+            Self::List(list) => list.write(text),
         }
     }
 }
@@ -86,11 +105,6 @@ impl Number {
             Self::Single(value) => write_float(value.into(), value, text),
             Self::Double(value) => write_float(value, value, text),
         }
-    }
-
-    /// Whether the file stores it as a float.
-    pub(crate) fn is_float(self) -> bool {
-        matches!(self, Self::Single(_) | Self::Double(_))
     }
 
     /// Appends the number as Python writes it: floats have a point or an exponent.
@@ -174,6 +188,11 @@ mod tests {
 
     fn text(cell: Cell<'_>) -> String {
         String::from_utf8(cell.text(&mut Vec::new()).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_list_does_not_make_a_cell_larger() {
+        assert_eq!(size_of::<Cell<'_>>(), 24);
     }
 
     #[test]

@@ -5,4 +5,5 @@ pub(crate) mod fields;
 pub(crate) mod formats;
 mod malformed;
 mod spellings;
+mod stored;
 mod values;

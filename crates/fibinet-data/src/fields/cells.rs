@@ -147,6 +147,7 @@ impl<'a> CellReader<'a> {
         let is_missing = match cell {
             Cell::Text(text) => self.missing.contain(text),
             Cell::Number(_) => self.has_missing_number && self.value(cell).is_none(),
+            Cell::List(_) => return self.number_of_list(cell, format),
         };
         if is_missing {
             return Ok(f32::NAN);
@@ -161,6 +162,14 @@ impl<'a> CellReader<'a> {
             _ => Err(BadCell::Number),
         }
     }
+
+    /// The number that the text of a list is.
+    #[cold]
+    fn number_of_list(&mut self, list: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
+        let mut text = Vec::new();
+        list.write(&mut text);
+        self.number(Cell::Text(&text), format)
+    }
 }
 
 fn is_number(text: &str) -> bool {
@@ -173,6 +182,7 @@ pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
     let text = match cell {
         Cell::Text(text) => text,
         Cell::Number(number) => return Some(number.to_f32()),
+        Cell::List(_) => return parse(Cell::Text(cell.text(&mut Vec::new()))),
     };
     // An f32 holds every integer of seven digits.
     if (1..=7).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
@@ -214,6 +224,9 @@ pub(crate) enum BadCell {
 pub(crate) trait TokenIds {
     /// The id of a token.
     fn id(&mut self, token: &[u8]) -> u32;
+
+    /// Notes that the next token is the text of a float of a typed file.
+    fn note_float(&mut self) {}
 
     /// The id of the token that `write` writes. If `key` is a number, it identifies that token, and
     /// `write` may not be called again for it; keys are small.

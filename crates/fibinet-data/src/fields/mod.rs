@@ -21,6 +21,7 @@ mod list;
 pub(crate) mod look;
 mod number;
 mod number_format;
+mod quoted;
 mod registry;
 mod spec;
 pub(crate) mod time_format;
