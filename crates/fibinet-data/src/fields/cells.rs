@@ -182,7 +182,7 @@ pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
     let text = match cell {
         Cell::Text(text) => text,
         Cell::Number(number) => return Some(number.to_f32()),
-        Cell::List(_) => return parse(Cell::Text(cell.text(&mut Vec::new()))),
+        Cell::List(_) => return parse_list(cell),
     };
     // An f32 holds every integer of seven digits.
     if (1..=7).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
@@ -192,6 +192,12 @@ pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
     std::str::from_utf8(text)
         .ok()
         .and_then(|text| text.trim().parse::<f32>().ok())
+}
+
+/// The number that the text of a list is.
+#[cold]
+fn parse_list(list: Cell<'_>) -> Option<f32> {
+    parse(Cell::Text(list.text(&mut Vec::new())))
 }
 
 /// Reads items one after the other. An item that `read` refuses has the placeholder for a value, and comes

@@ -99,6 +99,8 @@ impl Lists {
         })
     }
 
+    // Inlined, it slows the cells of other columns.
+    #[inline(never)]
     pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
         let (start, end) = self.bounds[row];
         if start == end {
