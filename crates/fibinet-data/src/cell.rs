@@ -1,7 +1,5 @@
-use std::fmt::{Display, LowerExp};
+use std::fmt::{self, Display, LowerExp};
 use std::io::Write;
-
-use crate::formats::List;
 
 /// A cell of a raw row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -178,6 +176,99 @@ fn nearest_f32(value: f64) -> f32 {
         value.to_string().parse().unwrap_or(f32::NAN)
     } else {
         value as f32
+    }
+}
+
+/// Between the elements of a list that is written as a text.
+const SEPARATOR: u8 = b'|';
+
+/// Cells that lists are made of.
+pub(crate) trait ElementCells: fmt::Debug + Send + Sync {
+    /// The cell at an index.
+    fn cell(&self, at: usize) -> Cell<'_>;
+}
+
+/// The elements of several lists, one after the other.
+#[derive(Debug)]
+pub(crate) struct Elements(Box<dyn ElementCells>);
+
+impl Elements {
+    pub(crate) fn new(cells: impl ElementCells + 'static) -> Self {
+        Self(Box::new(cells))
+    }
+
+    /// The cell of the elements from `start` to `end`; missing if there is none.
+    pub(crate) fn list(&self, start: u32, end: u32) -> Cell<'_> {
+        if start == end {
+            return Cell::MISSING;
+        }
+        Cell::List(List {
+            elements: self,
+            start,
+            end,
+        })
+    }
+}
+
+/// The elements of a cell in a file that stores lists as such. There is at least one.
+#[derive(Clone, Copy)]
+pub struct List<'a> {
+    elements: &'a Elements,
+    start: u32,
+    end: u32,
+}
+
+impl<'a> List<'a> {
+    /// The elements: texts, numbers and [missing](Cell::MISSING) ones.
+    pub fn elements(self) -> impl Iterator<Item = Cell<'a>> {
+        (self.start..self.end).map(move |at| self.elements.0.cell(at as usize))
+    }
+
+    /// Appends the texts of the elements, with `|` between them.
+    pub(crate) fn write(self, text: &mut Vec<u8>) {
+        for (at, element) in self.elements().enumerate() {
+            if at > 0 {
+                text.push(SEPARATOR);
+            }
+            element.write(text);
+        }
+    }
+
+    /// Appends the list as JSON has it: numbers as they are, other elements in quotes.
+    pub(crate) fn write_json(self, text: &mut Vec<u8>) {
+        text.push(b'[');
+        for (at, element) in self.elements().enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            match element {
+                Cell::MISSING => text.extend_from_slice(b"null"),
+                Cell::Text(element) => {
+                    text.push(b'"');
+                    for byte in element {
+                        if matches!(byte, b'"' | b'\\') {
+                            text.push(b'\\');
+                        }
+                        text.push(*byte);
+                    }
+                    text.push(b'"');
+                }
+                element => element.write(text),
+            }
+        }
+        text.push(b']');
+    }
+}
+
+impl fmt::Debug for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.elements()).finish()
+    }
+}
+
+impl PartialEq for List<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.elements().eq(other.elements())
     }
 }
 

@@ -17,7 +17,7 @@ use parquet::basic::{ConvertedType, LogicalType};
 use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
-use crate::cell::{Cell, Number};
+use crate::cell::{Cell, ElementCells, Elements, Number};
 use crate::formats::arrow_lists::Lists;
 
 /// The day 1970-01-01 as chrono counts days.
@@ -144,7 +144,11 @@ impl Cells {
             D::Timestamp(U::Nanosecond, _) => {
                 timestamps::<TimestampNanosecondType>(array, NANOS_PER_SECOND)
             }
-            D::List(_) => Self::Lists(Lists::new(array.as_list(), column)?),
+            D::List(_) => {
+                let array = array.as_list();
+                let elements = Self::new(array.values().as_ref(), column)?;
+                Self::Lists(Lists::new(array, Elements::new(elements)))
+            }
             other => {
                 let reason = format!("column `{}` is {other}", column.name());
                 return Err(ParquetError::General(reason));
@@ -164,6 +168,12 @@ impl Cells {
             Self::Lists(cells) => cells.cell(row),
             _ => Cell::MISSING,
         }
+    }
+}
+
+impl ElementCells for Cells {
+    fn cell(&self, at: usize) -> Cell<'_> {
+        self.cell(at)
     }
 }
 

@@ -1,116 +1,35 @@
-use std::fmt;
-
 use arrow_array::{Array, ListArray};
-use parquet::errors::ParquetError;
-use parquet::schema::types::ColumnDescriptor;
 
-use crate::cell::Cell;
-use crate::formats::arrow_cells::Cells;
-
-/// Between the elements of a list that is written as a text.
-const SEPARATOR: u8 = b'|';
-
-/// The elements of a cell in a file that stores lists as such. There is at least one.
-#[derive(Clone, Copy)]
-pub struct List<'a> {
-    elements: &'a Cells,
-    start: u32,
-    end: u32,
-}
-
-impl<'a> List<'a> {
-    /// The elements: texts, numbers and [missing](Cell::MISSING) ones.
-    pub fn elements(self) -> impl Iterator<Item = Cell<'a>> {
-        (self.start..self.end).map(move |at| self.elements.cell(at as usize))
-    }
-
-    /// Appends the texts of the elements, with `|` between them.
-    pub(crate) fn write(self, text: &mut Vec<u8>) {
-        for (at, element) in self.elements().enumerate() {
-            if at > 0 {
-                text.push(SEPARATOR);
-            }
-            element.write(text);
-        }
-    }
-
-    /// Appends the list as JSON has it: numbers as they are, other elements in quotes.
-    pub(crate) fn write_json(self, text: &mut Vec<u8>) {
-        text.push(b'[');
-        for (at, element) in self.elements().enumerate() {
-            if at > 0 {
-                text.push(b',');
-            }
-            match element {
-                Cell::MISSING => text.extend_from_slice(b"null"),
-                Cell::Text(element) => {
-                    text.push(b'"');
-                    for byte in element {
-                        if matches!(byte, b'"' | b'\\') {
-                            text.push(b'\\');
-                        }
-                        text.push(*byte);
-                    }
-                    text.push(b'"');
-                }
-                element => element.write(text),
-            }
-        }
-        text.push(b']');
-    }
-}
-
-impl fmt::Debug for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.elements()).finish()
-    }
-}
-
-impl PartialEq for List<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.elements().eq(other.elements())
-    }
-}
+use crate::cell::{Cell, Elements};
 
 /// A column of lists.
 #[derive(Debug)]
 pub(crate) struct Lists {
-    elements: Box<Cells>,
+    elements: Elements,
     /// Where the elements of each cell begin and end; a null has none.
     bounds: Vec<(u32, u32)>,
 }
 
 impl Lists {
-    /// Decodes an array; `column` describes its elements.
-    ///
-    /// # Errors
-    ///
-    /// If the type of the elements is not readable.
-    pub(crate) fn new(array: &ListArray, column: &ColumnDescriptor) -> Result<Self, ParquetError> {
+    /// Lists of these elements, with the bounds and nulls of an array.
+    pub(crate) fn new(array: &ListArray, elements: Elements) -> Self {
         // Offsets are not negative.
         let bounds = array.value_offsets().windows(2).enumerate();
         let bounds = bounds.map(|(row, bounds)| match array.is_valid(row) {
             true => (bounds[0] as u32, bounds[1] as u32),
             false => (0, 0),
         });
-        Ok(Self {
-            elements: Box::new(Cells::new(array.values().as_ref(), column)?),
+        Self {
+            elements,
             bounds: bounds.collect(),
-        })
+        }
     }
 
     // Inlined, it slows the cells of other columns.
     #[inline(never)]
     pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
         let (start, end) = self.bounds[row];
-        if start == end {
-            return Cell::MISSING;
-        }
-        Cell::List(List {
-            elements: &self.elements,
-            start,
-            end,
-        })
+        self.elements.list(start, end)
     }
 }
 
@@ -121,13 +40,18 @@ pub(crate) mod tests {
 
     use arrow_array::builder::{Float64Builder, ListBuilder, StringBuilder};
     use parquet::basic::Type as PhysicalType;
-    use parquet::schema::types::{ColumnPath, Type};
+    use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
+
+    use crate::formats::arrow_cells::Cells;
 
     fn column_of(array: &ListArray) -> Lists {
         let leaf = Type::primitive_type_builder("x", PhysicalType::BYTE_ARRAY).build();
         let path = ColumnPath::from("x");
         let column = ColumnDescriptor::new(Arc::new(leaf.unwrap()), 0, 0, path);
-        Lists::new(array, &column).unwrap()
+        Lists::new(
+            array,
+            Elements::new(Cells::new(array.values().as_ref(), &column).unwrap()),
+        )
     }
 
     /// A column of one list of texts.

@@ -45,8 +45,7 @@ pub(crate) mod registry;
 mod remote;
 pub(crate) mod spread;
 
-pub use crate::cell::{Cell, Number};
-pub use arrow_lists::List;
+pub use crate::cell::{Cell, List, Number};
 pub use parquet_table::ParquetTable;
 pub use parts::open_rows;
 pub use raw_row::RawRow;

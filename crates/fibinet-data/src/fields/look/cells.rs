@@ -1,8 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
-use crate::cell::Cell;
+use crate::cell::{Cell, List};
 use crate::fields::NumberFormat;
-use crate::formats::List;
 
 /// Numbers of a column that are told apart. Texts are all told apart: a reading must not miss one.
 const MAX_NUMBERS: usize = 100_000;
