@@ -57,6 +57,17 @@ pub(crate) fn bracketed(
     Ok(())
 }
 
+/// The separator of a text that is a list in square brackets, the given one or a comma. `None` if the text is
+/// not such a list.
+pub(crate) fn separator_in_brackets<'a>(text: &[u8], separator: &'a [u8]) -> Option<&'a [u8]> {
+    if !text.trim_ascii().starts_with(b"[") {
+        return None;
+    }
+    let given = position(text, separator).map(|_| separator);
+    let mut separators = given.into_iter().chain([&b","[..]]);
+    separators.find(|separator| bracketed(text, separator, &mut |_| ()).is_ok())
+}
+
 /// A list in brackets.
 struct Bracketed<'a> {
     /// The text in the brackets.
@@ -217,6 +228,26 @@ fn called<'a>(arguments: &'a [u8], each: &mut dyn FnMut(&[u8])) -> Option<&'a [u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_in_square_brackets_is_known_by_its_form() {
+        for (text, separator, expected) in [
+            ("[1, 7]", ",", Some(",")),
+            ("[1, 7]", "|", Some(",")),
+            ("[1|7]", "|", Some("|")),
+            (r#"["a|b", "c"]"#, "|", Some(",")),
+            (" ['a' 'b'] ", "|", Some(",")),
+            ("[]", "|", Some(",")),
+            ("[a]|[b]", "|", None),
+            ("[[1], [2]]", "|", None),
+            ("[1, 7", ",", None),
+            ("(1, 7)", ",", None),
+            ("1, 7", ",", None),
+        ] {
+            let found = separator_in_brackets(text.as_bytes(), separator.as_bytes());
+            assert_eq!(found, expected.map(str::as_bytes), "{text}");
+        }
+    }
 
     fn elements(cell: &str, separator: &str) -> Result<Vec<String>, NotAList> {
         let mut elements = Vec::new();

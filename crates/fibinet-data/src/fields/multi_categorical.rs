@@ -22,9 +22,10 @@ pub struct MultiCategorical {
     pub min_count: u64,
     /// The text between two tokens.
     pub separator: String,
-    /// Whether a cell is a list as Python, JSON and NumPy write it: `[1, 7]`, `["a", "b"]`, `['a' 'b']`. The
+    /// Whether every cell is a list as Python, JSON and NumPy write it: `[1, 7]`, `["a", "b"]`, `['a' 'b']`. The
     /// brackets, and the quotes and blanks around a token, do not belong to the tokens. Without quotes,
-    /// `None`, `nan` and `null` are no tokens.
+    /// `None`, `nan` and `null` are no tokens. Otherwise the cells that are such lists in square brackets are
+    /// read so too, and all others by the separator.
     #[serde(skip_serializing_if = "is_false")]
     pub brackets: bool,
     /// How the embeddings are combined.
@@ -132,7 +133,7 @@ impl TokenKind for MultiCategorical {
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let (missing, words) = (reader.missing, reader.words);
+        let (missing, words, as_written) = (reader.missing, reader.words, reader.as_written);
         let separator = self.separator.as_bytes();
         if let Cell::List(list) = cell
             && list
@@ -156,11 +157,16 @@ impl TokenKind for MultiCategorical {
         let Some(text) = reader.value(cell).filter(|text| !words.contain(text)) else {
             return Ok(());
         };
-        if !self.brackets {
-            list::split(text, separator).for_each(push);
-            return Ok(());
+        if self.brackets {
+            let read = list::bracketed(text, separator, &mut push);
+            return read.map_err(|not_a_list| self.refusal(not_a_list));
         }
-        list::bracketed(text, separator, &mut push).map_err(|not_a_list| self.refusal(not_a_list))
+        match list::separator_in_brackets(text, separator).filter(|_| !as_written) {
+            // Known to be such a list.
+            Some(separator) => drop(list::bracketed(text, separator, &mut push)),
+            None => list::split(text, separator).for_each(push),
+        }
+        Ok(())
     }
 }
 
