@@ -144,31 +144,37 @@ impl<'a> CellReader<'a> {
     // A call per cell shows in the time that preparing takes.
     #[inline(always)]
     pub(crate) fn number(&mut self, cell: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
-        let is_missing = match cell {
-            Cell::Text(text) => self.missing.contain(text),
-            Cell::Number(_) => self.has_missing_number && self.value(cell).is_none(),
-            Cell::List(_) => return self.number_of_list(cell, format),
-        };
-        if is_missing {
+        match cell {
+            Cell::Text(text) => self.number_of_text(text, format),
+            Cell::Number(_) if self.has_missing_number && self.value(cell).is_none() => {
+                Ok(f32::NAN)
+            }
+            Cell::Number(number) => finite(Some(number.to_f32())),
+            Cell::List(_) => self.number_of_list(cell, format),
+        }
+    }
+
+    #[inline(always)]
+    fn number_of_text(&self, text: &[u8], format: &NumberFormat) -> Result<f32, BadCell> {
+        if self.missing.contain(text) {
             return Ok(f32::NAN);
         }
-        let number = match cell {
-            Cell::Text(text) if !format.is_plain() => format.parse(text),
-            cell => parse(cell),
+        let number = if format.is_plain() {
+            parse_text(text)
+        } else {
+            format.parse(text)
         };
-        match (number, cell) {
-            (Some(number), _) if number.is_finite() => Ok(number),
-            (_, Cell::Text(text)) if self.words.contain(text) => Ok(f32::NAN),
+        match number {
+            Some(number) if number.is_finite() => Ok(number),
+            _ if self.words.contain(text) => Ok(f32::NAN),
             _ => Err(BadCell::Number),
         }
     }
 
     /// The number that the text of a list is.
     #[cold]
-    fn number_of_list(&mut self, list: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
-        let mut text = Vec::new();
-        list.write(&mut text);
-        self.number(Cell::Text(&text), format)
+    fn number_of_list(&self, list: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
+        self.number_of_text(list.text(&mut Vec::new()), format)
     }
 }
 
@@ -176,14 +182,25 @@ fn is_number(text: &str) -> bool {
     text.parse().is_ok_and(|number: f64| !number.is_nan())
 }
 
+#[inline]
+fn finite(number: Option<f32>) -> Result<f32, BadCell> {
+    number
+        .filter(|number| number.is_finite())
+        .ok_or(BadCell::Number)
+}
+
 /// A cell as a number; a text has a point before its fraction.
 #[inline]
 pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
-    let text = match cell {
-        Cell::Text(text) => text,
-        Cell::Number(number) => return Some(number.to_f32()),
-        Cell::List(_) => return parse_list(cell),
-    };
+    match cell {
+        Cell::Text(text) => parse_text(text),
+        Cell::Number(number) => Some(number.to_f32()),
+        Cell::List(_) => parse_text(cell.text(&mut Vec::new())),
+    }
+}
+
+#[inline]
+fn parse_text(text: &[u8]) -> Option<f32> {
     // An f32 holds every integer of seven digits.
     if (1..=7).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
         let digits = text.iter().map(|digit| u32::from(digit - b'0'));
@@ -192,12 +209,6 @@ pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
     std::str::from_utf8(text)
         .ok()
         .and_then(|text| text.trim().parse::<f32>().ok())
-}
-
-/// The number that the text of a list is.
-#[cold]
-fn parse_list(list: Cell<'_>) -> Option<f32> {
-    parse(Cell::Text(list.text(&mut Vec::new())))
 }
 
 /// Reads items one after the other. An item that `read` refuses has the placeholder for a value, and comes

@@ -25,7 +25,7 @@ impl Lists {
         }
     }
 
-    // Inlined, it slows the cells of other columns.
+    // Kept out of the path of other cells.
     #[inline(never)]
     pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
         let (start, end) = self.bounds[row];
