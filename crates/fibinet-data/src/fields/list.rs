@@ -63,9 +63,15 @@ pub(crate) fn separator_in_brackets<'a>(text: &[u8], separator: &'a [u8]) -> Opt
     if !text.trim_ascii().starts_with(b"[") {
         return None;
     }
+    let has_quotes = text.iter().any(|byte| matches!(byte, b'\'' | b'"'));
+    let is_list = |separator: &&[u8]| {
+        // An unquoted element with a bracket is a part of several lists: `[a]|[b]`.
+        let mut are_whole = true;
+        let mut each = |element: &[u8]| are_whole &= has_quotes || !element.contains(&b']');
+        bracketed(text, separator, &mut each).is_ok() && are_whole
+    };
     let given = position(text, separator).map(|_| separator);
-    let mut separators = given.into_iter().chain([&b","[..]]);
-    separators.find(|separator| bracketed(text, separator, &mut |_| ()).is_ok())
+    given.into_iter().chain([&b","[..]]).find(is_list)
 }
 
 /// A list in brackets.
