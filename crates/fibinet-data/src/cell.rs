@@ -87,15 +87,96 @@ impl Number {
         }
     }
 
-    /// The `f32` that the number's text reads as.
-    pub fn to_f32(self) -> f32 {
+    /// The `f64` that the number's text reads as. Cast to `f32`, it is the `f32` that the text reads as.
+    pub fn to_f64(self) -> f64 {
         match self {
-            Self::Integer(value) => value as f32,
-            Self::Unsigned(value) => value as f32,
-            Self::Single(value) => value,
-            Self::Double(value) => nearest_f32(value),
+            Self::Integer(value) => towards(value as f64, value as f32),
+            Self::Unsigned(value) => towards(value as f64, value as f32),
+            Self::Single(value) if is_small_integer(value) => value.into(),
+            // The text 0.1, say, reads as another `f64` than the `f32` 0.1 is.
+            Self::Single(value) => read_again(value),
+            Self::Double(value) if may_round_twice(value) => read_again(value),
+            Self::Double(value) => value,
         }
     }
+}
+
+/// Whether a float is an integer that an `f32` prints with its own digits.
+fn is_small_integer(value: f32) -> bool {
+    let integer = value as i32;
+    integer as f32 == value && integer.unsigned_abs() < 1 << 24
+}
+
+/// Reads a text as the nearest `f64`. If that lies halfway between two `f32` and the text does not, it is the
+/// next `f64` on the text's side: cast to `f32`, it is the `f32` that the text reads as.
+pub(crate) fn read_number(text: &[u8]) -> Option<f64> {
+    if let Some(number) = read_digits(text) {
+        return Some(number);
+    }
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let double = text.parse().ok()?;
+    if may_round_twice(double) {
+        return Some(towards(double, text.parse().ok()?));
+    }
+    Some(double)
+}
+
+/// [`read_number`] for the usual text of at most 15 digits, several times faster. `None` for others.
+fn read_digits(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.len() > 16 {
+        return None;
+    }
+    let (mut all, mut point) = (0, None);
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => all = 10 * all + u64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let places = point.map_or(0, |at| digits.len() - 1 - at);
+    if !(1..=15).contains(&(digits.len() - usize::from(point.is_some()))) {
+        return None;
+    }
+    // Both sides of the division are exact.
+    let size = all as f64 / POWERS[places];
+    let is_exact = places == 0 || !may_round_twice(size);
+    let number = if digits.len() < text.len() {
+        -size
+    } else {
+        size
+    };
+    is_exact.then_some(number)
+}
+
+/// Whether a text that reads as this `f64` may read as another `f32` than the `f64` is cast to: only if the
+/// `f64` lies halfway between two.
+fn may_round_twice(double: f64) -> bool {
+    /// The last bits of an `f64`, which a normal `f32` lacks, of a number halfway between two.
+    const HALFWAY: u64 = 1 << 28;
+    let may_be_subnormal = double.abs() < f64::from(f32::MIN_POSITIVE) && double != 0.0;
+    may_be_subnormal || double.to_bits() & (2 * HALFWAY - 1) == HALFWAY
+}
+
+/// The `f64` itself if it is cast to `single`, else the next one on its side.
+fn towards(double: f64, single: f32) -> f64 {
+    if double as f32 == single {
+        double
+    } else if f64::from(single) > double {
+        double.next_up()
+    } else {
+        double.next_down()
+    }
+}
+
+/// A float as its shortest text reads.
+fn read_again(value: impl zmij::Float) -> f64 {
+    let mut text = zmij::Buffer::new();
+    read_number(text.format(value).as_bytes()).expect("the text of a float is a number")
 }
 
 fn write_integer(value: impl itoa::Integer, text: &mut Vec<u8>) {
@@ -112,23 +193,6 @@ fn write_float(value: f64, shown: impl std::fmt::Display, text: &mut Vec<u8>) {
     } else {
         let written = write!(text, "{shown}");
         debug_assert!(written.is_ok(), "writing to a vector does not fail");
-    }
-}
-
-/// The `f32` that the shortest text of a number reads as, so that a CSV file and a Parquet file of the same
-/// rows agree.
-///
-/// Between a number and its shortest text there is no other `f64`, so both round to the same `f32`, unless the
-/// number itself lies halfway between two: then the text may lie on either side.
-fn nearest_f32(value: f64) -> f32 {
-    /// The last bits of an `f64`, which a normal `f32` lacks, of a number halfway between two.
-    const HALFWAY: u64 = 1 << 28;
-    let may_be_subnormal = value.abs() < f64::from(f32::MIN_POSITIVE) && value != 0.0;
-    if may_be_subnormal || value.to_bits() & (2 * HALFWAY - 1) == HALFWAY {
-        // A float's own text is a number.
-        value.to_string().parse().unwrap_or(f32::NAN)
-    } else {
-        value as f32
     }
 }
 
@@ -180,9 +244,40 @@ mod tests {
             ]);
             for cell in cells {
                 if let Cell::Number(number) = cell {
-                    let read = text(cell).parse::<f32>().unwrap();
-                    prop_assert_eq!(number.to_f32().to_bits(), read.to_bits(), "{:?}", number);
+                    let (read, text) = (number.to_f64(), text(cell));
+                    let expected = read_number(text.as_bytes()).unwrap();
+                    prop_assert_eq!(read.to_bits(), expected.to_bits(), "{}", &text);
+                    let single = text.parse::<f32>().unwrap();
+                    prop_assert_eq!((read as f32).to_bits(), single.to_bits(), "{}", text);
                 }
+            }
+        }
+
+        #[test]
+        fn a_text_is_read_as_the_nearest_numbers_of_both_precisions(
+            single: u32, digits in "[0-9]{0,30}", exponent in -60..60_i32
+        ) {
+            // Texts near the middle between two singles.
+            let low = f32::from_bits(single & 0x7fff_ffff);
+            let middle = (f64::from(low) + f64::from(low.next_up())) / 2.0;
+            let middle = if middle.is_finite() { middle } else { 1.5 };
+            let texts = [
+                format!("{middle}{}", if middle.fract() == 0.0 { ".0000000001" } else { "1" }),
+                format!("{}", middle.next_down()),
+                format!("{middle}"),
+                format!("-{middle}"),
+                format!("1{digits}e{exponent}"),
+                format!("0.{digits}1"),
+                format!("-{}.{digits}", single % 1000),
+                format!("{digits}7"),
+            ];
+            for text in texts {
+                let read = read_number(text.as_bytes()).unwrap();
+                let nearest = text.parse::<f64>().unwrap();
+                let single = text.parse::<f32>().unwrap();
+                prop_assert_eq!((read as f32).to_bits(), single.to_bits(), "{}", &text);
+                let is_near = [nearest, nearest.next_up(), nearest.next_down()].contains(&read);
+                prop_assert!(is_near && (read == nearest || nearest as f32 != single), "{}", text);
             }
         }
     }

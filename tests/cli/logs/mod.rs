@@ -4,4 +4,5 @@ mod delimiters;
 pub(crate) mod fields;
 pub(crate) mod formats;
 mod malformed;
+mod numbers;
 mod spellings;

@@ -75,7 +75,7 @@ pub(crate) struct Unscaled {
     /// The index of its row among those encoded.
     pub(crate) row: usize,
     field: usize,
-    value: f32,
+    value: f64,
 }
 
 impl Encoder {
@@ -121,9 +121,7 @@ impl Encoder {
                 "field `{}` has a fit of another kind, {fitted:?}",
                 spec.name
             );
-            if let FittedField::Tokens { len } = fitted {
-                num_tokens += len;
-            }
+            num_tokens += fitted.num_tokens();
             let field = EncoderField::new(spec, fitted);
             fields.push(field.ok_or_else(|| DataError::corrupt(&path, reason))?);
         }

@@ -1,4 +1,4 @@
-use crate::cell::Cell;
+use crate::cell::{Cell, read_number};
 use crate::fields::number_format::NumberFormat;
 
 /// The id that no cell gets: it fills slots without a value.
@@ -72,13 +72,13 @@ impl<'a> CellReader<'a> {
     /// A cell as a finite number; NaN if it is missing.
     // A call per cell shows in the time that preparing takes.
     #[inline(always)]
-    pub(crate) fn number(&mut self, cell: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
+    pub(crate) fn number(&mut self, cell: Cell<'_>, format: &NumberFormat) -> Result<f64, BadCell> {
         let is_missing = match cell {
             Cell::Text(text) => self.missing.contain(text),
             Cell::Number(_) => self.has_missing_number && self.value(cell).is_none(),
         };
         if is_missing {
-            return Ok(f32::NAN);
+            return Ok(f64::NAN);
         }
         let number = match cell {
             Cell::Text(text) if !format.is_plain() => format.parse(text),
@@ -92,19 +92,11 @@ impl<'a> CellReader<'a> {
 
 /// A cell as a number; a text has a point before its fraction.
 #[inline]
-pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
-    let text = match cell {
-        Cell::Text(text) => text,
-        Cell::Number(number) => return Some(number.to_f32()),
-    };
-    // An f32 holds every integer of seven digits.
-    if (1..=7).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
-        let digits = text.iter().map(|digit| u32::from(digit - b'0'));
-        return Some(digits.fold(0, |value, digit| 10 * value + digit) as f32);
+pub(crate) fn parse(cell: Cell<'_>) -> Option<f64> {
+    match cell {
+        Cell::Text(text) => read_number(text),
+        Cell::Number(number) => Some(number.to_f64()),
     }
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.trim().parse::<f32>().ok())
 }
 
 /// Reads items one after the other. An item that `read` refuses has the placeholder for a value, and comes
@@ -156,10 +148,33 @@ mod tests {
     #[test]
     fn a_few_digits_are_read_as_any_number_is() {
         for cell in [
-            "7", "0012", "9999999", "16777217", " 5", "-3", "+2", "1e3", "0x1", "٣", "",
+            "7",
+            "0012",
+            "9999999",
+            "16777217",
+            "999999999999999",
+            "9007199254740993",
+            " 5",
+            "-3",
+            "-0",
+            "+2",
+            "12.34",
+            "-0.1",
+            "5.",
+            ".5",
+            ".",
+            "-",
+            "1.2.3",
+            "0.000000000000001",
+            "123456789012345.6",
+            "1e3",
+            "0x1",
+            "٣",
+            "",
         ] {
-            let expected = cell.trim().parse::<f32>().ok();
-            assert_eq!(parse(Cell::Text(cell.as_bytes())), expected, "{cell}");
+            let expected = cell.trim().parse::<f64>().ok().map(f64::to_bits);
+            let read = parse(Cell::Text(cell.as_bytes())).map(f64::to_bits);
+            assert_eq!(read, expected, "{cell}");
         }
     }
 

@@ -76,7 +76,7 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
         Ok(())
     }
 
-    fn encode_column(&self, _column: &mut Column, _ids: &[u64]) -> Vec<(usize, f32)> {
+    fn encode_column(&self, _column: &mut Column, _ids: &[u64]) -> Vec<(usize, f64)> {
         Vec::new()
     }
 }

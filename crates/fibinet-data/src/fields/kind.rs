@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::look::ColumnLook;
+use crate::fields::number::NumberRange;
 use crate::fields::token_table::TokenTable;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -128,12 +129,37 @@ impl FinishedFit {
 pub(crate) enum FittedField {
     /// The number of its tokens in the vocabulary.
     Tokens { len: usize },
-    /// Ascending upper edges of buckets.
+    /// The number of its tokens, and the ranks of the first and the last of them.
+    RankedTokens {
+        len: usize,
+        lowest: f64,
+        highest: f64,
+    },
+    /// Ascending upper edges of buckets, for numbers that are first rounded to single precision, as earlier
+    /// versions did.
     Quantile { edges: Vec<f32> },
-    /// `(v - shift) * scale`
+    /// Ascending upper edges of buckets.
+    Buckets { edges: Vec<f64>, range: NumberRange },
+    /// `(v - shift) * scale`, where `v` is first rounded to single precision, as earlier versions did.
     Value { shift: f64, scale: f64 },
+    /// `(v - shift) * scale`, where `v` is first clamped to the range.
+    Scaled {
+        shift: f64,
+        scale: f64,
+        range: NumberRange,
+    },
     /// Nothing: the ids follow from the cells.
     Fixed,
+}
+
+impl FittedField {
+    /// The number of its tokens in the vocabulary.
+    pub(crate) fn num_tokens(&self) -> usize {
+        match self {
+            Self::Tokens { len } | Self::RankedTokens { len, .. } => *len,
+            _ => 0,
+        }
+    }
 }
 
 /// Encodes the cells of a fitted field.
@@ -152,10 +178,10 @@ pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
 
     /// Encodes a column that [`FieldFit::read`] gave; `ids` are the ids of the fit's table by slot.
     /// Gives the rows whose number cannot be encoded, with that number.
-    fn encode_column(&self, column: &mut Column, ids: &[u64]) -> Vec<(usize, f32)>;
+    fn encode_column(&self, column: &mut Column, ids: &[u64]) -> Vec<(usize, f64)>;
 
     /// Why a number cannot be encoded.
-    fn refusal(&self, number: f32) -> BadCell {
+    fn refusal(&self, number: f64) -> BadCell {
         unreachable!("no field of this kind refuses {number}")
     }
 }

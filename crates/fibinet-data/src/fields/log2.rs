@@ -4,15 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::fields::categorical::default_min_count;
-use crate::fields::cells::{BadCell, CellReader, TokenIds};
-use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
+use crate::fields::cells::{BadCell, CellReader, MISSING, RowValues, TokenIds};
+use crate::fields::kind::{
+    CellEncoder, FieldFit, FieldKind, FinishedFit, FittedField, KnownField, Setting,
+};
 use crate::fields::number_format::NumberFormat;
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
+use crate::fields::token_table::TokenTable;
 use crate::schema_error::FieldError;
+use crate::shards::columns::Column;
+use crate::shards::layout::FieldShape;
 
 /// `kind = "numeric"`, `encoding = "log2"`: a number `v > 2` becomes the token `⌊ln(v)²⌋`, any other a
 /// token of its own, `⌊v⌋`, as the winners of the Criteo challenge did. Tokens get ids as in
-/// [`Categorical`](crate::fields::Categorical).
+/// [`Categorical`](crate::fields::Categorical). A number beyond all tokens with an id has the id of the
+/// nearest one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log2 {
     /// The smallest count of a token with an id of its own.
@@ -49,11 +55,28 @@ impl FieldKind for Log2 {
     }
 
     fn fit(&self, _field: usize) -> Box<dyn FieldFit> {
-        TokenFit::new(self)
+        Box::new(Log2Fit(*TokenFit::new(self)))
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        TokenEncoder::fitted(self, fitted)
+        let FittedField::RankedTokens {
+            len,
+            lowest,
+            highest,
+        } = *fitted
+        else {
+            // A fit of an earlier version, or one without tokens.
+            return TokenEncoder::fitted(self, fitted);
+        };
+        let tokens = TokenEncoder::fitted(self, &FittedField::Tokens { len })?;
+        (lowest <= highest).then(|| -> Box<dyn CellEncoder> {
+            Box::new(RankedEncoder {
+                format: self.format.clone(),
+                tokens,
+                lowest,
+                highest,
+            })
+        })
     }
 }
 
@@ -70,11 +93,108 @@ impl TokenKind for Log2 {
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell, &self.format)?;
+        let number = reader.number(cell, &self.format)? as f32;
         if !number.is_nan() {
             ids.push(tokens.id_by_key(key(number), &|token| write_token(number, token)));
         }
         Ok(())
+    }
+}
+
+/// Counts the tokens, and finds the first and the last of those that get ids.
+#[derive(Debug)]
+struct Log2Fit(TokenFit<Log2>);
+
+impl FieldFit for Log2Fit {
+    fn read(
+        &mut self,
+        cells: &[Cell<'_>],
+        reader: &mut CellReader<'_>,
+    ) -> (Column, Vec<(usize, BadCell)>) {
+        self.0.read(cells, reader)
+    }
+
+    fn count(&mut self, column: &Column, is_train: &[bool]) {
+        self.0.count(column, is_train);
+    }
+
+    fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
+        let base_fitted = base.as_ref().map(|base| &base.fitted);
+        let continues_earlier_version =
+            matches!(base_fitted, Some(FittedField::Tokens { len: 1.. }));
+        let mut finished = Box::new(self.0).finish(base);
+        let ranks = finished.tokens.iter().filter_map(|token| rank_of(token));
+        let ends = ranks.fold(None, |ends: Option<(f64, f64)>, rank| {
+            let (lowest, highest) = ends.unwrap_or((rank, rank));
+            Some((lowest.min(rank), highest.max(rank)))
+        });
+        if let Some((lowest, highest)) = ends.filter(|_| !continues_earlier_version) {
+            finished.fitted = FittedField::RankedTokens {
+                len: finished.tokens.len(),
+                lowest,
+                highest,
+            };
+            give_ids_beyond(lowest, highest, &mut finished.table);
+        }
+        finished
+    }
+}
+
+/// Marks the id of a token beyond those with an id of their own. Ids have 32 bits.
+const OUT_OF_RANGE: u64 = 1 << 32;
+
+/// Gives tokens beyond all those with ids the id of the nearest.
+fn give_ids_beyond(lowest: f64, highest: f64, table: &mut TokenTable) {
+    let ranks = table
+        .iter()
+        .filter_map(|(token, _)| Some((token, rank_of(token)?)));
+    let beyond = ranks.filter(|(_, rank)| *rank < lowest || *rank > highest);
+    let beyond: Vec<(Box<[u8]>, f64)> = beyond
+        .map(|(token, rank)| (token.into(), rank.clamp(lowest, highest)))
+        .collect();
+    let mut nearest = Vec::new();
+    for (token, rank) in beyond {
+        nearest.clear();
+        write_rank(rank, &mut nearest);
+        let id = *table.number_mut(&nearest);
+        *table.number_mut(&token) = id | OUT_OF_RANGE;
+    }
+}
+
+/// Encodes numbers by their tokens, and those beyond all tokens with an id by the nearest one.
+#[derive(Debug)]
+struct RankedEncoder {
+    format: NumberFormat,
+    tokens: Box<dyn CellEncoder>,
+    /// The ranks of the first and the last token with an id.
+    lowest: f64,
+    highest: f64,
+}
+
+impl CellEncoder for RankedEncoder {
+    fn shape(&self) -> FieldShape {
+        self.tokens.shape()
+    }
+
+    fn encode(
+        &self,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
+        tokens: &mut dyn TokenIds,
+        values: &mut RowValues<'_>,
+    ) -> Result<(), BadCell> {
+        let number = reader.number(cell, &self.format)?;
+        values.ids.push(if number.is_nan() {
+            MISSING
+        } else {
+            let rank = rank(number as f32).clamp(self.lowest, self.highest);
+            tokens.id_by_key(None, &|token| write_rank(rank, token))
+        });
+        Ok(())
+    }
+
+    fn encode_column(&self, column: &mut Column, ids: &[u64]) -> Vec<(usize, f64)> {
+        self.tokens.encode_column(column, ids)
     }
 }
 
@@ -95,12 +215,38 @@ const EXACT: f64 = (1_u64 << 53) as f64;
 
 /// Appends the token of a number: `⌊ln(v)²⌋` for `v > 2`, else `=⌊v⌋`.
 pub(crate) fn write_token(number: f32, token: &mut Vec<u8>) {
+    write_rank(rank(number), token);
+}
+
+/// The rank of the first token of numbers above 2.
+const FIRST_LOG: f64 = 3.0;
+
+/// The rank of a number's token: that of a larger number is not lower.
+fn rank(number: f32) -> f64 {
     let number = f64::from(number);
-    let whole = if number > 2.0 {
-        number.ln().powi(2).floor()
+    if number > 2.0 {
+        FIRST_LOG + number.ln().powi(2).floor()
     } else {
-        token.push(b'=');
         number.floor()
+    }
+}
+
+/// The rank of a token.
+fn rank_of(token: &[u8]) -> Option<f64> {
+    let token = std::str::from_utf8(token).ok()?;
+    match token.strip_prefix('=') {
+        Some(whole) => whole.parse().ok(),
+        None => Some(FIRST_LOG + token.parse::<f64>().ok()?),
+    }
+}
+
+/// Appends the token of a rank.
+fn write_rank(rank: f64, token: &mut Vec<u8>) {
+    let whole = if rank < FIRST_LOG {
+        token.push(b'=');
+        rank
+    } else {
+        rank - FIRST_LOG
     };
     if whole.abs() < EXACT {
         token.extend_from_slice(itoa::Buffer::new().format(whole as i64).as_bytes());
@@ -145,6 +291,30 @@ mod tests {
         assert_eq!((key(4079.0), key(4080.0)), (Some(4095), None));
         for number in [0.5, 1e9, f32::MAX, f32::MIN] {
             assert_eq!(key(number), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn ranks_ascend_with_the_numbers_and_are_told_by_their_tokens() {
+        let numbers = [
+            f32::NEG_INFINITY,
+            -1e20,
+            -17.0,
+            -0.5,
+            0.0,
+            1.9,
+            2.0,
+            2.1,
+            3.0,
+            5.0,
+            1e9,
+            f32::MAX,
+            f32::INFINITY,
+        ];
+        let ranks = numbers.map(rank);
+        assert!(ranks.is_sorted(), "{ranks:?}");
+        for (number, rank) in numbers.into_iter().zip(ranks) {
+            assert_eq!(rank_of(token(number).as_bytes()), Some(rank), "{number}");
         }
     }
 }

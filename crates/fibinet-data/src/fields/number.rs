@@ -1,5 +1,7 @@
 //! Kinds whose cells are numbers, the distribution of which is learnt.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, read_each};
 use crate::fields::kind::{FieldFit, FinishedFit, FittedField, KnownField};
@@ -9,17 +11,67 @@ use crate::shards::columns::Column;
 /// The statistics of a field's numbers that a fit keeps.
 pub(crate) trait Summary: std::fmt::Debug + Send {
     /// Adds a finite number of a training row.
-    fn add(&mut self, number: f32);
+    fn add(&mut self, number: f64);
 
-    /// The fitted field.
-    fn finish(self) -> FittedField;
+    /// The fitted field; `range` is that of the numbers added.
+    fn finish(self, range: NumberRange) -> FittedField;
+}
+
+/// The smallest and the largest number of the training rows, both 0 if they have none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NumberRange {
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+impl NumberRange {
+    /// Whether it can be a range of finite numbers.
+    pub(crate) fn is_valid(self) -> bool {
+        self.min.is_finite() && self.max.is_finite() && self.min <= self.max
+    }
+
+    /// Whether a number is smaller or larger than those of the training rows.
+    pub(crate) fn excludes(self, number: f64) -> bool {
+        number < self.min || number > self.max
+    }
+
+    /// The number of the range that is nearest to this one.
+    pub(crate) fn clamp(self, number: f64) -> f64 {
+        number.clamp(self.min, self.max)
+    }
 }
 
 /// Fits a field of numbers. A missing number is NaN in its column.
 #[derive(Debug)]
 pub(crate) struct NumberFit<S> {
-    pub(crate) format: NumberFormat,
-    pub(crate) summary: S,
+    format: NumberFormat,
+    summary: S,
+    range: Option<NumberRange>,
+}
+
+impl<S: Summary> NumberFit<S> {
+    pub(crate) fn new(format: &NumberFormat, summary: S) -> Self {
+        Self {
+            format: format.clone(),
+            summary,
+            range: None,
+        }
+    }
+
+    fn add(&mut self, number: f64) {
+        let range = self.range.get_or_insert(NumberRange {
+            min: number,
+            max: number,
+        });
+        range.min = range.min.min(number);
+        range.max = range.max.max(number);
+        self.summary.add(number);
+    }
+
+    fn fitted(self) -> FittedField {
+        let none = NumberRange { min: 0.0, max: 0.0 };
+        self.summary.finish(self.range.unwrap_or(none))
+    }
 }
 
 impl<S: Summary> FieldFit for NumberFit<S> {
@@ -29,23 +81,36 @@ impl<S: Summary> FieldFit for NumberFit<S> {
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
         let (numbers, refused) =
-            read_each(cells, f32::NAN, |cell| reader.number(*cell, &self.format));
-        (Column::Numbers(numbers), refused)
+            read_each(cells, f64::NAN, |cell| reader.number(*cell, &self.format));
+        (Column::Unscaled(numbers), refused)
     }
 
     fn count(&mut self, column: &Column, is_train: &[bool]) {
-        let Column::Numbers(numbers) = column else {
-            unreachable!("numbers are read as numbers, not as {column:?}");
-        };
-        for (number, is_train) in numbers.iter().zip(is_train) {
+        for (number, is_train) in unscaled(column).iter().zip(is_train) {
             if *is_train && !number.is_nan() {
-                self.summary.add(*number);
+                self.add(*number);
             }
         }
     }
 
     fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
         let fitted = base.map(|base| base.fitted);
-        FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.summary.finish()))
+        FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.fitted()))
     }
+}
+
+/// The numbers of a column that [`NumberFit`] read.
+pub(crate) fn unscaled(column: &Column) -> &[f64] {
+    match column {
+        Column::Unscaled(numbers) => numbers,
+        other => unreachable!("numbers are read as numbers, not as {other:?}"),
+    }
+}
+
+/// What a fit learns of these numbers.
+#[cfg(test)]
+pub(crate) fn fitted(summary: impl Summary, numbers: &[f64]) -> FittedField {
+    let mut fit = NumberFit::new(&NumberFormat::default(), summary);
+    numbers.iter().for_each(|number| fit.add(*number));
+    fit.fitted()
 }

@@ -190,7 +190,7 @@ impl<K: TokenKind> FieldFit for TokenFit<K> {
                 rows.flat_map(|row| lists.row(row))
                     .for_each(|id| count(*id));
             }
-            Column::Numbers(_) => unreachable!("tokens are read as ids"),
+            Column::Numbers(_) | Column::Unscaled(_) => unreachable!("tokens are read as ids"),
         }
     }
 
@@ -256,7 +256,7 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
         read_cell(&self.kind, cell, reader, tokens, values.ids)
     }
 
-    fn encode_column(&self, column: &mut Column, ids_by_slot: &[u64]) -> Vec<(usize, f32)> {
+    fn encode_column(&self, column: &mut Column, ids_by_slot: &[u64]) -> Vec<(usize, f64)> {
         match column {
             Column::Ids(ids) | Column::Lists(IdLists { ids, .. }) => {
                 for id in ids {
@@ -265,7 +265,7 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
                     }
                 }
             }
-            Column::Numbers(_) => unreachable!("tokens are read as ids"),
+            Column::Numbers(_) | Column::Unscaled(_) => unreachable!("tokens are read as ids"),
         }
         Vec::new()
     }
