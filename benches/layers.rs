@@ -33,8 +33,8 @@ use fibinet::nn::layers::{
     FeatureEmbeddingConfig, Interaction, LinearLogitConfig, PairProductConfig, PairProductKind,
     SenetConfig, num_pairs,
 };
-use fibinet::nn::models::Head;
 use fibinet::nn::models::fibinet::FiBiNetConfig;
+use fibinet::nn::models::{Head, HeadConfig};
 use fibinet_testing::criteo::{self, BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
 use fibinet_testing::{CountingAllocator, allocated};
 use rayon::prelude::*;

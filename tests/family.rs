@@ -12,7 +12,7 @@ use fibinet::model::tables::score;
 use fibinet::nn::inputs::FieldSizes;
 use fibinet::nn::models::dnn::{DnnModel, DnnModelConfig};
 use fibinet::nn::models::lr::{Lr, LrConfig};
-use fibinet::nn::models::{Head, TablesConfig};
+use fibinet::nn::models::{Head, HeadConfig, TablesConfig};
 use fibinet::train::Trainer;
 use fibinet::train::config::{RowUpdate, TrainConfig};
 use fibinet::train::optim::Tables;

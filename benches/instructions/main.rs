@@ -20,7 +20,7 @@ use fibinet::model::tables::TableDtype;
 use fibinet::nn::inputs::{FieldInputs, FieldSizes};
 use fibinet::nn::layers::{BilinearKind, Combination, CombinationConfig, CombinationKind};
 use fibinet::nn::models::fibinet::{FiBiNet, FiBiNetConfig};
-use fibinet::nn::models::{Head, TablesConfig};
+use fibinet::nn::models::{Head, HeadConfig, TablesConfig};
 use fibinet::train::Trainer;
 use fibinet::train::config::TrainConfig;
 use fibinet::train::optim::{RowGradients, RowOptimizer, RowRule, Tables};

@@ -14,12 +14,16 @@ fn settings_are_refused(more: &[&str], says: &str) {
     refused(&[&TRAIN[..], more].concat(), 2, says);
 }
 
-/// A run file whose `[train]` section has this line must fail.
+/// A run file that ends in these lines, the first of them in its `[train]` section, must fail.
 #[track_caller]
-fn run_file_fails(line: &str, code: i32, says: &str) {
+fn run_file_fails(lines: &str, code: i32, says: &str) {
+    run_file_fails_as(&small_config("good.csv", lines), code, says);
+}
+
+#[track_caller]
+fn run_file_fails_as(config: &str, code: i32, says: &str) {
     let directory = small_directory();
     let at = directory.path();
-    let config = small_config("good.csv", line);
     fs::write(at.join("run.toml"), config).expect("written");
     fail(at, &TRAIN, code, says);
     assert_eq!(entries(at), ["good.csv", "run.toml"]);
@@ -51,6 +55,37 @@ fn an_unknown_choice_gets_the_nearest_name() {
 #[test]
 fn an_unknown_preset_gets_the_nearest_name() {
     settings_are_refused(&["--set", "model.preset=fuxi"], "did you mean `fuxictr`?");
+}
+
+#[test]
+fn an_unknown_preset_of_the_run_file_is_shown_where_it_is() {
+    let config = small_config("good.csv", "");
+    let config = config.replace("[model]\n", "[model]\npreset = \"fuxi\"\n");
+    let says = "run.toml: TOML parse error at line 12, column 10";
+    run_file_fails_as(&config, 2, says);
+    let says = "unknown preset `fuxi`, did you mean `fuxictr`?; known: paper-deep, paper-shallow, \
+        article-keras, fuxictr, bars, deepctr, deepctr-torch\n";
+    run_file_fails_as(&config, 2, says);
+}
+
+/// The third field of a run file, on line 16, with this setting on line 19.
+#[track_caller]
+fn third_field_fails(setting: &str, says: &str) {
+    let field = format!("[[data.fields]]\nname = \"b\"\nkind = \"numeric\"\n{setting}\n");
+    run_file_fails(&field, 2, says);
+}
+
+#[test]
+fn a_wrong_setting_of_a_field_is_shown_where_the_field_starts() {
+    let says = "run.toml: TOML parse error at line 16, column 1\n";
+    third_field_fails("bukets = 3", says);
+    third_field_fails("buckets = 0", says);
+    third_field_fails("buckets = \"many\"", says);
+}
+
+#[test]
+fn a_column_of_a_field_that_is_not_a_text_is_shown_where_it_is() {
+    third_field_fails("column = 3", "TOML parse error at line 19, column 10\n");
 }
 
 #[test]

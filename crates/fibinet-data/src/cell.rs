@@ -1,3 +1,4 @@
+use std::fmt::{Display, LowerExp};
 use std::io::Write;
 
 /// A cell of a raw row.
@@ -84,6 +85,20 @@ impl Number {
             Self::Unsigned(value) => write_integer(value, text),
             Self::Single(value) => write_float(value.into(), value, text),
             Self::Double(value) => write_float(value, value, text),
+        }
+    }
+
+    /// Whether the file stores it as a float.
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, Self::Single(_) | Self::Double(_))
+    }
+
+    /// Appends the number as Python writes it: floats have a point or an exponent.
+    pub(crate) fn write_as_python(self, text: &mut Vec<u8>) {
+        match self {
+            Self::Single(value) => write_python_float(value.into(), value, text),
+            Self::Double(value) => write_python_float(value, value, text),
+            Self::Integer(_) | Self::Unsigned(_) => self.write(text),
         }
     }
 
@@ -184,7 +199,7 @@ fn write_integer(value: impl itoa::Integer, text: &mut Vec<u8>) {
 }
 
 /// Appends `shown`, a float that equals `value`.
-fn write_float(value: f64, shown: impl std::fmt::Display, text: &mut Vec<u8>) {
+fn write_float(value: f64, shown: impl Display, text: &mut Vec<u8>) {
     // Integer columns with nulls are often stored as floats, and this path is several times faster. From
     // 2^24 on an `f32` prints other digits than its value has.
     let whole = value as i64;
@@ -194,6 +209,26 @@ fn write_float(value: f64, shown: impl std::fmt::Display, text: &mut Vec<u8>) {
         let written = write!(text, "{shown}");
         debug_assert!(written.is_ok(), "writing to a vector does not fail");
     }
+}
+
+/// Writes a float as Python's `repr` does, and so pandas in a CSV file: `17.0`, `0.5`, `1e-05`, `1e+16`.
+/// `shown` is the same number, of the type whose shortest text is wanted.
+fn write_python_float(number: f64, shown: impl Display + LowerExp, text: &mut Vec<u8>) {
+    let size = number.abs();
+    let written = if size != 0.0 && !(1e-4..1e16).contains(&size) && size.is_finite() {
+        let short = format!("{shown:e}");
+        let (digits, exponent) = short.split_once('e').unwrap_or((&short, "0"));
+        let (sign, exponent) = match exponent.strip_prefix('-') {
+            Some(exponent) => ('-', exponent),
+            None => ('+', exponent),
+        };
+        write!(text, "{digits}e{sign}{exponent:0>2}")
+    } else if number.fract() == 0.0 {
+        write!(text, "{shown}.0")
+    } else {
+        write!(text, "{shown}")
+    };
+    debug_assert!(written.is_ok(), "writing to a vector does not fail");
 }
 
 #[cfg(test)]
@@ -225,6 +260,24 @@ mod tests {
         }
         assert_eq!(Cell::from(f32::NAN), Cell::MISSING);
         assert_eq!(Cell::from(-f64::NAN), Cell::MISSING);
+    }
+
+    #[test]
+    fn floats_are_written_as_python_writes_them() {
+        for (number, expected) in [
+            (17.0, "17.0"),
+            (-0.0, "-0.0"),
+            (0.5, "0.5"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.5e-7, "1.5e-07"),
+            (1e-4, "0.0001"),
+            (1e100, "1e+100"),
+        ] {
+            let mut text = Vec::new();
+            write_python_float(number, number, &mut text);
+            assert_eq!(String::from_utf8(text).unwrap(), expected);
+        }
     }
 
     proptest! {

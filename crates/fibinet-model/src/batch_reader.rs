@@ -1,6 +1,6 @@
 use csv::ByteRecord;
 use fibinet_data::config::OnBadRow;
-use fibinet_data::encode::RowEncoder;
+use fibinet_data::encode::{FieldCells, RowEncoder};
 use fibinet_data::formats::RowReader;
 use fibinet_data::prepare::SkippedRows;
 use fibinet_data::shards::Batch;
@@ -16,8 +16,19 @@ pub struct ScoreOptions {
     pub labels: bool,
     /// What to do with malformed rows.
     pub on_bad_row: OnBadRow,
+    /// Cells that mean "no value" besides those of the training log.
+    pub missing: Vec<String>,
     /// Columns of the reader whose cells are returned beside the scores.
     pub carry: Vec<usize>,
+}
+
+/// What was found in rows beside their scores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadRows {
+    /// Rows that were skipped because the options say so.
+    pub skipped: SkippedRows,
+    /// What the scored rows show of each field's cells.
+    pub fields: Vec<FieldCells>,
 }
 
 /// Reads and encodes raw rows batch by batch, in the buffers of the batch before.
@@ -76,8 +87,8 @@ impl<'a> BatchReader<'a> {
         Ok(more)
     }
 
-    /// The skipped rows, or an error if none was scored.
-    pub fn finish(mut self, num_scored: u64) -> Result<SkippedRows, DataError> {
+    /// What was found in the rows, or an error if none was scored.
+    pub fn finish(mut self, num_scored: u64) -> Result<ReadRows, DataError> {
         let first = &mut self.skipped.first_bad_row;
         match first.take_if(|_| num_scored == 0) {
             Some(first) => Err(DataErrorKind::AllBad {
@@ -85,7 +96,10 @@ impl<'a> BatchReader<'a> {
                 first,
             }
             .into()),
-            None => Ok(self.skipped),
+            None => Ok(ReadRows {
+                fields: self.encoder.cells(),
+                skipped: self.skipped,
+            }),
         }
     }
 

@@ -9,12 +9,11 @@ use csv::ByteRecord;
 use fibinet_data::DataError;
 use fibinet_data::encode::Encoder;
 use fibinet_data::formats::RowReader;
-use fibinet_data::prepare::SkippedRows;
 use fibinet_data::shards::Batch;
 use fibinet_nn::backend::Backend;
 use fibinet_nn::models::AnyHead;
 
-pub use crate::batch_reader::ScoreOptions;
+pub use crate::batch_reader::{ReadRows, ScoreOptions};
 
 use crate::batch_reader::BatchReader;
 use crate::bundle::directory::Bundle;
@@ -107,8 +106,7 @@ impl Scorer {
         logits
     }
 
-    /// Scores every row of a reader in order, batch by batch, and returns the rows that were skipped
-    /// because `on_bad_row` says so.
+    /// Scores every row of a reader in order, batch by batch.
     ///
     /// # Errors
     ///
@@ -119,9 +117,10 @@ impl Scorer {
         reader: &mut dyn RowReader,
         options: &ScoreOptions,
         mut sink: impl FnMut(&ScoredRows) -> Result<(), E>,
-    ) -> Result<SkippedRows, E> {
+    ) -> Result<ReadRows, E> {
         let data = |error: DataError| E::from(BundleError::Data(error));
         let encoder = self.encoder().rows(reader, options.labels).map_err(data)?;
+        let encoder = encoder.with_missing(&options.missing);
         let mut reader = BatchReader::new(reader, encoder, options);
         let (mut batch, mut scored) = (Batch::default(), ScoredRows::none());
         let (mut rows, mut more) = (0, true);

@@ -64,7 +64,14 @@ pub(crate) fn require_dense(num_dense: usize) -> Result<(), ConfigError> {
     )
 }
 
-/// Checks that there are fields for a pair, which every crossing layer needs.
+/// Checks that there are fields for a pair, which every crossing layer needs, and not so many that the columns of
+/// their pairs overflow.
 pub(crate) fn require_pairs(num_fields: usize) -> Result<(), ConfigError> {
-    require(num_fields >= 2, "num_fields", "at least 2", num_fields)
+    require(num_fields >= 2, "num_fields", "at least 2", num_fields)?;
+    require(
+        num_fields <= 1 << 16,
+        "num_fields",
+        "at most 65536",
+        num_fields,
+    )
 }

@@ -7,7 +7,7 @@ use fibinet::data::formats::{Label, RowReader, open_rows, open_standard_input};
 
 use crate::cli::args::standard_stream::is_standard;
 
-/// `--data` and `--on-bad-row`
+/// `--data`, `--on-bad-row` and `--missing`
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
     /// File or directory of rows, in the format of the training file; `-` for standard input.
@@ -16,6 +16,9 @@ pub(crate) struct LogArgs {
     /// What to do with malformed rows.
     #[arg(long, value_enum, value_name = "CHOICE", default_value_t = MalformedRows::Fail)]
     pub(crate) on_bad_row: MalformedRows,
+    /// Cells that mean "no value" in these rows, besides those of the training log; separated by commas.
+    #[arg(long, value_name = "VALUES", value_delimiter = ',')]
+    pub(crate) missing: Vec<String>,
 }
 
 impl LogArgs {

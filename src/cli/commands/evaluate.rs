@@ -4,19 +4,22 @@ use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use fibinet::data::formats::Label;
-use fibinet::data::prepare::SkippedRows;
 use fibinet::data::{DataError, DataErrorKind};
 use fibinet::model::bundle::{Bundle, BundleError};
-use fibinet::model::scorer::{ScoreOptions, Scorer};
+use fibinet::model::scorer::{ReadRows, ScoreOptions, Scorer};
 use fibinet::train::metrics::{Metrics, Predictions};
 
 use crate::cli::args::{DeviceArgs, LogArgs};
 use crate::cli::failure::UsageError;
-use crate::cli::output::{JsonArgs, Printer, Report, metrics_line, note, skipped_rows};
+use crate::cli::output::{
+    JsonArgs, Printer, Report, cell_table, metrics_line, note, skipped_rows, surprise_line,
+};
 
 /// Evaluate a bundle on labelled rows: AUC, log loss and calibration
 ///
-/// Every byte of the bundle is checked first.
+/// Every byte of the bundle is checked first. The result also has the share of each field's cells that were
+/// unknown, missing, out of the range of the training rows, or written in another way. A warning names fields
+/// where a share is far above that of the validation rows.
 ///
 /// Example: fibinet evaluate runs/first --data test.csv
 #[derive(Debug, Args)]
@@ -66,19 +69,19 @@ impl EvaluateArgs {
 impl EvaluateJob {
     pub(crate) fn run(self) -> Result<()> {
         let scorer = Scorer::new(Bundle::open_verified(&self.bundle)?, &self.device)?;
-        let format = scorer.encoder().format();
-        let mut reader = self.log.open(format, Label::Required)?;
+        let mut reader = self.log.open(scorer.encoder().format(), Label::Required)?;
         let options = ScoreOptions {
             labels: true,
             on_bad_row: self.log.on_bad_row.into(),
             carry: Vec::new(),
+            missing: self.log.missing.clone(),
         };
         let mut predictions = Predictions::default();
-        let skipped = scorer.score_rows(reader.as_mut(), &options, |rows| {
+        let read = scorer.score_rows(reader.as_mut(), &options, |rows| {
             predictions.extend(&rows.logits, &rows.labels, &rows.groups);
             Ok::<(), BundleError>(())
         })?;
-        if let Some(line) = skipped_rows(&skipped) {
+        if let Some(line) = skipped_rows(&read.skipped) {
             note(&line);
         }
         let negative_rate = self.negative_rate.unwrap_or(scorer.bundle().negative_rate);
@@ -87,25 +90,33 @@ impl EvaluateJob {
             let path = self.log.data;
             return Err(DataError::from(DataErrorKind::Empty { path }).into());
         }
-        self.printer.print(&Evaluation { metrics, skipped })
+        if let Some(line) = surprise_line(scorer.encoder(), &read.fields) {
+            note(&line);
+        }
+        self.printer.print(&Evaluation { metrics, read })
     }
 }
 
 struct Evaluation {
     metrics: Metrics,
-    skipped: SkippedRows,
+    read: ReadRows,
 }
 
 impl Report for Evaluation {
     fn text(&self) -> String {
         let line = metrics_line("data", &self.metrics);
         let (rows, clicks) = (self.metrics.rows, self.metrics.clicks);
-        format!("{line}  ({rows} rows, {clicks} clicks)")
+        let line = format!("{line}  ({rows} rows, {clicks} clicks)");
+        match cell_table(&[&self.read.fields]) {
+            Some(table) => format!("{line}\n\n{table}"),
+            None => line,
+        }
     }
 
     fn json(&self) -> serde_json::Result<String> {
         let mut report = serde_json::to_value(self.metrics)?;
-        report["left_out"] = serde_json::to_value(&self.skipped)?;
+        report["left_out"] = serde_json::to_value(&self.read.skipped)?;
+        report["fields"] = serde_json::to_value(&self.read.fields)?;
         Ok(report.to_string())
     }
 }

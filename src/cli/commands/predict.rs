@@ -4,18 +4,23 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use fibinet::data::formats::{Label, ParquetTable, RowReader};
-use fibinet::model::scorer::{ScoreOptions, ScoredRows, Scorer, probability};
+use fibinet::model::scorer::{ReadRows, ScoreOptions, ScoredRows, Scorer, probability};
 use fibinet::storage::AtomicFile;
+use serde_json::json;
 
 use crate::cli::args::{DeviceArgs, LogArgs, MalformedRows, is_same_file, is_standard};
 use crate::cli::failure::UsageError;
-use crate::cli::output::{note, skipped_rows};
+use crate::cli::output::{
+    JsonArgs, Printer, Report, cell_table, note, skipped_rows, surprise_line,
+};
 
 const PROBABILITY: &str = "probability";
 
 /// Score raw rows: one probability per row, in the order of the rows
 ///
-/// The rows do not need a label.
+/// The rows do not need a label. On stderr, or with --json on stdout, it shows the share of each field's cells
+/// that were unknown, missing, out of the range of the training rows, or written in another way. A warning names
+/// fields where a share is far above that of the validation rows.
 ///
 /// Example: fibinet predict runs/first --data new.csv -o scores.csv --carry id
 ///
@@ -37,6 +42,8 @@ pub(crate) struct PredictArgs {
     carry: Vec<String>,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 /// What `predict` does, checked.
@@ -46,6 +53,7 @@ pub(crate) struct PredictJob {
     output: PathBuf,
     carry: Vec<String>,
     device: Device,
+    printer: Printer,
 }
 
 impl PredictArgs {
@@ -63,6 +71,10 @@ impl PredictArgs {
                 "--on-bad-row skip needs --carry, to tell which rows were scored".to_owned()
             )
         );
+        ensure!(
+            self.json.printer() == Printer::Text || !is_standard(&self.output),
+            UsageError("--json needs another --output than -, where its report goes".to_owned())
+        );
         let output = if is_standard(&self.output) {
             PathBuf::from("/dev/stdout")
         } else {
@@ -74,6 +86,7 @@ impl PredictArgs {
             output,
             carry: self.carry,
             device: self.device.select()?,
+            printer: self.json.printer(),
         })
     }
 }
@@ -93,21 +106,31 @@ impl PredictJob {
             labels: false,
             on_bad_row: self.log.on_bad_row.into(),
             carry: self.carried_columns(reader.as_ref())?,
+            missing: self.log.missing.clone(),
         };
         let mut scores = Scores::create(&self.output, &self.carry)?;
         let mut rows = 0;
-        let skipped = scorer.score_rows(reader.as_mut(), &options, |batch| {
+        let read = scorer.score_rows(reader.as_mut(), &options, |batch| {
             rows += batch.logits.len();
             scores.write(batch)
         })?;
         scores.commit()?;
-        if let Some(line) = skipped_rows(&skipped) {
+        if let Some(line) = skipped_rows(&read.skipped) {
             note(&line);
         }
-        note(&format!(
-            "{rows} rows scored into {}",
-            self.output.display()
-        ));
+        if let Some(line) = surprise_line(scorer.encoder(), &read.fields) {
+            note(&line);
+        }
+        let report = Prediction {
+            rows,
+            output: self.output,
+            read,
+        };
+        match self.printer {
+            // Scores may go to stdout.
+            Printer::Text => note(&report.text()),
+            Printer::Json => self.printer.print(&report)?,
+        }
         Ok(())
     }
 
@@ -124,6 +147,33 @@ impl PredictJob {
             })
         };
         self.carry.iter().map(column).collect()
+    }
+}
+
+/// What was scored.
+struct Prediction {
+    rows: usize,
+    output: PathBuf,
+    read: ReadRows,
+}
+
+impl Report for Prediction {
+    fn text(&self) -> String {
+        let line = format!("{} rows scored into {}", self.rows, self.output.display());
+        match cell_table(&[&self.read.fields]) {
+            Some(table) => format!("{table}\n{line}"),
+            None => line,
+        }
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        let report = json!({
+            "rows": self.rows,
+            "output": self.output.display().to_string(),
+            "left_out": self.read.skipped,
+            "fields": self.read.fields,
+        });
+        Ok(report.to_string())
     }
 }
 

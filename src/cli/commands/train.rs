@@ -4,11 +4,11 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 use fibinet::train::config::RunConfig;
-use fibinet::train::run::{RunOptions, RunReport, train};
+use fibinet::train::run::{RunOptions, RunReport, SplitCells, train};
 
 use crate::cli::args::{CacheArgs, DeviceArgs, MalformedRows, RunFileArgs, ThreadArgs};
 use crate::cli::output::{
-    JsonArgs, Printer, ProgressDisplay, Report, metrics_line, note, skipped_rows,
+    JsonArgs, Printer, ProgressDisplay, Report, cell_table, metrics_line, note, skipped_rows,
 };
 
 /// A greater AUC is remarked upon.
@@ -146,6 +146,21 @@ impl Report for Trained {
         }
         let test = report.test.as_ref();
         lines.extend(test.map(|test| metrics_line("test            ", test)));
+        let SplitCells { valid, test } = &report.fields;
+        let splits = [valid.as_slice(), test];
+        let splits = if test.is_empty() {
+            &splits[..1]
+        } else {
+            &splits
+        };
+        if let Some(table) = cell_table(splits) {
+            let of = if test.is_empty() {
+                "validation rows"
+            } else {
+                "validation / test rows"
+            };
+            lines.push(format!("\nunusual cells in the {of}:\n{table}\n"));
+        }
         lines.extend(report.warm_start.map(|rows| {
             let (kept, new) = (rows.kept_rows, rows.new_rows);
             format!("table rows        {kept} kept, {new} new")

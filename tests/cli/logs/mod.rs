@@ -6,3 +6,4 @@ pub(crate) mod formats;
 mod malformed;
 mod numbers;
 mod spellings;
+mod values;

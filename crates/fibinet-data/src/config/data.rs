@@ -33,7 +33,7 @@ const MAX_FIELDS: usize = 1 << 16;
 /// | `delimiter` | `,` | what stands between cells: one ASCII character, or several such as `::` |
 /// | `quote` | `"`, or none with a tab | the character around cells that hold a delimiter or a line end; `""` if quotes are ordinary characters |
 /// | `columns` | – | the names of the columns, for files without a header |
-/// | `missing` | none | cells that mean "no value" in every column, besides empty ones; a field may have its own |
+/// | `missing` | `?`, `NA`, `null`, `None`, `-` and such words | cells that mean "no value" in every column, besides empty ones; a field may have its own. The default words are no values in numbers, times and lists; in a category a word that training rows have as a token stays that token |
 /// | `fields` | – | what the model reads |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +67,7 @@ pub struct DataConfig {
     pub quote: Option<Quote>,
     /// The names of the columns, for files without a header.
     pub columns: Option<Vec<String>>,
-    /// Cells that mean "no value".
+    /// Cells that mean "no value", instead of the usual words.
     pub missing: Option<Vec<String>>,
     /// What the model reads.
     #[serde(default)]
@@ -78,7 +78,7 @@ pub struct DataConfig {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSpec {
     /// Where rows come from.
-    pub sources: Sources,
+    pub(crate) sources: Sources,
     /// How rows are written.
     pub format: RowFormat,
     /// What the model reads, in this order.
@@ -150,6 +150,14 @@ impl DataConfig {
         })
     }
 
+    /// The usual words for "no value", unless the file replaces them.
+    fn missing_words(&self) -> Vec<String> {
+        match &self.missing {
+            None => RowFormat::usual_words(),
+            Some(_) => Vec::new(),
+        }
+    }
+
     /// What the built-in schema sets, or else what is written.
     fn format_and_fields(&self) -> Result<(RowFormat, Vec<FieldSpec>), SchemaError> {
         let Some(schema) = &self.schema else {
@@ -162,6 +170,7 @@ impl DataConfig {
                 quote: self.quote,
                 columns: self.columns.clone(),
                 missing: self.missing.clone().unwrap_or_default(),
+                missing_words: self.missing_words(),
             };
             return Ok((format, self.fields.clone()));
         };
@@ -179,6 +188,7 @@ impl DataConfig {
         let format = schema.format();
         let format = RowFormat {
             missing: self.missing.clone().unwrap_or(format.missing),
+            missing_words: self.missing_words(),
             positive: self.positive.clone(),
             group: self.group.clone(),
             ..format

@@ -4,7 +4,7 @@ mod builtin;
 mod data;
 mod delimiter;
 mod quote;
-mod row_format;
+pub(crate) mod row_format;
 mod sources;
 pub(crate) mod split;
 
@@ -14,5 +14,4 @@ pub use data::{DataConfig, DataSpec, OnBadRow};
 pub use delimiter::Delimiter;
 pub use quote::Quote;
 pub use row_format::RowFormat;
-pub use sources::Sources;
-pub use split::{RandomSplit, Split, SplitBy, SplitConfig, SplitKind, TimeSplit};
+pub use split::{SplitBy, SplitConfig};

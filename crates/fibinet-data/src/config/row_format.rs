@@ -24,11 +24,39 @@ pub struct RowFormat {
     pub columns: Option<Vec<String>>,
     /// Cells that mean "no value" in every column, besides empty ones.
     pub missing: Vec<String>,
+    /// Words that mean "no value" too, but not in a category whose training rows have them as tokens. Formats
+    /// of older versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_words: Vec<String>,
 }
 
+/// The usual words for "no value", [`RowFormat::missing_words`] where a log names none.
+pub(crate) const MISSING_WORDS: [&str; 20] = [
+    "?",
+    "NA",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "<NA>",
+    "NaN",
+    "nan",
+    "-nan",
+    "NaT",
+    "None",
+    "none",
+    "null",
+    "NULL",
+    "Null",
+    "(null)",
+    "-",
+    "undefined",
+    "unknown",
+    "\\N",
+];
+
 impl RowFormat {
-    /// Comma-separated cells below a header, labels of 1 and 0, and no group. Only an empty cell means
-    /// "no value".
+    /// Comma-separated cells below a header, labels of 1 and 0, and no group. Empty cells and
+    /// the usual words mean "no value".
     pub fn csv(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
@@ -38,7 +66,13 @@ impl RowFormat {
             quote: None,
             columns: None,
             missing: Vec::new(),
+            missing_words: Self::usual_words(),
         }
+    }
+
+    /// The usual words for "no value".
+    pub(crate) fn usual_words() -> Vec<String> {
+        MISSING_WORDS.map(str::to_owned).to_vec()
     }
 
     /// The character around cells; `None` if a quote is a character like any other.

@@ -5,15 +5,15 @@ use crate::schema_error::SplitError;
 
 /// Where the rows of each split come from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// The training file.
-    pub train: PathBuf,
+    pub(crate) train: PathBuf,
     /// The validation file; `None` if they are taken from the training file.
-    pub valid: Option<PathBuf>,
+    pub(crate) valid: Option<PathBuf>,
     /// The test file; `None` if they are taken from the training file, which may give none.
-    pub test: Option<PathBuf>,
+    pub(crate) test: Option<PathBuf>,
     /// How the training file is cut into the splits that have no file.
-    pub split: Option<Split>,
+    pub(crate) split: Option<Split>,
 }
 
 impl Sources {

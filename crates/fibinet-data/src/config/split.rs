@@ -6,7 +6,7 @@ use crate::schema_error::SplitError;
 
 /// What rows are used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SplitKind {
+pub(crate) enum SplitKind {
     /// Training.
     Train,
     /// Early stopping.
@@ -20,7 +20,7 @@ impl SplitKind {
     pub(crate) const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
 
     /// The name in files and messages.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Valid => "valid",
@@ -37,8 +37,14 @@ impl SplitKind {
 /// | `valid`, `test` | 0 | shares of the rows; with `column`, `valid` is a random share of the training rows |
 /// | `seed` | 2019 | the seed of the random draws; the training seed does not change them |
 /// | `column` | – | the column of the times, or of the values |
-/// | `format` | see [`TimeSplit`] | with `time`, how times are written, as in `timestamp` fields |
+/// | `format` | see below | with `time`, how times are written, as in `timestamp` fields |
 /// | `train_value`, `valid_value`, `test_value` | – | the cells of each split; rows with other cells are skipped |
+///
+/// With `time`, rows of the same time are never cut apart, so shares are only approximate: of the two cuts beside
+/// such rows, the one that is nearer to the share is made, if it leaves the split a row. A row without a readable
+/// time is malformed. Without `format`, times are written as the `timestamp` field that reads the column says. Without
+/// such a field numbers are compared as they are (seconds, milliseconds, YYMMDDHH), and texts are read as ISO dates
+/// or times.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitConfig {
@@ -80,7 +86,7 @@ pub enum SplitBy {
 
 /// A validated [`SplitConfig`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Split {
+pub(crate) enum Split {
     /// By random draws.
     Random(RandomSplit),
     /// The last rows: first `valid`, then `test`.
@@ -104,34 +110,28 @@ pub enum Split {
 }
 
 /// A split by time: the latest rows are the test rows, and those before them the validation rows.
-///
-/// Rows of the same time are never cut apart, so shares are only approximate: of the two cuts beside such
-/// rows, the one that is nearer to the share is made, if it leaves the split a row. A row without a readable
-/// time is malformed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TimeSplit {
+pub(crate) struct TimeSplit {
     /// The column of the times.
-    pub column: String,
-    /// How times are written. `None` means: as the `timestamp` field that reads the column says. Without such a
-    /// field numbers are compared as they are (seconds, milliseconds, YYMMDDHH), and texts are read as ISO
-    /// dates or times.
-    pub format: Option<String>,
+    pub(crate) column: String,
+    /// How times are written; [`SplitConfig`] says what `None` means.
+    pub(crate) format: Option<String>,
     /// Share of the rows that go to the validation split.
-    pub valid: f64,
+    pub(crate) valid: f64,
     /// Share of the rows that go to the test split.
-    pub test: f64,
+    pub(crate) test: f64,
 }
 
 /// A random split of one file's rows. Each row is decided by its number and a seed, so that the split
 /// needs no memory and depends neither on the training seed nor on the number of threads.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RandomSplit {
+pub(crate) struct RandomSplit {
     /// Share of the rows that go to the validation split.
-    pub valid: f64,
+    pub(crate) valid: f64,
     /// Share of the rows that go to the test split.
-    pub test: f64,
+    pub(crate) test: f64,
     /// The seed of the draws.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 const DEFAULT_SEED: u64 = 2019;
@@ -249,7 +249,7 @@ impl SplitConfig {
 
 impl Split {
     /// Whether rows of the training file go to a split.
-    pub fn gives(&self, kind: SplitKind) -> bool {
+    pub(crate) fn gives(&self, kind: SplitKind) -> bool {
         let share = |valid: f64, test: f64| match kind {
             SplitKind::Train => true,
             SplitKind::Valid => valid > 0.0,
@@ -268,7 +268,7 @@ impl Split {
 
 impl RandomSplit {
     /// The split that row number `row` of the file goes to.
-    pub fn assign(&self, row: u64) -> SplitKind {
+    pub(crate) fn assign(&self, row: u64) -> SplitKind {
         // The top 53 bits, as a uniform number in [0, 1).
         let draw = (mix(self.seed, row) >> 11) as f64 / (1_u64 << 53) as f64;
         if draw < self.test {

@@ -1,8 +1,16 @@
 use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
+use crate::fields::FieldSpec;
 use crate::fields::cells::{BadCell, CellReader, parse};
 use crate::position::Position;
+
+/// A reader of a field's cells.
+pub(crate) fn field_reader<'a>(format: &'a RowFormat, field: &'a FieldSpec) -> CellReader<'a> {
+    let mut reader = CellReader::of_field(&format.missing, &field.missing, &format.missing_words);
+    reader.as_written = field.as_written;
+    reader
+}
 
 /// The error of a cell that its field cannot read.
 pub(crate) fn cell_error(

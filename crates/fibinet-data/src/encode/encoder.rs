@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::config::RowFormat;
+use crate::config::split::SplitKind;
 use crate::encode::cells::cell_error;
 use crate::encode::vocabulary::Vocabulary;
 use crate::error::DataError;
 use crate::fields::FieldSpec;
+use crate::fields::cell_counts::CellCounts;
 use crate::fields::cells;
+use crate::fields::column_counter::{ColumnCounter, SplitRows};
 use crate::fields::kind::{CellEncoder, FittedField, KnownField};
 use crate::position::Position;
-use crate::shards::columns::Columns;
+use crate::shards::columns::{Column, Columns};
 use crate::shards::layout::{FieldLayout, FieldShape, ShardLayout};
 
 const FIELDS_FILE: &str = "fields.toml";
@@ -30,13 +33,15 @@ pub struct Encoder {
     format: RowFormat,
     fields: Vec<EncoderField>,
     vocabulary: Vocabulary,
+    /// The counts of each field's cells in the validation rows; `None` if they are not known.
+    valid_counts: Option<Vec<CellCounts>>,
 }
 
 /// A fitted field.
 #[derive(Debug)]
 pub(crate) struct EncoderField {
     pub(crate) spec: FieldSpec,
-    fitted: FittedField,
+    pub(crate) fitted: FittedField,
     pub(crate) encoder: Box<dyn CellEncoder>,
     pub(crate) shape: FieldShape,
 }
@@ -67,7 +72,13 @@ struct EncoderFile {
 struct FieldFile {
     spec: FieldSpec,
     fitted: FittedField,
+    /// Cells of the validation rows. Older versions did not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid: Option<CellCounts>,
 }
+
+/// The counts of each field's cells in the validation and in the test rows.
+pub(crate) type SplitCounts = [Vec<CellCounts>; 2];
 
 /// A number that is not finite when it is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,6 +112,7 @@ impl Encoder {
             format,
             fields: fields.into_iter().map(field).collect(),
             vocabulary,
+            valid_counts: None,
         }
     }
 
@@ -116,7 +128,8 @@ impl Encoder {
             toml::from_str(&text).map_err(|error| DataError::corrupt(&path, error))?;
         let vocabulary = Vocabulary::open(&directory.join(VOCABULARY_FILE))?;
         let (mut fields, mut num_tokens) = (Vec::new(), 0);
-        for FieldFile { spec, fitted } in file.fields {
+        let valid_counts = file.fields.iter().map(|field| field.valid).collect();
+        for FieldFile { spec, fitted, .. } in file.fields {
             let reason = format!(
                 "field `{}` has a fit of another kind, {fitted:?}",
                 spec.name
@@ -136,6 +149,7 @@ impl Encoder {
             format: file.format,
             fields,
             vocabulary,
+            valid_counts,
         })
     }
 
@@ -151,9 +165,11 @@ impl Encoder {
             fields: self
                 .fields
                 .iter()
-                .map(|field| FieldFile {
+                .enumerate()
+                .map(|(index, field)| FieldFile {
                     spec: field.spec.clone(),
                     fitted: field.fitted.clone(),
+                    valid: self.valid_counts().map(|counts| counts[index]),
                 })
                 .collect(),
         };
@@ -181,6 +197,15 @@ impl Encoder {
     /// The fields, with what was fitted.
     pub(crate) fn fitted(&self) -> &[EncoderField] {
         &self.fields
+    }
+
+    /// The counts of each field's cells in the validation rows; `None` in encoders of older versions.
+    pub(crate) fn valid_counts(&self) -> Option<&[CellCounts]> {
+        self.valid_counts.as_deref()
+    }
+
+    pub(crate) fn set_valid_counts(&mut self, counts: Vec<CellCounts>) {
+        self.valid_counts = Some(counts);
     }
 
     pub(crate) fn vocabulary(&self) -> &Vocabulary {
@@ -216,21 +241,44 @@ impl Encoder {
         }
     }
 
-    /// Encodes rows that the fit of this encoder read. Gives the rows that cannot be encoded, ascending,
-    /// each with its first number that is not finite when scaled.
+    /// The counts before the first row.
+    pub(crate) fn no_counts(&self) -> SplitCounts {
+        [(); 2].map(|()| vec![CellCounts::default(); self.fields.len()])
+    }
+
+    /// Encodes rows that the fit of this encoder read; `kinds` are their splits, whose cells are counted. Gives
+    /// the rows that cannot be encoded, ascending, each with its first number that is not finite when scaled.
     ///
     /// # Panics
     ///
     /// If the encoder was not just fitted.
-    pub(crate) fn encode_fitted(&self, columns: &mut Columns) -> Vec<Unscaled> {
-        let encode = |(field, column)| {
+    pub(crate) fn encode_fitted(
+        &self,
+        columns: &mut Columns,
+        kinds: &[SplitKind],
+        counts: &mut SplitCounts,
+    ) -> Vec<Unscaled> {
+        let rows = [SplitKind::Valid, SplitKind::Test].map(|kind| {
+            let rows = (0..).zip(kinds).filter(|(_, of)| **of == kind);
+            rows.map(|(row, _)| row).collect::<SplitRows>()
+        });
+        let encode = |(field, column): (usize, &mut Column)| {
+            let mut counter = ColumnCounter::new(&rows);
             let ids = self.vocabulary.ids_by_slot(field);
-            let refused = self.fields[field].encoder.encode_column(column, ids);
+            let encoder = &self.fields[field].encoder;
+            let refused = encoder.encode_column(column, ids, &mut counter);
             let unscaled = |(row, value)| Unscaled { row, field, value };
-            refused.into_iter().map(unscaled).collect::<Vec<_>>()
+            let refused = refused.into_iter().map(unscaled).collect();
+            (refused, counter.counts())
         };
         let fields = columns.fields.par_iter_mut().enumerate();
-        let mut refused = fields.map(encode).collect::<Vec<_>>().concat();
+        let (refused, added): (Vec<Vec<_>>, Vec<_>) = fields.map(encode).unzip();
+        for (field, added) in added.iter().enumerate() {
+            for (counts, added) in counts.iter_mut().zip(added) {
+                counts[field].merge(added);
+            }
+        }
+        let mut refused = refused.concat();
         // The sort is stable: the first field of a row stays first.
         refused.sort_by_key(|unscaled| unscaled.row);
         refused.dedup_by_key(|unscaled| unscaled.row);

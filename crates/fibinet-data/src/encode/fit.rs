@@ -2,7 +2,7 @@ use rayon::prelude::*;
 
 use crate::config::RowFormat;
 use crate::config::split::SplitKind;
-use crate::encode::cells::{cell_error, group_hash, parse_label};
+use crate::encode::cells::{cell_error, field_reader, group_hash, parse_label};
 use crate::encode::encoder::Encoder;
 use crate::encode::spill::WaitingRows;
 use crate::encode::vocabulary::Vocabulary;
@@ -18,11 +18,12 @@ use crate::shards::columns::{Column, Columns, retain};
 ///
 /// Its memory grows with the distinct tokens of all rows, not with the rows.
 #[derive(Debug)]
-pub(crate) struct EncoderFit {
+pub(crate) struct EncoderFit<'a> {
     format: RowFormat,
     fields: Vec<FittingField>,
     label: usize,
     group: Option<usize>,
+    base: Option<&'a Encoder>,
 }
 
 #[derive(Debug)]
@@ -35,8 +36,15 @@ struct FittingField {
 /// Rows that cannot be read, by their index, with what is wrong.
 type Refused = Vec<(usize, DataError)>;
 
-impl EncoderFit {
+impl<'a> EncoderFit<'a> {
     /// A fit of the rows of `reader`.
+    ///
+    /// A fit with a `base` continues from it: what the base was fitted on stays as it is, its tokens keep
+    /// their ids, and new tokens come after them.
+    ///
+    /// # Panics
+    ///
+    /// If the base has other fields.
     ///
     /// # Errors
     ///
@@ -45,13 +53,21 @@ impl EncoderFit {
     pub(crate) fn new(
         format: &RowFormat,
         fields: &[FieldSpec],
+        base: Option<&'a Encoder>,
         reader: &dyn RowReader,
     ) -> Result<Self, DataError> {
+        if let Some(base) = base {
+            assert!(base.fields().eq(fields), "a base must have the same fields");
+        }
         let field = |(index, spec): (usize, &FieldSpec)| {
+            let mut fit = spec.encoding.fit(index);
+            if let Some(base) = base {
+                fit.start_from(&base.fitted()[index].fitted);
+            }
             Ok(FittingField {
                 spec: spec.clone(),
                 column: column_index(reader, &spec.column)?,
-                fit: spec.encoding.fit(index),
+                fit,
             })
         };
         let fields = fields.iter().enumerate().map(field);
@@ -61,6 +77,7 @@ impl EncoderFit {
             fields: fields.collect::<Result<_, DataError>>()?,
             label: column_index(reader, &format.label)?,
             group: group.map(|group| column_index(reader, group)).transpose()?,
+            base,
         })
     }
 
@@ -114,6 +131,7 @@ impl EncoderFit {
             fields,
             label,
             group,
+            ..
         } = self;
         let read_labels = || {
             let mut reader = CellReader::new(&format.missing);
@@ -142,23 +160,13 @@ impl EncoderFit {
     }
 
     /// The encoder.
-    ///
-    /// A fit with a `base` continues from it: what the base was fitted on stays as it is, its tokens keep
-    /// their ids, and new tokens come after them.
-    ///
-    /// # Panics
-    ///
-    /// If the base has other fields.
-    pub(crate) fn finish(self, base: Option<&Encoder>) -> Encoder {
-        if let Some(base) = base {
-            assert!(
-                base.fields()
-                    .eq(self.fields.iter().map(|field| &field.spec)),
-                "a base must have the same fields"
-            );
-        }
+    pub(crate) fn finish(self) -> Encoder {
+        let base = self.base;
+        let format = &self.format;
         let finished = self.fields.into_par_iter().enumerate().map(|(i, field)| {
-            let finished = field.fit.finish(base.map(|base| base.known_field(i)));
+            let reader = field_reader(format, &field.spec);
+            let base = base.map(|base| base.known_field(i));
+            let finished = field.fit.finish(&reader, base);
             let vocabulary = (finished.tokens, finished.table);
             ((field.spec, finished.fitted), vocabulary)
         });
@@ -172,7 +180,7 @@ impl EncoderFit {
 impl FittingField {
     fn read(&mut self, block: &Block, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
         let cells = block.cells(self.column, rows);
-        let mut reader = CellReader::of_field(&format.missing, &self.spec.missing);
+        let mut reader = field_reader(format, &self.spec);
         let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();

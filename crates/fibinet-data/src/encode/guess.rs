@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::config::row_format::MISSING_WORDS;
 use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
 use crate::encode::column_guess::ColumnGuess;
@@ -18,17 +19,12 @@ use crate::skipped::SkippedRows;
 
 /// The number of rows that a guess looks at.
 const ROWS: u64 = 200_000;
-/// Cells that logs commonly write for "no value".
-const MISSING: [&str; 9] = [
-    "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N",
-];
-
 /// What the first rows of a file show of its columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guess {
     /// The columns, without the label.
     pub columns: Vec<ColumnGuess>,
-    /// The cells that mean "no value" and occur.
+    /// The words for "no value" that occur, and the cells that the format names.
     pub missing: Vec<String>,
     /// The number of rows that were read.
     pub num_rows: u64,
@@ -163,7 +159,7 @@ impl Looks {
         let (row, position) = (reader.row(), reader.position());
         // A row without a label is malformed, however labels are spelled.
         let spelt = cells.value(row.cell(label));
-        let spelt = spelt.filter(|text| !MISSING.iter().any(|word| word.as_bytes() == *text));
+        let spelt = spelt.filter(|text| missing_word(text).is_none());
         if let Some(text) = spelt {
             self.label_values.add(text);
         }
@@ -183,9 +179,10 @@ impl Looks {
             let Some(text) = cells.value(cell) else {
                 continue;
             };
-            match MISSING.iter().find(|word| word.as_bytes() == text) {
+            match missing_word(text) {
                 Some(word) => {
-                    self.missing.insert(*word);
+                    self.missing.insert(word);
+                    column.add_word(word);
                 }
                 None => column.add(text, self.positions.len()),
             }
@@ -211,6 +208,30 @@ impl Looks {
     }
 }
 
+/// The usual word for "no value" that a text is.
+fn missing_word(text: &[u8]) -> Option<&'static str> {
+    let text = text.trim_ascii();
+    let mut words = MISSING_WORDS.into_iter();
+    words.find(|word| word.as_bytes() == text)
+}
+
+/// What becomes of the words for "no value" in a column; empty if none occurs.
+fn words_note(cells: &ColumnCells, field: &FieldSpec) -> String {
+    let words: Vec<String> = cells
+        .words()
+        .iter()
+        .map(|(word, rows)| format!("`{word}` ({rows} rows)"))
+        .collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    let what = match &field.encoding {
+        FieldEncoding::Categorical(_) => "a value like others if it is frequent",
+        _ => "no value",
+    };
+    format!("; {} is {what}", words.join(", "))
+}
+
 /// What to make of a column, and of its odd cells.
 fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
     let look = ColumnLook::new(cells);
@@ -222,6 +243,7 @@ fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> Co
         _ => None,
     };
     if let Some(field) = &mut field {
+        reason += &words_note(look.cells(), field);
         let odd = OddCells::of(look.cells(), field);
         if !odd.is_empty() {
             let odd_note = odd.note(positions);
@@ -263,8 +285,13 @@ fn guess(look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
     if cells.name().is_empty() {
         return excluded("the column has no name, like the row numbers that pandas writes");
     }
-    if cells.num_distinct() < 2 {
-        return excluded(&format!("{} distinct value", cells.num_distinct()));
+    // In a category a word for "no value" is a value.
+    let num_values = match look.reading() {
+        Reading::Texts => cells.num_distinct() + cells.words().len(),
+        _ => cells.num_distinct(),
+    };
+    if num_values < 2 {
+        return excluded(&format!("{num_values} distinct value"));
     }
     if let Reading::Unclear(reason) = look.reading() {
         return excluded(reason);
@@ -333,7 +360,7 @@ mod tests {
         assert_eq!(
             kinds,
             [
-                ("site", None), // one value besides the missing
+                ("site", Some("categorical")),
                 ("hour", Some("categorical")),
                 ("userId", Some("categorical")),
                 ("age", Some("quantile")),

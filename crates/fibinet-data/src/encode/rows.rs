@@ -1,8 +1,10 @@
 use crate::cell::Cell;
-use crate::encode::cells::{cell_error, group_hash, parse_label};
-use crate::encode::encoder::Encoder;
+use crate::encode::cells::{cell_error, field_reader, group_hash, parse_label};
+use crate::encode::encoder::{Encoder, EncoderField};
+use crate::encode::field_cells::FieldCells;
 use crate::encode::vocabulary::FieldTokens;
 use crate::error::DataError;
+use crate::fields::cell_counts::{CellCounts, Unusual};
 use crate::fields::cells::{CellReader, RowValues};
 use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{RowReader, column_index};
@@ -21,9 +23,20 @@ pub struct RowEncoder<'a> {
     cells: CellReader<'a>,
     /// Read the fields.
     field_cells: Vec<CellReader<'a>>,
+    seen: Vec<SeenCells>,
+    /// The unusual cells of the row, with their fields.
+    unusual: Vec<(usize, Unusual)>,
     /// Scratch buffers.
     token: Vec<u8>,
     key: Vec<u8>,
+}
+
+/// What the rows have shown of a field's cells.
+#[derive(Debug, Clone, Default)]
+struct SeenCells {
+    counts: CellCounts,
+    /// The first cell that was unusual in each way.
+    examples: [Option<Box<[u8]>>; 4],
 }
 
 impl Encoder {
@@ -34,7 +47,7 @@ impl Encoder {
     /// [`MissingColumn`](crate::DataErrorKind::MissingColumn) for the first column that the reader lacks.
     /// The columns of the label and the group are only needed for `labels`.
     pub fn rows(&self, reader: &dyn RowReader, labels: bool) -> Result<RowEncoder<'_>, DataError> {
-        let columns = self
+        let columns: Vec<usize> = self
             .fields()
             .map(|field| column_index(reader, &field.column))
             .collect::<Result<_, _>>()?;
@@ -44,21 +57,28 @@ impl Encoder {
         let index = |name: &String| column_index(reader, name);
         Ok(RowEncoder {
             encoder: self,
-            columns,
             label: label.map(index).transpose()?,
             group: group.map(index).transpose()?,
             cells: CellReader::new(&format.missing),
             field_cells: self
                 .fields()
-                .map(|field| CellReader::of_field(&format.missing, &field.missing))
+                .zip(self.fitted())
+                .map(|(field, EncoderField { fitted, .. })| {
+                    let mut reader = field_reader(format, field);
+                    reader.write_floats_as(fitted.token_text());
+                    reader
+                })
                 .collect(),
+            seen: vec![SeenCells::default(); columns.len()],
+            unusual: Vec::new(),
+            columns,
             token: Vec::new(),
             key: Vec::new(),
         })
     }
 }
 
-impl RowEncoder<'_> {
+impl<'a> RowEncoder<'a> {
     /// Appends a row to a batch. `position` is where the row is written. After an error the batch is as
     /// it was.
     ///
@@ -88,6 +108,7 @@ impl RowEncoder<'_> {
             let rows = batch.num_rows;
             batch.lists.iter_mut().for_each(|list| list.truncate(rows));
         })?;
+        self.count(batch);
         batch.labels.extend(label);
         let group = self.group.map(cell);
         batch
@@ -95,6 +116,49 @@ impl RowEncoder<'_> {
             .extend(group.map(|cell| group_hash(cell, &mut self.cells)));
         batch.num_rows += 1;
         Ok(())
+    }
+
+    /// Takes more cells as missing in every field: those whose text is one of `missing`.
+    #[must_use]
+    pub fn with_missing(mut self, missing: &'a [String]) -> Self {
+        for cells in &mut self.field_cells {
+            cells.add_missing(missing);
+        }
+        self
+    }
+
+    /// Counts the cells of the row that was appended last.
+    fn count(&mut self, batch: &Batch) {
+        let mut lists = batch.lists.iter();
+        for (seen, field) in self.seen.iter_mut().zip(self.encoder.fitted()) {
+            seen.counts.cells += match field.shape {
+                FieldShape::Ids { .. } => lists
+                    .next()
+                    .map_or(0, |list| list.row(batch.num_rows).len() as u64),
+                _ => 1,
+            };
+        }
+        for (field, unusual) in &self.unusual {
+            self.seen[*field].counts.add(*unusual);
+        }
+    }
+
+    /// The counts of each field's cells in the rows so far, without those of rows that were refused.
+    pub(crate) fn counts(&self) -> Vec<CellCounts> {
+        self.seen.iter().map(|seen| seen.counts).collect()
+    }
+
+    /// What the rows so far show of each field's cells, without rows that were refused.
+    pub fn cells(&self) -> Vec<FieldCells> {
+        let mut cells = self.encoder.field_cells(&self.counts());
+        for (cells, seen) in cells.iter_mut().zip(&self.seen) {
+            let text = |example: &Option<Box<[u8]>>| {
+                let example = example.as_ref()?;
+                Some(String::from_utf8_lossy(example).into_owned())
+            };
+            cells.examples = seen.examples.each_ref().map(text);
+        }
+        cells
     }
 
     /// Appends the values of all fields, and returns the label.
@@ -106,12 +170,19 @@ impl RowEncoder<'_> {
     ) -> Result<Option<f32>, DataError> {
         let encoder = self.encoder;
         let mut list = 0;
+        self.unusual.clear();
         let readers = self.columns.iter().zip(&mut self.field_cells);
         for (index, (field, (&column, cells))) in encoder.fitted().iter().zip(readers).enumerate() {
             let cell = cell_of(column);
+            let SeenCells { examples, .. } = &mut self.seen[index];
+            let mut rewritten = 0;
             let mut tokens = FieldTokens {
                 vocabulary: encoder.vocabulary(),
                 field: index,
+                text: field.fitted.token_text(),
+                words: cells.words,
+                rewritten: &mut rewritten,
+                unknown: &mut examples[Unusual::Unknown as usize],
                 key: &mut self.key,
                 token: &mut self.token,
             };
@@ -122,11 +193,22 @@ impl RowEncoder<'_> {
             } else {
                 &mut batch.ids
             };
-            let numbers = &mut batch.numerics;
+            let first_unusual = self.unusual.len();
+            let mut values = RowValues {
+                ids,
+                numbers: &mut batch.numerics,
+                field: index,
+                unusual: &mut self.unusual,
+            };
             field
                 .encoder
-                .encode(cell, cells, &mut tokens, &mut RowValues { ids, numbers })
+                .encode(cell, cells, &mut tokens, &mut values)
                 .map_err(|bad| cell_error(bad, position, &field.spec.column, cell))?;
+            (0..rewritten).for_each(|_| values.note(Unusual::Rewritten));
+            for (_, unusual) in &self.unusual[first_unusual..] {
+                let example = &mut examples[*unusual as usize];
+                example.get_or_insert_with(|| cells.text(cell).into());
+            }
             if is_list {
                 let lists = batch.list_mut(list);
                 lists.ends.push(lists.ids.len());

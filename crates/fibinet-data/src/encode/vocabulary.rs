@@ -4,14 +4,15 @@ use fibinet_storage::{AtomicFile, MappedFile};
 use fst::{IntoStreamer, Map, Streamer};
 
 use crate::error::DataError;
-use crate::fields::cells::{OUT_OF_VOCABULARY, TokenIds};
+use crate::fields::cells::{FIRST_TOKEN, MISSING, MissingWords, OUT_OF_VOCABULARY, TokenIds};
 use crate::fields::token_table::TokenTable;
+use crate::fields::token_text::TokenText;
 
 /// The tokens of all fields, each with its id: a finite-state map of a few bytes per token, which is
 /// searched directly in its mapped file.
 ///
 /// A key is the field's index (two bytes, big-endian) followed by the token.
-pub struct Vocabulary {
+pub(crate) struct Vocabulary {
     map: Map<Storage>,
     /// The same tokens as one hash table per field, which is faster to search. Only a vocabulary that was
     /// just fitted has them.
@@ -38,7 +39,7 @@ impl Vocabulary {
     /// # Panics
     ///
     /// If a field has a token twice.
-    pub fn new<T: AsRef<[u8]>>(fields: &[Vec<T>], first_id: u32) -> Self {
+    pub(crate) fn new<T: AsRef<[u8]>>(fields: &[Vec<T>], first_id: u32) -> Self {
         let mut builder = fst::MapBuilder::memory();
         let mut key = Vec::new();
         for (field, tokens) in fields.iter().enumerate() {
@@ -68,7 +69,7 @@ impl Vocabulary {
     /// # Errors
     ///
     /// If the file cannot be mapped or is not a vocabulary.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
         // SAFETY: a bundle's files are renamed into place and never written to.
         #[expect(unsafe_code, reason = "see `MappedFile::open`")]
         let file = unsafe { MappedFile::open(path) }?;
@@ -81,16 +82,17 @@ impl Vocabulary {
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), DataError> {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), DataError> {
         Ok(AtomicFile::write(path, self.map.as_fst().as_bytes())?)
     }
 
     /// The id of a field's token; `key` is a scratch buffer.
-    pub fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
+    pub(crate) fn id(&self, field: usize, token: &[u8], key: &mut Vec<u8>) -> Option<u32> {
         if let Some(tables) = &self.tables {
-            // 0 stands for a token that was counted and has no id.
-            let id = tables[field].number(token).filter(|id| *id != 0);
-            return id.map(|id| id as u32);
+            let id = tables[field].number(token);
+            // Other texts than tokens have smaller numbers, or the flag of a rewritten one.
+            let tokens = u64::from(FIRST_TOKEN)..u64::from(u32::MAX);
+            return id.filter(|id| tokens.contains(id)).map(|id| id as u32);
         }
         set_key(key, field, token);
         self.map.get(key).map(|id| id as u32)
@@ -131,13 +133,8 @@ impl Vocabulary {
     }
 
     /// The number of tokens of all fields.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.map.len()
-    }
-
-    /// Whether the vocabulary is empty.
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
     }
 }
 
@@ -145,15 +142,41 @@ impl Vocabulary {
 pub(crate) struct FieldTokens<'a> {
     pub(crate) vocabulary: &'a Vocabulary,
     pub(crate) field: usize,
+    /// How the tokens are written.
+    pub(crate) text: TokenText,
+    /// Words that mean "no value" unless they are tokens.
+    pub(crate) words: MissingWords<'a>,
+    /// The number of texts that were not written as their tokens are.
+    pub(crate) rewritten: &'a mut u64,
+    /// The first unknown token.
+    pub(crate) unknown: &'a mut Option<Box<[u8]>>,
     /// Scratch buffers.
     pub(crate) key: &'a mut Vec<u8>,
     pub(crate) token: &'a mut Vec<u8>,
 }
 
+impl FieldTokens<'_> {
+    /// The id of a text that is not a token as it is written.
+    fn other_id(&mut self, text: &[u8]) -> u32 {
+        let token = self.text.canonical(text, self.token);
+        if token != text {
+            *self.rewritten += 1;
+            if let Some(id) = self.vocabulary.id(self.field, token, self.key) {
+                return id;
+            }
+        }
+        if self.words.contain(token) || token.is_empty() {
+            return MISSING;
+        }
+        self.unknown.get_or_insert_with(|| token.into());
+        OUT_OF_VOCABULARY
+    }
+}
+
 impl TokenIds for FieldTokens<'_> {
     fn id(&mut self, token: &[u8]) -> u32 {
         let id = self.vocabulary.id(self.field, token, self.key);
-        id.unwrap_or(OUT_OF_VOCABULARY)
+        id.unwrap_or_else(|| self.other_id(token))
     }
 
     fn id_by_key(&mut self, _key: Option<usize>, write: &dyn Fn(&mut Vec<u8>)) -> u32 {

@@ -23,6 +23,7 @@ impl FieldKind for Categorical {
     const KIND: &'static str = "categorical";
     const SETTINGS: &'static [Setting] = &[Setting::optional("min_count")];
     const FIELDS: &'static str = "categorical fields without `hash_buckets`";
+    const HAS_TOKENS: bool = true;
 
     fn fit(&self, _field: usize) -> Box<dyn FieldFit> {
         TokenFit::new(self)

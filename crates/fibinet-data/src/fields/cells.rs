@@ -1,5 +1,7 @@
 use crate::cell::{Cell, read_number};
+use crate::fields::cell_counts::Unusual;
 use crate::fields::number_format::NumberFormat;
+use crate::fields::token_text::TokenText;
 
 /// The id that no cell gets: it fills slots without a value.
 pub(crate) const PADDING: u32 = 0;
@@ -15,13 +17,50 @@ pub(crate) const FIRST_TOKEN: u32 = 3;
 pub(crate) struct MissingTexts<'a> {
     of_all_columns: &'a [String],
     of_field: &'a [String],
+    /// Those of the rows that are being read, besides those of the training log.
+    of_rows: &'a [String],
+    /// Whether there is any.
+    has_any: bool,
 }
 
 impl MissingTexts<'_> {
     /// Whether a text means "no value".
+    // A call per cell shows in the time that preparing takes.
+    #[inline]
+    pub(crate) fn contain(&self, text: &[u8]) -> bool {
+        text.is_empty() || self.has_any && self.have(text)
+    }
+
+    fn have(&self, text: &[u8]) -> bool {
+        let missing = [self.of_all_columns, self.of_field, self.of_rows];
+        let mut missing = missing.into_iter().flatten();
+        missing.any(|missing| missing.as_bytes() == text)
+    }
+}
+
+/// Words such as `NA` and `null`, which mean "no value" unless a category has them as tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MissingWords<'a> {
+    words: &'a [String],
+    longest: usize,
+}
+
+impl<'a> MissingWords<'a> {
+    pub(crate) fn new(words: &'a [String]) -> Self {
+        let longest = words.iter().map(String::len).max().unwrap_or(0);
+        Self { words, longest }
+    }
+
+    /// Whether a text is one of them or only blanks, blanks around it aside. Without words none is.
     pub(crate) fn contain(self, text: &[u8]) -> bool {
-        let mut missing = self.of_all_columns.iter().chain(self.of_field);
-        text.is_empty() || missing.any(|missing| missing.as_bytes() == text)
+        let text = text.trim_ascii();
+        let is_word = || self.words.iter().any(|word| word.as_bytes() == text);
+        self.longest > 0 && text.len() <= self.longest && (text.is_empty() || is_word())
+    }
+
+    /// The words.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        self.words.iter().map(String::as_bytes)
     }
 }
 
@@ -29,8 +68,13 @@ impl MissingTexts<'_> {
 #[derive(Debug, Clone)]
 pub(crate) struct CellReader<'a> {
     pub(crate) missing: MissingTexts<'a>,
+    pub(crate) words: MissingWords<'a>,
     /// Whether a number can mean "no value".
     has_missing_number: bool,
+    /// Whether tokens are as written, byte for byte.
+    pub(crate) as_written: bool,
+    /// Whether floats of typed files are written as Python writes them.
+    python_floats: bool,
     /// Scratch buffer for the text of a number.
     text: Vec<u8>,
 }
@@ -38,27 +82,54 @@ pub(crate) struct CellReader<'a> {
 impl<'a> CellReader<'a> {
     /// A reader of cells; `missing` are the texts that mean "no value".
     pub(crate) fn new(missing: &'a [String]) -> Self {
-        Self::of_field(missing, &[])
+        Self::of_field(missing, &[], &[])
     }
 
-    /// A reader of a field's cells, with the texts that mean "no value" in all columns and in the field
-    /// alone.
-    pub(crate) fn of_field(of_all_columns: &'a [String], of_field: &'a [String]) -> Self {
-        let is_number = |text: &String| text.parse().is_ok_and(|number: f64| !number.is_nan());
+    /// A reader of a field's cells, with the texts that mean "no value" in all columns and in the field, and
+    /// the words that mean it unless they are tokens.
+    pub(crate) fn of_field(
+        of_all_columns: &'a [String],
+        of_field: &'a [String],
+        words: &'a [String],
+    ) -> Self {
         let mut missing = of_all_columns.iter().chain(of_field);
         Self {
             missing: MissingTexts {
                 of_all_columns,
                 of_field,
+                of_rows: &[],
+                has_any: !of_all_columns.is_empty() || !of_field.is_empty(),
             },
-            has_missing_number: missing.any(is_number),
+            words: MissingWords::new(words),
+            has_missing_number: missing.any(|text| is_number(text)),
+            as_written: false,
+            python_floats: false,
             text: Vec::new(),
         }
+    }
+
+    /// Takes more texts as "no value".
+    pub(crate) fn add_missing(&mut self, texts: &'a [String]) {
+        self.missing.of_rows = texts;
+        self.missing.has_any |= !texts.is_empty();
+        self.has_missing_number |= texts.iter().any(|text| is_number(text));
+    }
+
+    /// Floats of typed files are written as a field's tokens are.
+    pub(crate) fn write_floats_as(&mut self, text: TokenText) {
+        self.python_floats = text == TokenText::PythonFloat;
     }
 
     /// The text of a cell, whether it means "no value" or not.
     #[inline]
     pub(crate) fn text<'t>(&'t mut self, cell: Cell<'t>) -> &'t [u8] {
+        if self.python_floats
+            && let Cell::Number(number) = cell
+        {
+            self.text.clear();
+            number.write_as_python(&mut self.text);
+            return &self.text;
+        }
         cell.text(&mut self.text)
     }
 
@@ -84,10 +155,16 @@ impl<'a> CellReader<'a> {
             Cell::Text(text) if !format.is_plain() => format.parse(text),
             cell => parse(cell),
         };
-        number
-            .filter(|number| number.is_finite())
-            .ok_or(BadCell::Number)
+        match (number, cell) {
+            (Some(number), _) if number.is_finite() => Ok(number),
+            (_, Cell::Text(text)) if self.words.contain(text) => Ok(f64::NAN),
+            _ => Err(BadCell::Number),
+        }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse().is_ok_and(|number: f64| !number.is_nan())
 }
 
 /// A cell as a number; a text has a point before its fraction.
@@ -139,6 +216,34 @@ pub(crate) trait TokenIds {
 pub(crate) struct RowValues<'a> {
     pub(crate) ids: &'a mut Vec<u32>,
     pub(crate) numbers: &'a mut Vec<f32>,
+    /// The index of the field that is being encoded.
+    pub(crate) field: usize,
+    /// The unusual cells of the row, with their fields.
+    pub(crate) unusual: &'a mut Vec<(usize, Unusual)>,
+}
+
+impl RowValues<'_> {
+    /// Appends an id.
+    pub(crate) fn push_id(&mut self, id: u32) {
+        self.ids.push(id);
+        if let Some(unusual) = unusual_id(id) {
+            self.note(unusual);
+        }
+    }
+
+    /// Notes that the cell is unusual.
+    pub(crate) fn note(&mut self, unusual: Unusual) {
+        self.unusual.push((self.field, unusual));
+    }
+}
+
+/// What is unusual about a cell, by its id.
+pub(crate) fn unusual_id(id: u32) -> Option<Unusual> {
+    match id {
+        OUT_OF_VOCABULARY => Some(Unusual::Unknown),
+        MISSING => Some(Unusual::Missing),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -182,7 +287,7 @@ mod tests {
     fn a_number_is_missing_if_its_text_is() {
         let missing = ["-1".to_owned(), "0.10".to_owned(), "inf".to_owned()];
         let plain = NumberFormat::default();
-        let mut reader = CellReader::of_field(&missing[..1], &missing[1..]);
+        let mut reader = CellReader::of_field(&missing[..1], &missing[1..], &[]);
         let missing = [(-1_i64).into(), (-1.0).into(), f32::INFINITY.into()];
         for cell in missing {
             assert!(reader.number(cell, &plain).unwrap().is_nan(), "{cell:?}");

@@ -4,6 +4,7 @@ use crate::cell::Cell;
 use crate::fields::cells::{
     BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, read_each,
 };
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FinishedFit, FittedField, KnownField};
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -34,9 +35,14 @@ impl<V: CellValues> Fixed<V> {
     }
 
     fn id(&self, cell: Cell<'_>, reader: &mut CellReader<'_>) -> Result<u32, BadCell> {
-        match reader.value(cell) {
-            Some(text) => Ok(FIRST_TOKEN + self.0.value(text)?),
-            None => Ok(MISSING),
+        let words = reader.words;
+        let Some(text) = reader.value(cell) else {
+            return Ok(MISSING);
+        };
+        match self.0.value(text) {
+            Ok(value) => Ok(FIRST_TOKEN + value),
+            Err(_) if words.contain(text) => Ok(MISSING),
+            Err(bad) => Err(bad),
         }
     }
 }
@@ -53,7 +59,7 @@ impl<V: CellValues> FieldFit for Fixed<V> {
 
     fn count(&mut self, _column: &Column, _is_train: &[bool]) {}
 
-    fn finish(self: Box<Self>, _base: Option<KnownField>) -> FinishedFit {
+    fn finish(self: Box<Self>, _reader: &CellReader<'_>, _base: Option<KnownField>) -> FinishedFit {
         FinishedFit::without_tokens(FittedField::Fixed)
     }
 }
@@ -72,11 +78,19 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        values.ids.push(self.id(cell, reader)?);
+        values.push_id(self.id(cell, reader)?);
         Ok(())
     }
 
-    fn encode_column(&self, _column: &mut Column, _ids: &[u64]) -> Vec<(usize, f64)> {
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        _ids: &[u64],
+        counter: &mut ColumnCounter<'_>,
+    ) -> Vec<(usize, f64)> {
+        if let Column::Ids(ids) = &*column {
+            counter.count_ids(ids);
+        }
         Vec::new()
     }
 }

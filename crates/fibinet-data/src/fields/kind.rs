@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
+use crate::fields::column_counter::ColumnCounter;
+use crate::fields::log2_rank::numbers_of_ranks;
 use crate::fields::look::ColumnLook;
-use crate::fields::number::NumberRange;
+use crate::fields::number_range::NumberRange;
 use crate::fields::token_table::TokenTable;
+use crate::fields::token_text::TokenText;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -27,6 +30,9 @@ pub(crate) trait FieldKind:
 
     /// Whether the model reads numbers of it, [`FieldShape::Number`], and not ids.
     const IS_NUMBER: bool = false;
+
+    /// Whether the texts of its cells are tokens, which have [one text per value](TokenText).
+    const HAS_TOKENS: bool = false;
 
     /// Checks the settings.
     fn validate(&self) -> Result<(), FieldError> {
@@ -80,6 +86,9 @@ impl Setting {
 /// field's table and numbers are as written. [`CellEncoder::encode_column`] turns it into ids and numbers
 /// when the fit is finished.
 pub(crate) trait FieldFit: fmt::Debug + Send {
+    /// Prepares for rows that are added to those of another run.
+    fn start_from(&mut self, _base: &FittedField) {}
+
     /// Reads cells. Those that the field cannot read come with their index; the column has a
     /// placeholder for them.
     fn read(
@@ -91,9 +100,9 @@ pub(crate) trait FieldFit: fmt::Debug + Send {
     /// Counts the training rows of a column that [`read`](Self::read) gave.
     fn count(&mut self, column: &Column, is_train: &[bool]);
 
-    /// What was learnt. A field that continues from another run keeps what that was fitted on and the
+    /// What was learnt; `reader` is one of this field's cells. A field that continues from another run keeps what that was fitted on and the
     /// ids of its tokens.
-    fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit;
+    fn finish(self: Box<Self>, reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit;
 }
 
 /// A field of the encoder that a fit continues from.
@@ -108,9 +117,15 @@ pub(crate) struct FinishedFit {
     pub(crate) fitted: FittedField,
     /// The tokens by ascending id.
     pub(crate) tokens: Vec<Box<[u8]>>,
-    /// The ids of all tokens that were read, by slot; 0 if a token has none.
+    /// The ids of all texts that were read, by slot; 0 if a text has none. Texts that are written in another
+    /// way than their token have the flag [`REWRITTEN`] too, and numbers beyond all tokens [`OUT_OF_RANGE`].
     pub(crate) table: TokenTable,
 }
+
+/// Marks the id of a text that is not written as its token is.
+pub(crate) const REWRITTEN: u64 = 1 << 63;
+/// Marks the id of a number's token beyond those with an id of their own.
+pub(crate) const OUT_OF_RANGE: u64 = 1 << 62;
 
 impl FinishedFit {
     /// A fit without tokens.
@@ -127,14 +142,20 @@ impl FinishedFit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FittedField {
-    /// The number of its tokens in the vocabulary.
-    Tokens { len: usize },
+    /// The number of its tokens in the vocabulary, and how they are written.
+    Tokens {
+        len: usize,
+        #[serde(default)]
+        text: TokenText,
+    },
     /// The number of its tokens, and the ranks of the first and the last of them.
     RankedTokens {
         len: usize,
         lowest: f64,
         highest: f64,
     },
+    /// How tokens are written before they are hashed. Older versions wrote `Fixed`, for as they are.
+    Hashed { text: TokenText },
     /// Ascending upper edges of buckets, for numbers that are first rounded to single precision, as earlier
     /// versions did.
     Quantile { edges: Vec<f32> },
@@ -156,8 +177,29 @@ impl FittedField {
     /// The number of its tokens in the vocabulary.
     pub(crate) fn num_tokens(&self) -> usize {
         match self {
-            Self::Tokens { len } | Self::RankedTokens { len, .. } => *len,
+            Self::Tokens { len, .. } | Self::RankedTokens { len, .. } => *len,
             _ => 0,
+        }
+    }
+
+    /// The least and the greatest number of the training rows, if it is known.
+    pub(crate) fn range(&self) -> Option<(f64, f64)> {
+        match self {
+            Self::Buckets { range, .. } | Self::Scaled { range, .. } => {
+                Some((range.min, range.max))
+            }
+            Self::RankedTokens {
+                lowest, highest, ..
+            } => Some(numbers_of_ranks(*lowest, *highest)),
+            _ => None,
+        }
+    }
+
+    /// How the tokens are written.
+    pub(crate) fn token_text(&self) -> TokenText {
+        match self {
+            Self::Tokens { text, .. } | Self::Hashed { text } => *text,
+            _ => TokenText::Verbatim,
         }
     }
 }
@@ -177,8 +219,13 @@ pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
     ) -> Result<(), BadCell>;
 
     /// Encodes a column that [`FieldFit::read`] gave; `ids` are the ids of the fit's table by slot.
-    /// Gives the rows whose number cannot be encoded, with that number.
-    fn encode_column(&self, column: &mut Column, ids: &[u64]) -> Vec<(usize, f64)>;
+    /// Gives the rows whose number cannot be encoded, with that number, and counts the cells.
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        ids: &[u64],
+        counter: &mut ColumnCounter<'_>,
+    ) -> Vec<(usize, f64)>;
 
     /// Why a number cannot be encoded.
     fn refusal(&self, number: f64) -> BadCell {

@@ -1,16 +1,18 @@
-use std::io::Write;
-
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::fields::categorical::default_min_count;
+use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{BadCell, CellReader, MISSING, RowValues, TokenIds};
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{
-    CellEncoder, FieldFit, FieldKind, FinishedFit, FittedField, KnownField, Setting,
+    CellEncoder, FieldFit, FieldKind, FinishedFit, FittedField, KnownField, OUT_OF_RANGE, Setting,
 };
+use crate::fields::log2_rank::{rank, rank_of, write_rank, write_token};
 use crate::fields::number_format::NumberFormat;
 use crate::fields::token::{TokenEncoder, TokenFit, TokenKind};
 use crate::fields::token_table::TokenTable;
+use crate::fields::token_text::TokenText;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -68,7 +70,13 @@ impl FieldKind for Log2 {
             // A fit of an earlier version, or one without tokens.
             return TokenEncoder::fitted(self, fitted);
         };
-        let tokens = TokenEncoder::fitted(self, &FittedField::Tokens { len })?;
+        let tokens = TokenEncoder::fitted(
+            self,
+            &FittedField::Tokens {
+                len,
+                text: TokenText::Verbatim,
+            },
+        )?;
         (lowest <= highest).then(|| -> Box<dyn CellEncoder> {
             Box::new(RankedEncoder {
                 format: self.format.clone(),
@@ -81,6 +89,8 @@ impl FieldKind for Log2 {
 }
 
 impl TokenKind for Log2 {
+    const FROM_TEXT: bool = false;
+
     fn min_count(&self) -> u64 {
         self.min_count
     }
@@ -118,11 +128,11 @@ impl FieldFit for Log2Fit {
         self.0.count(column, is_train);
     }
 
-    fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
+    fn finish(self: Box<Self>, reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit {
         let base_fitted = base.as_ref().map(|base| &base.fitted);
         let continues_earlier_version =
-            matches!(base_fitted, Some(FittedField::Tokens { len: 1.. }));
-        let mut finished = Box::new(self.0).finish(base);
+            matches!(base_fitted, Some(FittedField::Tokens { len: 1.., .. }));
+        let mut finished = Box::new(self.0).finish(reader, base);
         let ranks = finished.tokens.iter().filter_map(|token| rank_of(token));
         let ends = ranks.fold(None, |ends: Option<(f64, f64)>, rank| {
             let (lowest, highest) = ends.unwrap_or((rank, rank));
@@ -139,9 +149,6 @@ impl FieldFit for Log2Fit {
         finished
     }
 }
-
-/// Marks the id of a token beyond those with an id of their own. Ids have 32 bits.
-const OUT_OF_RANGE: u64 = 1 << 32;
 
 /// Gives tokens beyond all those with ids the id of the nearest.
 fn give_ids_beyond(lowest: f64, highest: f64, table: &mut TokenTable) {
@@ -184,17 +191,26 @@ impl CellEncoder for RankedEncoder {
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
         let number = reader.number(cell, &self.format)?;
-        values.ids.push(if number.is_nan() {
-            MISSING
-        } else {
-            let rank = rank(number as f32).clamp(self.lowest, self.highest);
-            tokens.id_by_key(None, &|token| write_rank(rank, token))
-        });
+        if number.is_nan() {
+            values.push_id(MISSING);
+            return Ok(());
+        }
+        let rank = rank(number as f32);
+        let nearest = rank.clamp(self.lowest, self.highest);
+        if nearest != rank {
+            values.note(Unusual::OutOfRange);
+        }
+        values.push_id(tokens.id_by_key(None, &|token| write_rank(nearest, token)));
         Ok(())
     }
 
-    fn encode_column(&self, column: &mut Column, ids: &[u64]) -> Vec<(usize, f64)> {
-        self.tokens.encode_column(column, ids)
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        ids: &[u64],
+        counter: &mut ColumnCounter<'_>,
+    ) -> Vec<(usize, f64)> {
+        self.tokens.encode_column(column, ids, counter)
     }
 }
 
@@ -210,79 +226,9 @@ fn key(number: f32) -> Option<usize> {
     (key < KEYS).then_some(key)
 }
 
-/// Below it, an f64 without a fraction is an i64.
-const EXACT: f64 = (1_u64 << 53) as f64;
-
-/// Appends the token of a number: `⌊ln(v)²⌋` for `v > 2`, else `=⌊v⌋`.
-pub(crate) fn write_token(number: f32, token: &mut Vec<u8>) {
-    write_rank(rank(number), token);
-}
-
-/// The rank of the first token of numbers above 2.
-const FIRST_LOG: f64 = 3.0;
-
-/// The rank of a number's token: that of a larger number is not lower.
-fn rank(number: f32) -> f64 {
-    let number = f64::from(number);
-    if number > 2.0 {
-        FIRST_LOG + number.ln().powi(2).floor()
-    } else {
-        number.floor()
-    }
-}
-
-/// The rank of a token.
-fn rank_of(token: &[u8]) -> Option<f64> {
-    let token = std::str::from_utf8(token).ok()?;
-    match token.strip_prefix('=') {
-        Some(whole) => whole.parse().ok(),
-        None => Some(FIRST_LOG + token.parse::<f64>().ok()?),
-    }
-}
-
-/// Appends the token of a rank.
-fn write_rank(rank: f64, token: &mut Vec<u8>) {
-    let whole = if rank < FIRST_LOG {
-        token.push(b'=');
-        rank
-    } else {
-        rank - FIRST_LOG
-    };
-    if whole.abs() < EXACT {
-        token.extend_from_slice(itoa::Buffer::new().format(whole as i64).as_bytes());
-    } else {
-        let written = write!(token, "{whole}");
-        debug_assert!(written.is_ok(), "writing to a vector does not fail");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn token(number: f32) -> String {
-        let mut token = Vec::new();
-        write_token(number, &mut token);
-        String::from_utf8(token).unwrap()
-    }
-
-    #[test]
-    fn tokens_are_those_of_the_criteo_winners() {
-        for (number, expected) in [
-            (-3.0, "=-3"),
-            (0.0, "=0"),
-            (-0.0, "=0"),
-            (1.0, "=1"),
-            (2.0, "=2"),
-            (3.0, "1"),     // ln(3)² = 1.2
-            (5.0, "2"),     // 2.6
-            (100.0, "21"),  // 21.2
-            (5775.0, "75"), // 75.02
-            (-1e20, "=-100000002004087730000"),
-        ] {
-            assert_eq!(token(number), expected, "{number}");
-        }
-    }
 
     #[test]
     fn numbers_with_one_key_have_one_token() {
@@ -291,30 +237,6 @@ mod tests {
         assert_eq!((key(4079.0), key(4080.0)), (Some(4095), None));
         for number in [0.5, 1e9, f32::MAX, f32::MIN] {
             assert_eq!(key(number), None, "{number}");
-        }
-    }
-
-    #[test]
-    fn ranks_ascend_with_the_numbers_and_are_told_by_their_tokens() {
-        let numbers = [
-            f32::NEG_INFINITY,
-            -1e20,
-            -17.0,
-            -0.5,
-            0.0,
-            1.9,
-            2.0,
-            2.1,
-            3.0,
-            5.0,
-            1e9,
-            f32::MAX,
-            f32::INFINITY,
-        ];
-        let ranks = numbers.map(rank);
-        assert!(ranks.is_sorted(), "{ranks:?}");
-        for (number, rank) in numbers.into_iter().zip(ranks) {
-            assert_eq!(rank_of(token(number).as_bytes()), Some(rank), "{number}");
         }
     }
 }

@@ -11,18 +11,24 @@
 //! - `number`: a cell is a number, whose distribution is learnt ([`Quantile`], [`Value`]);
 //! - `fixed`: the id follows from the cell alone ([`Hashed`], [`Id`], [`Timestamp`]).
 
+pub(crate) mod cell_counts;
 pub(crate) mod cells;
+pub(crate) mod column_counter;
+mod counted_texts;
 mod fixed;
 pub(crate) mod kind;
 mod list;
+mod log2_rank;
 pub(crate) mod look;
 mod number;
 mod number_format;
+mod number_range;
 mod registry;
 mod spec;
 pub(crate) mod time_format;
 mod token;
 pub(crate) mod token_table;
+pub(crate) mod token_text;
 
 mod categorical;
 mod hashed;
@@ -39,7 +45,7 @@ pub use hashed::Hashed;
 pub use id::Id;
 pub use log2::Log2;
 #[cfg(test)]
-pub(crate) use log2::write_token as log2_token;
+pub(crate) use log2_rank::write_token as log2_token;
 pub use multi_categorical::MultiCategorical;
 pub use number_format::NumberFormat;
 pub use quantile::Quantile;

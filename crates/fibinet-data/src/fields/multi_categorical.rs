@@ -68,6 +68,7 @@ impl FieldKind for MultiCategorical {
         Setting::optional("pooling"),
     ];
     const FIELDS: &'static str = "multi_categorical fields";
+    const HAS_TOKENS: bool = true;
 
     fn validate(&self) -> Result<(), FieldError> {
         if self.separator.is_empty() {
@@ -124,12 +125,13 @@ impl TokenKind for MultiCategorical {
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let (missing, separator) = (reader.missing, self.separator.as_bytes());
+        let (missing, words) = (reader.missing, reader.words);
+        let separator = self.separator.as_bytes();
         let Some(text) = reader.value(cell) else {
             return Ok(());
         };
         let mut push = |token: &[u8]| {
-            if !missing.contain(token) {
+            if !missing.contain(token) && !words.contain(token) {
                 ids.push(tokens.id(token));
             }
         };

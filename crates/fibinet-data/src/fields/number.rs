@@ -1,11 +1,10 @@
 //! Kinds whose cells are numbers, the distribution of which is learnt.
 
-use serde::{Deserialize, Serialize};
-
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, read_each};
 use crate::fields::kind::{FieldFit, FinishedFit, FittedField, KnownField};
 use crate::fields::number_format::NumberFormat;
+use crate::fields::number_range::NumberRange;
 use crate::shards::columns::Column;
 
 /// The statistics of a field's numbers that a fit keeps.
@@ -15,30 +14,6 @@ pub(crate) trait Summary: std::fmt::Debug + Send {
 
     /// The fitted field; `range` is that of the numbers added.
     fn finish(self, range: NumberRange) -> FittedField;
-}
-
-/// The smallest and the largest number of the training rows, both 0 if they have none.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct NumberRange {
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-}
-
-impl NumberRange {
-    /// Whether it can be a range of finite numbers.
-    pub(crate) fn is_valid(self) -> bool {
-        self.min.is_finite() && self.max.is_finite() && self.min <= self.max
-    }
-
-    /// Whether a number is smaller or larger than those of the training rows.
-    pub(crate) fn excludes(self, number: f64) -> bool {
-        number < self.min || number > self.max
-    }
-
-    /// The number of the range that is nearest to this one.
-    pub(crate) fn clamp(self, number: f64) -> f64 {
-        number.clamp(self.min, self.max)
-    }
 }
 
 /// Fits a field of numbers. A missing number is NaN in its column.
@@ -93,7 +68,7 @@ impl<S: Summary> FieldFit for NumberFit<S> {
         }
     }
 
-    fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
+    fn finish(self: Box<Self>, _reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit {
         let fitted = base.map(|base| base.fitted);
         FinishedFit::without_tokens(fitted.unwrap_or_else(|| self.fitted()))
     }

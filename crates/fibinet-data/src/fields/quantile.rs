@@ -2,10 +2,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
-use crate::fields::number::{NumberFit, NumberRange, Summary, unscaled};
+use crate::fields::number::{NumberFit, Summary, unscaled};
 use crate::fields::number_format::NumberFormat;
+use crate::fields::number_range::{NumberRange, unusual_number};
 use crate::mix::mix;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -205,12 +207,22 @@ impl CellEncoder for Buckets {
     ) -> Result<(), BadCell> {
         let number = reader.number(cell, &self.format)?;
         values.ids.push(self.id(number));
+        if let Some(unusual) = unusual_number(number, self.range) {
+            values.note(unusual);
+        }
         Ok(())
     }
 
-    fn encode_column(&self, column: &mut Column, _ids: &[u64]) -> Vec<(usize, f64)> {
-        let ids = unscaled(column).iter().map(|number| self.id(*number));
-        *column = Column::Ids(ids.collect());
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        _ids: &[u64],
+        counter: &mut ColumnCounter<'_>,
+    ) -> Vec<(usize, f64)> {
+        let numbers = unscaled(column);
+        counter.count_numbers(numbers, self.range);
+        let ids = numbers.iter().map(|number| self.id(*number)).collect();
+        *column = Column::Ids(ids);
         Vec::new()
     }
 }
@@ -254,7 +266,11 @@ mod tests {
     fn ids(fitted: &FittedField, numbers: &[f64]) -> Vec<u32> {
         let encoder = Quantile::new(20).encoder(fitted).unwrap();
         let mut column = Column::Unscaled(numbers.to_vec());
-        encoder.encode_column(&mut column, &[]);
+        encoder.encode_column(
+            &mut column,
+            &[],
+            &mut ColumnCounter::new(&Default::default()),
+        );
         match column {
             Column::Ids(ids) => ids,
             other => panic!("{other:?} are not ids"),

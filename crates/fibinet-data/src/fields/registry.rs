@@ -41,6 +41,13 @@ macro_rules! field_kinds {
                 }
             }
 
+            /// See [`FieldKind::HAS_TOKENS`].
+            pub(crate) fn has_tokens(&self) -> bool {
+                match self {
+                    $(Self::$kind(_) => $kind::HAS_TOKENS,)*
+                }
+            }
+
             /// See [`FieldKind::validate`].
             pub(crate) fn validate(&self) -> Result<(), FieldError> {
                 match self {
@@ -92,6 +99,7 @@ struct RegisteredKind {
     encoding: Option<&'static str>,
     settings: &'static [Setting],
     fields: &'static str,
+    has_tokens: bool,
     parse: fn(toml::Table) -> Result<FieldEncoding, FieldError>,
     guess: fn(&ColumnLook) -> Option<(FieldEncoding, String)>,
 }
@@ -103,6 +111,7 @@ impl RegisteredKind {
             encoding: K::ENCODING,
             settings: K::SETTINGS,
             fields: K::FIELDS,
+            has_tokens: K::HAS_TOKENS,
             parse: |settings| {
                 let parsed = K::deserialize(toml::Value::Table(settings));
                 let parsed: K = parsed.map_err(|error| {
@@ -143,6 +152,15 @@ impl FieldEncoding {
         let parsed = (chosen.parse)(settings)?;
         parsed.validate()?;
         Ok(parsed)
+    }
+
+    /// The error of a setting that only kinds with tokens have.
+    pub(crate) fn without_tokens(setting: &str) -> FieldError {
+        let with_tokens = KINDS.iter().filter(|known| known.has_tokens);
+        FieldError::Misplaced {
+            setting: setting.to_owned(),
+            applies_to: joined(with_tokens.map(|known| known.fields.to_owned())),
+        }
     }
 
     /// Settings for a column by what it looks like, and the reason.
@@ -192,7 +210,14 @@ fn not_of_this_kind(setting: &str) -> FieldError {
     let others: Vec<&RegisteredKind> = KINDS.iter().filter(|known| known.has(setting)).collect();
     if others.is_empty() {
         let settings = KINDS.iter().flat_map(|known| known.settings);
-        let common = ["name", "column", "kind", "encoding", "missing"];
+        let common = [
+            "name",
+            "column",
+            "kind",
+            "encoding",
+            "missing",
+            "as_written",
+        ];
         return FieldError::UnknownSetting {
             got: setting.to_owned(),
             known: listed(

@@ -1,11 +1,14 @@
-use serde::{Deserialize, Serialize, Serializer};
+use core::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fields::{Categorical, FieldEncoding};
 use crate::schema_error::{FieldError, SchemaError};
 
 /// What a model reads of one column.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "ReadField")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldSpec {
     /// The field's name.
     pub name: String,
@@ -13,6 +16,9 @@ pub struct FieldSpec {
     pub column: String,
     /// Cells that mean "no value" in this field, besides those of all columns.
     pub missing: Vec<String>,
+    /// Whether tokens are taken as written, byte for byte. Otherwise a value is one token however it is
+    /// written: `17`, `17.0` and ` 17 `, if all tokens are integers.
+    pub as_written: bool,
     /// How its cells become ids or numbers.
     pub encoding: FieldEncoding,
 }
@@ -25,6 +31,7 @@ impl FieldSpec {
             column: name.clone(),
             name,
             missing: Vec::new(),
+            as_written: false,
             encoding: encoding.into(),
         }
     }
@@ -44,6 +51,7 @@ impl FieldSpec {
             name: format!("{}.{part}", self.name),
             column: self.column.clone(),
             missing: self.missing.clone(),
+            as_written: self.as_written,
             encoding,
         };
         parts.into_iter().map(of_part).collect()
@@ -59,6 +67,8 @@ struct ReadField {
     encoding: Option<String>,
     #[serde(default)]
     missing: Vec<String>,
+    #[serde(default)]
+    as_written: bool,
     #[serde(flatten)]
     settings: toml::Table,
 }
@@ -73,6 +83,7 @@ impl TryFrom<ReadField> for FieldSpec {
             kind,
             encoding,
             missing,
+            as_written,
             settings,
         } = field;
         let encoding = if name.is_empty() {
@@ -80,15 +91,41 @@ impl TryFrom<ReadField> for FieldSpec {
         } else {
             FieldEncoding::parse(&kind, encoding.as_deref(), settings)
         };
+        let encoding = encoding.and_then(|encoding| match as_written {
+            true if !encoding.has_tokens() => Err(FieldEncoding::without_tokens("as_written")),
+            _ => Ok(encoding),
+        });
         match encoding {
             Ok(encoding) => Ok(Self {
                 column: column.unwrap_or_else(|| name.clone()),
                 name,
                 missing,
+                as_written,
                 encoding,
             }),
             Err(error) => Err(SchemaError::Field { field: name, error }),
         }
+    }
+}
+
+/// Checks the settings inside the visitor, so that an error has the position of this field in the run file. After it,
+/// a deserializer only knows where the list of fields starts.
+impl<'de> Deserialize<'de> for FieldSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = FieldSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the keys of a field")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FieldSpec, A::Error> {
+                let field = ReadField::deserialize(MapAccessDeserializer::new(map))?;
+                FieldSpec::try_from(field).map_err(A::Error::custom)
+            }
+        }
+        deserializer.deserialize_map(Keys)
     }
 }
 
@@ -104,6 +141,8 @@ impl Serialize for FieldSpec {
             encoding: Option<&'static str>,
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             missing: &'a [String],
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            as_written: bool,
             #[serde(flatten)]
             settings: &'a FieldEncoding,
         }
@@ -114,6 +153,7 @@ impl Serialize for FieldSpec {
             kind,
             encoding,
             missing: &self.missing,
+            as_written: self.as_written,
             settings: &self.encoding,
         }
         .serialize(serializer)

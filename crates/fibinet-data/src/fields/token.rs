@@ -1,12 +1,18 @@
 //! Kinds whose cells have tokens, which get ids by their counts.
 
 use crate::cell::Cell;
+use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{
     BadCell, CellReader, FIRST_TOKEN, MISSING, MissingTexts, OUT_OF_VOCABULARY, RowValues,
-    TokenIds, read_each,
+    TokenIds, read_each, unusual_id,
 };
-use crate::fields::kind::{CellEncoder, FieldFit, FinishedFit, FittedField, KnownField};
+use crate::fields::column_counter::ColumnCounter;
+use crate::fields::counted_texts::CountedTexts;
+use crate::fields::kind::{
+    CellEncoder, FieldFit, FinishedFit, FittedField, KnownField, OUT_OF_RANGE, REWRITTEN,
+};
 use crate::fields::token_table::TokenTable;
+use crate::fields::token_text::TokenText;
 use crate::shards::batch::IdLists;
 use crate::shards::columns::Column;
 use crate::shards::layout::{FieldShape, Pooling};
@@ -15,6 +21,9 @@ use crate::shards::layout::{FieldShape, Pooling};
 pub(crate) trait TokenKind: std::fmt::Debug + Clone + Send + Sync + 'static {
     /// Whether the whole cell is the token: a fit then looks many cells up at once.
     const WHOLE_CELL: bool = false;
+
+    /// Whether tokens are texts of cells, and not made from them.
+    const FROM_TEXT: bool = true;
 
     /// The smallest count of a token with an id of its own.
     fn min_count(&self) -> u64;
@@ -62,6 +71,10 @@ pub(crate) struct TokenFit<K> {
 #[derive(Debug, Default)]
 struct Slots {
     table: TokenTable,
+    /// Whether floats of a typed file are among them.
+    has_floats: bool,
+    /// Whether floats are written as Python writes them.
+    python_floats: bool,
     /// Ids by key.
     by_key: Vec<Option<u32>>,
     token: Vec<u8>,
@@ -101,8 +114,13 @@ impl Slots {
         let (mut written, mut numbers) = (Vec::new(), Vec::new());
         for (at, cell) in cells.iter().enumerate() {
             if let Cell::Number(number) = cell {
+                self.has_floats |= number.is_float();
                 let start = written.len();
-                number.write(&mut written);
+                if self.python_floats {
+                    number.write_as_python(&mut written);
+                } else {
+                    number.write(&mut written);
+                }
                 numbers.push((at, start..written.len()));
             }
         }
@@ -146,6 +164,10 @@ impl<K: TokenKind> TokenFit<K> {
 }
 
 impl<K: TokenKind> FieldFit for TokenFit<K> {
+    fn start_from(&mut self, base: &FittedField) {
+        self.slots.python_floats = base.token_text() == TokenText::PythonFloat;
+    }
+
     fn read(
         &mut self,
         cells: &[Cell<'_>],
@@ -194,27 +216,17 @@ impl<K: TokenKind> FieldFit for TokenFit<K> {
         }
     }
 
-    /// Assigns ids by descending count, so that frequent rows are adjacent, and by token among equal counts.
-    fn finish(self: Box<Self>, base: Option<KnownField>) -> FinishedFit {
-        let (mut table, min_count) = (self.slots.table, self.kind.min_count());
-        let mut tokens = base.map_or_else(Vec::new, |base| base.tokens);
-        // Known tokens are not new ones.
-        tokens.iter().for_each(|token| *table.number_mut(token) = 0);
-        let counts = table.iter();
-        let mut new: Vec<(&[u8], u64)> = counts
-            .filter(|(_, count)| *count >= min_count.max(1))
-            .collect();
-        new.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        tokens.extend(new.into_iter().map(|(token, _)| token.into()));
-        table.numbers_mut().fill(0);
-        for (token, id) in tokens.iter().zip(u64::from(FIRST_TOKEN)..) {
-            *table.number_mut(token) = id;
-        }
-        FinishedFit {
-            fitted: FittedField::Tokens { len: tokens.len() },
-            tokens,
+    fn finish(self: Box<Self>, reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit {
+        let Slots {
+            table, has_floats, ..
+        } = self.slots;
+        let counted = CountedTexts {
             table,
-        }
+            has_floats,
+            min_count: self.kind.min_count().max(1),
+        };
+        let as_written = reader.as_written || !K::FROM_TEXT;
+        counted.finish(as_written, reader.words, base)
     }
 }
 
@@ -228,7 +240,7 @@ pub(crate) struct TokenEncoder<K> {
 impl<K: TokenKind> TokenEncoder<K> {
     pub(crate) fn fitted(kind: &K, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
         match fitted {
-            FittedField::Tokens { len } => Some(Box::new(Self {
+            FittedField::Tokens { len, .. } => Some(Box::new(Self {
                 kind: kind.clone(),
                 num_tokens: *len,
             })),
@@ -253,17 +265,49 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
         tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        read_cell(&self.kind, cell, reader, tokens, values.ids)
+        let start = values.ids.len();
+        read_cell(&self.kind, cell, reader, tokens, values.ids)?;
+        for at in start..values.ids.len() {
+            if let Some(unusual) = unusual_id(values.ids[at]) {
+                values.note(unusual);
+            }
+        }
+        Ok(())
     }
 
-    fn encode_column(&self, column: &mut Column, ids_by_slot: &[u64]) -> Vec<(usize, f64)> {
-        match column {
-            Column::Ids(ids) | Column::Lists(IdLists { ids, .. }) => {
-                for id in ids {
-                    if let Some(slot) = id.checked_sub(FIRST_TOKEN) {
-                        *id = (ids_by_slot[slot as usize] as u32).max(OUT_OF_VOCABULARY);
-                    }
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        ids_by_slot: &[u64],
+        counter: &mut ColumnCounter<'_>,
+    ) -> Vec<(usize, f64)> {
+        let encode = |row: usize, id: &mut u32, counter: &mut ColumnCounter<'_>| {
+            if let Some(slot) = id.checked_sub(FIRST_TOKEN) {
+                let found = ids_by_slot[slot as usize];
+                if found & REWRITTEN != 0 {
+                    counter.note(row, Unusual::Rewritten);
                 }
+                if found & OUT_OF_RANGE != 0 {
+                    counter.note(row, Unusual::OutOfRange);
+                }
+                *id = (found as u32).max(OUT_OF_VOCABULARY);
+            }
+        };
+        match column {
+            Column::Ids(ids) => {
+                let rows = ids.iter_mut().enumerate();
+                rows.for_each(|(row, id)| encode(row, id, counter));
+                counter.count_ids(ids);
+            }
+            Column::Lists(lists) => {
+                let IdLists { ids, ends } = lists;
+                let mut start = 0;
+                for (row, end) in ends.iter().enumerate() {
+                    let elements = ids[start..*end].iter_mut();
+                    elements.for_each(|id| encode(row, id, counter));
+                    start = *end;
+                }
+                counter.count_lists(lists);
             }
             Column::Numbers(_) | Column::Unscaled(_) => unreachable!("tokens are read as ids"),
         }

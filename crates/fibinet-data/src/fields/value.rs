@@ -2,9 +2,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds, read_each};
+use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::number::{NumberFit, NumberRange, Summary, unscaled};
+use crate::fields::number::{NumberFit, Summary, unscaled};
 use crate::fields::number_format::NumberFormat;
+use crate::fields::number_range::{NumberRange, unusual_number};
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -182,15 +184,24 @@ impl CellEncoder for Scaled {
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
         let number = reader.number(cell, &self.format)?;
+        if let Some(unusual) = unusual_number(number, self.range) {
+            values.note(unusual);
+        }
         let scaled = self.scaled(number).ok_or_else(|| self.refusal(number))?;
         values.numbers.push(scaled);
         Ok(())
     }
 
-    fn encode_column(&self, column: &mut Column, _ids: &[u64]) -> Vec<(usize, f64)> {
-        let (scaled, refused) = read_each(unscaled(column), 0.0, |number| {
-            self.scaled(*number).ok_or(*number)
-        });
+    fn encode_column(
+        &self,
+        column: &mut Column,
+        _ids: &[u64],
+        counter: &mut ColumnCounter<'_>,
+    ) -> Vec<(usize, f64)> {
+        let numbers = unscaled(column);
+        counter.count_numbers(numbers, self.range);
+        let (scaled, refused) =
+            read_each(numbers, 0.0, |number| self.scaled(*number).ok_or(*number));
         *column = Column::Numbers(scaled);
         refused
     }
@@ -222,7 +233,11 @@ mod tests {
     fn scaled(fitted: &FittedField, numbers: &[f64]) -> (Vec<f32>, Vec<(usize, f64)>) {
         let encoder = Value::new(Scaling::Standard).encoder(fitted).unwrap();
         let mut column = Column::Unscaled(numbers.to_vec());
-        let refused = encoder.encode_column(&mut column, &[]);
+        let refused = encoder.encode_column(
+            &mut column,
+            &[],
+            &mut ColumnCounter::new(&Default::default()),
+        );
         match column {
             Column::Numbers(numbers) => (numbers, refused),
             other => panic!("{other:?} are not scaled"),

@@ -2,6 +2,28 @@
 //!
 //! To add an input format, write a file here that has an `InputFormat`, declare it here, and list it in
 //! `registry.rs`.
+//!
+//! # Parquet
+//!
+//! Integers, floats and booleans of a Parquet file are numbers, other values are texts. As text, each cell is what a
+//! CSV file of the rows would have.
+//!
+//! | in the file | the text of the cell |
+//! |---|---|
+//! | null, NaN | empty |
+//! | bytes, strings, enums, JSON | as they are |
+//! | booleans | `1`, `0` |
+//! | integers, decimals | decimal digits; a decimal with all digits of its scale |
+//! | floats | the shortest text that reads back as the same number, without an exponent: `39`, `0.5` |
+//! | dates, times, timestamps | `2024-02-29`, `13:05:00`, `2024-02-29 13:05:00.25`, in UTC |
+//! | UUIDs | `00112233-4455-6677-8899-aabbccddeeff` |
+//! | lists of these | the elements, with `\|` between them |
+//!
+//! `INT96` timestamps are read to the microsecond: their nanoseconds would overflow outside the years
+//! 1677 to 2262. A date or timestamp that is 262,000 years away stays a number.
+//!
+//! A column has the name of its top-level field. Other columns (structs, maps, nested lists) have empty
+//! cells, and [`RowReader::unreadable`] tells why.
 
 mod arrow_cells;
 pub(crate) mod blocks;
@@ -20,7 +42,6 @@ mod remote;
 pub(crate) mod spread;
 
 pub use crate::cell::{Cell, Number};
-pub use parquet_reader::ParquetReader;
 pub use parquet_table::ParquetTable;
 pub use parts::open_rows;
 pub use raw_row::RawRow;

@@ -30,26 +30,9 @@ pub(crate) const PARQUET: InputFormat = InputFormat {
 /// Rows that are decoded at a time. It bounds the memory, however many rows a row group has.
 const BATCH_ROWS: usize = 1024;
 
-/// The rows of a Parquet file. Integers, floats and booleans are numbers, other values are texts. As text, each
-/// cell is what a CSV file of the rows would have.
-///
-/// | in the file | the text of the cell |
-/// |---|---|
-/// | null, NaN | empty |
-/// | bytes, strings, enums, JSON | as they are |
-/// | booleans | `1`, `0` |
-/// | integers, decimals | decimal digits; a decimal with all digits of its scale |
-/// | floats | the shortest text that reads back as the same number, without an exponent: `39`, `0.5` |
-/// | dates, times, timestamps | `2024-02-29`, `13:05:00`, `2024-02-29 13:05:00.25`, in UTC |
-/// | UUIDs | `00112233-4455-6677-8899-aabbccddeeff` |
-/// | lists of these | the elements, with `\|` between them |
-///
-/// `INT96` timestamps are read to the microsecond: their nanoseconds would overflow outside the years
-/// 1677 to 2262. A date or timestamp that is 262,000 years away stays a number.
-///
-/// A column has the name of its top-level field. Other columns (structs, maps, nested lists) have empty
-/// cells, and [`unreadable`](RowReader::unreadable) tells why.
-pub struct ParquetReader {
+/// Reads the rows of a Parquet file, as [`formats`](crate::formats) says. Columns that it cannot read have empty cells, and
+/// [`unreadable`](RowReader::unreadable) tells why.
+pub(crate) struct ParquetReader {
     /// `None` after an error.
     batches: Option<ParquetRecordBatchReader>,
     path: Arc<PathBuf>,
@@ -68,7 +51,8 @@ impl ParquetReader {
     /// # Errors
     ///
     /// If the file cannot be read, is not a Parquet file or has two columns of one name.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
+    #[cfg(test)]
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
         Self::new(path, open(path)?.into_inner())
     }
 

@@ -20,7 +20,7 @@ pub(crate) enum RowCells<'a> {
 
 impl<'a> RawRow<'a> {
     /// The number of cells.
-    pub fn num_cells(self) -> usize {
+    pub(crate) fn num_cells(self) -> usize {
         match self.0 {
             RowCells::Text(row) => row.len(),
             RowCells::Batch(batch, _) => batch.num_columns(),
@@ -40,7 +40,7 @@ impl<'a> RawRow<'a> {
     }
 
     /// The cells.
-    pub fn cells(self) -> impl Iterator<Item = Cell<'a>> {
+    pub(crate) fn cells(self) -> impl Iterator<Item = Cell<'a>> {
         (0..self.num_cells()).map(move |column| self.cell(column))
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn fit(
 ) -> Result<Fitted, DataError> {
     let path = &spec.sources.train;
     let reader = open_rows(path, &spec.format, Label::Required)?;
-    let mut fit = EncoderFit::new(&spec.format, &spec.fields, reader.as_ref())?;
+    let mut fit = EncoderFit::new(&spec.format, &spec.fields, base, reader.as_ref())?;
     let split = assigner(spec, reader.as_ref(), first_pass)?;
     let (mut read, mut num_train, mut of_no_split) = (0, 0, 0);
     let skipped = for_each_block(reader, path, spec.on_bad_row, |block| {
@@ -71,7 +71,7 @@ pub(crate) fn fit(
         .into());
     }
     Ok(Fitted {
-        encoder: fit.finish(base),
+        encoder: fit.finish(),
         rows: spill,
         num_train,
         skipped: SkippedRows {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::split::SplitKind;
-use crate::encode::encoder::Encoder;
+use crate::encode::FieldCells;
+use crate::encode::encoder::{Encoder, SplitCounts};
 use crate::error::{DataError, DataErrorKind};
 use crate::shards::reader::Shards;
 use crate::skipped::SkippedRows;
@@ -28,6 +29,7 @@ pub struct Prepared {
     pub test: Option<Arc<Shards>>,
     /// Rows that are not in any split.
     pub skipped: SkippedRows,
+    counts: SplitCounts,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,9 +39,20 @@ struct Manifest {
     files: [Vec<String>; 3],
     #[serde(rename = "left_out")]
     skipped: SkippedRows,
+    counts: SplitCounts,
 }
 
 impl Prepared {
+    /// What the validation rows show of each field's cells.
+    pub fn valid_cells(&self) -> Vec<FieldCells> {
+        self.encoder.field_cells(&self.counts[0])
+    }
+
+    /// What the test rows show of each field's cells.
+    pub fn test_cells(&self) -> Vec<FieldCells> {
+        self.encoder.field_cells(&self.counts[1])
+    }
+
     /// Opens a directory that [`prepare`](crate::prepare::prepare()) wrote.
     ///
     /// # Errors
@@ -57,7 +70,12 @@ impl Prepared {
         };
         let [train, valid, test] = manifest.files;
         let shards = [open(train)?, open(valid)?, open(test)?];
-        Ok(Self::new(encoder, shards, manifest.skipped))
+        Ok(Self::new(
+            encoder,
+            shards,
+            manifest.skipped,
+            manifest.counts,
+        ))
     }
 
     /// Writes the manifest, once everything else is in the directory.
@@ -70,6 +88,7 @@ impl Prepared {
         encoder: Encoder,
         shards: [Shards; 3],
         skipped: SkippedRows,
+        counts: SplitCounts,
     ) -> Result<Self, DataError> {
         check_rows(&shards)?;
         let names = |shards: &Shards| {
@@ -81,21 +100,34 @@ impl Prepared {
         let manifest = Manifest {
             files: shards.each_ref().map(names),
             skipped,
+            counts,
         };
         let path = directory.join(MANIFEST);
         let text = toml::to_string(&manifest).map_err(|error| DataError::corrupt(&path, error))?;
         fs::write(&path, text).map_err(DataError::io(&path))?;
-        Ok(Self::new(encoder, shards, manifest.skipped))
+        Ok(Self::new(
+            encoder,
+            shards,
+            manifest.skipped,
+            manifest.counts,
+        ))
     }
 
-    fn new(encoder: Encoder, shards: [Shards; 3], skipped: SkippedRows) -> Self {
+    fn new(
+        mut encoder: Encoder,
+        shards: [Shards; 3],
+        skipped: SkippedRows,
+        counts: SplitCounts,
+    ) -> Self {
         let [train, valid, test] = shards.map(Arc::new);
+        encoder.set_valid_counts(counts[0].clone());
         Self {
             encoder,
             train,
             valid,
             test: Some(test).filter(|shards| shards.num_rows() > 0),
             skipped,
+            counts,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::DataSpec;
 use crate::config::split::{Split, SplitKind};
-use crate::encode::encoder::Encoder;
+use crate::encode::encoder::{Encoder, SplitCounts};
 use crate::encode::spill::Spill;
 use crate::error::DataError;
 use crate::prepare::base::check_base;
@@ -72,6 +72,7 @@ pub fn prepare(
     encoder.save(&directory.join(ENCODER))?;
 
     let mut writers = shard_writers(directory, &encoder, spec.num_train_files(num_train))?;
+    let mut counts = encoder.no_counts();
     let mut encoded = 0;
     let mut progress = |rows| {
         encoded += rows;
@@ -83,12 +84,20 @@ pub fn prepare(
         rows,
         &mut writers,
         &mut skipped,
+        &mut counts,
         &mut progress,
     )?;
-    write_other_files(spec, &encoder, &mut writers, &mut skipped, &mut progress)?;
+    write_other_files(
+        spec,
+        &encoder,
+        &mut writers,
+        &mut skipped,
+        &mut counts,
+        &mut progress,
+    )?;
     let [train, valid, test] = writers;
     let shards = [train.finish()?, valid.finish()?, test.finish()?];
-    Prepared::finish(directory, encoder, shards, skipped)
+    Prepared::finish(directory, encoder, shards, skipped, counts)
 }
 
 /// Reads the training file for what its split needs to know first.
@@ -138,16 +147,17 @@ fn write_other_files(
     encoder: &Encoder,
     writers: &mut [ShardWriter; 3],
     skipped: &mut SkippedRows,
+    counts: &mut SplitCounts,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), DataError> {
     let files = [
         (&spec.sources.valid, SplitKind::Valid),
         (&spec.sources.test, SplitKind::Test),
     ];
-    for (path, kind) in files {
+    for ((path, kind), counts) in files.into_iter().zip(counts) {
         let Some(path) = path else { continue };
         let writer = &mut writers[kind as usize];
-        let bad = write_file(spec, encoder, path, writer, progress)?;
+        let bad = write_file(spec, encoder, path, writer, counts, progress)?;
         skipped.bad_rows += bad.bad_rows;
         skipped.first_bad_row = skipped.first_bad_row.take().or(bad.first_bad_row);
     }

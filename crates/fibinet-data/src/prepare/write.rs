@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use crate::config::DataSpec;
 use crate::config::split::SplitKind;
-use crate::encode::RowEncoder;
-use crate::encode::encoder::{Encoder, Unscaled};
+use crate::encode::encoder::{Encoder, SplitCounts, Unscaled};
 use crate::encode::spill::Spill;
+use crate::encode::{CellCounts, RowEncoder};
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::parts::open_rows;
@@ -35,6 +35,7 @@ pub(crate) fn write_fitted(
     rows: Spill,
     writers: &mut [ShardWriter; 3],
     skipped: &mut SkippedRows,
+    counts: &mut SplitCounts,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), DataError> {
     let path = &spec.sources.train;
@@ -42,7 +43,7 @@ pub(crate) fn write_fitted(
     let mut kept = 0;
     for rows in Prefetch::new(blocks, BLOCKS_AHEAD).map_err(DataError::io(path))? {
         let mut rows = rows?;
-        let refused = encoder.encode_fitted(&mut rows.columns);
+        let refused = encoder.encode_fitted(&mut rows.columns, &rows.kinds, counts);
         kept += rows.kinds.len() - refused.len();
         for &unscaled in &refused {
             // Only the first one is described: that may require reading the file again.
@@ -127,6 +128,7 @@ pub(crate) fn write_file(
     encoder: &Encoder,
     path: &Path,
     writer: &mut ShardWriter,
+    counts: &mut [CellCounts],
     progress: &mut impl FnMut(u64),
 ) -> Result<SkippedRows, DataError> {
     let reader = open_rows(path, &spec.format, Label::Required)?;
@@ -143,6 +145,8 @@ pub(crate) fn write_file(
         for chunk in chunks {
             (0..chunk.batch.num_rows).for_each(|row| writer.add(&chunk.batch, row));
             progress(chunk.batch.num_rows as u64);
+            let fields = counts.iter_mut().zip(&chunk.counts);
+            fields.for_each(|(counts, added)| counts.merge(added));
             bad.extend(chunk.bad);
         }
         writer.write_full_row_groups()?;
@@ -155,6 +159,8 @@ pub(crate) fn write_file(
 #[derive(Default)]
 struct Chunk {
     batch: Batch,
+    /// Of each field's cells.
+    counts: Vec<CellCounts>,
     bad: Vec<(u64, DataError)>,
 }
 
@@ -167,6 +173,7 @@ impl Chunk {
                 chunk.bad.push((row.number(), error));
             }
         }
+        chunk.counts = encoder.counts();
         chunk
     }
 }

@@ -76,7 +76,7 @@ impl Batch {
     /// # Panics
     ///
     /// If there is no such row.
-    pub fn push_row(&mut self, from: &Self, row: usize) {
+    pub(crate) fn push_row(&mut self, from: &Self, row: usize) {
         let (num_ids, num_numerics) = (
             from.ids.len() / from.num_rows,
             from.numerics.len() / from.num_rows,

@@ -6,9 +6,10 @@ use crate::bundle::logit_map::LogitMap;
 
 /// The format that this program writes, and the newest that it reads.
 ///
-/// Format 4 names the model and has its tables' settings apart from its head's. Formats up to 3 held
+/// Format 5 has an encoder that gives a value one text, keeps the range of numbers and counts the cells of the
+/// validation rows. Format 4 names the model and has its tables' settings apart from its head's. Formats up to 3 held
 /// only FiBiNET, with all settings in one table `[fibinet]`; they are still read.
-pub(crate) const FORMAT: i64 = 4;
+pub(crate) const FORMAT: i64 = 5;
 
 /// What is in `bundle.toml`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl Manifest {
 /// The table that formats up to 3 keep all settings in.
 const UNNAMED: &str = "fibinet";
 
-/// Settings of formats up to 3, as format 4 has them.
+/// Settings of formats up to 3, as later ones have them.
 fn named(mut settings: Table) -> Table {
     let mut tables = Table::new();
     for key in ["embedding_dim", "linear"] {

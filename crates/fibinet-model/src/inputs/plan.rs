@@ -218,22 +218,23 @@ impl FieldPlan {
     }
 
     fn check_ids(&self, inputs: &RowInputs) {
-        if inputs.lists.is_none() {
-            if let Err(error) = self.sizes.check_ids(&inputs.ids) {
-                panic!("{error}");
+        let checked = match &inputs.lists {
+            None => self.sizes.check_ids(&inputs.ids),
+            Some(lists) => {
+                let fields = self.sizes.num_fields();
+                let empty = (0..lists.ends.len()).find(|slot| inputs.slot(*slot).is_empty());
+                if let Some(slot) = empty {
+                    panic!(
+                        "row {}, field {}: expected at least one id",
+                        slot / fields,
+                        slot % fields
+                    );
+                }
+                self.sizes.check_lists(&inputs.ids, &lists.ends)
             }
-            return;
-        }
-        let fields = self.sizes.num_fields();
-        for slot in 0..inputs.num_rows * fields {
-            let (field, ids) = (slot % fields, &inputs.ids[inputs.slot(slot)]);
-            let size = self.sizes.size(field);
-            let fit = !ids.is_empty() && ids.iter().all(|id| (*id as usize) < size);
-            assert!(
-                fit,
-                "row {}, field {field}: expected ids below {size}, at least one, got {ids:?}",
-                slot / fields
-            );
+        };
+        if let Err(error) = checked {
+            panic!("{error}");
         }
     }
 }
@@ -302,16 +303,27 @@ mod tests {
         assert_eq!(inputs.labels, [1.0, 0.0]);
     }
 
-    #[test]
-    fn lists_of_ids_keep_their_fields_order() {
-        let mut layout = layout();
+    /// Rows whose field 2 has lists of ids.
+    fn with_list(ids: &[u32], ends: &[usize]) -> (Vec<FieldLayout>, Batch) {
+        let (mut layout, mut batch) = (layout(), batch());
         layout[2].shape = SUMMED;
-        let mut batch = batch();
         batch.ids = vec![1, 3];
         batch.lists = vec![fibinet_data::shards::IdLists {
-            ids: vec![2, 1, 0],
-            ends: vec![2, 3],
+            ids: ids.to_vec(),
+            ends: ends.to_vec(),
         }];
+        (layout, batch)
+    }
+
+    fn inputs_with_list(ids: &[u32], ends: &[usize]) -> RowInputs {
+        let (layout, batch) = with_list(ids, ends);
+        let plan = FieldPlan::new(&layout, Numerics::Embedded).unwrap();
+        plan.inputs(&batch)
+    }
+
+    #[test]
+    fn lists_of_ids_keep_their_fields_order() {
+        let (layout, batch) = with_list(&[2, 1, 0], &[2, 3]);
         let plan = FieldPlan::new(&layout, Numerics::Embedded).unwrap();
         let inputs = plan.inputs(&batch);
         assert_eq!(inputs.ids, [1, 0, 2, 1, 0, 3, 0, 0, 0]);
@@ -326,16 +338,22 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "row 1, field 2: expected at least one id")]
+    fn a_list_without_ids_is_refused() {
+        inputs_with_list(&[2, 1], &[2, 2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "row 0, field 2: id 4 is out of range")]
+    fn a_list_with_an_id_out_of_range_is_refused() {
+        inputs_with_list(&[4, 1], &[1, 2]);
+    }
+
+    #[test]
     fn reused_inputs_equal_new_ones() {
-        let (single, mut listed) = (layout(), layout());
-        listed[2].shape = SUMMED;
+        let single = layout();
+        let (listed, lists) = with_list(&[2, 1, 0], &[2, 3]);
         let plan = |layout: &[FieldLayout], numerics| FieldPlan::new(layout, numerics).unwrap();
-        let mut lists = batch();
-        lists.ids = vec![1, 3];
-        lists.lists = vec![fibinet_data::shards::IdLists {
-            ids: vec![2, 1, 0],
-            ends: vec![2, 3],
-        }];
         let mut inputs = RowInputs::default();
         for (layout, batch) in [(&single, batch()), (&listed, lists), (&single, batch())] {
             for numerics in [Numerics::Embedded, Numerics::Dense] {

@@ -26,7 +26,7 @@ struct Scored {
 fn scored(scorer: &Scorer, path: &Path, options: &ScoreOptions) -> Result<Scored, BundleError> {
     let mut reader = open_rows(path, scorer.encoder().format(), Label::Optional)?;
     let mut all = Scored::default();
-    let skipped = scorer.score_rows(reader.as_mut(), options, |rows| {
+    let read = scorer.score_rows(reader.as_mut(), options, |rows| {
         all.logits.extend(&rows.logits);
         all.labels.extend(&rows.labels);
         for cells in &rows.carried {
@@ -35,7 +35,7 @@ fn scored(scorer: &Scorer, path: &Path, options: &ScoreOptions) -> Result<Scored
         }
         Ok::<_, BundleError>(())
     })?;
-    all.skipped = skipped;
+    all.skipped = read.skipped;
     Ok(all)
 }
 

@@ -35,13 +35,13 @@ pub enum Fans {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | number of fields `F` | at least 2 |
+/// | `num_fields` | – | number of fields `F` | 2 to 65536 |
 /// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
 /// | `kind` | interaction | one matrix for all pairs, one per left field, or one per pair | |
 /// | `each_matrices` | `F` | number of matrices that field_each keeps | |
 /// | `initializer` | Xavier normal | draws each matrix | |
 /// | `fans` | matrix | fans that the initializer scales by | |
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct BilinearInteractionConfig {
     /// Number of fields, `F`.
     pub num_fields: usize,

@@ -84,7 +84,7 @@ pub enum CombinationOrder {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | number of fields `F` | at least 2 |
+/// | `num_fields` | – | number of fields `F` | 2 to 65536 |
 /// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
 /// | `kind` | `11` | which sides are bilinear | |
 /// | `order` | raw first | which side comes first | |
@@ -93,7 +93,7 @@ pub enum CombinationOrder {
 /// | `each_matrices` | `F` | see [`BilinearInteractionConfig`] | |
 /// | `product_kind` | Hadamard | the product of the other sides | |
 /// | `initializer`, `fans` | Xavier normal per matrix | see [`BilinearInteractionConfig`] | |
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct CombinationConfig {
     /// Number of fields, `F`.
     pub num_fields: usize,
@@ -208,6 +208,14 @@ impl CombinationConfig {
         let matrix = self.embedding_dim.saturating_mul(self.embedding_dim);
         let matrices = self.bilinear().num_matrices();
         sets.saturating_mul(matrices).saturating_mul(matrix)
+    }
+
+    /// The most bytes of pairs that exist at once, in scoring and in training, where a kernel fuses the layer with
+    /// a linear map; `None` if no kernel takes it, as a side is an inner product.
+    pub(crate) fn fused_bytes(&self, num_rows: usize, num_threads: usize) -> Option<[usize; 2]> {
+        let is_inner = self.product_kind == PairProductKind::Inner && self.sides() != [true; 2];
+        let shape = [num_rows, self.num_fields, self.embedding_dim];
+        (!is_inner).then(|| kernels::bytes_at_once(self.bilinear_kind, shape, num_threads))
     }
 
     /// Creates the layer on a device.

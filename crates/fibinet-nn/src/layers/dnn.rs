@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, assert_shape};
 use crate::error::{ConfigError, require, require_width};
 use crate::kernels;
 use crate::layers::activation::Activation;
+use crate::layers::linear::linear;
 
 /// Settings of [`Dnn`].
 ///
@@ -20,7 +21,7 @@ use crate::layers::activation::Activation;
 /// | `dropout` | 0 | probability of dropping a hidden unit, after the activation | `[0, 1)` |
 /// | `initializer` | Xavier normal | draws the weights; biases start at 0 | |
 /// | `output_initializer` | `initializer` | draws the weight of the final map | |
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct DnnConfig {
     /// Width of the input.
     pub d_input: usize,
@@ -244,22 +245,6 @@ impl ModuleDisplay for Dnn {
             .add("batch_norm", &!self.norms.is_empty())
             .add("dropout", &self.dropout.prob)
             .optional()
-    }
-}
-
-/// A linear map with a drawn weight and a bias of zeros.
-///
-/// Burn's own config draws the bias like the weight, whereas FuxiCTR and DeepCTR start biases at zero.
-pub(crate) fn linear(
-    d_input: usize,
-    d_output: usize,
-    bias: bool,
-    initializer: &Initializer,
-    device: &Device,
-) -> Linear {
-    Linear {
-        weight: initializer.init_with([d_input, d_output], Some(d_input), Some(d_output), device),
-        bias: bias.then(|| Initializer::Zeros.init([d_output], device)),
     }
 }
 

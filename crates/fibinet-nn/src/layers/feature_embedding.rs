@@ -18,7 +18,7 @@ use crate::layers::lookup::{lookup, table};
 ///
 /// FuxiCTR and DeepCTR-Torch draw from N(0, 1e-4), and so do their [presets](crate::models::fibinet::Preset). Small
 /// logs train better from the wider default.
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct FeatureEmbeddingConfig {
     /// Number of table rows of each field.
     pub field_sizes: Vec<usize>,

@@ -15,7 +15,7 @@ use crate::layers::lookup::{lookup, table};
 /// | `bias` | false | a global bias `w0` | |
 /// | `padding` | false | row 0 of each field is zero and never trained | |
 /// | `initializer` | zeros | draws the weights | |
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct LinearLogitConfig {
     /// Number of table rows of each field.
     pub field_sizes: Vec<usize>,

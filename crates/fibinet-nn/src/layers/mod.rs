@@ -1,10 +1,11 @@
-//! The layers, one per file, and the table lookup that two of them share.
+//! The layers, one per file, and the table lookup and the linear map that several of them share.
 
 pub(crate) mod activation;
 pub(crate) mod bilinear;
 pub(crate) mod combination;
 pub(crate) mod dnn;
 pub(crate) mod feature_embedding;
+pub(crate) mod linear;
 pub(crate) mod linear_logit;
 pub(crate) mod lookup;
 pub(crate) mod pair_product;

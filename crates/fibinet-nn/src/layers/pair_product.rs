@@ -31,9 +31,9 @@ impl PairProductKind {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | number of fields `F` | at least 2 |
+/// | `num_fields` | – | number of fields `F` | 2 to 65536 |
 /// | `kind` | Hadamard | the product | |
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct PairProductConfig {
     /// Number of fields, `F`.
     pub num_fields: usize,
@@ -73,7 +73,7 @@ impl PairProductConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::OutOfRange`] for fewer than 2 fields.
+    /// [`ConfigError::OutOfRange`] for fewer than 2 fields or more than 65536.
     pub fn validate(&self) -> Result<(), ConfigError> {
         require_pairs(self.num_fields)
     }
@@ -195,14 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn one_field_has_no_pair() {
+    fn one_field_has_no_pair_and_too_many_have_more_than_can_be_counted() {
+        let message = |num_fields| {
+            let error = PairProductConfig::new(num_fields).validate().unwrap_err();
+            error.to_string()
+        };
+        assert_eq!(message(1), "num_fields must be at least 2, but is 1");
         assert_eq!(
-            PairProductConfig::new(1)
-                .validate()
-                .unwrap_err()
-                .to_string(),
-            "num_fields must be at least 2, but is 1"
+            message(usize::MAX),
+            format!("num_fields must be at most 65536, but is {}", usize::MAX)
         );
+        assert_eq!(PairProductConfig::new(1 << 16).validate(), Ok(()));
     }
 
     #[test]

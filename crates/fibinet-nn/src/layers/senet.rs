@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, MAX_WIDTH, require};
 use crate::layers::activation::Activation;
-use crate::layers::dnn::linear;
+use crate::layers::linear::linear;
 
 /// How a field's vector becomes one number.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Squeeze {
 /// | `hidden_activation` | ReLU | activation after the first linear map | |
 /// | `activation` | ReLU | activation after the second | |
 /// | `initializer` | Xavier normal | draws both weights; biases start at 0 | |
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct SenetConfig {
     /// Number of fields, `F`.
     pub num_fields: usize,

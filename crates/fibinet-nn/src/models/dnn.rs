@@ -63,7 +63,7 @@ pub struct DnnModelConfig {
 /// use burn::tensor::{Device, Tensor};
 /// use fibinet_nn::models::dnn::DnnModelConfig;
 /// use fibinet_nn::inputs::FieldInputs;
-/// use fibinet_nn::models::Head;
+/// use fibinet_nn::models::{Head, HeadConfig};
 ///
 /// let device = Device::flex();
 /// let head = DnnModelConfig::new(3, 4).with_hidden_units(vec![8]).init(&device);
@@ -88,16 +88,6 @@ impl DnnModelConfig {
             .with_batch_norm(self.batch_norm)
             .with_dropout(self.dropout)
             .with_initializer(self.initializer.clone())
-    }
-
-    /// The head on a device.
-    ///
-    /// # Panics
-    ///
-    /// With the message of [`try_init`](HeadConfig::try_init).
-    pub fn init(&self, device: &Device) -> DnnModel {
-        self.try_init(device)
-            .unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -179,21 +169,21 @@ impl Head for DnnModel {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DnnModelSpec {
-    /// Embedding dimension.
+    /// Embedding dimension. Default: 10.
     pub embedding_dim: Option<usize>,
-    /// Width of each hidden layer.
+    /// Width of each hidden layer. Default: 400, 400, 400.
     pub hidden_units: Option<Vec<usize>>,
-    /// Activation of the hidden layers.
+    /// Activation of the hidden layers. Default: relu.
     pub activation: Option<Activation>,
-    /// Batch norm between a hidden layer's map and its activation.
+    /// Batch norm between a hidden layer's map and its activation. Default: false.
     pub batch_norm: Option<bool>,
-    /// Probability of dropping a hidden unit.
+    /// Probability of dropping a hidden unit, from 0 to below 1. Default: 0.
     pub dropout: Option<f64>,
-    /// How a numeric field is read.
+    /// How a numeric field is read. Default: embedded.
     pub numerics: Option<Numerics>,
-    /// Row 0 of each field is zero and never trained.
+    /// Row 0 of each field is zero and never trained. Default: false.
     pub padding: Option<bool>,
-    /// Standard deviation that embeddings are drawn with.
+    /// Standard deviation that embeddings are drawn with. Default: 0.05.
     pub embedding_std: Option<f64>,
 }
 

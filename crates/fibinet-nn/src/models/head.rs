@@ -69,6 +69,16 @@ pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// As [`validate`](Self::validate).
     fn try_init(&self, device: &Device) -> Result<Self::Head, ConfigError>;
 
+    /// The head on a device.
+    ///
+    /// # Panics
+    ///
+    /// With the message of [`try_init`](Self::try_init).
+    fn init(&self, device: &Device) -> Self::Head {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// The settings to show to a person, as label and value.
     fn describe(&self) -> Vec<(&'static str, String)> {
         Vec::new()
@@ -100,7 +110,7 @@ pub struct HeadPart {
 pub struct PairBytes {
     /// As one array; in training its gradient takes as much.
     pub array: usize,
-    /// The peak in scoring and in training if flex fuses the pairs with the DNN's first map. `None` if it
-    /// does not fuse this head's pairs.
+    /// The peak in scoring and in training on a backend with a kernel that fuses the pairs with the linear map behind
+    /// them. `None` if no kernel takes this head's pairs.
     pub fused: Option<[usize; 2]>,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_dense, require_width};
 use crate::inputs::{FieldInputs, InputShape};
-use crate::layers::dnn::linear;
+use crate::layers::linear::linear;
 use crate::models::ctr_model::CtrModelConfig;
 use crate::models::head::{Head, HeadConfig, HeadPart};
 use crate::models::spec::{FieldCounts, ModelSpec};
@@ -43,7 +43,7 @@ pub struct LrConfig {
 /// use burn::tensor::{Device, Tensor};
 /// use fibinet_nn::models::lr::LrConfig;
 /// use fibinet_nn::inputs::FieldInputs;
-/// use fibinet_nn::models::Head;
+/// use fibinet_nn::models::{Head, HeadConfig};
 ///
 /// let device = Device::flex();
 /// let terms = Tensor::from_data([[0.5, -0.25], [1.0, 1.0]], &device); // [B, F]
@@ -59,18 +59,6 @@ pub struct Lr {
     /// The global bias, `[1]`.
     pub bias: Option<Param<Tensor<1>>>,
     num_dense: usize,
-}
-
-impl LrConfig {
-    /// The head on a device.
-    ///
-    /// # Panics
-    ///
-    /// With the message of [`try_init`](HeadConfig::try_init).
-    pub fn init(&self, device: &Device) -> Lr {
-        self.try_init(device)
-            .unwrap_or_else(|error| panic!("{error}"))
-    }
 }
 
 impl HeadConfig for LrConfig {
@@ -138,11 +126,11 @@ impl Head for Lr {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LrSpec {
-    /// Global bias.
+    /// Global bias. Default: true.
     pub bias: Option<bool>,
-    /// How a numeric field is read.
+    /// How a numeric field is read. Default: embedded.
     pub numerics: Option<Numerics>,
-    /// Row 0 of each field is zero and never trained.
+    /// Row 0 of each field is zero and never trained. Default: false.
     pub padding: Option<bool>,
 }
 

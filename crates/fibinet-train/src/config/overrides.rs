@@ -2,13 +2,17 @@ use fibinet_nn::nearest;
 use toml::{Table, Value};
 
 /// The text of an error, with the nearest of the names that serde lists in "unknown field `x`, expected one
-/// of `y`, `z`".
+/// of `y`, `z`". An error that already suggests a name stays as it is.
 pub(super) fn with_nearest(error: &toml::de::Error) -> String {
     let text = error.to_string();
     // Search the message only: the full text also quotes a line of the file.
-    let Some((_, names)) = error.message().split_once("unknown ") else {
+    let message = error.message();
+    let Some((_, names)) = message.split_once("unknown ") else {
         return text;
     };
+    if message.contains("did you mean") {
+        return text;
+    }
     // Every second piece is between backticks.
     let mut names = names.split('`').skip(1).step_by(2);
     let got = names.next().unwrap_or_default();

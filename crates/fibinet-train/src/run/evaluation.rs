@@ -10,13 +10,11 @@ use crate::error::TrainError;
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
-use crate::run::read_ahead::read_ahead;
-use crate::run::report::RunReport;
+use crate::run::read_ahead::{EVALUATION_ROWS, read_ahead};
+use crate::run::report::{RunReport, SplitCells};
 use crate::run::state::Run;
 
 const REPORT: &str = "report.json";
-/// Rows that are scored at once.
-pub(super) const EVALUATION_ROWS: usize = 4096;
 
 impl Run<'_> {
     /// The metrics of the model as it is, without calibration.
@@ -69,6 +67,13 @@ impl Run<'_> {
             train_rows: self.prepared.train.num_rows(),
             train_clicks: self.classes.train_clicks,
             warm_start: self.warm_start,
+            fields: SplitCells {
+                valid: self.prepared.valid_cells(),
+                test: match &self.prepared.test {
+                    Some(_) => self.prepared.test_cells(),
+                    None => Vec::new(),
+                },
+            },
             skipped: self.prepared.skipped.clone(),
             rows_per_second: self.progress.total_rows as f64 / seconds,
             data_wait: self.progress.waited.as_secs_f64() / seconds,

@@ -7,8 +7,8 @@ use crate::config::TrainSettings;
 use crate::error::TrainError;
 use crate::optim::head::rule::DenseOptimizer;
 use crate::optim::rows::segments::RowSelection;
-use crate::run::evaluation::EVALUATION_ROWS;
 use crate::run::machine;
+use crate::run::read_ahead::EVALUATION_ROWS;
 
 /// Bytes of a number in memory.
 const NUMBER: u64 = size_of::<f32>() as u64;

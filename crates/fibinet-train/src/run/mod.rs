@@ -15,7 +15,7 @@ mod training;
 
 pub use event::Event;
 pub use options::RunOptions;
-pub use report::{EvaluationReport, RunReport, WarmStart};
+pub use report::{EvaluationReport, RunReport, SplitCells, WarmStart};
 
 use std::fs;
 use std::path::{Path, PathBuf};

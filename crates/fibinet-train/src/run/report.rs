@@ -1,3 +1,4 @@
+use fibinet_data::encode::FieldCells;
 use fibinet_data::prepare::SkippedRows;
 use fibinet_model::bundle::LogitMap;
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,17 @@ pub struct WarmStart {
     pub new_rows: usize,
 }
 
+/// What the validation and the test rows show of each field's cells.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SplitCells {
+    /// Of the validation rows.
+    pub valid: Vec<FieldCells>,
+    /// Of the test rows; empty if there are none.
+    pub test: Vec<FieldCells>,
+}
+
 /// The result of a run; `report.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunReport {
     /// Metrics of the validation rows with the best weights.
     pub valid: Metrics,
@@ -53,6 +63,8 @@ pub struct RunReport {
     pub train_clicks: usize,
     /// What was copied from another bundle.
     pub warm_start: Option<WarmStart>,
+    /// What the rows show of each field's cells.
+    pub fields: SplitCells,
     /// Rows that were skipped.
     #[serde(rename = "left_out")]
     pub skipped: SkippedRows,

@@ -163,7 +163,7 @@ impl<H: Head> Trainer<H> {
     pub fn step(&mut self, rows: &RowInputs) -> f32 {
         assert!(
             rows.num_rows > 0 && rows.labels.len() == rows.num_rows,
-            "labelled rows"
+            "expected one label per batch row"
         );
         let mut laps = Laps::start();
         // Dropout draws from a process-wide generator whose state cannot be saved, so it is seeded per step.

@@ -1,122 +1,27 @@
+mod args;
 mod leaks;
 mod run_file;
 mod split;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
-use clap::builder::PossibleValuesParser;
-use fibinet::data::config::{BuiltinSchema, Delimiter, Quote, RowFormat};
+use fibinet::data::config::RowFormat;
 use fibinet::data::encode::{
     ColumnGuess, Guess, Known, KnownText, TextGuess, guess_delimiter, guess_fields,
 };
 use fibinet::data::formats::refuse_address;
-use fibinet::nn::models::AnySpec;
 use fibinet::storage::AtomicFile;
 use fibinet::train::TrainError;
 use fibinet::train::config::RunConfig;
 
+pub(crate) use self::args::InitArgs;
 use self::leaks::exclude_leaks;
 use self::run_file::run_file;
 use self::split::by_time;
-use crate::cli::args::{
-    MalformedRows, is_same_file, parse_delimiter, parse_quote, refuse_standard, schema_parser,
-};
+use crate::cli::args::{is_same_file, refuse_standard};
 use crate::cli::failure::UsageError;
 use crate::cli::output::{note, skipped_rows};
-
-/// Look at a log and write a run file for it, ready to edit and to train
-///
-/// The kind of every column is guessed, and the run file gives the reason beside it. Columns are read as
-/// numbers, times, lists or texts, in this order. If at most 1% of the cells of a column are odd, they are
-/// named and taken as missing. A column that fits two readings, such as 1,234 or 03/04/2024, is named with
-/// both and left out. Columns that give the label away, such as the time spent after the click, and row
-/// numbers are left out. Arguments that are lists are separated by commas.
-///
-/// Example: fibinet init train.csv --label click -o fibinet.toml
-#[derive(Debug, Args)]
-pub(crate) struct InitArgs {
-    /// Training file: delimited text with a header, plain, .gz or .zst, or Parquet; or a directory of
-    /// such files.
-    train: PathBuf,
-    /// Validation file, which decides when to stop training; by default a tenth of the training file.
-    #[arg(long, value_name = "PATH")]
-    valid: Option<PathBuf>,
-    /// Test file, on which the finished model is evaluated; by default a tenth of the training file,
-    /// unless there is a --valid. The run file's `split` takes these rows at random, by their order, by
-    /// time or by a column.
-    #[arg(long, value_name = "PATH")]
-    test: Option<PathBuf>,
-    /// Column of the label, which is 0 or 1 unless --positive is given.
-    #[arg(long, value_name = "COLUMN", required_unless_present = "schema")]
-    label: Option<String>,
-    /// Value of the label that means a click, if it is not 1; any other value means no click.
-    #[arg(long, value_name = "VALUE")]
-    positive: Option<String>,
-    /// Column that groups the rows, such as the user: reports then include the AUC within groups. Rows
-    /// with a blank cell are one group. It is a field of the model too unless it is excluded.
-    #[arg(long, value_name = "COLUMN")]
-    group: Option<String>,
-    /// Names of the columns, for files without a header.
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    columns: Vec<String>,
-    /// What stands between cells: a character, several such as `::`, or `tab`, `space`, `'\x01'`; by
-    /// default one of `, ; | tab space \x01 \x02 ::`, whichever gives most rows the same number of cells.
-    #[arg(long, value_name = "CHARACTERS", value_parser = parse_delimiter)]
-    delimiter: Option<Delimiter>,
-    /// Character around cells that hold a delimiter or a line end, or `none` if quotes are ordinary
-    /// characters; by default `"`, or whichever the file shows if it is not separated by commas.
-    #[arg(long, value_name = "CHARACTER", value_parser = parse_quote)]
-    quote: Option<Quote>,
-    /// What to do with malformed rows; with `skip` the run file says so too, and training skips them.
-    #[arg(long, value_enum, value_name = "CHOICE", default_value_t = MalformedRows::Fail)]
-    on_bad_row: MalformedRows,
-    /// Columns that the model does not use.
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    exclude: Vec<String>,
-    /// Columns that the model uses even if they give the label away or number the rows.
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    keep: Vec<String>,
-    /// Columns to treat as categories, whatever they look like.
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    categorical: Vec<String>,
-    /// Columns to treat as quantities, whatever they look like.
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    numeric: Vec<String>,
-    /// Cells that mean "no value", besides empty ones and ?, NA, N/A, NaN, nan, null, NULL, None, \N.
-    #[arg(long, value_name = "VALUES", value_delimiter = ',')]
-    missing: Vec<String>,
-    /// Column that says which split a row belongs to.
-    #[arg(long, value_name = "COLUMN", requires = "train_value", conflicts_with_all = ["valid", "test"])]
-    split_column: Option<String>,
-    /// Value of the split column for training rows.
-    #[arg(long, value_name = "VALUE", requires = "split_column")]
-    train_value: Option<String>,
-    /// Value of the split column for validation rows; by default a tenth of the training rows.
-    #[arg(long, value_name = "VALUE", requires = "split_column")]
-    valid_value: Option<String>,
-    /// Value of the split column for test rows.
-    #[arg(long, value_name = "VALUE", requires = "split_column")]
-    test_value: Option<String>,
-    /// Built-in description of a well-known log.
-    #[arg(
-        long,
-        value_parser = schema_parser(),
-        conflicts_with_all = ["label", "positive", "columns", "delimiter", "quote", "exclude", "keep", "categorical", "numeric"],
-    )]
-    schema: Option<BuiltinSchema>,
-    /// Model to train.
-    #[arg(long, value_name = "NAME", default_value = AnySpec::DEFAULT, value_parser = PossibleValuesParser::new(AnySpec::NAMES))]
-    model: String,
-    /// Run file to write.
-    #[arg(short, long, value_name = "FILE", default_value = "fibinet.toml")]
-    output: PathBuf,
-    /// Replace the run file if it exists.
-    #[arg(long)]
-    force: bool,
-}
 
 /// What `init` does, checked.
 pub(crate) struct InitJob {
@@ -180,13 +85,13 @@ impl InitArgs {
         };
         let text = guess_delimiter(&self.train, &known)?;
         let format = RowFormat {
-            label: known.label,
             positive: self.positive.clone(),
             group: self.group.clone(),
             delimiter: text.delimiter.clone(),
             quote: text.quote,
             columns,
             missing: self.missing.clone(),
+            ..RowFormat::csv(known.label)
         };
         Ok((format, Some(text)))
     }

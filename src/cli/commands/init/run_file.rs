@@ -7,7 +7,7 @@ use fibinet::nn::models::AnySpec;
 use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
-use crate::cli::commands::init::InitArgs;
+use crate::cli::commands::init::args::InitArgs;
 use crate::cli::commands::init::split::{by_time, split};
 use crate::cli::failure::UsageError;
 
@@ -65,7 +65,11 @@ fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<Dat
     let file = |file: &Option<_>| file.as_deref().map(path).transpose();
     // A built-in schema already describes rows and fields.
     let own = args.schema.is_none();
-    let missing = if own { &guess.missing } else { &args.missing };
+    // A list replaces the usual words, so it has those that occur too.
+    let missing = match args.missing.as_slice() {
+        [_, ..] if own => guess.missing.clone(),
+        given => given.to_vec(),
+    };
     Ok(DataConfig {
         train: path(&args.train)?,
         valid: file(&args.valid)?,
@@ -81,7 +85,7 @@ fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<Dat
         delimiter: own.then(|| format.delimiter.clone()),
         quote: format.quote.filter(|_| own),
         columns: format.columns.clone().filter(|_| own),
-        missing: (!missing.is_empty()).then(|| missing.clone()),
+        missing: (!missing.is_empty()).then_some(missing),
         // Written one by one, with comments.
         fields: Vec::new(),
     })

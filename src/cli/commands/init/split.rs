@@ -3,7 +3,7 @@ use fibinet::data::encode::Guess;
 use fibinet::data::fields::{FieldEncoding, FieldSpec};
 use toml_edit::{InlineTable, Value};
 
-use crate::cli::commands::init::InitArgs;
+use crate::cli::commands::init::args::InitArgs;
 
 /// The seed of the split that `init` writes, so that a person sees that there is one.
 const SPLIT_SEED: u64 = 2019;

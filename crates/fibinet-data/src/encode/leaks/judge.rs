@@ -1,8 +1,8 @@
 use crate::encode::guess::{Guess, Known};
 use crate::encode::leaks::evidence::Evidence;
 use crate::encode::leaks::findings::Findings;
+use crate::encode::leaks::leak::{Leak, Treatment};
 use crate::encode::leaks::separation::Separation;
-use crate::encode::leaks::{Leak, Treatment};
 
 /// The lower bound of an AUC that draws a warning, if the other columns are far below.
 const MIN_SUSPECT: f64 = 0.95;

@@ -8,6 +8,7 @@ mod evidence;
 mod findings;
 mod judge;
 mod labelled;
+mod leak;
 mod row_index;
 mod sample;
 mod separation;
@@ -20,6 +21,7 @@ use rayon::prelude::*;
 pub use self::evidence::Evidence;
 use self::findings::Findings;
 use self::judge::judge;
+pub use self::leak::{Leak, Treatment};
 use self::sample::Sample;
 use self::values::Values;
 use crate::config::RowFormat;
@@ -46,28 +48,6 @@ pub struct Leaks {
     pub checked: bool,
     /// A compressed file of which only the beginning was read, and the number of rows read.
     pub beginning_of: Option<(PathBuf, u64)>,
-}
-
-/// A column that gives the label away, or may do so.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Leak {
-    /// The column.
-    pub column: String,
-    /// What shows it.
-    pub evidence: Evidence,
-    /// What was done about it.
-    pub treatment: Treatment,
-}
-
-/// What was done about a [`Leak`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Treatment {
-    /// The model does not read the column.
-    LeftOut,
-    /// The model reads it, as the user has asked.
-    KeptAsAsked,
-    /// The model reads it: the evidence does not suffice.
-    Kept,
 }
 
 /// Takes the columns that give the label away out of the fields of a guess, except for those that

@@ -46,7 +46,7 @@ fn fit(directory: &Path, fields: &[FieldSpec], text: &str) -> Result<Encoder, Da
 /// [`fit`] for a file.
 fn fit_file(path: &Path, format: &RowFormat, fields: &[FieldSpec]) -> Result<Encoder, DataError> {
     let reader = reader(path, format);
-    let mut fit = EncoderFit::new(format, fields, reader.as_ref())?;
+    let mut fit = EncoderFit::new(format, fields, None, reader.as_ref())?;
     let mut waiting = Vec::new();
     for block in Blocks::new(reader) {
         let block = block?;
@@ -57,13 +57,15 @@ fn fit_file(path: &Path, format: &RowFormat, fields: &[FieldSpec]) -> Result<Enc
         }
         waiting.push(read.columns);
     }
-    let encoder = fit.finish(None);
+    let encoder = fit.finish();
     let batch = encode_file(&encoder, path)?;
     let mut expected = Columns::new(&encoder.layout());
     (0..batch.num_rows).for_each(|row| expected.push_row(&batch, row));
     let mut fitted = Columns::new(&encoder.layout());
+    let mut counts = encoder.no_counts();
     for mut columns in waiting {
-        assert_eq!(encoder.encode_fitted(&mut columns), []);
+        let kinds = vec![SplitKind::Train; columns.num_rows()];
+        assert_eq!(encoder.encode_fitted(&mut columns, &kinds, &mut counts), []);
         let rows: Vec<u32> = (0..columns.num_rows() as u32).collect();
         fitted.extend(&columns, &rows);
     }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::fields::NumberFormat;
 
@@ -13,6 +13,8 @@ pub(crate) struct ColumnCells {
     distinct: HashMap<Box<[u8]>, Seen>,
     /// Whether a number was not added to `distinct`.
     is_cut: bool,
+    /// The words for "no value" that occur, with their numbers of rows.
+    words: BTreeMap<&'static str, u64>,
 }
 
 /// The rows that have a cell.
@@ -43,6 +45,7 @@ impl ColumnCells {
             num_rows: 0,
             distinct: HashMap::new(),
             is_cut: false,
+            words: BTreeMap::new(),
         }
     }
 
@@ -65,6 +68,16 @@ impl ColumnCells {
         } else {
             self.is_cut = true;
         }
+    }
+
+    /// Adds a cell that is a word for "no value".
+    pub(crate) fn add_word(&mut self, word: &'static str) {
+        *self.words.entry(word).or_default() += 1;
+    }
+
+    /// The words for "no value" that occur, with their numbers of rows.
+    pub(crate) fn words(&self) -> &BTreeMap<&'static str, u64> {
+        &self.words
     }
 
     /// The distinct cells, in no order.

@@ -13,13 +13,13 @@ use burn::tensor::{Device, Tensor};
 
 use crate::error::{ConfigError, require, require_dense};
 use crate::inputs::{FieldInputs, InputShape};
-use crate::kernels;
 use crate::layers::activation::Activation;
 use crate::layers::bilinear::{EachMatrices, Fans};
 use crate::layers::combination::{
     Combination, CombinationConfig, CombinationKind, CombinationOrder,
 };
-use crate::layers::dnn::{Dnn, DnnConfig, linear};
+use crate::layers::dnn::{Dnn, DnnConfig};
+use crate::layers::linear::linear;
 use crate::layers::pair_product::PairProductKind;
 use crate::layers::senet::{Senet, SenetConfig, Squeeze};
 use crate::models::head::{Head, HeadConfig, HeadPart, PairBytes};
@@ -32,7 +32,7 @@ use crate::pairs::{BilinearKind, num_pairs};
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `num_fields` | – | fields `F` | at least 2 |
+/// | `num_fields` | – | fields `F` | 2 to 65536 |
 /// | `embedding_dim` | – | embedding dimension `K` | at least 1 |
 /// | `num_dense` | 0 | raw numeric inputs `N` of the DNN and the linear part | |
 /// | `linear` | true | linear part `Σ w_i x_i` | |
@@ -148,7 +148,7 @@ pub struct FiBiNetConfig {
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
 /// use fibinet_nn::inputs::FieldInputs;
-/// use fibinet_nn::models::Head;
+/// use fibinet_nn::models::{Head, HeadConfig};
 /// use fibinet_nn::models::fibinet::FiBiNetConfig;
 ///
 /// let device = Device::flex();
@@ -213,16 +213,6 @@ impl FiBiNetConfig {
             .with_initializer(self.dnn_initializer.clone())
             .with_output_initializer(self.output_initializer.clone());
         Some(dnn)
-    }
-
-    /// The head on a device.
-    ///
-    /// # Panics
-    ///
-    /// With the message of [`try_init`](HeadConfig::try_init).
-    pub fn init(&self, device: &Device) -> FiBiNet {
-        self.try_init(device)
-            .unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -325,13 +315,10 @@ impl HeadConfig for FiBiNetConfig {
     /// ```
     fn pair_bytes(&self, num_rows: usize, num_threads: usize) -> Option<PairBytes> {
         let columns = 2 * num_pairs(self.num_fields) * self.embedding_dim;
-        let has_no_inner = self.product == PairProductKind::Hadamard
-            || self.combination == CombinationKind::BothBilinear;
-        let is_fused = !self.hidden_units.is_empty() && has_no_inner;
-        let shape = [num_rows, self.num_fields, self.embedding_dim];
+        let fused = self.combination().fused_bytes(num_rows, num_threads);
         Some(PairBytes {
             array: num_rows.saturating_mul(columns * size_of::<f32>()),
-            fused: is_fused.then(|| kernels::bytes_at_once(self.bilinear, shape, num_threads)),
+            fused: fused.filter(|_| !self.hidden_units.is_empty()),
         })
     }
 }

@@ -2,6 +2,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use burn::module::Initializer;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ConfigError;
 use crate::layers::activation::Activation;
@@ -29,7 +30,8 @@ use crate::pairs::BilinearKind;
 /// has two layers without a network around them, which `article-keras` puts into the paper's deep model.
 /// FuxiCTR's own default has no hidden units and maps the pairs linearly, which this model does not: the preset
 /// has the hidden units of FuxiCTR's published configurations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(try_from = "String", into = "String")]
 pub enum Preset {
     /// The paper's deep model.
     PaperDeep,
@@ -180,6 +182,20 @@ impl FromStr for Preset {
                 suggestion: crate::nearest(name, names),
                 known: names.join(", "),
             })
+    }
+}
+
+impl TryFrom<String> for Preset {
+    type Error = ConfigError;
+
+    fn try_from(name: String) -> Result<Self, ConfigError> {
+        name.parse()
+    }
+}
+
+impl From<Preset> for String {
+    fn from(preset: Preset) -> Self {
+        preset.name().to_owned()
     }
 }
 

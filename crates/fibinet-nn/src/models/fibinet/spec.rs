@@ -15,39 +15,56 @@ use crate::pairs::BilinearKind;
 
 /// FiBiNET in a run file: a preset, and the keys that replace parts of it.
 ///
-/// The keys are those of [`FiBiNetConfig`] and [`TablesConfig`](crate::models::TablesConfig), whose tables say
-/// what each one does. Without a preset they start from the defaults there, with an embedding dimension
-/// of 10.
+/// The keys are those of [`FiBiNetConfig`] and [`TablesConfig`](crate::models::TablesConfig), whose tables give their
+/// ranges. The defaults below are those without a preset.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are those of FiBiNetConfig and TablesConfig, documented there"
-)]
 pub struct FiBiNetSpec {
-    pub preset: Option<String>,
+    /// The known form to start from. Default: none, the defaults of [`FiBiNetConfig`].
+    pub preset: Option<Preset>,
+    /// Embedding dimension. Default: 10.
     pub embedding_dim: Option<usize>,
+    /// How a numeric field is read. Default: embedded.
     pub numerics: Option<Numerics>,
+    /// Linear part. Default: true.
     pub linear: Option<bool>,
+    /// Global bias. Default: false.
     pub bias: Option<bool>,
+    /// SENET's `r`, the number of fields per hidden unit. Default: 3.
     pub reduction_ratio: Option<f64>,
+    /// SENET's squeeze. Default: mean.
     pub squeeze: Option<Squeeze>,
+    /// Biases of SENET's maps. Default: false.
     pub senet_bias: Option<bool>,
+    /// Activation after SENET's first map. Default: relu.
     pub senet_hidden_activation: Option<Activation>,
+    /// Activation after SENET's second map. Default: relu.
     pub senet_activation: Option<Activation>,
+    /// Which of the raw and the SENET side are bilinear. Default: `11`, both.
     pub combination: Option<CombinationKind>,
+    /// Which side comes first. Default: raw_first.
     pub order: Option<CombinationOrder>,
+    /// One set of matrices for both sides. Default: false.
     pub shared: Option<bool>,
+    /// Which pairs share a matrix. Default: field_each.
     pub bilinear: Option<BilinearKind>,
+    /// How many matrices field_each keeps. Default: all, one per field.
     pub each_matrices: Option<EachMatrices>,
+    /// The product of a side that is not bilinear. Default: hadamard.
     pub product: Option<PairProductKind>,
+    /// Width of each hidden layer of the DNN; empty for the shallow model. Default: 400, 400, 400.
     pub hidden_units: Option<Vec<usize>>,
+    /// Activation of the DNN's hidden layers. Default: relu.
     pub activation: Option<Activation>,
+    /// Batch norm between a hidden layer's map and its activation. Default: false.
     pub batch_norm: Option<bool>,
+    /// Probability of dropping a hidden unit of the DNN, from 0 to below 1. Default: 0.
     pub dropout: Option<f64>,
+    /// Bias of the DNN's output. Default: true.
     pub output_bias: Option<bool>,
+    /// Row 0 of each field is zero and never trained. Default: false.
     pub padding: Option<bool>,
-    /// Standard deviation of the normal distribution that embeddings are drawn from.
+    /// Standard deviation of the normal distribution that embeddings are drawn from. Default: 0.05.
     pub embedding_std: Option<f64>,
 }
 
@@ -63,11 +80,11 @@ dropout = 0.2
 
     /// # Errors
     ///
-    /// [`ConfigError`] for an unknown preset or a negative standard deviation.
+    /// [`ConfigError::OutOfRange`] for a negative standard deviation.
     fn resolve(&self, fields: FieldCounts) -> Result<CtrModelConfig<FiBiNetConfig>, ConfigError> {
         let dim = self.embedding_dim.unwrap_or(10);
-        let mut model = match &self.preset {
-            Some(name) => name.parse::<Preset>()?.config(0, dim),
+        let mut model = match self.preset {
+            Some(preset) => preset.config(0, dim),
             None => CtrModelConfig::new(FiBiNetConfig::new(0, dim)),
         };
         let CtrModelConfig { tables, head } = &mut model;

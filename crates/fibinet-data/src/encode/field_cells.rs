@@ -1,0 +1,184 @@
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::encode::encoder::Encoder;
+use crate::fields::FieldEncoding;
+use crate::fields::cell_counts::{CellCounts, Unusual};
+
+/// A share of unusual cells is a surprise if it exceeds that of the validation rows by this much and by
+/// [`FACTOR`].
+const DIFFERENCE: f64 = 0.1;
+const FACTOR: f64 = 2.0;
+/// The number of characters of a cell that a warning shows.
+const SHOWN: usize = 40;
+
+/// What some rows show of a field's cells. As JSON, shares of the cells; that of unknown ones is null if the
+/// field [cannot tell](Self::unknown).
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldCells {
+    /// The field's name.
+    pub field: String,
+    /// How many cells were unusual.
+    pub counts: CellCounts,
+    /// Whether the field knows the values of the training rows.
+    pub(crate) knows_values: bool,
+    /// The first cell that was unusual in each way.
+    pub(crate) examples: [Option<String>; 4],
+}
+
+impl FieldCells {
+    /// The share of unknown cells; `None` for a hashed field, which cannot tell.
+    pub fn unknown(&self) -> Option<f64> {
+        self.knows_values
+            .then(|| self.counts.share(Unusual::Unknown))
+    }
+}
+
+impl Serialize for FieldCells {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shares<'a> {
+            field: &'a str,
+            cells: u64,
+            unknown: Option<f64>,
+            missing: f64,
+            out_of_range: f64,
+            rewritten: f64,
+        }
+        Shares {
+            field: &self.field,
+            cells: self.counts.cells,
+            unknown: self.unknown(),
+            missing: self.counts.share(Unusual::Missing),
+            out_of_range: self.counts.share(Unusual::OutOfRange),
+            rewritten: self.counts.share(Unusual::Rewritten),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The beginning of a text between backticks.
+fn shown(text: &str) -> String {
+    let text: String = text.chars().take(SHOWN).collect();
+    format!("`{}`", text.escape_debug())
+}
+
+/// A field with more unusual cells than its validation rows had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surprise {
+    /// The field's name.
+    pub field: String,
+    /// What is unusual about its cells.
+    pub unusual: Unusual,
+    /// The number of cells.
+    pub cells: u64,
+    /// The share of unusual ones among them.
+    pub share: f64,
+    /// Their share among those of the validation rows.
+    pub valid_share: f64,
+    /// One of them, as it was written; empty if it was an empty cell.
+    pub example: Option<String>,
+    /// What the training rows had, in words.
+    pub known: Option<String>,
+}
+
+impl fmt::Display for Surprise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, share, valid) = (
+            self.unusual.name(),
+            100.0 * self.share,
+            100.0 * self.valid_share,
+        );
+        write!(
+            f,
+            "`{}`: {share:.0}% of {} cells {name}, and {valid:.0}% of those of the validation rows",
+            self.field, self.cells
+        )?;
+        if let Some(known) = &self.known {
+            write!(f, "; {known}")?;
+        }
+        match self.example.as_deref() {
+            Some("") => write!(f, "; this file has empty cells"),
+            Some(example) => write!(f, "; this file has {}", shown(example)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Encoder {
+    /// Cells of the fields with these counts, without examples.
+    pub(crate) fn field_cells(&self, counts: &[CellCounts]) -> Vec<FieldCells> {
+        let fields = self.fields().zip(counts);
+        let cells = |(field, counts): (&crate::fields::FieldSpec, &CellCounts)| FieldCells {
+            field: field.name.clone(),
+            counts: *counts,
+            knows_values: !matches!(field.encoding, FieldEncoding::Hashed(_)),
+            examples: Default::default(),
+        };
+        fields.map(cells).collect()
+    }
+
+    /// The fields of which some rows have far more unusual cells than the validation rows had: by 10 points and
+    /// twice as many. The most surprising is the first. None for an encoder of an older version, which does not
+    /// know its validation rows.
+    pub fn surprises(&self, cells: &[FieldCells]) -> Vec<Surprise> {
+        let Some(valid) = self.valid_counts() else {
+            return Vec::new();
+        };
+        let mut surprises = Vec::new();
+        for (index, (cells, valid)) in cells.iter().zip(valid).enumerate() {
+            for unusual in Unusual::ALL {
+                let (share, valid_share) = (cells.counts.share(unusual), valid.share(unusual));
+                if share - valid_share > DIFFERENCE && share > FACTOR * valid_share {
+                    surprises.push(Surprise {
+                        field: cells.field.clone(),
+                        unusual,
+                        cells: cells.counts.cells,
+                        share,
+                        valid_share,
+                        example: cells.examples[unusual as usize].clone(),
+                        known: self.known_side(index, unusual, cells),
+                    });
+                }
+            }
+        }
+        // A rewritten cell has its value all the same.
+        let surprise =
+            |of: &Surprise| (of.unusual == Unusual::Rewritten, of.valid_share - of.share);
+        surprises.sort_by(|a, b| {
+            let (a, b) = (surprise(a), surprise(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
+        surprises
+    }
+
+    /// What the training rows had that unusual cells lack, in words.
+    fn known_side(&self, field: usize, unusual: Unusual, cells: &FieldCells) -> Option<String> {
+        let fitted = &self.fitted()[field].fitted;
+        match unusual {
+            Unusual::Unknown => {
+                let tokens = self.vocabulary().tokens(field);
+                let first = String::from_utf8_lossy(tokens.first()?);
+                let (number, first) = (tokens.len(), shown(&first));
+                Some(format!("training knew {number} values such as {first}"))
+            }
+            Unusual::OutOfRange => {
+                let (least, greatest) = fitted.range()?;
+                Some(format!("training had numbers from {least} to {greatest}"))
+            }
+            Unusual::Rewritten => {
+                let written = cells.examples[unusual as usize].as_ref()?;
+                let mut scratch = Vec::new();
+                let text = fitted
+                    .token_text()
+                    .canonical(written.as_bytes(), &mut scratch);
+                // The example of a list is the whole list, which has no other text.
+                let text = Some(text).filter(|text| *text != written.as_bytes())?;
+                let text = shown(&String::from_utf8_lossy(text));
+                Some(format!("training wrote the same value as {text}"))
+            }
+            Unusual::Missing => None,
+        }
+    }
+}

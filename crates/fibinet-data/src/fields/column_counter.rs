@@ -1,0 +1,72 @@
+use crate::fields::cell_counts::{CellCounts, Unusual};
+use crate::fields::cells::{MISSING, OUT_OF_VOCABULARY};
+use crate::fields::number_range::{NumberRange, unusual_number};
+use crate::shards::batch::IdLists;
+
+/// Counts the cells of a column of the training file that belong to validation and test rows.
+#[derive(Debug)]
+pub(crate) struct ColumnCounter<'a> {
+    rows: &'a [SplitRows; 2],
+    counts: [CellCounts; 2],
+}
+
+/// Ascending indices of the rows of a split.
+pub(crate) type SplitRows = Vec<u32>;
+
+impl<'a> ColumnCounter<'a> {
+    /// A counter for these validation and test rows.
+    pub(crate) fn new(rows: &'a [SplitRows; 2]) -> Self {
+        Self {
+            rows,
+            counts: Default::default(),
+        }
+    }
+
+    /// The counts of validation and test rows.
+    pub(crate) fn counts(&self) -> [CellCounts; 2] {
+        self.counts
+    }
+
+    /// Counts one id per row.
+    pub(crate) fn count_ids(&mut self, ids: &[u32]) {
+        for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
+            add_ids(counts, rows.iter().map(|row| ids[*row as usize]));
+        }
+    }
+
+    /// Counts the ids of lists, one list per row.
+    pub(crate) fn count_lists(&mut self, lists: &IdLists) {
+        for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
+            let ids = rows.iter().flat_map(|row| lists.row(*row as usize));
+            add_ids(counts, ids.copied());
+        }
+    }
+
+    /// Counts one number per row; NaN is missing.
+    pub(crate) fn count_numbers(&mut self, numbers: &[f64], range: Option<NumberRange>) {
+        for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
+            let numbers = rows.iter().map(|row| numbers[*row as usize]);
+            let unusual = numbers.filter_map(|number| unusual_number(number, range));
+            unusual.for_each(|unusual| counts.add(unusual));
+            counts.cells += rows.len() as u64;
+        }
+    }
+
+    /// Counts an unusual cell, unless it is one of a training row.
+    pub(crate) fn note(&mut self, row: usize, unusual: Unusual) {
+        for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
+            if rows.binary_search(&(row as u32)).is_ok() {
+                counts.add(unusual);
+            }
+        }
+    }
+}
+
+fn add_ids(counts: &mut CellCounts, ids: impl Iterator<Item = u32>) {
+    // Without a branch: whether a cell is missing is hard to predict.
+    let mut by_id = [0_u64; 4];
+    ids.for_each(|id| by_id[id.min(3) as usize] += 1);
+    counts.cells += by_id.iter().sum::<u64>();
+    counts.unknown += by_id[OUT_OF_VOCABULARY as usize];
+    counts.missing += by_id[MISSING as usize];
+}

@@ -1,0 +1,405 @@
+//! One text per value: where all tokens of a field are integers, `17`, `17.0` and ` 17 ` are one token.
+
+use std::io::Write;
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use serde::{Deserialize, Serialize};
+
+/// How the tokens of a field are written. A fit chooses it by the tokens that it finds, and texts that are
+/// written in another way are rewritten before they are looked up. A text that does not fit the rule is
+/// taken as it is, without blanks around it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TokenText {
+    /// As written, byte for byte: in fields with `as_written = true` and in encoders of older versions.
+    #[default]
+    Verbatim,
+    /// As written, without blanks around it.
+    Trimmed,
+    /// As [`Trimmed`](Self::Trimmed). A float of a typed file is written as Python writes it: `17.0`.
+    PythonFloat,
+    /// `-?(0|[1-9][0-9]{0,18})`, without the fraction `.0` that a text may have.
+    Integer,
+    /// `true` or `false`, for these words in any case, and for 1 and 0.
+    Bool,
+    /// [`Bool`](Self::Bool), written as `1` or `0`.
+    Bit,
+    /// A date or a time of ISO 8601: `2024-05-01`, `2024-05-01 13:05:00.25` in UTC, `13:05:00`.
+    Time,
+    /// A number, as [`Cell::text`](crate::cell::Cell::text) writes floats. Only floats of typed files make a
+    /// fit choose it: in a text, `4.1` and `4.10` may be two versions of a program.
+    Float,
+}
+
+impl TokenText {
+    /// The rule that all tokens fit. `are_floats` says that floats of a typed file are among them.
+    pub(crate) fn of<'a>(tokens: impl Iterator<Item = &'a [u8]>, are_floats: bool) -> Self {
+        let mut fits = Fits::default();
+        for token in tokens {
+            if !fits.keep(token) {
+                return Self::Trimmed;
+            }
+        }
+        match fits {
+            Fits {
+                has_tokens: false, ..
+            } => Self::Trimmed,
+            Fits {
+                bools: true,
+                has_digits,
+                ..
+            } => {
+                if has_digits {
+                    Self::Bit
+                } else {
+                    Self::Bool
+                }
+            }
+            Fits { integers: true, .. } => Self::Integer,
+            Fits { times: true, .. } => Self::Time,
+            Fits { decimals: true, .. } if are_floats => Self::Float,
+            Fits {
+                decimals: true,
+                has_whole: true,
+                ..
+            } => Self::PythonFloat,
+            Fits { .. } => Self::Trimmed,
+        }
+    }
+
+    /// A text as the field's tokens are written; empty if it has only blanks. `scratch` is a buffer.
+    pub(crate) fn canonical<'t>(self, text: &'t [u8], scratch: &'t mut Vec<u8>) -> &'t [u8] {
+        if self == Self::Verbatim {
+            return text;
+        }
+        let text = text.trim_ascii();
+        let written = match self {
+            Self::Verbatim | Self::Trimmed | Self::PythonFloat => None,
+            Self::Integer => integer(text),
+            Self::Bool => boolean(text).map(|value| if value { &b"true"[..] } else { b"false" }),
+            Self::Bit => boolean(text).map(|value| if value { &b"1"[..] } else { b"0" }),
+            Self::Time => return Time::parse(text).map_or(text, |time| time.write(scratch)),
+            Self::Float => {
+                return decimal(text).map_or(text, |number| {
+                    scratch.clear();
+                    let written = write!(scratch, "{number}");
+                    debug_assert!(written.is_ok(), "writing to a vector does not fail");
+                    scratch
+                });
+            }
+        };
+        written.unwrap_or(text)
+    }
+}
+
+/// The rules that all tokens so far fit.
+struct Fits {
+    has_tokens: bool,
+    bools: bool,
+    /// Whether a token begins with a digit.
+    has_digits: bool,
+    integers: bool,
+    times: bool,
+    decimals: bool,
+    /// Whether a token ends in `.0`, as whole numbers do that Python writes.
+    has_whole: bool,
+}
+
+impl Default for Fits {
+    fn default() -> Self {
+        Self {
+            has_tokens: false,
+            bools: true,
+            has_digits: false,
+            integers: true,
+            times: true,
+            decimals: true,
+            has_whole: false,
+        }
+    }
+}
+
+impl Fits {
+    /// Drops the rules that a token does not fit; false if none is left.
+    fn keep(&mut self, token: &[u8]) -> bool {
+        let token = token.trim_ascii();
+        self.has_tokens = true;
+        self.bools = self.bools && boolean(token).is_some();
+        self.has_digits |= token.first().is_some_and(u8::is_ascii_digit);
+        self.integers = self.integers && integer(token).is_some();
+        self.times = self.times && Time::parse(token).is_some();
+        self.decimals = self.decimals && decimal(token).is_some();
+        self.has_whole |= token.ends_with(b".0");
+        self.bools || self.integers || self.times || self.decimals
+    }
+}
+
+/// The digits of `-?(0|[1-9][0-9]{0,18})(\.0+)?` before its point, with their sign. Compared by characters:
+/// no float has all of 19 digits.
+fn integer(text: &[u8]) -> Option<&[u8]> {
+    let point = text.iter().position(|byte| *byte == b'.');
+    let (whole, fraction) = text.split_at(point.unwrap_or(text.len()));
+    let digits = whole.strip_prefix(b"-").unwrap_or(whole);
+    let is_integer = match digits {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => rest.len() <= 18 && rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let is_whole = match fraction {
+        [] => true,
+        [_, zeros @ ..] => !zeros.is_empty() && zeros.iter().all(|byte| *byte == b'0'),
+    };
+    // -0.0 is what some programs write for 0.
+    (is_integer && is_whole).then_some(if digits == b"0" { digits } else { whole })
+}
+
+fn boolean(text: &[u8]) -> Option<bool> {
+    if text.eq_ignore_ascii_case(b"true") {
+        return Some(true);
+    }
+    if text.eq_ignore_ascii_case(b"false") {
+        return Some(false);
+    }
+    match integer(text)? {
+        b"1" => Some(true),
+        b"0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A finite number that begins with a digit or a sign.
+fn decimal(text: &[u8]) -> Option<f64> {
+    let starts = text
+        .first()
+        .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
+    let text = std::str::from_utf8(text).ok().filter(|_| starts)?;
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// A date or a time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Time {
+    /// In UTC. A time without a zone is taken as UTC.
+    Date(NaiveDateTime),
+    OfDay(NaiveTime),
+}
+
+impl Time {
+    /// `YYYY-MM-DD`, with `[T ]HH:MM[:SS[.f]]` and a zone (`Z`, `+HH:MM`) after it or not; or `HH:MM:SS[.f]`.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let Some((date, rest)) = date(text) else {
+            let (time, rest) = time(text)?;
+            return (rest.is_empty() && text.len() >= 8).then_some(Self::OfDay(time));
+        };
+        let Some((b'T' | b' ', rest)) = rest.split_first() else {
+            return rest
+                .is_empty()
+                .then_some(Self::Date(date.and_time(NaiveTime::MIN)));
+        };
+        let (time, rest) = time(rest)?;
+        let ahead = zone(rest)?;
+        let local = date.and_time(time);
+        local.checked_sub_signed(ahead).map(Self::Date)
+    }
+
+    fn write(self, text: &mut Vec<u8>) -> &[u8] {
+        text.clear();
+        let written = match self {
+            Self::Date(date) if date.time() == NaiveTime::MIN => write!(text, "{}", date.date()),
+            // Chrono writes as many digits of a fraction as it needs, of 0, 3, 6 and 9.
+            Self::Date(date) => write!(text, "{date}"),
+            Self::OfDay(time) => write!(text, "{time}"),
+        };
+        debug_assert!(written.is_ok(), "writing to a vector does not fail");
+        if text.contains(&b'.') {
+            let zeros = text.iter().rev().take_while(|byte| **byte == b'0').count();
+            text.truncate(text.len() - zeros);
+        }
+        text
+    }
+}
+
+/// A number of exactly so many digits, and what follows.
+fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    let all = digits.iter().all(u8::is_ascii_digit);
+    let number = digits.iter().fold(0, |number, digit| {
+        10 * number + u32::from(digit.wrapping_sub(b'0')) % 10
+    });
+    all.then_some((number, rest))
+}
+
+fn date(text: &[u8]) -> Option<(NaiveDate, &[u8])> {
+    let (year, rest) = digits(text, 4)?;
+    let (month, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
+    let (day, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
+    Some((date, rest))
+}
+
+fn time(text: &[u8]) -> Option<(NaiveTime, &[u8])> {
+    let (hour, rest) = digits(text, 2)?;
+    let (minute, rest) = digits(rest.strip_prefix(b":")?, 2)?;
+    let Some(rest) = rest.strip_prefix(b":") else {
+        return Some((NaiveTime::from_hms_opt(hour, minute, 0)?, rest));
+    };
+    let (second, rest) = digits(rest, 2)?;
+    let (mut nanos, mut rest) = (0, rest);
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let len = fraction
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if !(1..=9).contains(&len) {
+            return None;
+        }
+        let (number, after) = digits(fraction, len)?;
+        (nanos, rest) = (number * 10_u32.pow(9 - len as u32), after);
+    }
+    Some((
+        NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?,
+        rest,
+    ))
+}
+
+/// How far a zone is ahead of UTC; none is UTC.
+fn zone(text: &[u8]) -> Option<TimeDelta> {
+    let (sign, text) = match text.split_first() {
+        None | Some((b'Z', [])) => return Some(TimeDelta::zero()),
+        Some((b'+', rest)) => (1, rest),
+        Some((b'-', rest)) => (-1, rest),
+        Some(_) => return None,
+    };
+    let (hours, rest) = digits(text, 2)?;
+    let (minutes, rest) = match rest {
+        [] => (0, rest),
+        rest => digits(rest.strip_prefix(b":").unwrap_or(rest), 2)?,
+    };
+    let is_zone = rest.is_empty() && hours < 24 && minutes < 60;
+    let minutes = sign * i64::from(60 * hours + minutes);
+    is_zone.then(|| TimeDelta::minutes(minutes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(tokens: &[&str]) -> TokenText {
+        TokenText::of(tokens.iter().map(|token| token.as_bytes()), false)
+    }
+
+    fn canonical(rule: TokenText, text: &str) -> String {
+        let mut scratch = Vec::new();
+        let written = rule.canonical(text.as_bytes(), &mut scratch);
+        String::from_utf8(written.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_tokens_choose_the_rule() {
+        use TokenText::{Bit, Bool, Integer, PythonFloat, Time, Trimmed};
+        for (tokens, expected) in [
+            (&["17", "-4", "0", "9223372036854775807"][..], Integer),
+            (&["17.0", "4", "5.00"], Integer),
+            (&["0", "1", "2"], Integer),
+            (&["0", "1"], Bit),
+            (&["0.0", "True"], Bit),
+            (&["TRUE", "False", "false"], Bool),
+            (&["2024-05-01", "2024-05-01T13:05:00Z"], Time),
+            (&["13:05:00", "13:05:00.5"], Time),
+            (&["4.5", "17.0"], PythonFloat),
+            // A zip code, a hash, a version, an id of 20 digits, a phone number with its zero.
+            (&["17", "00042"], Trimmed),
+            (&["1e5", "17"], Trimmed),
+            (&["1e5", "ab3"], Trimmed),
+            (&["4.1", "4.10"], Trimmed),
+            (&["12345678901234567890", "17"], Trimmed),
+            (&["0301234567", "301234567"], Trimmed),
+            (&["+17", "17"], Trimmed),
+            (&["true", "yes"], Trimmed),
+            (&["2024-05-01", "2024-13-01"], Trimmed),
+            (&["12:30"], Trimmed),
+            (&[], Trimmed),
+        ] {
+            assert_eq!(rule(tokens), expected, "{tokens:?}");
+        }
+        let floats = [&b"4.5"[..], b"17"];
+        assert_eq!(TokenText::of(floats.into_iter(), true), TokenText::Float);
+        let versions = [&b"4.5"[..], b"4.5-beta"];
+        assert_eq!(TokenText::of(versions.into_iter(), true), Trimmed);
+    }
+
+    #[test]
+    fn one_value_has_one_text() {
+        use TokenText::{Bit, Bool, Float, Integer, PythonFloat, Time, Trimmed, Verbatim};
+        for (rule, texts, expected) in [
+            (Integer, &["17", "17.0", " 17 ", "17.000"][..], "17"),
+            (Integer, &["0", "-0.0", "0.0"], "0"),
+            (Integer, &["9007199254740993.0"], "9007199254740993"),
+            (Integer, &["-9223372036854775808"], "-9223372036854775808"),
+            (Bool, &["True", "true", "TRUE", "1", "1.0"], "true"),
+            (Bit, &["False", "0", "0.0", " false"], "0"),
+            (
+                Time,
+                &[
+                    "2024-05-01",
+                    "2024-05-01 00:00:00",
+                    "2024-05-01T00:00:00.000Z",
+                ],
+                "2024-05-01",
+            ),
+            (
+                Time,
+                &[
+                    "2024-05-01 13:05:00.25",
+                    "2024-05-01T13:05:00.250000",
+                    "2024-05-01 15:05:00.25+02:00",
+                    "2024-05-01T11:35:00.25-0130",
+                ],
+                "2024-05-01 13:05:00.25",
+            ),
+            (Time, &["13:05:00", "13:05:00.000"], "13:05:00"),
+            (Float, &["17", "17.0", "1.7e1"], "17"),
+            (Float, &["0.1", "0.10"], "0.1"),
+            (Trimmed, &[" New York "], "New York"),
+            (Trimmed, &["4.10"], "4.10"),
+            (PythonFloat, &["17.0 "], "17.0"),
+            (Verbatim, &[" 17 "], " 17 "),
+            (Trimmed, &["  "], ""),
+        ] {
+            for text in texts {
+                assert_eq!(canonical(rule, text), expected, "{rule:?} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_is_taken_as_it_is() {
+        use TokenText::{Bit, Bool, Float, Integer, Time};
+        for (rule, texts) in [
+            (
+                Integer,
+                &[
+                    "00042", "1e5", "4.10", "17.5", "17.", "+17", "0x1", "x17", "1,234",
+                ][..],
+            ),
+            (Integer, &["12345678901234567890", "--1", "-", ""]),
+            (Bool, &["2", "yes", "t"]),
+            (Bit, &["2", "01"]),
+            (
+                Time,
+                &[
+                    "2024-02-30",
+                    "2024-05-01 25:00:00",
+                    "20240501",
+                    "2024-05-01 13:05:00 UTC",
+                    "2024-5-1",
+                ],
+            ),
+            (Float, &["4.1-beta", "inf", "nan", ".5"]),
+        ] {
+            for text in texts {
+                assert_eq!(canonical(rule, text), *text, "{rule:?}");
+            }
+        }
+    }
+}
