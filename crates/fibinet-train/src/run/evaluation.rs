@@ -10,7 +10,8 @@ use crate::error::TrainError;
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
 use crate::metrics::{Metrics, Predictions};
-use crate::run::read_ahead::{EVALUATION_ROWS, read_ahead};
+use crate::run::memory::EVALUATION_ROWS;
+use crate::run::read_ahead::read_ahead;
 use crate::run::report::{RunReport, SplitCells};
 use crate::run::state::Run;
 

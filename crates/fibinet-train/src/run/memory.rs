@@ -8,8 +8,9 @@ use crate::error::TrainError;
 use crate::optim::head::rule::DenseOptimizer;
 use crate::optim::rows::segments::RowSelection;
 use crate::run::machine;
-use crate::run::read_ahead::EVALUATION_ROWS;
 
+/// Rows that an evaluation scores at once.
+pub(super) const EVALUATION_ROWS: usize = 4096;
 /// Bytes of a number in memory.
 const NUMBER: u64 = size_of::<f32>() as u64;
 

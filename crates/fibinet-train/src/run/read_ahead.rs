@@ -4,8 +4,6 @@ use fibinet_data::shards::Prefetch;
 
 use crate::error::TrainError;
 
-/// Rows that are scored at once in an evaluation.
-pub(super) const EVALUATION_ROWS: usize = 4096;
 /// Batches that are read ahead.
 const BATCHES: usize = 4;
 
