@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::cli::{
-    entries, fail, fibinet, json, number, scores, scratch, shared_directory, succeed, text,
+    entries, fail, fibinet, json, number, report_and_stderr, scores, scratch, shared_directory,
+    succeed, text,
 };
 
 /// A log of 1,000 rows with a number, which lies between `first` and `first + 59 * step`.
@@ -154,8 +155,12 @@ fn training_tells_a_cell_that_is_not_a_number_too() {
     for cell in NO_NUMBERS {
         fs::write(at.join("log.csv"), log(0, 1) + &format!("1,{cell}\n")).expect("written");
         let says = format!("log.csv:1002, column `n`: expected a number, but the cell is `{cell}`");
-        fail(at, &TRAIN[..5], 1, &says);
-        let skip = [&TRAIN[..4], &["--json", "--force", "--on-bad-row", "skip"]].concat();
+        fail(at, &[&TRAIN[..5], &["--force"]].concat(), 1, &says);
+        let skip = [
+            &TRAIN[..4],
+            &["--no-cache", "--json", "--force", "--on-bad-row", "skip"],
+        ]
+        .concat();
         let report = json(&succeed(at, &skip));
         assert_eq!(report["train_rows"], 1000, "{report}");
     }
@@ -189,4 +194,77 @@ fn predict_skips_cells_that_are_not_numbers() {
         carried.flatten().collect::<Vec<_>>(),
         ["7", "1e300", "", "8"]
     );
+}
+
+#[test]
+fn predict_takes_cells_as_no_value_that_are_named_as_such() {
+    let directory = scratch();
+    let at = directory.path();
+    let run = TRAINED.join("run");
+    write_rows(at, &["inf", "", "abc"]);
+    let predict = [
+        "predict",
+        text(&run),
+        "--data",
+        "new.csv",
+        "-o",
+        "scores.csv",
+    ];
+    succeed(at, &[&predict[..], &["--missing", "inf,abc"]].concat());
+    let scores = scores(&at.join("scores.csv"));
+    assert_eq!(scores, [scores[0]; 3]);
+}
+
+/// The share of a field's cells that is out of range, for every field.
+fn out_of_range(fields: &Value) -> Vec<f64> {
+    let fields = fields.as_array().expect("fields");
+    let shares = fields.iter().map(|field| number(field, "out_of_range"));
+    shares.collect()
+}
+
+#[test]
+fn numbers_out_of_range_are_counted_and_warned_of() {
+    let directory = scratch();
+    let at = directory.path();
+    let run = TRAINED.join("run");
+    write_rows(at, &["-20", "0", "39", "1e300", "-1e9", "-1", "0.5", "7"]);
+    let data = ["--data", "new.csv", "--json"];
+    for command in [
+        &["evaluate", text(&run)][..],
+        &["predict", text(&run), "-o", "scores.csv"],
+    ] {
+        let (report, stderr) = report_and_stderr(at, &[command, &data].concat());
+        assert_eq!(out_of_range(&report["fields"]), [0.25; 3], "{command:?}");
+        let expected = "warning: `f0`: 25% of 8 cells out of range, and 0% of those of the validation \
+                        rows; training had numbers from -20 to 39; this file has `1e300`";
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+}
+
+#[test]
+fn numbers_out_of_range_of_other_splits_are_counted() {
+    let directory = scratch();
+    let at = directory.path();
+    write_config(at, &["quantile", "log2", "value"]);
+    let config = fs::read_to_string(at.join("run.toml")).expect("a run file");
+    let by_order = "split = { by = 'order', valid = 0.2, test = 0.2 }";
+    let config = config.replace("valid = 'log.csv'", by_order);
+    fs::write(at.join("run.toml"), config).expect("written");
+    let rows = (0..100).map(|row| {
+        let number = match row {
+            0..60 => row,
+            60..70 => 1_000,
+            70..90 => 30,
+            _ => -1_000_000,
+        };
+        format!("{},{number}\n", row % 2)
+    });
+    fs::write(
+        at.join("log.csv"),
+        format!("click,n\n{}", rows.collect::<String>()),
+    )
+    .expect("written");
+    let report = json(&succeed(at, &TRAIN));
+    assert_eq!(out_of_range(&report["fields"]["valid"]), [0.5; 3]);
+    assert_eq!(out_of_range(&report["fields"]["test"]), [0.5; 3]);
 }

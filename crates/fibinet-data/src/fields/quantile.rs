@@ -152,7 +152,8 @@ impl Summary for Reservoir {
         if self.values.len() < SAMPLE {
             self.values.push(number);
         } else {
-            let slot = mix(self.seed, self.seen) % (self.seen + 1);
+            let draw = u128::from(mix(self.seed, self.seen)) * u128::from(self.seen + 1);
+            let slot = (draw >> 64) as u64;
             if let Some(kept) = self.values.get_mut(slot as usize) {
                 *kept = number;
             }
