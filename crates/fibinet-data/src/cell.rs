@@ -1,4 +1,4 @@
-use std::fmt::{Display, LowerExp};
+use std::fmt::{self, Display, LowerExp};
 use std::io::Write;
 
 /// A cell of a raw row.
@@ -8,6 +8,8 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// A number of a file that stores numbers as such.
     Number(Number),
+    /// A list of a file that stores lists as such. One without elements is a missing value.
+    List(List<'a>),
 }
 
 /// A number in the type that its file stores it in. It is not NaN: as a [`Cell`], NaN is a missing value.
@@ -27,7 +29,8 @@ impl<'a> Cell<'a> {
     /// A cell without a value.
     pub const MISSING: Self = Self::Text(b"");
 
-    /// The text of the cell. The text of a number is written into `scratch`.
+    /// The text of the cell: that of a number is as a CSV file would have it, that of a list is its elements
+    /// with `|` between them. Both are written into `scratch`.
     #[inline]
     pub fn text<'t>(self, scratch: &'t mut Vec<u8>) -> &'t [u8]
     where
@@ -35,11 +38,25 @@ impl<'a> Cell<'a> {
     {
         match self {
             Self::Text(text) => text,
-            Self::Number(number) => {
+            cell => {
                 scratch.clear();
-                number.write(scratch);
+                cell.write(scratch);
                 scratch
             }
+        }
+    }
+
+    /// Whether it is a number that the file stores as a float.
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, Self::Number(Number::Single(_) | Number::Double(_)))
+    }
+
+    /// Appends the [text](Self::text) of the cell.
+    pub(crate) fn write(self, text: &mut Vec<u8>) {
+        match self {
+            Self::Text(own) => text.extend_from_slice(own),
+            Self::Number(number) => number.write(text),
+            Self::List(list) => list.write(text),
         }
     }
 }
@@ -88,11 +105,6 @@ impl Number {
         }
     }
 
-    /// Whether the file stores it as a float.
-    pub(crate) fn is_float(self) -> bool {
-        matches!(self, Self::Single(_) | Self::Double(_))
-    }
-
     /// Appends the number as Python writes it: floats have a point or an exponent.
     pub(crate) fn write_as_python(self, text: &mut Vec<u8>) {
         match self {
@@ -102,112 +114,25 @@ impl Number {
         }
     }
 
-    /// The `f64` that the number's text reads as. Cast to `f32`, it is the `f32` that the text reads as.
+    /// The `f64` that the number's text reads as.
     pub fn to_f64(self) -> f64 {
         match self {
-            Self::Integer(value) => towards(value as f64, value as f32),
-            Self::Unsigned(value) => towards(value as f64, value as f32),
-            Self::Single(value) if is_small_integer(value) => value.into(),
-            // The text 0.1, say, reads as another `f64` than the `f32` 0.1 is.
-            Self::Single(value) => read_again(value),
-            Self::Double(value) if may_round_twice(value) => read_again(value),
+            Self::Integer(value) => value as f64,
+            Self::Unsigned(value) => value as f64,
+            Self::Single(value) => shortest_f64(value),
             Self::Double(value) => value,
         }
     }
-}
 
-/// Whether a float is an integer that an `f32` prints with its own digits.
-fn is_small_integer(value: f32) -> bool {
-    let integer = value as i32;
-    integer as f32 == value && integer.unsigned_abs() < 1 << 24
-}
-
-/// Reads a text as the nearest `f64`. If that lies halfway between two `f32` and the text does not, it is the
-/// next `f64` on the text's side: cast to `f32`, it is the `f32` that the text reads as.
-// Most numbers of a log are short integers, and a call per cell shows in the time that preparing takes.
-#[inline]
-pub(crate) fn read_number(text: &[u8]) -> Option<f64> {
-    if (1..=MAX_DIGITS).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
-        return Some(text.iter().fold(0, append_digit) as f64);
-    }
-    read_decimal(text).or_else(|| read_any(text))
-}
-
-/// An `f64` holds every integer of 15 digits.
-const MAX_DIGITS: usize = 15;
-
-#[inline]
-fn append_digit(number: i64, digit: &u8) -> i64 {
-    10 * number + i64::from(digit - b'0')
-}
-
-/// [`read_number`] for at most 15 digits with a point among them, several times faster. `None` for other texts.
-fn read_decimal(text: &[u8]) -> Option<f64> {
-    const POWERS: [f64; MAX_DIGITS + 1] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-    ];
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if digits.len() > MAX_DIGITS + 1 {
-        return None;
-    }
-    let (mut all, mut point) = (0, None);
-    for (at, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => all = append_digit(all, byte),
-            b'.' if point.is_none() => point = Some(at),
-            _ => return None,
+    /// The `f32` that the number's text reads as.
+    pub fn to_f32(self) -> f32 {
+        match self {
+            Self::Integer(value) => value as f32,
+            Self::Unsigned(value) => value as f32,
+            Self::Single(value) => value,
+            Self::Double(value) => nearest_f32(value),
         }
     }
-    let (num_digits, places) = match point {
-        Some(at) => (digits.len() - 1, digits.len() - 1 - at),
-        None => (digits.len(), 0),
-    };
-    if !(1..=MAX_DIGITS).contains(&num_digits) {
-        return None;
-    }
-    // Both sides of the division are exact.
-    let size = all as f64 / POWERS[places];
-    let number = if digits.len() < text.len() {
-        -size
-    } else {
-        size
-    };
-    (!may_round_twice(number) || places == 0).then_some(number)
-}
-
-fn read_any(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    let double = text.parse().ok()?;
-    if may_round_twice(double) {
-        return Some(towards(double, text.parse().ok()?));
-    }
-    Some(double)
-}
-
-/// Whether a text that reads as this `f64` may read as another `f32` than the `f64` is cast to: only if the
-/// `f64` lies halfway between two.
-fn may_round_twice(double: f64) -> bool {
-    /// The last bits of an `f64`, which a normal `f32` lacks, of a number halfway between two.
-    const HALFWAY: u64 = 1 << 28;
-    let may_be_subnormal = double.abs() < f64::from(f32::MIN_POSITIVE) && double != 0.0;
-    may_be_subnormal || double.to_bits() & (2 * HALFWAY - 1) == HALFWAY
-}
-
-/// The `f64` itself if it is cast to `single`, else the next one on its side.
-fn towards(double: f64, single: f32) -> f64 {
-    if double as f32 == single {
-        double
-    } else if f64::from(single) > double {
-        double.next_up()
-    } else {
-        double.next_down()
-    }
-}
-
-/// A float as its shortest text reads.
-fn read_again(value: impl zmij::Float) -> f64 {
-    let mut text = zmij::Buffer::new();
-    read_number(text.format(value).as_bytes()).expect("the text of a float is a number")
 }
 
 fn write_integer(value: impl itoa::Integer, text: &mut Vec<u8>) {
@@ -247,6 +172,179 @@ fn write_python_float(number: f64, shown: impl Display + LowerExp, text: &mut Ve
     debug_assert!(written.is_ok(), "writing to a vector does not fail");
 }
 
+/// The `f64` that the shortest text of an `f32` reads as: that of 0.1 is another than the `f32` itself.
+fn shortest_f64(value: f32) -> f64 {
+    let integer = value as i32;
+    if integer as f32 == value && integer.unsigned_abs() < 1 << 24 {
+        return value.into();
+    }
+    let mut text = zmij::Buffer::new();
+    // A float's own text is a number.
+    read_number(text.format(value).as_bytes()).unwrap_or(f64::NAN)
+}
+
+/// Reads a text as the nearest `f64`.
+// Most numbers of a log are short integers, and a call per cell shows in the time that preparing takes.
+#[inline]
+pub(crate) fn read_number(text: &[u8]) -> Option<f64> {
+    if (1..=MAX_DIGITS).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
+        return Some(text.iter().fold(0, append_digit) as f64);
+    }
+    read_decimal(text).or_else(|| std::str::from_utf8(text).ok()?.trim().parse().ok())
+}
+
+/// An `f64` holds every integer of 15 digits.
+const MAX_DIGITS: usize = 15;
+
+#[inline]
+fn append_digit(number: i64, digit: &u8) -> i64 {
+    10 * number + i64::from(digit - b'0')
+}
+
+/// [`read_number`] for at most 15 digits with a point among them, several times faster. `None` for other
+/// texts.
+fn read_decimal(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; MAX_DIGITS + 1] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.len() > MAX_DIGITS + 1 {
+        return None;
+    }
+    let (mut all, mut point) = (0, None);
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => all = append_digit(all, byte),
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let (num_digits, places) = match point {
+        Some(at) => (digits.len() - 1, digits.len() - 1 - at),
+        None => (digits.len(), 0),
+    };
+    if !(1..=MAX_DIGITS).contains(&num_digits) {
+        return None;
+    }
+    // Both sides of the division are exact, so the quotient is the nearest number.
+    let size = all as f64 / POWERS[places];
+    Some(if digits.len() < text.len() {
+        -size
+    } else {
+        size
+    })
+}
+
+/// The `f32` that the shortest text of a number reads as, so that a CSV file and a Parquet file of the same
+/// rows agree.
+///
+/// Between a number and its shortest text there is no other `f64`, so both round to the same `f32`, unless the
+/// number itself lies halfway between two: then the text may lie on either side.
+fn nearest_f32(value: f64) -> f32 {
+    /// The last bits of an `f64`, which a normal `f32` lacks, of a number halfway between two.
+    const HALFWAY: u64 = 1 << 28;
+    let may_be_subnormal = value.abs() < f64::from(f32::MIN_POSITIVE) && value != 0.0;
+    if may_be_subnormal || value.to_bits() & (2 * HALFWAY - 1) == HALFWAY {
+        // A float's own text is a number.
+        value.to_string().parse().unwrap_or(f32::NAN)
+    } else {
+        value as f32
+    }
+}
+
+/// Between the elements of a list that is written as a text.
+const SEPARATOR: u8 = b'|';
+
+/// Cells that lists are made of.
+pub(crate) trait ElementCells: fmt::Debug + Send + Sync {
+    /// The cell at an index.
+    fn cell(&self, at: usize) -> Cell<'_>;
+}
+
+/// The elements of several lists, one after the other.
+#[derive(Debug)]
+pub(crate) struct Elements(Box<dyn ElementCells>);
+
+impl Elements {
+    pub(crate) fn new(cells: impl ElementCells + 'static) -> Self {
+        Self(Box::new(cells))
+    }
+
+    /// The cell of the elements from `start` to `end`; missing if there is none.
+    pub(crate) fn list(&self, start: u32, end: u32) -> Cell<'_> {
+        if start == end {
+            return Cell::MISSING;
+        }
+        Cell::List(List {
+            elements: self,
+            start,
+            end,
+        })
+    }
+}
+
+/// The elements of a cell in a file that stores lists as such. There is at least one.
+#[derive(Clone, Copy)]
+pub struct List<'a> {
+    elements: &'a Elements,
+    start: u32,
+    end: u32,
+}
+
+impl<'a> List<'a> {
+    /// The elements: texts, numbers and [missing](Cell::MISSING) ones.
+    pub fn elements(self) -> impl Iterator<Item = Cell<'a>> {
+        (self.start..self.end).map(move |at| self.elements.0.cell(at as usize))
+    }
+
+    /// Appends the texts of the elements, with `|` between them.
+    pub(crate) fn write(self, text: &mut Vec<u8>) {
+        for (at, element) in self.elements().enumerate() {
+            if at > 0 {
+                text.push(SEPARATOR);
+            }
+            element.write(text);
+        }
+    }
+
+    /// Appends the list as JSON has it: numbers as they are, other elements in quotes.
+    pub(crate) fn write_json(self, text: &mut Vec<u8>) {
+        text.push(b'[');
+        for (at, element) in self.elements().enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            match element {
+                Cell::MISSING => text.extend_from_slice(b"null"),
+                Cell::Text(element) => {
+                    text.push(b'"');
+                    for byte in element {
+                        if matches!(byte, b'"' | b'\\') {
+                            text.push(b'\\');
+                        }
+                        text.push(*byte);
+                    }
+                    text.push(b'"');
+                }
+                element => element.write(text),
+            }
+        }
+        text.push(b']');
+    }
+}
+
+impl fmt::Debug for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.elements()).finish()
+    }
+}
+
+impl PartialEq for List<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.elements().eq(other.elements())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +352,11 @@ mod tests {
 
     fn text(cell: Cell<'_>) -> String {
         String::from_utf8(cell.text(&mut Vec::new()).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_list_does_not_make_a_cell_larger() {
+        assert_eq!(size_of::<Cell<'_>>(), 24);
     }
 
     #[test]
@@ -313,41 +416,30 @@ mod tests {
             ]);
             for cell in cells {
                 if let Cell::Number(number) = cell {
-                    let (read, text) = (number.to_f64(), text(cell));
-                    let expected = read_number(text.as_bytes()).unwrap();
-                    prop_assert_eq!(read.to_bits(), expected.to_bits(), "{}", &text);
-                    let single = text.parse::<f32>().unwrap();
-                    prop_assert_eq!((read as f32).to_bits(), single.to_bits(), "{}", text);
+                    let read = text(cell).parse::<f32>().unwrap();
+                    prop_assert_eq!(number.to_f32().to_bits(), read.to_bits(), "{:?}", number);
                 }
             }
         }
 
         #[test]
-        fn a_text_is_read_as_the_nearest_numbers_of_both_precisions(
-            single: u32, digits in "[0-9]{0,30}", exponent in -60..60_i32
-        ) {
-            // Texts near the middle between two singles.
-            let low = f32::from_bits(single & 0x7fff_ffff);
-            let middle = (f64::from(low) + f64::from(low.next_up())) / 2.0;
-            let middle = if middle.is_finite() { middle } else { 1.5 };
-            let texts = [
-                format!("{middle}{}", if middle.fract() == 0.0 { ".0000000001" } else { "1" }),
-                format!("{}", middle.next_down()),
-                format!("{middle}"),
-                format!("-{middle}"),
-                format!("1{digits}e{exponent}"),
-                format!("0.{digits}1"),
-                format!("-{}.{digits}", single % 1000),
-                format!("{digits}7"),
-            ];
-            for text in texts {
-                let read = read_number(text.as_bytes()).unwrap();
-                let nearest = text.parse::<f64>().unwrap();
-                let single = text.parse::<f32>().unwrap();
-                prop_assert_eq!((read as f32).to_bits(), single.to_bits(), "{}", &text);
-                let is_near = [nearest, nearest.next_up(), nearest.next_down()].contains(&read);
-                prop_assert!(is_near && (read == nearest || nearest as f32 != single), "{}", text);
+        fn a_single_has_the_digits_of_its_text(cents in -99_999_999..99_999_999_i32, bits: u32) {
+            for value in [cents as f32 / 100.0, f32::from_bits(bits), cents as f32 * 64.0] {
+                if let Cell::Number(number) = Cell::from(value) {
+                    let mut text = zmij::Buffer::new();
+                    let expected: f64 = text.format(value).parse().unwrap();
+                    prop_assert_eq!(number.to_f64(), expected);
+                    prop_assert_eq!(number.to_f64() as f32, value);
+                }
             }
+        }
+
+        #[test]
+        fn texts_are_read_as_the_standard_library_reads_them(
+            text in "-?[0-9]{0,17}[.]?[0-9]{0,9}(e-?[0-9]{1,2})?"
+        ) {
+            let expected = text.parse().ok().map(f64::to_bits);
+            prop_assert_eq!(read_number(text.as_bytes()).map(f64::to_bits), expected, "{}", text);
         }
     }
 }

@@ -56,10 +56,7 @@ pub(crate) fn parse_label(
             let is_positive = positive.as_bytes() == text;
             (is_positive || !missing.contain(text)).then_some(f32::from(is_positive))
         }
-        None => {
-            let label = parse(cell).map(|label| label as f32);
-            label.filter(|label| *label == 0.0 || *label == 1.0)
-        }
+        None => parse(cell).filter(|label| *label == 0.0 || *label == 1.0),
     };
     label.ok_or_else(|| {
         DataErrorKind::Label {

@@ -78,9 +78,7 @@ impl LabelValues {
     pub fn are_labels(&self) -> bool {
         let rows_of = |label: f32| -> u64 {
             let counts = self.counts.iter();
-            let counts = counts.filter(|(value, _)| {
-                parse(Cell::Text(value)).map(|value| value as f32) == Some(label)
-            });
+            let counts = counts.filter(|(value, _)| parse(Cell::Text(value)) == Some(label));
             counts.map(|(_, count)| count).sum()
         };
         let (rows, others) = (self.num_rows(), self.num_unreadable());

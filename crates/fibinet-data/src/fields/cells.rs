@@ -144,20 +144,48 @@ impl<'a> CellReader<'a> {
     // A call per cell shows in the time that preparing takes.
     #[inline(always)]
     pub(crate) fn number(&mut self, cell: Cell<'_>, format: &NumberFormat) -> Result<f64, BadCell> {
-        let is_missing = match cell {
-            Cell::Text(text) => self.missing.contain(text),
-            Cell::Number(_) => self.has_missing_number && self.value(cell).is_none(),
-        };
-        if is_missing {
+        if self.is_missing_number(cell) {
             return Ok(f64::NAN);
+        }
+        let number = match cell {
+            Cell::Text(text) if !format.is_plain() => format.parse(text),
+            cell => parse_double(cell),
+        };
+        match number {
+            Some(number) if number.is_finite() => Ok(number),
+            _ => self.word(cell).map(f64::from),
+        }
+    }
+
+    /// [`number`](Self::number) in single precision, in which a large one may be infinite.
+    #[inline(always)]
+    pub(crate) fn single(&mut self, cell: Cell<'_>, format: &NumberFormat) -> Result<f32, BadCell> {
+        if self.is_missing_number(cell) {
+            return Ok(f32::NAN);
         }
         let number = match cell {
             Cell::Text(text) if !format.is_plain() => format.parse(text),
             cell => parse(cell),
         };
-        match (number, cell) {
-            (Some(number), _) if number.is_finite() => Ok(number),
-            (_, Cell::Text(text)) if self.words.contain(text) => Ok(f64::NAN),
+        match number {
+            Some(number) if number.is_finite() => Ok(number),
+            Some(number) if number.is_infinite() => Ok(self.number(cell, format)? as f32),
+            _ => self.word(cell),
+        }
+    }
+
+    #[inline(always)]
+    fn is_missing_number(&mut self, cell: Cell<'_>) -> bool {
+        match cell {
+            Cell::Text(text) => self.missing.contain(text),
+            Cell::Number(_) => self.has_missing_number && self.value(cell).is_none(),
+        }
+    }
+
+    /// NaN if a cell that is not a number is a word for "no value".
+    fn word(&self, cell: Cell<'_>) -> Result<f32, BadCell> {
+        match cell {
+            Cell::Text(text) if self.words.contain(text) => Ok(f32::NAN),
             _ => Err(BadCell::Number),
         }
     }
@@ -169,11 +197,33 @@ fn is_number(text: &str) -> bool {
 
 /// A cell as a number; a text has a point before its fraction.
 #[inline]
-pub(crate) fn parse(cell: Cell<'_>) -> Option<f64> {
+fn parse_double(cell: Cell<'_>) -> Option<f64> {
     match cell {
         Cell::Text(text) => read_number(text),
         Cell::Number(number) => Some(number.to_f64()),
     }
+}
+
+/// A cell as a number of single precision; a text has a point before its fraction.
+#[inline]
+pub(crate) fn parse(cell: Cell<'_>) -> Option<f32> {
+    match cell {
+        Cell::Text(text) => parse_text(text),
+        Cell::Number(number) => Some(number.to_f32()),
+        Cell::List(_) => parse_text(cell.text(&mut Vec::new())),
+    }
+}
+
+#[inline]
+fn parse_text(text: &[u8]) -> Option<f32> {
+    // An f32 holds every integer of seven digits.
+    if (1..=7).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
+        let digits = text.iter().map(|digit| u32::from(digit - b'0'));
+        return Some(digits.fold(0, |value, digit| 10 * value + digit) as f32);
+    }
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.trim().parse::<f32>().ok())
 }
 
 /// Reads items one after the other. An item that `read` refuses has the placeholder for a value, and comes
@@ -278,7 +328,7 @@ mod tests {
             "",
         ] {
             let expected = cell.trim().parse::<f64>().ok().map(f64::to_bits);
-            let read = parse(Cell::Text(cell.as_bytes())).map(f64::to_bits);
+            let read = parse_double(Cell::Text(cell.as_bytes())).map(f64::to_bits);
             assert_eq!(read, expected, "{cell}");
         }
     }

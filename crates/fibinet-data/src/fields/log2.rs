@@ -103,7 +103,7 @@ impl TokenKind for Log2 {
         tokens: &mut T,
         ids: &mut Vec<u32>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell, &self.format)? as f32;
+        let number = reader.single(cell, &self.format)?;
         if !number.is_nan() {
             ids.push(tokens.id_by_key(key(number), &|token| write_token(number, token)));
         }
@@ -190,12 +190,12 @@ impl CellEncoder for RankedEncoder {
         tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell, &self.format)?;
+        let number = reader.single(cell, &self.format)?;
         if number.is_nan() {
             values.push_id(MISSING);
             return Ok(());
         }
-        let rank = rank(number as f32);
+        let rank = rank(number);
         let nearest = rank.clamp(self.lowest, self.highest);
         if nearest != rank {
             values.note(Unusual::OutOfRange);

@@ -22,6 +22,40 @@ pub(crate) struct NumberFit<S> {
     format: NumberFormat,
     summary: S,
     range: Option<NumberRange>,
+    precision: Precision,
+}
+
+/// The precision of the numbers of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// That of earlier versions, whose fits have no range.
+    Single,
+    Double,
+}
+
+impl Precision {
+    /// The precision of a fit with this range.
+    pub(crate) fn of(range: Option<NumberRange>) -> Self {
+        if range.is_some() {
+            Self::Double
+        } else {
+            Self::Single
+        }
+    }
+
+    /// A cell as a finite number; NaN if it is missing.
+    #[inline(always)]
+    pub(crate) fn read(
+        self,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
+        format: &NumberFormat,
+    ) -> Result<f64, BadCell> {
+        match self {
+            Self::Single => reader.single(cell, format).map(f64::from),
+            Self::Double => reader.number(cell, format),
+        }
+    }
 }
 
 impl<S: Summary> NumberFit<S> {
@@ -30,6 +64,7 @@ impl<S: Summary> NumberFit<S> {
             format: format.clone(),
             summary,
             range: None,
+            precision: Precision::Double,
         }
     }
 
@@ -50,13 +85,23 @@ impl<S: Summary> NumberFit<S> {
 }
 
 impl<S: Summary> FieldFit for NumberFit<S> {
+    fn start_from(&mut self, base: &FittedField) {
+        if matches!(
+            base,
+            FittedField::Quantile { .. } | FittedField::Value { .. }
+        ) {
+            self.precision = Precision::Single;
+        }
+    }
+
     fn read(
         &mut self,
         cells: &[Cell<'_>],
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
-        let (numbers, refused) =
-            read_each(cells, f64::NAN, |cell| reader.number(*cell, &self.format));
+        let (numbers, refused) = read_each(cells, f64::NAN, |cell| {
+            self.precision.read(*cell, reader, &self.format)
+        });
         (Column::Unscaled(numbers), refused)
     }
 

@@ -1,6 +1,7 @@
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::cell::read_number;
 use crate::schema_error::FieldError;
 
 /// How the numbers of a column are written, such as `1.234,5 %`.
@@ -70,17 +71,18 @@ impl NumberFormat {
     }
 
     /// A text as a number.
-    pub(crate) fn parse(&self, text: &[u8]) -> Option<f64> {
-        if self.is_plain() {
-            return read_number(text);
-        }
+    pub(crate) fn parse<T: FromStr>(&self, text: &[u8]) -> Option<T> {
         let text = std::str::from_utf8(text).ok()?.trim();
-        read_number(self.plain(text)?.as_bytes())
+        if self.is_plain() {
+            text.parse().ok()
+        } else {
+            self.plain(text)?.parse().ok()
+        }
     }
 
     /// A text as a finite number.
     pub(crate) fn finite(&self, text: &[u8]) -> Option<f64> {
-        self.parse(text).filter(|number| number.is_finite())
+        self.parse(text).filter(|number: &f64| number.is_finite())
     }
 
     /// The text of a number without unit and separators, with a point before its fraction.

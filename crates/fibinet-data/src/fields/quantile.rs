@@ -5,7 +5,7 @@ use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues,
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
-use crate::fields::number::{NumberFit, Summary, unscaled};
+use crate::fields::number::{NumberFit, Precision, Summary, unscaled};
 use crate::fields::number_format::NumberFormat;
 use crate::fields::number_range::{NumberRange, unusual_number};
 use crate::mix::mix;
@@ -184,10 +184,6 @@ impl Buckets {
         if number.is_nan() {
             return MISSING;
         }
-        let number = match self.range {
-            Some(_) => number,
-            None => f64::from(number as f32),
-        };
         FIRST_TOKEN + self.edges.partition_point(|edge| *edge < number) as u32
     }
 }
@@ -206,7 +202,7 @@ impl CellEncoder for Buckets {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell, &self.format)?;
+        let number = Precision::of(self.range).read(cell, reader, &self.format)?;
         values.ids.push(self.id(number));
         if let Some(unusual) = unusual_number(number, self.range) {
             values.note(unusual);
@@ -301,20 +297,6 @@ mod tests {
         let fitted = fitted(Reservoir::new(20, 0), &[1.0, 2.0, 3.0, 4.0]);
         let outside = ids(&fitted, &[-1e300, 0.99, 1.0, 4.0, 4.01, f64::MAX, f64::NAN]);
         assert_eq!(outside, [3, 3, 3, 6, 6, 6, MISSING]);
-    }
-
-    #[test]
-    fn fits_of_earlier_versions_are_of_single_precision() {
-        let numbers = [16_777_216.0, 16_777_217.0, 16_777_218.0, 1e300];
-        let edges = vec![16_777_216.0];
-        assert_eq!(
-            ids(&FittedField::Quantile { edges }, &numbers),
-            [3, 3, 4, 4]
-        );
-        let range = NumberRange { min: 0.0, max: 2e7 };
-        let edges = vec![16_777_216.0];
-        let fitted = FittedField::Buckets { edges, range };
-        assert_eq!(ids(&fitted, &numbers), [3, 4, 4, 4]);
     }
 
     #[test]

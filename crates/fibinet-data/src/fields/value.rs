@@ -4,7 +4,7 @@ use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds, read_each};
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::number::{NumberFit, Summary, unscaled};
+use crate::fields::number::{NumberFit, Precision, Summary, unscaled};
 use crate::fields::number_format::NumberFormat;
 use crate::fields::number_range::{NumberRange, unusual_number};
 use crate::schema_error::FieldError;
@@ -164,7 +164,7 @@ impl Scaled {
         }
         let number = match self.range {
             Some(range) => range.clamp(number),
-            None => f64::from(number as f32),
+            None => number,
         };
         let scaled = ((number - self.shift) * self.scale) as f32;
         Some(scaled).filter(|scaled| scaled.is_finite())
@@ -183,7 +183,7 @@ impl CellEncoder for Scaled {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell, &self.format)?;
+        let number = Precision::of(self.range).read(cell, reader, &self.format)?;
         if let Some(unusual) = unusual_number(number, self.range) {
             values.note(unusual);
         }
@@ -282,11 +282,10 @@ mod tests {
 
     #[test]
     fn fits_of_earlier_versions_are_not_clamped() {
-        let (shift, scale) = (16_777_216.0, 0.5);
+        let (shift, scale) = (10.0, 0.5);
         let earlier = FittedField::Value { shift, scale };
-        let numbers = [16_777_217.0, 16_777_220.0, f64::NAN, 1e39];
-        let (scaled, refused) = scaled(&earlier, &numbers);
-        assert_eq!(scaled[..3], [0.0, 2.0, 0.0]);
-        assert_eq!(refused, [(3, 1e39)]);
+        let (scaled, refused) = scaled(&earlier, &[1e9, 10.0, f64::NAN, f64::INFINITY]);
+        assert_eq!(scaled[..3], [499_999_995.0, 0.0, 0.0]);
+        assert_eq!(refused, [(3, f64::INFINITY)]);
     }
 }
