@@ -1,6 +1,8 @@
 use std::fmt::{self, Display, LowerExp};
 use std::io::Write;
 
+use crate::number_text::read_f64;
+
 /// A cell of a raw row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
@@ -180,59 +182,7 @@ fn shortest_f64(value: f32) -> f64 {
     }
     let mut text = zmij::Buffer::new();
     // A float's own text is a number.
-    read_number(text.format(value).as_bytes()).unwrap_or(f64::NAN)
-}
-
-/// Reads a text as the nearest `f64`.
-// Most numbers of a log are short integers, and a call per cell shows in the time that preparing takes.
-#[inline]
-pub(crate) fn read_number(text: &[u8]) -> Option<f64> {
-    if (1..=MAX_DIGITS).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
-        return Some(text.iter().fold(0, append_digit) as f64);
-    }
-    read_decimal(text).or_else(|| std::str::from_utf8(text).ok()?.trim().parse().ok())
-}
-
-/// An `f64` holds every integer of 15 digits.
-const MAX_DIGITS: usize = 15;
-
-#[inline]
-fn append_digit(number: i64, digit: &u8) -> i64 {
-    10 * number + i64::from(digit - b'0')
-}
-
-/// [`read_number`] for at most 15 digits with a point among them, several times faster. `None` for other
-/// texts.
-fn read_decimal(text: &[u8]) -> Option<f64> {
-    const POWERS: [f64; MAX_DIGITS + 1] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-    ];
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if digits.len() > MAX_DIGITS + 1 {
-        return None;
-    }
-    let (mut all, mut point) = (0, None);
-    for (at, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => all = append_digit(all, byte),
-            b'.' if point.is_none() => point = Some(at),
-            _ => return None,
-        }
-    }
-    let (num_digits, places) = match point {
-        Some(at) => (digits.len() - 1, digits.len() - 1 - at),
-        None => (digits.len(), 0),
-    };
-    if !(1..=MAX_DIGITS).contains(&num_digits) {
-        return None;
-    }
-    // Both sides of the division are exact, so the quotient is the nearest number.
-    let size = all as f64 / POWERS[places];
-    Some(if digits.len() < text.len() {
-        -size
-    } else {
-        size
-    })
+    read_f64(text.format(value).as_bytes()).unwrap_or(f64::NAN)
 }
 
 /// The `f32` that the shortest text of a number reads as, so that a CSV file and a Parquet file of the same
@@ -432,14 +382,6 @@ mod tests {
                     prop_assert_eq!(number.to_f64() as f32, value);
                 }
             }
-        }
-
-        #[test]
-        fn texts_are_read_as_the_standard_library_reads_them(
-            text in "-?[0-9]{0,17}[.]?[0-9]{0,9}(e-?[0-9]{1,2})?"
-        ) {
-            let expected = text.parse().ok().map(f64::to_bits);
-            prop_assert_eq!(read_number(text.as_bytes()).map(f64::to_bits), expected, "{}", text);
         }
     }
 }

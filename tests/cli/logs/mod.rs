@@ -6,4 +6,5 @@ pub(crate) mod formats;
 mod malformed;
 mod numbers;
 mod spellings;
+mod stored;
 mod values;

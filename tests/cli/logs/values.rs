@@ -521,3 +521,22 @@ fn training_shows_the_cells_of_its_validation_and_test_rows() {
         .expect("a row of the table");
     assert!(row.contains("100.0% / 100.0%"), "{row}");
 }
+
+#[test]
+fn a_list_is_one_value_with_and_without_brackets() {
+    let directory = scratch();
+    let at = directory.path();
+    let list = |row: u64| format!("{}|{}", drawn(row, 9), drawn(row + 5, 9));
+    train(at, "kind = 'multi_categorical'", list);
+    assert_alike(
+        at,
+        &["1|7", "[1, 7]", "[1.0|7]", "['1' '7']", " [1,7] "],
+        &["1", "[1, 7", "[[1], [7]]", "(1, 7)"],
+    );
+    // Each element of a list counts as a cell.
+    let (_, cells, _) = predict(at, &["[1, x, NA]", "2|y|z", "[]"], &[]);
+    assert_eq!(
+        (&cells["cells"], &cells["unknown"], &cells["missing"]),
+        (&6.into(), &0.5.into(), &(1.0 / 6.0).into())
+    );
+}

@@ -10,6 +10,7 @@ use crate::error::DataError;
 use crate::fields::FieldSpec;
 use crate::fields::cells::{CellReader, read_each};
 use crate::fields::kind::FieldFit;
+use crate::fields::token_text::TokenText;
 use crate::formats::blocks::{Block, Row};
 use crate::formats::reader::{RowReader, column_index};
 use crate::shards::columns::{Column, Columns, retain};
@@ -30,6 +31,8 @@ pub(crate) struct EncoderFit<'a> {
 struct FittingField {
     spec: FieldSpec,
     column: usize,
+    /// Whether tokens are as written, byte for byte.
+    as_written: bool,
     fit: Box<dyn FieldFit>,
 }
 
@@ -61,12 +64,15 @@ impl<'a> EncoderFit<'a> {
         }
         let field = |(index, spec): (usize, &FieldSpec)| {
             let mut fit = spec.encoding.fit(index);
+            let base = base.map(|base| &base.fitted()[index].fitted);
             if let Some(base) = base {
-                fit.start_from(&base.fitted()[index].fitted);
+                fit.start_from(base);
             }
+            let is_verbatim = base.is_some_and(|base| base.token_text() == TokenText::Verbatim);
             Ok(FittingField {
                 spec: spec.clone(),
                 column: column_index(reader, &spec.column)?,
+                as_written: spec.as_written || is_verbatim,
                 fit,
             })
         };
@@ -181,6 +187,7 @@ impl FittingField {
     fn read(&mut self, block: &Block, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
         let cells = block.cells(self.column, rows);
         let mut reader = field_reader(format, &self.spec);
+        reader.as_written = self.as_written;
         let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();

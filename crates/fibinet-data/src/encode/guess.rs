@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::cell::Cell;
 use crate::config::row_format::MISSING_WORDS;
 use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
@@ -176,6 +177,10 @@ impl Looks {
         self.num_rows += 1;
         self.clicks += u64::from(click);
         for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
+            if let Cell::List(list) = cell {
+                column.add_list(list, self.positions.len());
+                continue;
+            }
             let Some(text) = cells.value(cell) else {
                 continue;
             };
@@ -293,8 +298,10 @@ fn guess(look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
     if num_values < 2 {
         return excluded(&format!("{num_values} distinct value"));
     }
-    if let Reading::Unclear(reason) = look.reading() {
-        return excluded(reason);
+    match look.reading() {
+        Reading::Unclear(reason) => return excluded(reason),
+        Reading::Vectors => return excluded("lists whose elements hardly repeat"),
+        _ => {}
     }
     match FieldEncoding::guess(look) {
         Some((encoding, reason)) => (Some(encoding), reason),

@@ -6,6 +6,7 @@ use crate::encode::vocabulary::FieldTokens;
 use crate::error::DataError;
 use crate::fields::cell_counts::{CellCounts, Unusual};
 use crate::fields::cells::{CellReader, RowValues};
+use crate::fields::token_text::TokenText;
 use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{RowReader, column_index};
 use crate::position::Position;
@@ -66,6 +67,7 @@ impl Encoder {
                 .map(|(field, EncoderField { fitted, .. })| {
                     let mut reader = field_reader(format, field);
                     reader.write_floats_as(fitted.token_text());
+                    reader.as_written = fitted.token_text() == TokenText::Verbatim;
                     reader
                 })
                 .collect(),

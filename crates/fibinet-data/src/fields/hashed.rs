@@ -116,7 +116,7 @@ impl HashedFit {
         for cell in cells {
             let text = reader.value(*cell).filter(|text| !words.contain(text));
             tokens.extend(text.map(Into::into));
-            has_floats |= matches!(cell, Cell::Number(number) if number.is_float());
+            has_floats |= cell.is_float();
         }
         let texts = tokens.iter().map(AsRef::as_ref);
         (!tokens.is_empty()).then(|| TokenText::of(texts, has_floats))

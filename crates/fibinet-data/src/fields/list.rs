@@ -1,14 +1,20 @@
 //! How several tokens are written in one cell.
 
+use crate::fields::quoted::quoted;
+
+/// What Python, JSON, NumPy, pandas and Postgres write without quotes for an element without a value.
+const NO_VALUE: [&[u8]; 8] = [
+    b"None", b"nan", b"null", b"NaN", b"NaT", b"<NA>", b"NULL", b"-nan",
+];
+/// What NumPy writes for the middle of an array with more than 1,000 elements.
+const CUT: &[u8] = b"...";
+
 /// The texts between separators.
 pub(crate) fn split<'a>(cell: &'a [u8], separator: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = Some(cell);
     std::iter::from_fn(move || {
         let text = rest?;
-        let at = text
-            .windows(separator.len())
-            .position(|window| window == separator);
-        let (token, after) = match at {
+        let (token, after) = match position(text, separator) {
             Some(at) => (&text[..at], Some(&text[at + separator.len()..])),
             None => (text, None),
         };
@@ -17,141 +23,320 @@ pub(crate) fn split<'a>(cell: &'a [u8], separator: &'a [u8]) -> impl Iterator<It
     })
 }
 
-/// Calls `each` with the elements of a list in brackets, without the quotes and blanks around them. With
-/// a blank separator any blanks separate, as NumPy writes arrays. `None` if it is not such a list.
-pub(crate) fn bracketed(cell: &[u8], separator: &[u8], each: &mut dyn FnMut(&[u8])) -> Option<()> {
-    let inner = cell.trim_ascii().strip_prefix(b"[")?.strip_suffix(b"]")?;
-    let separator = separator.trim_ascii();
-    let mut rest = inner.trim_ascii();
-    while let Some(first) = rest.first() {
-        let after = match first {
-            b'\'' | b'"' => quoted(rest, each)?,
-            b'[' | b'{' => return None,
-            _ => {
-                let len = unquoted_len(rest, separator);
-                each(rest[..len].trim_ascii());
-                &rest[len..]
-            }
+fn position(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// Why a cell is not read as a list in brackets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotAList {
+    /// It is not written as a flat list.
+    Form,
+    /// `...` stands for some of its elements.
+    Cut,
+}
+
+/// Calls `each` with the elements of a list in brackets, without the quotes and blanks around them. Unquoted
+/// `None`, `nan` and the like are no elements.
+///
+/// The list is written as in Python (`['a', 'b']`, `(1, 7)`, `{1, 7}`, `[np.int64(7)]`), JSON (`["a","b"]`)
+/// or NumPy (`['a' 'b']`, `[1. 2.5]`, with line breaks). Blanks separate elements if there is no separator
+/// and all unquoted words are numbers: `[New York]` is one element. If the separator is a blank, a comma
+/// takes its place, and blanks also separate other words.
+pub(crate) fn bracketed(
+    cell: &[u8],
+    separator: &[u8],
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<(), NotAList> {
+    let list = Bracketed::of(cell, separator).ok_or(NotAList::Form)?;
+    let mut rest = list.inner;
+    while !rest.is_empty() {
+        let after = list.element(rest, each)?;
+        rest = list.after_separator(after).ok_or(NotAList::Form)?;
+    }
+    Ok(())
+}
+
+/// The separator of a text that is a list in square brackets, the given one or a comma. `None` if the text is
+/// not such a list.
+pub(crate) fn separator_in_brackets<'a>(text: &[u8], separator: &'a [u8]) -> Option<&'a [u8]> {
+    if !text.trim_ascii().starts_with(b"[") {
+        return None;
+    }
+    let given = position(text, separator).map(|_| separator);
+    let mut separators = given.into_iter().chain([&b","[..]]);
+    separators.find(|separator| bracketed(text, separator, &mut |_| ()).is_ok())
+}
+
+/// A list in brackets.
+struct Bracketed<'a> {
+    /// The text in the brackets.
+    inner: &'a [u8],
+    /// Whether the brackets are those of a set or, with colons, of a dictionary.
+    in_braces: bool,
+    separator: &'a [u8],
+    /// Whether blanks separate the elements.
+    by_blanks: bool,
+}
+
+impl<'a> Bracketed<'a> {
+    fn of(cell: &'a [u8], separator: &'a [u8]) -> Option<Self> {
+        let (first, rest) = cell.trim_ascii().split_first()?;
+        let end: &[u8] = match first {
+            b'[' => b"]",
+            b'(' => b")",
+            b'{' => b"}",
+            _ => return None,
         };
-        let after = after.trim_ascii_start();
-        rest = if after.is_empty() {
+        let inner = rest.strip_suffix(end)?.trim_ascii();
+        let separator = separator.trim_ascii();
+        let any_words = separator.is_empty();
+        let separator = if any_words { b"," } else { separator };
+        Some(Self {
+            inner,
+            in_braces: *first == b'{',
+            separator,
+            by_blanks: is_separated_by_blanks(inner, separator, any_words),
+        })
+    }
+
+    /// Calls `each` with the element that `text` begins with, and gives what follows it.
+    fn element<'t>(
+        &self,
+        text: &'t [u8],
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<&'t [u8], NotAList> {
+        match text.first() {
+            Some(b'\'' | b'"') => {
+                let (token, after) = quoted(text).ok_or(NotAList::Form)?;
+                each(&token);
+                Ok(after)
+            }
+            Some(b'[' | b'(' | b'{') => Err(NotAList::Form),
+            _ if text.starts_with(b"datetime.date") => Err(NotAList::Form),
+            _ => match argument(text) {
+                Some(argument) => called(argument, each).ok_or(NotAList::Form),
+                None => self.unquoted(text, each),
+            },
+        }
+    }
+
+    /// The same for an element that is neither in quotes nor in brackets.
+    fn unquoted<'t>(
+        &self,
+        text: &'t [u8],
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<&'t [u8], NotAList> {
+        let len = if self.by_blanks {
+            text.iter().position(u8::is_ascii_whitespace)
+        } else {
+            position(text, self.separator)
+        };
+        let (element, after) = text.split_at(len.unwrap_or(text.len()));
+        let element = element.trim_ascii();
+        if element == CUT {
+            return Err(NotAList::Cut);
+        }
+        if self.in_braces && element.contains(&b':') {
+            return Err(NotAList::Form);
+        }
+        if self.by_blanks && element.ends_with(b".") && is_number(element) {
+            // NumPy's text of a whole float, which is `1.0` elsewhere.
+            each(&[element, b"0"].concat());
+        } else if !NO_VALUE.contains(&element) {
+            each(element);
+        }
+        Ok(after)
+    }
+
+    /// What follows the separator after an element; nothing at the end. `None` if there is no separator.
+    fn after_separator<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
+        let next = text.trim_ascii_start();
+        if next.is_empty() {
+            return Some(next);
+        }
+        if self.by_blanks {
+            return (next.len() < text.len()).then_some(next);
+        }
+        Some(next.strip_prefix(self.separator)?.trim_ascii_start())
+    }
+}
+
+/// Whether a list has no separator, and its unquoted words are numbers (or `any_words`).
+fn is_separated_by_blanks(inner: &[u8], separator: &[u8], any_words: bool) -> bool {
+    let mut rest = inner;
+    while let Some(first) = rest.first() {
+        let after = if matches!(first, b'\'' | b'"') {
+            let Some((_, after)) = quoted(rest) else {
+                return false;
+            };
             after
         } else {
-            after.strip_prefix(separator)?.trim_ascii_start()
+            let end = rest.iter().position(u8::is_ascii_whitespace);
+            let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+            if position(word, separator).is_some() || !(any_words || is_value(word)) {
+                return false;
+            }
+            after
         };
+        rest = after.trim_ascii_start();
     }
-    Some(())
+    true
 }
 
-/// The length of the text before the separator; an empty one stands for blanks.
-fn unquoted_len(text: &[u8], separator: &[u8]) -> usize {
-    let at = if separator.is_empty() {
-        text.iter().position(u8::is_ascii_whitespace)
-    } else {
-        text.windows(separator.len())
-            .position(|window| window == separator)
-    };
-    at.unwrap_or(text.len())
+/// Whether NumPy writes an element that is not a text like this word.
+fn is_value(word: &[u8]) -> bool {
+    matches!(word, b"True" | b"False" | CUT) || NO_VALUE.contains(&word) || is_number(word)
 }
 
-/// Calls `each` with the text between the quotes that `text` begins with, and gives what follows them.
-fn quoted<'a>(text: &'a [u8], each: &mut dyn FnMut(&[u8])) -> Option<&'a [u8]> {
-    let (quote, text) = text.split_first()?;
-    let mut token = Vec::new();
-    let mut rest = text;
-    loop {
-        let (byte, after) = rest.split_first()?;
-        rest = after;
-        match byte {
-            byte if byte == quote => break,
-            b'\\' => rest = unescape(rest, &mut token)?,
-            byte => token.push(*byte),
-        }
+fn is_number(word: &[u8]) -> bool {
+    std::str::from_utf8(word).is_ok_and(|word| word.parse::<f64>().is_ok())
+}
+
+/// What follows the parenthesis of a value such as `np.int64(7)` or `Timestamp('2024-05-01 00:00:00')`, as
+/// Python writes them.
+fn argument(text: &[u8]) -> Option<&[u8]> {
+    const LONGEST_NAME: usize = 20;
+    if !matches!(text.first(), Some(b'n' | b'T' | b'D' | b'U')) {
+        return None;
     }
-    each(&token);
-    Some(rest)
+    let end = text
+        .iter()
+        .take(LONGEST_NAME)
+        .position(|byte| *byte == b'(')?;
+    let (name, argument) = (&text[..end], &text[end + 1..]);
+    let is_known = name.starts_with(b"np.") || matches!(name, b"Timestamp" | b"Decimal" | b"UUID");
+    is_known.then_some(argument)
 }
 
-/// Appends the character that is written after a backslash, and gives what follows it.
-fn unescape<'a>(text: &'a [u8], token: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let (byte, rest) = text.split_first()?;
-    let (character, rest) = match byte {
-        b'n' => ('\n', rest),
-        b'r' => ('\r', rest),
-        b't' => ('\t', rest),
-        b'x' => code(rest, 2)?,
-        b'u' => unicode(rest)?,
-        byte => {
-            token.push(*byte);
-            return Some(rest);
-        }
-    };
-    let mut bytes = [0; 4];
-    token.extend_from_slice(character.encode_utf8(&mut bytes).as_bytes());
-    Some(rest)
-}
-
-/// The character of one or, beyond 16 bits, two escapes of four digits, as JSON has them.
-fn unicode(text: &[u8]) -> Option<(char, &[u8])> {
-    if let Some(character) = code(text, 4) {
-        return Some(character);
+/// Calls `each` with the first argument, and gives what follows the second parenthesis.
+fn called<'a>(arguments: &'a [u8], each: &mut dyn FnMut(&[u8])) -> Option<&'a [u8]> {
+    if matches!(arguments.first(), Some(b'\'' | b'"')) {
+        let (token, after) = quoted(arguments)?;
+        each(&token);
+        let end = position(after, b")")?;
+        return Some(&after[end + 1..]);
     }
-    let (high, rest) = hexadecimal(text, 4)?;
-    let (low, rest) = hexadecimal(rest.strip_prefix(b"\\u")?, 4)?;
-    let pair = [u16::try_from(high).ok()?, u16::try_from(low).ok()?];
-    let character = char::decode_utf16(pair).next()?.ok()?;
-    Some((character, rest))
-}
-
-fn code(text: &[u8], num_digits: usize) -> Option<(char, &[u8])> {
-    let (code, rest) = hexadecimal(text, num_digits)?;
-    Some((char::from_u32(code)?, rest))
-}
-
-fn hexadecimal(text: &[u8], num_digits: usize) -> Option<(u32, &[u8])> {
-    let (digits, rest) = text.split_at_checked(num_digits)?;
-    let digits = std::str::from_utf8(digits).ok()?;
-    Some((u32::from_str_radix(digits, 16).ok()?, rest))
+    let end = position(arguments, b")")?;
+    let element = arguments[..end].trim_ascii();
+    if !NO_VALUE.contains(&element) {
+        each(element);
+    }
+    Some(&arguments[end + 1..])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn elements(cell: &str, separator: &str) -> Option<Vec<String>> {
+    #[test]
+    fn a_list_in_square_brackets_is_known_by_its_form() {
+        for (text, separator, expected) in [
+            ("[1, 7]", ",", Some(",")),
+            ("[1, 7]", "|", Some(",")),
+            ("[1|7]", "|", Some("|")),
+            (r#"["a|b", "c"]"#, "|", Some(",")),
+            (" ['a' 'b'] ", "|", Some(",")),
+            ("[]", "|", Some(",")),
+            ("[a]|[b]", "|", None),
+            ("[[1], [2]]", "|", None),
+            ("[1, 7", ",", None),
+            ("(1, 7)", ",", None),
+            ("1, 7", ",", None),
+        ] {
+            let found = separator_in_brackets(text.as_bytes(), separator.as_bytes());
+            assert_eq!(found, expected.map(str::as_bytes), "{text}");
+        }
+    }
+
+    fn elements(cell: &str, separator: &str) -> Result<Vec<String>, NotAList> {
         let mut elements = Vec::new();
         bracketed(cell.as_bytes(), separator.as_bytes(), &mut |element| {
             elements.push(String::from_utf8(element.to_vec()).unwrap());
         })?;
-        Some(elements)
+        Ok(elements)
+    }
+
+    #[track_caller]
+    fn are_read(cells: &[(&str, &str, &[&str])]) {
+        for (cell, separator, expected) in cells {
+            assert_eq!(elements(cell, separator).unwrap(), *expected, "{cell}");
+        }
     }
 
     #[test]
-    fn lists_of_python_json_and_numpy_have_the_same_elements() {
-        for (cell, separator, expected) in [
-            ("[1, 7, 24]", ",", &["1", "7", "24"][..]),
+    fn lists_of_python_and_json_are_read() {
+        are_read(&[
+            ("[1, 7, 24]", ",", &["1", "7", "24"]),
             ("[1,7,24]", ",", &["1", "7", "24"]),
             (" [ 1 , 7 ] ", ", ", &["1", "7"]),
             ("['a', 'b']", ",", &["a", "b"]),
+            ("['a' , 'b'\n,'c']", ",", &["a", "b", "c"]),
             (r#"["a","b"]"#, ",", &["a", "b"]),
             (
                 r#"["New York, NY", 'it\'s']"#,
                 ",",
                 &["New York, NY", "it's"],
             ),
-            (
-                r#"["a\tb", "\u4e2d\ud83d\ude00", '\xe9']"#,
-                ",",
-                &["a\tb", "中😀", "é"],
-            ),
-            ("[it's, None]", ",", &["it's", "None"]),
-            ("[ 1  7\n 24]", " ", &["1", "7", "24"]),
-            ("['New York' 'b']", " ", &["New York", "b"]),
+            ("[it's, New York]", ",", &["it's", "New York"]),
+            ("[New York]", ",", &["New York"]),
+            ("[2024-05-01 13:05:00]", ",", &["2024-05-01 13:05:00"]),
+            ("(1, 7)", ",", &["1", "7"]),
+            ("(1,)", ",", &["1"]),
+            ("{'a', 'b'}", ",", &["a", "b"]),
+            ("[1; 7]", ";", &["1", "7"]),
             ("[]", ",", &[]),
             ("[ ]", ",", &[]),
-        ] {
-            assert_eq!(elements(cell, separator).unwrap(), expected, "{cell}");
-        }
+        ]);
+    }
+
+    #[test]
+    fn values_of_numpy_and_pandas_in_a_python_list_are_read() {
+        are_read(&[
+            ("[np.int64(1), np.int64(7)]", ",", &["1", "7"]),
+            ("[np.float64(0.5), np.float64(nan)]", ",", &["0.5"]),
+            ("[np.str_('a, b)'), np.str_('c')]", ",", &["a, b)", "c"]),
+            (
+                "[Timestamp('2024-05-01 00:00:00+0000', tz='UTC'), NaT]",
+                ",",
+                &["2024-05-01 00:00:00+0000"],
+            ),
+            ("[Decimal('1.50')]", ",", &["1.50"]),
+            ("[np, Decimal (comics)]", ",", &["np", "Decimal (comics)"]),
+        ]);
+    }
+
+    #[test]
+    fn arrays_of_numpy_are_read() {
+        are_read(&[
+            ("[ 1  7\n 24]", ",", &["1", "7", "24"]),
+            ("['New York' 'b']", ",", &["New York", "b"]),
+            (
+                "['New York, NY' \"it's\"\n 'c']",
+                ",",
+                &["New York, NY", "it's", "c"],
+            ),
+            ("[1.  2.5 1.e+20]", ",", &["1.0", "2.5", "1.e+20"]),
+            ("[7.]", ",", &["7.0"]),
+            ("[ 1. nan -3.]", ",", &["1.0", "-3.0"]),
+            ("['a' None 'b' nan]", ",", &["a", "b"]),
+            ("[ True False]", ",", &["True", "False"]),
+            ("[a b\n c]", " ", &["a", "b", "c"]),
+            ("['a' b]", " ", &["a", "b"]),
+            ("['a', 'b']", " ", &["a", "b"]),
+        ]);
+    }
+
+    #[test]
+    fn unquoted_words_for_no_value_are_no_elements() {
+        are_read(&[
+            ("[None, 'a', nan, 'None']", ",", &["a", "None"]),
+            (r#"["a", null, "null"]"#, ",", &["a", "null"]),
+            ("[1, <NA>, NaT]", ",", &["1"]),
+            ("{1,NULL}", ",", &["1"]),
+            ("[None]", ",", &[]),
+            ("[None of these]", ",", &["None of these"]),
+        ]);
     }
 
     #[test]
@@ -159,14 +344,34 @@ mod tests {
         for cell in [
             "1, 7",
             "[1, 7",
+            "[1, 7)",
             "['a]",
             "['a'b]",
+            "['a''b']",
+            "['a' 'b', 'c']",
             "[[1], [2]]",
+            "[(1, 2), (3, 4)]",
             r#"[{"a": 1}]"#,
+            r#"{"a": 1}"#,
+            "{1: 2, 3: 4}",
+            "[datetime.date(2024, 5, 1)]",
+            "[np.int64(1]",
             "",
         ] {
-            assert_eq!(elements(cell, ","), None, "{cell}");
+            assert_eq!(elements(cell, ","), Err(NotAList::Form), "{cell}");
         }
+    }
+
+    #[test]
+    fn a_list_without_its_middle_is_told_apart() {
+        for cell in [
+            "[0 1 2 ... 997 998 999]",
+            "['a' 'b' ...\n 'y' 'z']",
+            "[0, ..., 9]",
+        ] {
+            assert_eq!(elements(cell, ","), Err(NotAList::Cut), "{cell}");
+        }
+        are_read(&[("['...', wait...]", ",", &["...", "wait..."])]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) mod look;
 mod number;
 mod number_format;
 mod number_range;
+mod quoted;
 mod registry;
 mod spec;
 pub(crate) mod time_format;

@@ -52,7 +52,7 @@ impl Precision {
         format: &NumberFormat,
     ) -> Result<f64, BadCell> {
         match self {
-            Self::Single => reader.single(cell, format).map(f64::from),
+            Self::Single => reader.number::<f32>(cell, format).map(f64::from),
             Self::Double => reader.number(cell, format),
         }
     }

@@ -84,48 +84,47 @@ impl Slots {
     /// The ids of cells that are a token each.
     fn ids_of_cells(&mut self, cells: &[Cell<'_>], missing: MissingTexts<'_>) -> Vec<u32> {
         let mut ids = vec![MISSING; cells.len()];
-        let mut has_numbers = false;
+        let mut has_others = false;
         let texts = cells
             .iter()
             .enumerate()
             .filter_map(|(at, cell)| match cell {
                 Cell::Text(text) => (!missing.contain(text)).then_some((at, *text)),
-                Cell::Number(_) => {
-                    has_numbers = true;
+                Cell::Number(_) | Cell::List(_) => {
+                    has_others = true;
                     None
                 }
             });
         let table = &mut self.table;
         table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
-        if has_numbers {
-            self.set_ids_of_numbers(cells, missing, &mut ids);
+        if has_others {
+            self.set_ids_of_others(cells, missing, &mut ids);
         }
         ids
     }
 
-    /// Sets the ids of cells that are numbers.
-    fn set_ids_of_numbers(
+    /// Sets the ids of cells that are not texts.
+    fn set_ids_of_others(
         &mut self,
         cells: &[Cell<'_>],
         missing: MissingTexts<'_>,
         ids: &mut [u32],
     ) {
-        // The texts of the numbers, one after the other.
-        let (mut written, mut numbers) = (Vec::new(), Vec::new());
+        // Their texts, one after the other.
+        let (mut written, mut others) = (Vec::new(), Vec::new());
         for (at, cell) in cells.iter().enumerate() {
-            if let Cell::Number(number) = cell {
-                self.has_floats |= number.is_float();
-                let start = written.len();
-                if self.python_floats {
-                    number.write_as_python(&mut written);
-                } else {
-                    number.write(&mut written);
-                }
-                numbers.push((at, start..written.len()));
+            let start = written.len();
+            match cell {
+                Cell::Text(_) => continue,
+                Cell::Number(number) if self.python_floats => number.write_as_python(&mut written),
+                Cell::Number(number) => number.write(&mut written),
+                Cell::List(list) => list.write(&mut written),
             }
+            self.has_floats |= cell.is_float();
+            others.push((at, start..written.len()));
         }
-        let numbers = numbers.into_iter();
-        let texts = numbers.map(|(at, range)| (at, &written[range]));
+        let others = others.into_iter();
+        let texts = others.map(|(at, range)| (at, &written[range]));
         let texts = texts.filter(|(_, text)| !missing.contain(text));
         let table = &mut self.table;
         table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
@@ -135,6 +134,10 @@ impl Slots {
 impl TokenIds for Slots {
     fn id(&mut self, token: &[u8]) -> u32 {
         FIRST_TOKEN + self.table.slot(token)
+    }
+
+    fn note_float(&mut self) {
+        self.has_floats = true;
     }
 
     fn id_by_key(&mut self, key: Option<usize>, write: &dyn Fn(&mut Vec<u8>)) -> u32 {

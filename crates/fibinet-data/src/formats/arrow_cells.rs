@@ -9,7 +9,7 @@ use arrow_array::types::{
     TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
 };
 use arrow_array::{
-    Array, BinaryArray, Float32Array, Float64Array, Int64Array, ListArray, RecordBatch, UInt64Array,
+    Array, BinaryArray, Float32Array, Float64Array, Int64Array, RecordBatch, UInt64Array,
 };
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike};
@@ -17,10 +17,9 @@ use parquet::basic::{ConvertedType, LogicalType};
 use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
-use crate::cell::{Cell, Number};
+use crate::cell::{Cell, ElementCells, Elements, Number};
+use crate::formats::arrow_lists::Lists;
 
-/// Between the elements of a list.
-const SEPARATOR: u8 = b'|';
 /// The day 1970-01-01 as chrono counts days.
 const EPOCH_DAY: i32 = 719_163;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -82,7 +81,7 @@ impl RowBatch {
 
 /// The cells of a column.
 #[derive(Debug)]
-enum Cells {
+pub(crate) enum Cells {
     /// No cell has a value.
     Missing,
     Text(BinaryArray),
@@ -90,6 +89,7 @@ enum Cells {
     Unsigned(UInt64Array),
     Singles(Float32Array),
     Doubles(Float64Array),
+    Lists(Lists),
 }
 
 impl Cells {
@@ -98,7 +98,7 @@ impl Cells {
     /// # Errors
     ///
     /// If the type is not readable.
-    fn new(array: &dyn Array, column: &ColumnDescriptor) -> Result<Self, ParquetError> {
+    pub(crate) fn new(array: &dyn Array, column: &ColumnDescriptor) -> Result<Self, ParquetError> {
         use DataType as D;
         use TimeUnit as U;
         Ok(match array.data_type() {
@@ -144,7 +144,11 @@ impl Cells {
             D::Timestamp(U::Nanosecond, _) => {
                 timestamps::<TimestampNanosecondType>(array, NANOS_PER_SECOND)
             }
-            D::List(_) => lists(array.as_list(), column)?,
+            D::List(_) => {
+                let array = array.as_list();
+                let elements = Self::new(array.values().as_ref(), column)?;
+                Self::Lists(Lists::new(array, Elements::new(elements)))
+            }
             other => {
                 let reason = format!("column `{}` is {other}", column.name());
                 return Err(ParquetError::General(reason));
@@ -152,16 +156,24 @@ impl Cells {
         })
     }
 
+    /// The cell of a row.
     #[inline]
-    fn cell(&self, row: usize) -> Cell<'_> {
+    pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
         match self {
             Self::Text(cells) if cells.is_valid(row) => Cell::Text(cells.value(row)),
             Self::Integers(cells) if cells.is_valid(row) => cells.value(row).into(),
             Self::Unsigned(cells) if cells.is_valid(row) => cells.value(row).into(),
             Self::Singles(cells) if cells.is_valid(row) => cells.value(row).into(),
             Self::Doubles(cells) if cells.is_valid(row) => cells.value(row).into(),
+            Self::Lists(cells) => cells.cell(row),
             _ => Cell::MISSING,
         }
+    }
+}
+
+impl ElementCells for Cells {
+    fn cell(&self, at: usize) -> Cell<'_> {
+        self.cell(at)
     }
 }
 
@@ -240,21 +252,6 @@ where
     numbers::<T>(array, |text, value| {
         push_timestamp(text, value.into(), units_per_second);
     })
-}
-
-fn lists(array: &ListArray, column: &ColumnDescriptor) -> Result<Cells, ParquetError> {
-    let elements = Cells::new(array.values().as_ref(), column)?;
-    let offsets = array.value_offsets();
-    let mut scratch = Vec::new();
-    Ok(written(array, |text, row| {
-        for element in offsets[row]..offsets[row + 1] {
-            if element > offsets[row] {
-                text.push(SEPARATOR);
-            }
-            let element = elements.cell(element as usize);
-            text.extend_from_slice(element.text(&mut scratch));
-        }
-    }))
 }
 
 /// Whole seconds, and the nanoseconds after them.

@@ -5,8 +5,8 @@
 //!
 //! # Parquet
 //!
-//! Integers, floats and booleans of a Parquet file are numbers, other values are texts. As text, each cell is what a
-//! CSV file of the rows would have.
+//! Integers, floats and booleans of a Parquet file are numbers, lists are [`List`]s, and other values are texts. As
+//! text, each cell is what a CSV file of the rows would have.
 //!
 //! | in the file | the text of the cell |
 //! |---|---|
@@ -17,7 +17,10 @@
 //! | floats | the shortest text that reads back as the same number, without an exponent: `39`, `0.5` |
 //! | dates, times, timestamps | `2024-02-29`, `13:05:00`, `2024-02-29 13:05:00.25`, in UTC |
 //! | UUIDs | `00112233-4455-6677-8899-aabbccddeeff` |
-//! | lists of these | the elements, with `\|` between them |
+//! | lists of these | the elements, with `\|` between them; empty if there are none |
+//!
+//! A [`MultiCategorical`](crate::fields::MultiCategorical) field reads a list element by element, and not as this
+//! text.
 //!
 //! `INT96` timestamps are read to the microsecond: their nanoseconds would overflow outside the years
 //! 1677 to 2262. A date or timestamp that is 262,000 years away stays a number.
@@ -26,6 +29,7 @@
 //! cells, and [`RowReader::unreadable`] tells why.
 
 mod arrow_cells;
+pub(crate) mod arrow_lists;
 pub(crate) mod blocks;
 mod compressed;
 pub(crate) mod delimited;
@@ -41,7 +45,7 @@ pub(crate) mod registry;
 mod remote;
 pub(crate) mod spread;
 
-pub use crate::cell::{Cell, Number};
+pub use crate::cell::{Cell, List, Number};
 pub use parquet_table::ParquetTable;
 pub use parts::open_rows;
 pub use raw_row::RawRow;

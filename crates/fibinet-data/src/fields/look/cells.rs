@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
+use crate::cell::{Cell, List};
 use crate::fields::NumberFormat;
 
 /// Numbers of a column that are told apart. Texts are all told apart: a reading must not miss one.
@@ -15,6 +16,8 @@ pub(crate) struct ColumnCells {
     is_cut: bool,
     /// The words for "no value" that occur, with their numbers of rows.
     words: BTreeMap<&'static str, u64>,
+    /// Whether the file stores lists in the column.
+    pub(super) has_lists: bool,
 }
 
 /// The rows that have a cell.
@@ -46,6 +49,7 @@ impl ColumnCells {
             distinct: HashMap::new(),
             is_cut: false,
             words: BTreeMap::new(),
+            has_lists: false,
         }
     }
 
@@ -78,6 +82,16 @@ impl ColumnCells {
     /// The words for "no value" that occur, with their numbers of rows.
     pub(crate) fn words(&self) -> &BTreeMap<&'static str, u64> {
         &self.words
+    }
+
+    /// Adds a list, as its text in JSON, of the row with this index. A list without values is missing.
+    pub(crate) fn add_list(&mut self, list: List<'_>, row: usize) {
+        self.has_lists = true;
+        if list.elements().any(|element| element != Cell::MISSING) {
+            let mut text = Vec::new();
+            list.write_json(&mut text);
+            self.add(&text, row);
+        }
     }
 
     /// The distinct cells, in no order.

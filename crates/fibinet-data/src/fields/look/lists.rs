@@ -12,6 +12,8 @@ pub(crate) struct Lists {
     pub(crate) separator: &'static str,
     pub(crate) brackets: bool,
     pub(crate) num_tokens: usize,
+    /// Whether the file stores them as lists, and not as text.
+    pub(crate) are_stored: bool,
 }
 
 /// How lists are written, if the cells are lists.
@@ -32,6 +34,17 @@ pub(super) fn read(cells: &ColumnCells) -> Option<Lists> {
     in_brackets.or_else(strong).or_else(weak)
 }
 
+/// The lists of a file that stores lists as such, if their elements repeat. They are looked at as JSON.
+pub(super) fn stored(cells: &ColumnCells) -> Option<Lists> {
+    let tokens = Tokens::of(cells, |cell, each| {
+        list::bracketed(cell, b",", each).is_ok()
+    });
+    tokens.repeat().then(|| Lists {
+        are_stored: true,
+        ..tokens.lists(",", true)
+    })
+}
+
 /// `, ` if a blank follows every comma, else `,`.
 fn comma(cells: &ColumnCells) -> &'static str {
     let mut texts = cells
@@ -47,11 +60,13 @@ fn comma(cells: &ColumnCells) -> &'static str {
 /// Lists in brackets, whose tokens repeat: the numbers of a vector do not.
 fn bracketed(cells: &ColumnCells, separator: &'static str) -> Option<Lists> {
     let elements = |cell: &[u8], each: &mut dyn FnMut(&[u8])| {
-        list::bracketed(cell, separator.as_bytes(), each).is_some()
+        // Tuples such as `(300, 250)` are rather one value than a list.
+        cell.trim_ascii_start().starts_with(b"[")
+            && list::bracketed(cell, separator.as_bytes(), each).is_ok()
     };
     cells.num_odd(|cell| elements(cell, &mut |_| {}))?;
     let tokens = Tokens::of(cells, elements);
-    let is_list = tokens.rows_of_several > 0 && tokens.num_distinct() as u64 * 2 <= tokens.rows;
+    let is_list = tokens.rows_of_several > 0 && tokens.repeat();
     is_list.then(|| tokens.lists(separator, true))
 }
 
@@ -103,6 +118,11 @@ impl Tokens {
         }
     }
 
+    /// Whether a token occurs twice or more on average.
+    fn repeat(&self) -> bool {
+        self.num_distinct() as u64 * 2 <= self.rows
+    }
+
     fn num_distinct(&self) -> usize {
         self.positions.len()
     }
@@ -117,6 +137,7 @@ impl Tokens {
             separator,
             brackets,
             num_tokens: self.num_distinct(),
+            are_stored: false,
         }
     }
 }

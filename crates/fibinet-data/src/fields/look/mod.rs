@@ -41,6 +41,8 @@ pub(crate) enum Reading {
     Numbers(NumberFormat),
     Times(&'static str),
     Lists(Lists),
+    /// Lists in the file whose elements hardly repeat, such as those of embeddings.
+    Vectors,
     Texts,
     /// Two ways fit, which give different values, for this reason.
     Unclear(String),
@@ -48,6 +50,9 @@ pub(crate) enum Reading {
 
 impl Reading {
     fn of(cells: &ColumnCells) -> Self {
+        if cells.has_lists {
+            return lists::stored(cells).map_or(Self::Vectors, Self::Lists);
+        }
         match numbers::read(cells) {
             Fit::One(format) if format.is_plain() => match times::read_numbers(cells) {
                 Fit::No => Self::Numbers(format),

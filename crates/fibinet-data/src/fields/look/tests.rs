@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::*;
+use crate::cell::Cell;
+use crate::formats::arrow_lists::tests::texts;
 
 fn column(name: &str, cells: impl IntoIterator<Item = String>) -> ColumnCells {
     let mut column = ColumnCells::new(name);
@@ -277,7 +279,9 @@ fn lists_are_read_by_their_separators_or_brackets() {
         assert_eq!(separator(&texts), Some((",", true)));
     }
     let numpy = reading("x", |row| format!("[{}]", list(row, " ", |id| id)));
-    assert_eq!(separator(&numpy), Some((" ", true)));
+    assert_eq!(separator(&numpy), Some((",", true)));
+    let words = reading("x", |row| format!("[a{}]", list(row, " a", |id| id)));
+    assert_eq!(separator(&words), Some((" ", true)));
     // Ids of three digits, of which none begins with 0, are not thousands.
     let ids = reading("x", |row| list(row, ",", |id| 100 + id * 29));
     assert_eq!(separator(&ids), Some((",", false)));
@@ -285,6 +289,45 @@ fn lists_are_read_by_their_separators_or_brackets() {
         unreachable!()
     };
     assert_eq!(lists.num_tokens, 30);
+}
+
+/// The reading of a column that the file stores as lists.
+fn stored(num_rows: u64, elements: impl Fn(u64) -> Vec<Option<String>>) -> Reading {
+    let mut column = ColumnCells::new("x");
+    for row in 0..num_rows {
+        let elements = elements(row);
+        let elements: Vec<_> = elements.iter().map(Option::as_deref).collect();
+        if let Cell::List(list) = texts(&elements).cell(0) {
+            column.add_list(list, row as usize);
+        }
+    }
+    Reading::of(&column)
+}
+
+#[test]
+fn stored_lists_are_lists_unless_their_elements_hardly_repeat() {
+    let tag = |row, at| Some(format!("{}|{}, {}", drawn(row + at, 5), at, at));
+    let lists = stored(100, |row| (0..row % 3).map(|at| tag(row, at)).collect());
+    let expected = Lists {
+        separator: ",",
+        brackets: true,
+        num_tokens: 10,
+        are_stored: true,
+    };
+    assert_eq!(lists, Reading::Lists(expected));
+    // One element each, and elements that would be numbers or times.
+    let singles = stored(100, |row| vec![Some(drawn(row, 5).to_string())]);
+    assert_eq!(separator(&singles), Some((",", true)));
+    let times = stored(100, |row| vec![Some(format!("2024-05-0{}", 1 + row % 5))]);
+    assert_eq!(separator(&times), Some((",", true)));
+    let vectors = stored(20, |row| vec![Some(format!("{row}.5")), None]);
+    assert_eq!(vectors, Reading::Vectors);
+}
+
+#[test]
+fn tuples_are_not_taken_for_lists() {
+    let size = |row: u64| format!("({}, {})", 100 * (1 + row % 3), 50 * (1 + row % 5));
+    assert_eq!(reading("x", size), Reading::Texts);
 }
 
 #[test]
