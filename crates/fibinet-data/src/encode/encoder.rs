@@ -290,7 +290,12 @@ impl Encoder {
         let Unscaled { field, value, .. } = unscaled;
         let field = &self.fields[field];
         let bad = field.encoder.refusal(value);
-        let got = format!("{value:?}");
+        let single = value as f32;
+        let got = if f64::from(single) == value {
+            format!("{single:?}")
+        } else {
+            format!("{value:?}")
+        };
         cell_error(
             bad,
             position,
