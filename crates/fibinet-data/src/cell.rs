@@ -1,6 +1,8 @@
 use std::fmt::{self, Display, LowerExp};
 use std::io::Write;
 
+use crate::number_text::read_f64;
+
 /// A cell of a raw row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
@@ -114,6 +116,16 @@ impl Number {
         }
     }
 
+    /// The `f64` that the number's text reads as.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Self::Integer(value) => value as f64,
+            Self::Unsigned(value) => value as f64,
+            Self::Single(value) => shortest_f64(value),
+            Self::Double(value) => value,
+        }
+    }
+
     /// The `f32` that the number's text reads as.
     pub fn to_f32(self) -> f32 {
         match self {
@@ -160,6 +172,17 @@ fn write_python_float(number: f64, shown: impl Display + LowerExp, text: &mut Ve
         write!(text, "{shown}")
     };
     debug_assert!(written.is_ok(), "writing to a vector does not fail");
+}
+
+/// The `f64` that the shortest text of an `f32` reads as: that of 0.1 is another than the `f32` itself.
+fn shortest_f64(value: f32) -> f64 {
+    let integer = value as i32;
+    if integer as f32 == value && integer.unsigned_abs() < 1 << 24 {
+        return value.into();
+    }
+    let mut text = zmij::Buffer::new();
+    // A float's own text is a number.
+    read_f64(text.format(value).as_bytes()).unwrap_or(f64::NAN)
 }
 
 /// The `f32` that the shortest text of a number reads as, so that a CSV file and a Parquet file of the same
@@ -345,6 +368,18 @@ mod tests {
                 if let Cell::Number(number) = cell {
                     let read = text(cell).parse::<f32>().unwrap();
                     prop_assert_eq!(number.to_f32().to_bits(), read.to_bits(), "{:?}", number);
+                }
+            }
+        }
+
+        #[test]
+        fn a_single_has_the_digits_of_its_text(cents in -99_999_999..99_999_999_i32, bits: u32) {
+            for value in [cents as f32 / 100.0, f32::from_bits(bits), cents as f32 * 64.0] {
+                if let Cell::Number(number) = Cell::from(value) {
+                    let mut text = zmij::Buffer::new();
+                    let expected: f64 = text.format(value).parse().unwrap();
+                    prop_assert_eq!(number.to_f64(), expected);
+                    prop_assert_eq!(number.to_f64() as f32, value);
                 }
             }
         }

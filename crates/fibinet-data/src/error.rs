@@ -145,7 +145,10 @@ pub enum DataErrorKind {
         values: String,
     },
     /// A cell of a numeric field that is not a finite number.
-    #[error("{position}, column `{column}`: expected a number, but the cell is `{got}`")]
+    #[error(
+        "{position}, column `{column}`: expected a number, but the cell is `{got}`; if it means \"no \
+         value\", list it in `missing`"
+    )]
     Number {
         /// The row.
         position: Position,
@@ -351,7 +354,8 @@ mod tests {
         assert!(error.is_bad_row());
         assert_eq!(
             error.to_string(),
-            "log.csv:7, column `age`: expected a number, but the cell is `old`"
+            "log.csv:7, column `age`: expected a number, but the cell is `old`; if it means \"no value\", \
+             list it in `missing`"
         );
     }
 

@@ -22,6 +22,7 @@ pub mod synthetic;
 mod cell;
 mod error;
 mod mix;
+mod number_text;
 mod position;
 mod schema_error;
 mod skipped;

@@ -4,6 +4,7 @@ mod delimiters;
 pub(crate) mod fields;
 pub(crate) mod formats;
 mod malformed;
+mod numbers;
 mod spellings;
 mod stored;
 mod values;

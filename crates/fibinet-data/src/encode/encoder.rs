@@ -86,7 +86,7 @@ pub(crate) struct Unscaled {
     /// The index of its row among those encoded.
     pub(crate) row: usize,
     field: usize,
-    value: f32,
+    value: f64,
 }
 
 impl Encoder {
@@ -134,9 +134,7 @@ impl Encoder {
                 "field `{}` has a fit of another kind, {fitted:?}",
                 spec.name
             );
-            if let FittedField::Tokens { len, .. } = fitted {
-                num_tokens += len;
-            }
+            num_tokens += fitted.num_tokens();
             let field = EncoderField::new(spec, fitted);
             fields.push(field.ok_or_else(|| DataError::corrupt(&path, reason))?);
         }
@@ -292,7 +290,12 @@ impl Encoder {
         let Unscaled { field, value, .. } = unscaled;
         let field = &self.fields[field];
         let bad = field.encoder.refusal(value);
-        let got = format!("{value:?}");
+        let single = value as f32;
+        let got = if f64::from(single) == value {
+            format!("{single:?}")
+        } else {
+            format!("{value:?}")
+        };
         cell_error(
             bad,
             position,

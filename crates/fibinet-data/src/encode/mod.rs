@@ -15,7 +15,7 @@ mod rows;
 pub(crate) mod spill;
 #[cfg(test)]
 mod tests;
-mod vocabulary;
+pub(crate) mod vocabulary;
 mod widths;
 
 pub use crate::fields::cell_counts::{CellCounts, Unusual};

@@ -176,7 +176,7 @@ mod tests {
                 fields: vec![
                     Column::Ids(ids.to_vec()),
                     Column::Lists(lists),
-                    Column::Numbers(ids.iter().map(|id| *id as f32 / 3.0 - 1.0).collect()),
+                    Column::Unscaled(ids.iter().map(|id| f64::from(*id) / 3.0 - 1.0).collect()),
                 ],
             },
         }
@@ -201,10 +201,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut spill = Spill::create(directory.path()).unwrap();
         let mut one = rows(&[1], 0);
-        one.columns.fields = vec![Column::Numbers(vec![f32::NAN])];
+        one.columns.fields = vec![Column::Unscaled(vec![f64::NAN])];
         spill.write(&one).unwrap();
         let read = spill.into_blocks().unwrap().next().unwrap().unwrap();
-        assert!(matches!(&read.columns.fields[..], [Column::Numbers(of)] if of[0].is_nan()));
+        assert!(matches!(&read.columns.fields[..], [Column::Unscaled(of)] if of[0].is_nan()));
     }
 
     fn is_spill<T>(result: &Result<T, DataError>) -> bool {

@@ -46,6 +46,8 @@ impl FieldKind for Categorical {
             format!("numbers, only {distinct} distinct")
         } else if look.is_named_as_category() {
             format!("integers named as a category, {distinct} distinct")
+        } else if look.are_too_long() {
+            format!("integers too long for a quantity, {distinct} distinct")
         } else {
             format!("integers, {distinct} distinct that repeat: an id?")
         };

@@ -1,5 +1,6 @@
 use crate::fields::cell_counts::{CellCounts, Unusual};
 use crate::fields::cells::{MISSING, OUT_OF_VOCABULARY};
+use crate::fields::number_range::{NumberRange, unusual_number};
 use crate::shards::batch::IdLists;
 
 /// Counts the cells of a column of the training file that belong to validation and test rows.
@@ -42,10 +43,11 @@ impl<'a> ColumnCounter<'a> {
     }
 
     /// Counts one number per row; NaN is missing.
-    pub(crate) fn count_numbers(&mut self, numbers: &[f32]) {
+    pub(crate) fn count_numbers(&mut self, numbers: &[f64], range: Option<NumberRange>) {
         for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
-            let missing = rows.iter().filter(|row| numbers[**row as usize].is_nan());
-            counts.missing += missing.count() as u64;
+            let numbers = rows.iter().map(|row| numbers[*row as usize]);
+            let unusual = numbers.filter_map(|number| unusual_number(number, range));
+            unusual.for_each(|unusual| counts.add(unusual));
             counts.cells += rows.len() as u64;
         }
     }

@@ -87,7 +87,7 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
         column: &mut Column,
         _ids: &[u64],
         counter: &mut ColumnCounter<'_>,
-    ) -> Vec<(usize, f32)> {
+    ) -> Vec<(usize, f64)> {
         if let Column::Ids(ids) = &*column {
             counter.count_ids(ids);
         }

@@ -185,7 +185,7 @@ impl CellEncoder for Hasher {
         column: &mut Column,
         _ids: &[u64],
         counter: &mut ColumnCounter<'_>,
-    ) -> Vec<(usize, f32)> {
+    ) -> Vec<(usize, f64)> {
         let mark = self.mark(true);
         if let Column::Ids(ids) = column {
             for (row, id) in ids

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::column_counter::ColumnCounter;
+use crate::fields::log2_rank::numbers_of_ranks;
 use crate::fields::look::ColumnLook;
+use crate::fields::number_range::NumberRange;
 use crate::fields::token_table::TokenTable;
 use crate::fields::token_text::TokenText;
 use crate::schema_error::FieldError;
@@ -116,12 +118,14 @@ pub(crate) struct FinishedFit {
     /// The tokens by ascending id.
     pub(crate) tokens: Vec<Box<[u8]>>,
     /// The ids of all texts that were read, by slot; 0 if a text has none. Texts that are written in another
-    /// way than their token have the flag [`REWRITTEN`] too.
+    /// way than their token have the flag [`REWRITTEN`] too, and numbers beyond all tokens [`OUT_OF_RANGE`].
     pub(crate) table: TokenTable,
 }
 
 /// Marks the id of a text that is not written as its token is.
 pub(crate) const REWRITTEN: u64 = 1 << 63;
+/// Marks the id of a number's token beyond those with an id of their own.
+pub(crate) const OUT_OF_RANGE: u64 = 1 << 62;
 
 impl FinishedFit {
     /// A fit without tokens.
@@ -144,20 +148,51 @@ pub(crate) enum FittedField {
         #[serde(default)]
         text: TokenText,
     },
+    /// The number of its tokens, and the ranks of the first and the last of them.
+    RankedTokens {
+        len: usize,
+        lowest: f64,
+        highest: f64,
+    },
     /// How tokens are written before they are hashed. Older versions wrote `Fixed`, for as they are.
     Hashed { text: TokenText },
-    /// Ascending upper edges of buckets.
+    /// Ascending upper edges of buckets, for numbers that are first rounded to single precision, as earlier
+    /// versions did.
     Quantile { edges: Vec<f32> },
-    /// `(v - shift) * scale`
+    /// Ascending upper edges of buckets.
+    Buckets { edges: Vec<f64>, range: NumberRange },
+    /// `(v - shift) * scale`, where `v` is first rounded to single precision, as earlier versions did.
     Value { shift: f64, scale: f64 },
+    /// `(v - shift) * scale`, where `v` is first clamped to the range.
+    Scaled {
+        shift: f64,
+        scale: f64,
+        range: NumberRange,
+    },
     /// Nothing: the ids follow from the cells.
     Fixed,
 }
 
 impl FittedField {
+    /// The number of its tokens in the vocabulary.
+    pub(crate) fn num_tokens(&self) -> usize {
+        match self {
+            Self::Tokens { len, .. } | Self::RankedTokens { len, .. } => *len,
+            _ => 0,
+        }
+    }
+
     /// The least and the greatest number of the training rows, if it is known.
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
-        None
+        match self {
+            Self::Buckets { range, .. } | Self::Scaled { range, .. } => {
+                Some((range.min, range.max))
+            }
+            Self::RankedTokens {
+                lowest, highest, ..
+            } => Some(numbers_of_ranks(*lowest, *highest)),
+            _ => None,
+        }
     }
 
     /// How the tokens are written.
@@ -190,10 +225,10 @@ pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
         column: &mut Column,
         ids: &[u64],
         counter: &mut ColumnCounter<'_>,
-    ) -> Vec<(usize, f32)>;
+    ) -> Vec<(usize, f64)>;
 
     /// Why a number cannot be encoded.
-    fn refusal(&self, number: f32) -> BadCell {
+    fn refusal(&self, number: f64) -> BadCell {
         unreachable!("no field of this kind refuses {number}")
     }
 }

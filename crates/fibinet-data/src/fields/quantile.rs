@@ -5,15 +5,17 @@ use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues,
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
-use crate::fields::number::{NumberFit, Summary};
+use crate::fields::number::{NumberFit, Precision, Summary, unscaled};
 use crate::fields::number_format::NumberFormat;
+use crate::fields::number_range::{NumberRange, unusual_number};
 use crate::mix::mix;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
 
 /// `kind = "numeric"`, `encoding = "quantile"`: the id of a number is its quantile among the training
-/// rows, of at most `buckets`.
+/// rows, of at most `buckets`. Numbers beyond those of the training rows are in the first or last one. Numbers
+/// are `f64`: from 2⁵³ on they lose their last digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantile {
     /// The number of quantiles.
@@ -55,22 +57,26 @@ impl FieldKind for Quantile {
     }
 
     fn fit(&self, field: usize) -> Box<dyn FieldFit> {
-        Box::new(NumberFit {
-            format: self.format.clone(),
-            summary: Reservoir::new(self.buckets, field as u64),
-        })
+        let reservoir = Reservoir::new(self.buckets, field as u64);
+        Box::new(NumberFit::new(&self.format, reservoir))
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        match fitted {
-            FittedField::Quantile { edges } if edges.is_sorted_by(|a, b| a < b) => {
-                Some(Box::new(Buckets {
-                    format: self.format.clone(),
-                    edges: edges.clone(),
-                }))
+        let (edges, range) = match fitted {
+            FittedField::Quantile { edges } => {
+                (edges.iter().map(|edge| f64::from(*edge)).collect(), None)
             }
-            _ => None,
-        }
+            FittedField::Buckets { edges, range } => (edges.clone(), Some(*range)),
+            _ => return None,
+        };
+        let is_valid = edges.is_sorted_by(|a, b| a < b);
+        (is_valid && range.is_none_or(NumberRange::is_valid)).then(|| -> Box<dyn CellEncoder> {
+            Box::new(Buckets {
+                format: self.format.clone(),
+                edges,
+                range,
+            })
+        })
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
@@ -102,7 +108,7 @@ impl FieldKind for Quantile {
 }
 
 /// Above this many values, quantiles come from a random sample of them.
-const SAMPLE: usize = 200_000;
+const SAMPLE: usize = 100_000;
 
 /// A uniform sample of a stream of unknown length (Vitter's algorithm R). Its draws depend only on the
 /// field and on how many values came before.
@@ -111,7 +117,7 @@ struct Reservoir {
     buckets: u32,
     seed: u64,
     seen: u64,
-    values: Vec<f32>,
+    values: Vec<f64>,
 }
 
 impl Reservoir {
@@ -125,10 +131,10 @@ impl Reservoir {
     }
 
     /// Ascending, distinct upper edges: bucket `i` holds values up to `edges[i]`, the last the rest.
-    fn edges(mut self) -> Vec<f32> {
-        self.values.sort_unstable_by(f32::total_cmp);
+    fn edges(mut self) -> Vec<f64> {
+        self.values.sort_unstable_by(f64::total_cmp);
         let (len, buckets) = (self.values.len(), self.buckets as usize);
-        let mut edges: Vec<f32> = (1..buckets)
+        let mut edges: Vec<f64> = (1..buckets)
             .filter_map(|i| self.values.get((len * i / buckets).checked_sub(1)?))
             .copied()
             .collect();
@@ -142,11 +148,12 @@ impl Reservoir {
 }
 
 impl Summary for Reservoir {
-    fn add(&mut self, number: f32) {
+    fn add(&mut self, number: f64) {
         if self.values.len() < SAMPLE {
             self.values.push(number);
         } else {
-            let slot = mix(self.seed, self.seen) % (self.seen + 1);
+            let draw = u128::from(mix(self.seed, self.seen)) * u128::from(self.seen + 1);
+            let slot = (draw >> 64) as u64;
             if let Some(kept) = self.values.get_mut(slot as usize) {
                 *kept = number;
             }
@@ -154,9 +161,10 @@ impl Summary for Reservoir {
         self.seen += 1;
     }
 
-    fn finish(self) -> FittedField {
-        FittedField::Quantile {
+    fn finish(self, range: NumberRange) -> FittedField {
+        FittedField::Buckets {
             edges: self.edges(),
+            range,
         }
     }
 }
@@ -165,17 +173,18 @@ impl Summary for Reservoir {
 #[derive(Debug)]
 struct Buckets {
     format: NumberFormat,
-    edges: Vec<f32>,
+    edges: Vec<f64>,
+    /// `None` for a fit of an earlier version.
+    range: Option<NumberRange>,
 }
 
 impl Buckets {
     /// The id of a number; NaN is missing.
-    fn id(&self, number: f32) -> u32 {
+    fn id(&self, number: f64) -> u32 {
         if number.is_nan() {
-            MISSING
-        } else {
-            FIRST_TOKEN + self.edges.partition_point(|edge| *edge < number) as u32
+            return MISSING;
         }
+        FIRST_TOKEN + self.edges.partition_point(|edge| *edge < number) as u32
     }
 }
 
@@ -193,8 +202,11 @@ impl CellEncoder for Buckets {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = reader.number(cell, &self.format)?;
-        values.push_id(self.id(number));
+        let number = Precision::of(self.range).read(cell, reader, &self.format)?;
+        values.ids.push(self.id(number));
+        if let Some(unusual) = unusual_number(number, self.range) {
+            values.note(unusual);
+        }
         Ok(())
     }
 
@@ -203,12 +215,10 @@ impl CellEncoder for Buckets {
         column: &mut Column,
         _ids: &[u64],
         counter: &mut ColumnCounter<'_>,
-    ) -> Vec<(usize, f32)> {
-        let Column::Numbers(numbers) = column else {
-            unreachable!("numbers are read as numbers, not as {column:?}");
-        };
-        let ids: Vec<u32> = numbers.iter().map(|number| self.id(*number)).collect();
-        counter.count_ids(&ids);
+    ) -> Vec<(usize, f64)> {
+        let numbers = unscaled(column);
+        counter.count_numbers(numbers, self.range);
+        let ids = numbers.iter().map(|number| self.id(*number)).collect();
         *column = Column::Ids(ids);
         Vec::new()
     }
@@ -217,8 +227,9 @@ impl CellEncoder for Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::number::fitted;
 
-    fn edges(values: &[f32], buckets: u32) -> Vec<f32> {
+    fn edges(values: &[f64], buckets: u32) -> Vec<f64> {
         let mut reservoir = Reservoir::new(buckets, 0);
         values.iter().for_each(|&value| reservoir.add(value));
         reservoir.edges()
@@ -233,19 +244,73 @@ mod tests {
         );
         // Most values equal: one edge below them, or none.
         assert_eq!(edges(&[0.0, 0.0, 0.0, 9.0], 4), [0.0]);
-        assert_eq!(edges(&[5.0; 10], 4), [] as [f32; 0]);
-        assert_eq!(edges(&[], 4), [] as [f32; 0]);
-        assert_eq!(edges(&[7.0], 4), [] as [f32; 0]);
+        assert_eq!(edges(&[5.0; 10], 4), [] as [f64; 0]);
+        assert_eq!(edges(&[], 4), [] as [f64; 0]);
+        assert_eq!(edges(&[7.0], 4), [] as [f64; 0]);
     }
 
     #[test]
     fn a_sample_of_a_long_stream_keeps_its_quantiles() {
         let mut reservoir = Reservoir::new(4, 1);
-        (0..1_000_000_u32).for_each(|i| reservoir.add(i as f32));
+        (0..1_000_000_u32).for_each(|i| reservoir.add(i.into()));
         assert_eq!(reservoir.values.len(), SAMPLE);
         let edges = reservoir.edges();
         for (edge, expected) in edges.iter().zip([250_000.0, 500_000.0, 750_000.0]) {
             assert!((edge - expected).abs() < 5_000.0, "{edges:?}");
+        }
+    }
+
+    fn ids(fitted: &FittedField, numbers: &[f64]) -> Vec<u32> {
+        let encoder = Quantile::new(20).encoder(fitted).unwrap();
+        let mut column = Column::Unscaled(numbers.to_vec());
+        encoder.encode_column(
+            &mut column,
+            &[],
+            &mut ColumnCounter::new(&Default::default()),
+        );
+        match column {
+            Column::Ids(ids) => ids,
+            other => panic!("{other:?} are not ids"),
+        }
+    }
+
+    #[test]
+    fn numbers_that_differ_in_late_digits_keep_their_quantiles() {
+        for (first, step) in [
+            (1_500_000_000.0, 1.0),
+            (1_700_000_000_000_000.0, 1.0),
+            (-16_777_216_000.0, 100.0),
+        ] {
+            let numbers = (0..6000).map(|i| first + step * f64::from(i * 7 % 60));
+            let numbers: Vec<f64> = numbers.collect();
+            let fitted = fitted(Reservoir::new(20, 0), &numbers);
+            let ids = ids(&fitted, &numbers);
+            for bucket in FIRST_TOKEN..FIRST_TOKEN + 20 {
+                let len = ids.iter().filter(|id| **id == bucket).count();
+                assert_eq!(len, 300, "{first} {bucket}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_those_of_the_training_rows_are_in_the_first_or_last_bucket() {
+        let fitted = fitted(Reservoir::new(20, 0), &[1.0, 2.0, 3.0, 4.0]);
+        let outside = ids(&fitted, &[-1e300, 0.99, 1.0, 4.0, 4.01, f64::MAX, f64::NAN]);
+        assert_eq!(outside, [3, 3, 3, 6, 6, 6, MISSING]);
+    }
+
+    #[test]
+    fn damaged_fits_have_no_encoder() {
+        let buckets = |edges: &[f64], min, max| FittedField::Buckets {
+            edges: edges.to_vec(),
+            range: NumberRange { min, max },
+        };
+        for damaged in [
+            buckets(&[2.0, 1.0], 0.0, 3.0),
+            buckets(&[1.0], 3.0, 0.0),
+            buckets(&[1.0], 0.0, f64::INFINITY),
+        ] {
+            assert!(Quantile::new(20).encoder(&damaged).is_none(), "{damaged:?}");
         }
     }
 }

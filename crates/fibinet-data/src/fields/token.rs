@@ -8,7 +8,9 @@ use crate::fields::cells::{
 };
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::counted_texts::CountedTexts;
-use crate::fields::kind::{CellEncoder, FieldFit, FinishedFit, FittedField, KnownField, REWRITTEN};
+use crate::fields::kind::{
+    CellEncoder, FieldFit, FinishedFit, FittedField, KnownField, OUT_OF_RANGE, REWRITTEN,
+};
 use crate::fields::token_table::TokenTable;
 use crate::fields::token_text::TokenText;
 use crate::shards::batch::IdLists;
@@ -213,7 +215,7 @@ impl<K: TokenKind> FieldFit for TokenFit<K> {
                 rows.flat_map(|row| lists.row(row))
                     .for_each(|id| count(*id));
             }
-            Column::Numbers(_) => unreachable!("tokens are read as ids"),
+            Column::Numbers(_) | Column::Unscaled(_) => unreachable!("tokens are read as ids"),
         }
     }
 
@@ -281,12 +283,15 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
         column: &mut Column,
         ids_by_slot: &[u64],
         counter: &mut ColumnCounter<'_>,
-    ) -> Vec<(usize, f32)> {
+    ) -> Vec<(usize, f64)> {
         let encode = |row: usize, id: &mut u32, counter: &mut ColumnCounter<'_>| {
             if let Some(slot) = id.checked_sub(FIRST_TOKEN) {
                 let found = ids_by_slot[slot as usize];
                 if found & REWRITTEN != 0 {
                     counter.note(row, Unusual::Rewritten);
+                }
+                if found & OUT_OF_RANGE != 0 {
+                    counter.note(row, Unusual::OutOfRange);
                 }
                 *id = (found as u32).max(OUT_OF_VOCABULARY);
             }
@@ -307,7 +312,7 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
                 }
                 counter.count_lists(lists);
             }
-            Column::Numbers(_) => unreachable!("tokens are read as ids"),
+            Column::Numbers(_) | Column::Unscaled(_) => unreachable!("tokens are read as ids"),
         }
         Vec::new()
     }

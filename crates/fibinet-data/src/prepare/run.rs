@@ -168,6 +168,8 @@ fn write_other_files(
 mod tests {
     use super::*;
     use crate::config::DataConfig;
+    use crate::encode::vocabulary::Vocabulary;
+    use crate::fields::kind::FittedField;
     use crate::prepare::testing::{rows, spec};
 
     #[test]
@@ -369,12 +371,20 @@ mod tests {
             )
             .unwrap();
         };
+        // Fits of earlier versions do not clamp.
+        let base = {
+            let spec = spec("");
+            let (shift, scale) = (0.0, 1e30);
+            let fields = vec![(spec.fields[0].clone(), FittedField::Value { shift, scale })];
+            let no_tokens = Vocabulary::new::<&[u8]>(&[Vec::new()], Encoder::FIRST_TOKEN);
+            Encoder::new(spec.format, fields, no_tokens)
+        };
         write(&rows);
-        let expected = "train.csv:6, column `v`: (v - 0) * 99999999";
-        let error = prepare(&spec(""), None, directory, |_| ()).unwrap_err();
+        let expected = "train.csv:6, column `v`: (v - 0) * 1000000000";
+        let error = prepare(&spec(""), Some(&base), directory, |_| ()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
         let skip = spec("on_bad_row = 'skip'");
-        let prepared = prepare(&skip, None, directory, |_| ()).unwrap();
+        let prepared = prepare(&skip, Some(&base), directory, |_| ()).unwrap();
         assert_eq!(
             (prepared.train.num_rows(), prepared.valid.num_rows()),
             (4, 1)
@@ -385,14 +395,14 @@ mod tests {
         // What is found while rows are read comes first.
         rows[0] = "x,0";
         write(&rows);
-        let skipped = prepare(&skip, None, directory, |_| ()).unwrap().skipped;
+        let skipped = prepare(&skip, Some(&base), directory, |_| ())
+            .unwrap()
+            .skipped;
         assert_eq!(skipped.bad_rows, 3);
         let first = skipped.first_bad_row.unwrap();
         assert!(first.contains("train.csv:2, column `y`"), "{first}");
 
         // A base's scale may leave no row.
-        write(&["1,0", "0,1e-30", "1,0", "0,0"]);
-        let base = prepare(&skip, None, directory, |_| ()).unwrap().encoder;
         let error = |rows: &[&str], spec: &DataSpec| {
             write(rows);
             let error = prepare(spec, Some(&base), directory, |_| ()).unwrap_err();

@@ -16,6 +16,8 @@ pub(crate) enum Column {
     Ids(Vec<u32>),
     Lists(IdLists),
     Numbers(Vec<f32>),
+    /// Numbers that wait until their field is fitted.
+    Unscaled(Vec<f64>),
 }
 
 impl Columns {
@@ -49,6 +51,7 @@ impl Columns {
             match column {
                 Column::Ids(column) => column.extend(ids.next()),
                 Column::Numbers(column) => column.extend(numbers.next()),
+                Column::Unscaled(_) => unreachable!("a batch is encoded"),
                 Column::Lists(column) => {
                     if let Some(lists) = lists.next() {
                         column.push(lists.row(row));
@@ -107,6 +110,7 @@ impl Columns {
                 Column::Ids(ids) => ids.clear(),
                 Column::Lists(lists) => lists.truncate(0),
                 Column::Numbers(numbers) => numbers.clear(),
+                Column::Unscaled(numbers) => numbers.clear(),
             }
         }
     }
@@ -118,6 +122,7 @@ impl Column {
         match self {
             Self::Ids(ids) => retain(ids, kept),
             Self::Numbers(numbers) => retain(numbers, kept),
+            Self::Unscaled(numbers) => retain(numbers, kept),
             Self::Lists(lists) => {
                 let mut left = IdLists::default();
                 for (row, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {

@@ -9,6 +9,11 @@ use crate::shards::columns::{Column, Columns};
 const IDS: u8 = 0;
 const NUMBERS: u8 = 1;
 const LISTS: u8 = 2;
+const UNSCALED: u8 = 3;
+
+/// The byte that begins unscaled numbers: their decimal places, or that they are the bits of floats.
+const MAX_PLACES: u8 = 9;
+const BITS: u8 = 10;
 
 /// Appends a column.
 pub(crate) fn pack_column(column: &Column, bytes: &mut Vec<u8>) {
@@ -20,6 +25,10 @@ pub(crate) fn pack_column(column: &Column, bytes: &mut Vec<u8>) {
         Column::Numbers(numbers) => {
             bytes.push(NUMBERS);
             pack_numbers(numbers, bytes);
+        }
+        Column::Unscaled(numbers) => {
+            bytes.push(UNSCALED);
+            pack_unscaled(numbers, bytes);
         }
         Column::Lists(lists) => {
             bytes.push(LISTS);
@@ -37,6 +46,7 @@ pub(crate) fn unpack_column(bytes: &mut &[u8]) -> io::Result<Column> {
     Ok(match kind {
         [IDS] => Column::Ids(unpack(bytes, |id| id as u32)?),
         [NUMBERS] => Column::Numbers(unpack_numbers(bytes)?),
+        [UNSCALED] => Column::Unscaled(unpack_unscaled(bytes)?),
         [LISTS] => Column::Lists(IdLists {
             ids: unpack(bytes, |id| id as u32)?,
             ends: unpack(bytes, |end| end as usize)?,
@@ -72,6 +82,68 @@ fn pack_numbers(numbers: &[f32], bytes: &mut Vec<u8>) {
 
 fn unpack_numbers(bytes: &mut &[u8]) -> io::Result<Vec<f32>> {
     unpack(bytes, |bits| f32::from_bits(bits as u32))
+}
+
+/// Appends numbers as integers if all have few decimal places: most logs do, and these take fewer bytes.
+fn pack_unscaled(numbers: &[f64], bytes: &mut Vec<u8>) {
+    let mut integers = (0..=MAX_PLACES).map(|places| (places, decimals(numbers, places)));
+    if let Some((places, Some(integers))) = integers.find(|(_, integers)| integers.is_some()) {
+        bytes.push(places);
+        pack(&integers, bytes);
+    } else {
+        let bits: Vec<u64> = numbers.iter().map(|number| number.to_bits()).collect();
+        bytes.push(BITS);
+        pack(&bits, bytes);
+    }
+}
+
+fn unpack_unscaled(bytes: &mut &[u8]) -> io::Result<Vec<f64>> {
+    let mut places = [0];
+    bytes.read_exact(&mut places)?;
+    match places {
+        [places @ 0..=MAX_PLACES] => {
+            let power = power(places);
+            unpack(bytes, |value| from_decimal(value, power))
+        }
+        [BITS] => unpack(bytes, f64::from_bits),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+fn power(places: u8) -> f64 {
+    10_f64.powi(places.into())
+}
+
+/// Numbers as multiples of the last decimal place: 0 for NaN, odd values for negative ones. `None` if a number
+/// has more places or more digits than an `f64` holds.
+fn decimals(numbers: &[f64], places: u8) -> Option<Vec<u64>> {
+    const EXACT: u64 = 1 << 53;
+    let power = power(places);
+    let mut values = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        if number.is_nan() {
+            values.push(0);
+            continue;
+        }
+        let multiple = (number * power + 0.5_f64.copysign(*number)) as i64;
+        let size = Some(multiple.unsigned_abs()).filter(|size| *size < EXACT)?;
+        let value = 2 * size + 2 - u64::from(multiple < 0);
+        if from_decimal(value, power).to_bits() != number.to_bits() {
+            return None;
+        }
+        values.push(value);
+    }
+    Some(values)
+}
+
+/// The number that [`decimals`] gave a value.
+fn from_decimal(value: u64, power: f64) -> f64 {
+    let Some(value) = value.checked_sub(1) else {
+        return f64::NAN;
+    };
+    // Conversions from signed integers are faster.
+    let size = (value / 2).cast_signed() as f64 / power;
+    if value % 2 == 0 { -size } else { size }
 }
 
 /// Appends the number of bytes per value, the number of values, and the values.
@@ -130,6 +202,7 @@ pub(crate) fn unpack<T>(bytes: &mut &[u8], value: impl Fn(u64) -> T) -> io::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn damaged_bytes_are_an_error() {
@@ -142,10 +215,49 @@ mod tests {
             bytes[index] = byte;
             unpacked(&bytes)
         };
-        assert_eq!(with(0, 3), Err(io::ErrorKind::InvalidData)); // an unknown kind
+        assert_eq!(with(0, 4), Err(io::ErrorKind::InvalidData)); // an unknown kind
         assert_eq!(with(1, 5), Err(io::ErrorKind::UnexpectedEof)); // 10 bytes of values
         assert_eq!(with(1, 0), Err(io::ErrorKind::InvalidData)); // an unknown width
         assert_eq!(with(2, 3), Err(io::ErrorKind::UnexpectedEof)); // 3 values
         assert_eq!(unpacked(&bytes[..5]), Err(io::ErrorKind::UnexpectedEof));
+        let mut numbers = Vec::new();
+        pack_column(&Column::Unscaled(vec![0.5]), &mut numbers);
+        numbers[1] = 11; // decimal places
+        assert_eq!(unpacked(&numbers), Err(io::ErrorKind::InvalidData));
+    }
+
+    /// Packs numbers, which must come back as they were, and gives the bytes that they take.
+    fn packed_len(numbers: &[f64]) -> usize {
+        let mut bytes = Vec::new();
+        pack_column(&Column::Unscaled(numbers.to_vec()), &mut bytes);
+        let Ok(Column::Unscaled(unpacked)) = unpack_column(&mut bytes.as_slice()) else {
+            panic!("a column of numbers");
+        };
+        let bits = |numbers: &[f64]| -> Vec<u64> { numbers.iter().map(|n| n.to_bits()).collect() };
+        assert_eq!(bits(&unpacked), bits(numbers));
+        // A column begins with its kind, its places, and the width and number of its values.
+        (bytes.len() - 11) / numbers.len()
+    }
+
+    #[test]
+    fn unscaled_numbers_take_the_bytes_of_their_digits() {
+        let missing = f64::NAN;
+        assert_eq!(packed_len(&[0.0, 7.0, missing, -100.0]), 1);
+        assert_eq!(packed_len(&[12.34, missing, 0.1, -327.0]), 2);
+        assert_eq!(packed_len(&[1_500_000_007.0]), 4);
+        assert_eq!(packed_len(&[0.000_000_001, 1.5]), 4);
+        for whole in [1.0 / 3.0, 1e300, f64::INFINITY, i64::MIN as f64, -0.0] {
+            assert_eq!(packed_len(&[whole, 1.0]), 8, "{whole}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_numbers_come_back_as_they_were(bits: Vec<u64>, cents: Vec<i32>) {
+            let bits = bits.into_iter().map(f64::from_bits).filter(|n| !n.is_nan());
+            let cents = cents.into_iter().map(|cents| f64::from(cents) / 100.0);
+            packed_len(&cents.clone().chain([f64::NAN]).collect::<Vec<_>>());
+            packed_len(&cents.chain(bits).chain([0.5]).collect::<Vec<_>>());
+        }
     }
 }

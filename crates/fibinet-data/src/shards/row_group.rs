@@ -91,6 +91,7 @@ pub(crate) fn encode_columns(
         Column::Ids(ids) => Written::Ids(ids),
         Column::Lists(lists) => Written::Lists(lists),
         Column::Numbers(numbers) => Written::Floats(numbers),
+        Column::Unscaled(_) => unreachable!("numbers are scaled before they are written"),
     }));
     let schema = SchemaDescriptor::new(schema(layout));
     let leaves = schema.columns();

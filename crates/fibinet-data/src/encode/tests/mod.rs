@@ -108,7 +108,7 @@ fn ids_tell_missing_unknown_and_known_tokens_apart_after_a_round_trip() {
     let batch = encode(&encoder, directory.path(), text).unwrap();
     // site: b three times, a twice, c once. age: an edge at 20.
     assert_eq!(batch.ids, [3, 3, 4, 4, 1, 2, 2, 3]);
-    assert_eq!(batch.numerics, [0.25, 0.0, 2.0, 1.0]);
+    assert_eq!(batch.numerics, [0.25, 0.0, 1.0, 1.0]);
     assert_eq!(batch.labels, [1.0, 0.0, 0.0, 1.0]);
     assert_eq!(batch.num_rows, 4);
 }
@@ -398,7 +398,7 @@ fn an_encoder_with_a_fit_of_another_kind_is_damaged() {
     .unwrap();
     let error = Encoder::open(directory.path()).unwrap_err().to_string();
     assert!(
-        error.contains("field `age` has a fit of another kind, Quantile"),
+        error.contains("field `age` has a fit of another kind, Buckets"),
         "{error}"
     );
 }

@@ -20,6 +20,8 @@ use crate::fields::NumberFormat;
 const FEW: usize = 20;
 /// An integer column with at most this many distinct values is a quantity, unless its name says otherwise.
 const SOME: usize = 200;
+/// From here on an `f64` lacks some integers.
+const INEXACT: f64 = (1_u64 << 53) as f64;
 
 /// A column and how it is read, for guessing its kind.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(crate) struct ColumnLook {
     num_numbers: usize,
     has_fractions: bool,
     has_negatives: bool,
+    are_too_long: bool,
 }
 
 /// How the cells of a column are read. At most 1% of its rows cannot be read so.
@@ -85,15 +88,22 @@ impl ColumnLook {
             num_numbers: 0,
             has_fractions: false,
             has_negatives: false,
+            are_too_long: false,
         };
         if let Reading::Numbers(format) = &look.reading {
             let numbers = look.cells.distinct();
             let numbers = numbers.filter_map(|(cell, _)| format.finite(cell));
+            let mut long = Vec::new();
             for number in numbers {
                 look.num_numbers += 1;
                 look.has_fractions |= number.fract() != 0.0;
                 look.has_negatives |= number < 0.0;
+                long.extend(Some(number).filter(|number| number.abs() >= INEXACT));
             }
+            let num_long = long.len();
+            long.sort_unstable_by(f64::total_cmp);
+            long.dedup();
+            look.are_too_long = 2 * long.len() <= num_long && num_long > 0;
         }
         look
     }
@@ -136,9 +146,15 @@ impl ColumnLook {
         self.has_fractions
     }
 
+    /// Whether many integers are the same number once they have lost their last digits.
+    pub(crate) fn are_too_long(&self) -> bool {
+        self.are_too_long
+    }
+
     /// Whether integers look like amounts rather than ids.
     pub(crate) fn is_quantity(&self) -> bool {
-        self.has_negatives || self.num_numbers <= SOME || self.cells.repeats() < 5.0
+        let is_amount = self.has_negatives || self.num_numbers <= SOME;
+        !self.are_too_long && (is_amount || self.cells.repeats() < 5.0)
     }
 
     /// Whether the column has the name of an id or a code.

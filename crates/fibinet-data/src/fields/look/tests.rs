@@ -381,3 +381,23 @@ fn codes_are_read_as_they_are_written() {
     );
     assert_eq!(reading("x", |row| format!("k{row}")), Reading::Texts);
 }
+
+#[test]
+fn integers_that_a_float_cannot_tell_apart_are_not_a_quantity() {
+    let is_quantity = |cell: &dyn Fn(u64) -> String| {
+        let look = ColumnLook::new(column("n", (0..1000).map(cell)));
+        assert_eq!(*look.reading(), plain());
+        look.is_quantity()
+    };
+    let near = i64::MIN + 5;
+    assert!(!is_quantity(&|row| (near + (row % 300) as i64).to_string()));
+    assert!(!is_quantity(&|row| format!(
+        "{}",
+        12_345_678_901_234_567_000 + row
+    )));
+    assert!(is_quantity(&|row| format!(
+        "-{}",
+        1_700_000_000_000_000 + row % 300
+    )));
+    assert!(is_quantity(&|row| format!("{}e20", row % 300)));
+}
