@@ -33,3 +33,13 @@ pub(crate) fn metrics_line(split: &str, metrics: &Metrics) -> String {
         metrics.logloss
     )
 }
+
+/// A value as a shell takes it.
+pub(crate) fn shell_word(value: &str) -> String {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+%@:/".contains(&byte);
+    if !value.is_empty() && value.bytes().all(is_word) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', "'\\''"))
+    }
+}

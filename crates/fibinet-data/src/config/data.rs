@@ -33,7 +33,8 @@ const MAX_FIELDS: usize = 1 << 16;
 /// | `delimiter` | `,` | what stands between cells: one ASCII character, or several such as `::` |
 /// | `quote` | `"`, or none with a tab | the character around cells that hold a delimiter or a line end; `""` if quotes are ordinary characters |
 /// | `columns` | – | the names of the columns, for files without a header |
-/// | `missing` | `?`, `NA`, `null`, `None`, `-` and such words | cells that mean "no value" in every column, besides empty ones; a field may have its own. The default words are no values in numbers, times and lists; in a category a word that training rows have as a token stays that token |
+/// | `missing` | none | cells that mean "no value" in every column, besides empty ones; a field may have its own |
+/// | `missing_words` | `?`, `NA`, `null`, `None`, `-` and such | words that mean "no value" in numbers, times and lists, and in categories whose training rows do not have them as tokens |
 /// | `fields` | – | what the model reads |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,8 +68,10 @@ pub struct DataConfig {
     pub quote: Option<Quote>,
     /// The names of the columns, for files without a header.
     pub columns: Option<Vec<String>>,
-    /// Cells that mean "no value", instead of the usual words.
+    /// Cells that mean "no value" in every column.
     pub missing: Option<Vec<String>>,
+    /// Words that mean "no value" unless they are tokens, instead of the usual ones.
+    pub missing_words: Option<Vec<String>>,
     /// What the model reads.
     #[serde(default)]
     pub fields: Vec<FieldSpec>,
@@ -152,10 +155,8 @@ impl DataConfig {
 
     /// The usual words for "no value", unless the file replaces them.
     fn missing_words(&self) -> Vec<String> {
-        match &self.missing {
-            None => RowFormat::usual_words(),
-            Some(_) => Vec::new(),
-        }
+        let given = self.missing_words.clone();
+        given.unwrap_or_else(RowFormat::usual_words)
     }
 
     /// What the built-in schema sets, or else what is written.

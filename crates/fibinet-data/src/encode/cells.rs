@@ -3,13 +3,17 @@ use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::FieldSpec;
 use crate::fields::cells::{BadCell, CellReader, parse};
+use crate::fields::token_text::TokenText;
 use crate::position::Position;
 
-/// A reader of a field's cells.
-pub(crate) fn field_reader<'a>(format: &'a RowFormat, field: &'a FieldSpec) -> CellReader<'a> {
-    let mut reader = CellReader::of_field(&format.missing, &field.missing, &format.missing_words);
-    reader.as_written = field.as_written;
-    reader
+/// A reader of a field's cells. `text` is how its tokens are written, if a fit has chosen it.
+pub(crate) fn field_reader<'a>(
+    format: &'a RowFormat,
+    field: &'a FieldSpec,
+    text: Option<TokenText>,
+) -> CellReader<'a> {
+    let reader = CellReader::of_field(&format.missing, &field.missing, &format.missing_words);
+    reader.with_text(text, field.as_written)
 }
 
 /// The error of a cell that its field cannot read.

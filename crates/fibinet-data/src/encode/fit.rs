@@ -31,8 +31,8 @@ pub(crate) struct EncoderFit<'a> {
 struct FittingField {
     spec: FieldSpec,
     column: usize,
-    /// Whether tokens are as written, byte for byte.
-    as_written: bool,
+    /// How the tokens of the base are written.
+    text: Option<TokenText>,
     fit: Box<dyn FieldFit>,
 }
 
@@ -68,11 +68,10 @@ impl<'a> EncoderFit<'a> {
             if let Some(base) = base {
                 fit.start_from(base);
             }
-            let is_verbatim = base.is_some_and(|base| base.token_text() == TokenText::Verbatim);
             Ok(FittingField {
                 spec: spec.clone(),
                 column: column_index(reader, &spec.column)?,
-                as_written: spec.as_written || is_verbatim,
+                text: base.map(|base| base.token_text()),
                 fit,
             })
         };
@@ -170,7 +169,7 @@ impl<'a> EncoderFit<'a> {
         let base = self.base;
         let format = &self.format;
         let finished = self.fields.into_par_iter().enumerate().map(|(i, field)| {
-            let reader = field_reader(format, &field.spec);
+            let reader = field_reader(format, &field.spec, field.text);
             let base = base.map(|base| base.known_field(i));
             let finished = field.fit.finish(&reader, base);
             let vocabulary = (finished.tokens, finished.table);
@@ -186,8 +185,7 @@ impl<'a> EncoderFit<'a> {
 impl FittingField {
     fn read(&mut self, block: &Block, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
         let cells = block.cells(self.column, rows);
-        let mut reader = field_reader(format, &self.spec);
-        reader.as_written = self.as_written;
+        let mut reader = field_reader(format, &self.spec, self.text);
         let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();

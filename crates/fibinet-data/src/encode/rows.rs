@@ -6,7 +6,6 @@ use crate::encode::vocabulary::FieldTokens;
 use crate::error::DataError;
 use crate::fields::cell_counts::{CellCounts, Unusual};
 use crate::fields::cells::{CellReader, RowValues};
-use crate::fields::token_text::TokenText;
 use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{RowReader, column_index};
 use crate::position::Position;
@@ -65,10 +64,7 @@ impl Encoder {
                 .fields()
                 .zip(self.fitted())
                 .map(|(field, EncoderField { fitted, .. })| {
-                    let mut reader = field_reader(format, field);
-                    reader.write_floats_as(fitted.token_text());
-                    reader.as_written = fitted.token_text() == TokenText::Verbatim;
-                    reader
+                    field_reader(format, field, Some(fitted.token_text()))
                 })
                 .collect(),
             seen: vec![SeenCells::default(); columns.len()],
@@ -182,6 +178,7 @@ impl<'a> RowEncoder<'a> {
                 vocabulary: encoder.vocabulary(),
                 field: index,
                 text: field.fitted.token_text(),
+                missing: cells.missing,
                 words: cells.words,
                 rewritten: &mut rewritten,
                 unknown: &mut examples[Unusual::Unknown as usize],

@@ -4,7 +4,9 @@ use fibinet_storage::{AtomicFile, MappedFile};
 use fst::{IntoStreamer, Map, Streamer};
 
 use crate::error::DataError;
-use crate::fields::cells::{FIRST_TOKEN, MISSING, MissingWords, OUT_OF_VOCABULARY, TokenIds};
+use crate::fields::cells::{
+    FIRST_TOKEN, MISSING, MissingTexts, MissingWords, OUT_OF_VOCABULARY, TokenIds,
+};
 use crate::fields::token_table::TokenTable;
 use crate::fields::token_text::TokenText;
 
@@ -144,7 +146,9 @@ pub(crate) struct FieldTokens<'a> {
     pub(crate) field: usize,
     /// How the tokens are written.
     pub(crate) text: TokenText,
-    /// Words that mean "no value" unless they are tokens.
+    /// Texts that mean "no value".
+    pub(crate) missing: MissingTexts<'a>,
+    /// Words that mean it unless they are tokens.
     pub(crate) words: MissingWords<'a>,
     /// The number of texts that were not written as their tokens are.
     pub(crate) rewritten: &'a mut u64,
@@ -161,11 +165,12 @@ impl FieldTokens<'_> {
         let token = self.text.canonical(text, self.token);
         if token != text {
             *self.rewritten += 1;
-            if let Some(id) = self.vocabulary.id(self.field, token, self.key) {
+            let id = self.vocabulary.id(self.field, token, self.key);
+            if let Some(id) = id.filter(|_| !self.missing.contain(token)) {
                 return id;
             }
         }
-        if self.words.contain(token) || token.is_empty() {
+        if self.words.have(token) || self.missing.contain(token) {
             return MISSING;
         }
         self.unknown.get_or_insert_with(|| token.into());

@@ -57,8 +57,12 @@ impl<'a> MissingWords<'a> {
     /// Whether a text is one of them or only blanks, blanks around it aside. Without words none is.
     pub(crate) fn contain(self, text: &[u8]) -> bool {
         let text = text.trim_ascii();
-        let is_word = || self.words.iter().any(|word| word.as_bytes() == text);
-        self.longest > 0 && text.len() <= self.longest && (text.is_empty() || is_word())
+        self.have(text) || self.longest > 0 && text.is_empty()
+    }
+
+    /// Whether a text is one of them, byte for byte.
+    pub(crate) fn have(self, text: &[u8]) -> bool {
+        text.len() <= self.longest && self.words.iter().any(|word| word.as_bytes() == text)
     }
 
     /// The words.
@@ -72,8 +76,8 @@ impl<'a> MissingWords<'a> {
 pub(crate) struct CellReader<'a> {
     pub(crate) missing: MissingTexts<'a>,
     pub(crate) words: MissingWords<'a>,
-    /// Whether a number can mean "no value".
-    has_missing_number: bool,
+    /// The numbers that mean "no value".
+    missing_numbers: Vec<f64>,
     /// Whether tokens are as written, byte for byte.
     pub(crate) as_written: bool,
     /// Whether floats of typed files are written as Python writes them.
@@ -95,7 +99,7 @@ impl<'a> CellReader<'a> {
         of_field: &'a [String],
         words: &'a [String],
     ) -> Self {
-        let mut missing = of_all_columns.iter().chain(of_field);
+        let missing = of_all_columns.iter().chain(of_field);
         Self {
             missing: MissingTexts {
                 of_all_columns,
@@ -104,7 +108,7 @@ impl<'a> CellReader<'a> {
                 has_any: !of_all_columns.is_empty() || !of_field.is_empty(),
             },
             words: MissingWords::new(words),
-            has_missing_number: missing.any(|text| is_number(text)),
+            missing_numbers: missing.filter_map(|text| number_of(text)).collect(),
             as_written: false,
             python_floats: false,
             text: Vec::new(),
@@ -115,22 +119,33 @@ impl<'a> CellReader<'a> {
     pub(crate) fn add_missing(&mut self, texts: &'a [String]) {
         self.missing.of_rows = texts;
         self.missing.has_any |= !texts.is_empty();
-        self.has_missing_number |= texts.iter().any(|text| is_number(text));
+        let numbers = texts.iter().filter_map(|text| number_of(text));
+        self.missing_numbers.extend(numbers);
     }
 
-    /// Floats of typed files are written as a field's tokens are.
-    pub(crate) fn write_floats_as(&mut self, text: TokenText) {
-        self.python_floats = text == TokenText::PythonFloat;
+    /// A reader for a field whose tokens are written by this rule; `None` before a fit has chosen it.
+    pub(crate) fn with_text(mut self, text: Option<TokenText>, as_written: bool) -> Self {
+        self.as_written = as_written || text == Some(TokenText::Verbatim);
+        self.python_floats = text == Some(TokenText::PythonFloat);
+        self
+    }
+
+    /// Appends the text of a cell.
+    pub(crate) fn write(&self, cell: Cell<'_>, text: &mut Vec<u8>) {
+        match cell {
+            Cell::Number(number) if self.python_floats => number.write_as_python(text),
+            cell => cell.write(text),
+        }
     }
 
     /// The text of a cell, whether it means "no value" or not.
     #[inline]
     pub(crate) fn text<'t>(&'t mut self, cell: Cell<'t>) -> &'t [u8] {
-        if self.python_floats
-            && let Cell::Number(number) = cell
-        {
-            self.text.clear();
-            number.write_as_python(&mut self.text);
+        if self.python_floats && cell.is_float() {
+            let mut text = std::mem::take(&mut self.text);
+            text.clear();
+            self.write(cell, &mut text);
+            self.text = text;
             return &self.text;
         }
         cell.text(&mut self.text)
@@ -153,8 +168,13 @@ impl<'a> CellReader<'a> {
     ) -> Result<T, BadCell> {
         match cell {
             Cell::Text(text) => self.number_of_text(text, format),
-            Cell::Number(_) if self.has_missing_number && self.value(cell).is_none() => Ok(T::NAN),
-            Cell::Number(number) => finite(T::of_number(number)).ok_or(BadCell::Number),
+            Cell::Number(_) if !self.missing_numbers.is_empty() && self.value(cell).is_none() => {
+                Ok(T::NAN)
+            }
+            Cell::Number(number) => {
+                let number = finite(T::of_number(number)).ok_or(BadCell::Number)?;
+                Ok(number.unless_missing(&self.missing_numbers))
+            }
             Cell::List(_) => self.number_of_list(cell, format),
         }
     }
@@ -177,7 +197,7 @@ impl<'a> CellReader<'a> {
             format.parse(text)
         };
         match number.and_then(finite) {
-            Some(number) => Ok(number),
+            Some(number) => Ok(number.unless_missing(&self.missing_numbers)),
             None if self.words.contain(text) => Ok(T::NAN),
             None => Err(BadCell::Number),
         }
@@ -205,6 +225,9 @@ pub(crate) trait Float: Copy + FromStr {
     fn of_number(number: Number) -> Self;
 
     fn is_finite(self) -> bool;
+
+    /// NaN for a number that means "no value". Earlier versions, which read singles, compare texts only.
+    fn unless_missing(self, missing: &[f64]) -> Self;
 }
 
 impl Float for f32 {
@@ -223,6 +246,11 @@ impl Float for f32 {
     #[inline]
     fn is_finite(self) -> bool {
         self.is_finite()
+    }
+
+    #[inline]
+    fn unless_missing(self, _missing: &[f64]) -> Self {
+        self
     }
 }
 
@@ -243,6 +271,15 @@ impl Float for f64 {
     fn is_finite(self) -> bool {
         self.is_finite()
     }
+
+    #[inline]
+    fn unless_missing(self, missing: &[f64]) -> Self {
+        if missing.contains(&self) {
+            Self::NAN
+        } else {
+            self
+        }
+    }
 }
 
 #[inline]
@@ -250,8 +287,8 @@ fn finite<T: Float>(number: T) -> Option<T> {
     Some(number).filter(|number| number.is_finite())
 }
 
-fn is_number(text: &str) -> bool {
-    text.parse().is_ok_and(|number: f64| !number.is_nan())
+fn number_of(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| !number.is_nan())
 }
 
 /// A cell as a number of single precision; a text has a point before its fraction.

@@ -1,6 +1,6 @@
 //! From the texts that a fit counted to tokens with ids.
 
-use crate::fields::cells::{FIRST_TOKEN, MISSING, MissingWords};
+use crate::fields::cells::{CellReader, FIRST_TOKEN, MISSING, MissingTexts, MissingWords};
 use crate::fields::kind::{FinishedFit, FittedField, KnownField, REWRITTEN};
 use crate::fields::token_table::TokenTable;
 use crate::fields::token_text::TokenText;
@@ -18,7 +18,7 @@ pub(crate) struct CountedTexts {
 /// A text that is not written as its token is.
 struct OtherText {
     slot: u32,
-    /// The slot of the token; `None` if the text is blank.
+    /// The slot of the token; `None` if it means "no value".
     token: Option<u32>,
 }
 
@@ -29,15 +29,16 @@ impl CountedTexts {
     pub(crate) fn finish(
         mut self,
         as_written: bool,
-        words: MissingWords<'_>,
+        reader: &CellReader<'_>,
         base: Option<KnownField>,
     ) -> FinishedFit {
+        let (missing, words) = (reader.missing, reader.words);
         let text = match &base {
             Some(base) => base.fitted.token_text(),
             None if as_written => TokenText::Verbatim,
             None => self.choose(words),
         };
-        let others = self.join(text);
+        let others = self.join(text, missing);
         let (mut table, min_count) = (self.table, self.min_count);
         let mut tokens = base.map_or_else(Vec::new, |base| base.tokens);
         // Known tokens are not new ones.
@@ -84,7 +85,7 @@ impl CountedTexts {
     }
 
     /// Moves the counts of texts that are written in another way than their tokens to those.
-    fn join(&mut self, text: TokenText) -> Vec<OtherText> {
+    fn join(&mut self, text: TokenText, missing: MissingTexts<'_>) -> Vec<OtherText> {
         if text == TokenText::Verbatim {
             return Vec::new();
         }
@@ -97,7 +98,7 @@ impl CountedTexts {
         let table = &mut self.table;
         let join = |[written, token]: [Box<[u8]>; 2]| {
             let count = std::mem::take(table.number_mut(&written));
-            let token = (!token.is_empty()).then(|| {
+            let token = (!missing.contain(&token)).then(|| {
                 *table.number_mut(&token) += count;
                 table.slot(&token)
             });

@@ -78,13 +78,13 @@ impl Hasher {
         reader: &mut CellReader<'_>,
         scratch: &mut Vec<u8>,
     ) -> (u32, bool) {
-        let words = reader.words;
+        let (missing, words) = (reader.missing, reader.words);
         let Some(text) = reader.value(cell) else {
             return (MISSING, false);
         };
         let token = self.text.canonical(text, scratch);
         let is_rewritten = token != text;
-        if words.contain(token) {
+        if words.have(token) || missing.contain(token) {
             return (MISSING, is_rewritten);
         }
         let bucket = twox_hash::XxHash64::oneshot(0, token) % u64::from(self.buckets);
@@ -136,14 +136,14 @@ impl FieldFit for HashedFit {
     ) -> (Column, Vec<(usize, BadCell)>) {
         self.text = self.text.or_else(|| Self::choose(cells, reader));
         let text = self.text.unwrap_or(TokenText::Trimmed);
-        reader.write_floats_as(text);
+        let mut reader = reader.clone().with_text(Some(text), reader.as_written);
         let hasher = Hasher {
             buckets: self.buckets,
             text,
         };
         let mut scratch = Vec::new();
         let ids = cells.iter().map(|cell| {
-            let (id, is_rewritten) = hasher.id(*cell, reader, &mut scratch);
+            let (id, is_rewritten) = hasher.id(*cell, &mut reader, &mut scratch);
             id | hasher.mark(is_rewritten)
         });
         (Column::Ids(ids.collect()), Vec::new())

@@ -3,8 +3,8 @@
 use crate::cell::Cell;
 use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{
-    BadCell, CellReader, FIRST_TOKEN, MISSING, MissingTexts, OUT_OF_VOCABULARY, RowValues,
-    TokenIds, read_each, unusual_id,
+    BadCell, CellReader, FIRST_TOKEN, MISSING, OUT_OF_VOCABULARY, RowValues, TokenIds, read_each,
+    unusual_id,
 };
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::counted_texts::CountedTexts;
@@ -12,7 +12,6 @@ use crate::fields::kind::{
     CellEncoder, FieldFit, FinishedFit, FittedField, KnownField, OUT_OF_RANGE, REWRITTEN,
 };
 use crate::fields::token_table::TokenTable;
-use crate::fields::token_text::TokenText;
 use crate::shards::batch::IdLists;
 use crate::shards::columns::Column;
 use crate::shards::layout::{FieldShape, Pooling};
@@ -73,8 +72,6 @@ struct Slots {
     table: TokenTable,
     /// Whether floats of a typed file are among them.
     has_floats: bool,
-    /// Whether floats are written as Python writes them.
-    python_floats: bool,
     /// Ids by key.
     by_key: Vec<Option<u32>>,
     token: Vec<u8>,
@@ -82,7 +79,8 @@ struct Slots {
 
 impl Slots {
     /// The ids of cells that are a token each.
-    fn ids_of_cells(&mut self, cells: &[Cell<'_>], missing: MissingTexts<'_>) -> Vec<u32> {
+    fn ids_of_cells(&mut self, cells: &[Cell<'_>], reader: &CellReader<'_>) -> Vec<u32> {
+        let missing = reader.missing;
         let mut ids = vec![MISSING; cells.len()];
         let mut has_others = false;
         let texts = cells
@@ -98,34 +96,26 @@ impl Slots {
         let table = &mut self.table;
         table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
         if has_others {
-            self.set_ids_of_others(cells, missing, &mut ids);
+            self.set_ids_of_others(cells, reader, &mut ids);
         }
         ids
     }
 
     /// Sets the ids of cells that are not texts.
-    fn set_ids_of_others(
-        &mut self,
-        cells: &[Cell<'_>],
-        missing: MissingTexts<'_>,
-        ids: &mut [u32],
-    ) {
+    fn set_ids_of_others(&mut self, cells: &[Cell<'_>], reader: &CellReader<'_>, ids: &mut [u32]) {
         // Their texts, one after the other.
         let (mut written, mut others) = (Vec::new(), Vec::new());
         for (at, cell) in cells.iter().enumerate() {
-            let start = written.len();
-            match cell {
-                Cell::Text(_) => continue,
-                Cell::Number(number) if self.python_floats => number.write_as_python(&mut written),
-                Cell::Number(number) => number.write(&mut written),
-                Cell::List(list) => list.write(&mut written),
+            if !matches!(cell, Cell::Text(_)) {
+                let start = written.len();
+                reader.write(*cell, &mut written);
+                self.has_floats |= cell.is_float();
+                others.push((at, start..written.len()));
             }
-            self.has_floats |= cell.is_float();
-            others.push((at, start..written.len()));
         }
         let others = others.into_iter();
         let texts = others.map(|(at, range)| (at, &written[range]));
-        let texts = texts.filter(|(_, text)| !missing.contain(text));
+        let texts = texts.filter(|(_, text)| !reader.missing.contain(text));
         let table = &mut self.table;
         table.slots(texts, |at, slot| ids[at] = FIRST_TOKEN + slot);
     }
@@ -167,10 +157,6 @@ impl<K: TokenKind> TokenFit<K> {
 }
 
 impl<K: TokenKind> FieldFit for TokenFit<K> {
-    fn start_from(&mut self, base: &FittedField) {
-        self.slots.python_floats = base.token_text() == TokenText::PythonFloat;
-    }
-
     fn read(
         &mut self,
         cells: &[Cell<'_>],
@@ -178,7 +164,7 @@ impl<K: TokenKind> FieldFit for TokenFit<K> {
     ) -> (Column, Vec<(usize, BadCell)>) {
         let Self { kind, slots } = self;
         if K::WHOLE_CELL {
-            let ids = slots.ids_of_cells(cells, reader.missing);
+            let ids = slots.ids_of_cells(cells, reader);
             return (Column::Ids(ids), Vec::new());
         }
         let has_lists = kind.pooling().is_some();
@@ -229,7 +215,7 @@ impl<K: TokenKind> FieldFit for TokenFit<K> {
             min_count: self.kind.min_count().max(1),
         };
         let as_written = reader.as_written || !K::FROM_TEXT;
-        counted.finish(as_written, reader.words, base)
+        counted.finish(as_written, reader, base)
     }
 }
 

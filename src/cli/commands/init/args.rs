@@ -65,8 +65,8 @@ pub(crate) struct InitArgs {
     /// Columns to treat as quantities, whatever they look like.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(super) numeric: Vec<String>,
-    /// Cells that mean "no value" in every column, besides empty ones. Without it, usual words such as ?, NA,
-    /// null, None and - do, except in a category where they are frequent.
+    /// Cells that mean "no value" in every column, besides empty ones. So do usual words such as ?, NA, null,
+    /// None and -, but not in a category where they are frequent.
     #[arg(long, value_name = "VALUES", value_delimiter = ',')]
     pub(super) missing: Vec<String>,
     /// Column that says which split a row belongs to.

@@ -4,6 +4,8 @@ use anyhow::Result;
 use fibinet::data::config::RowFormat;
 use fibinet::data::encode::{self, Guess, Known, Leak, Leaks, Treatment};
 
+use crate::cli::output::shell_word;
+
 /// Takes the columns that give the label away out of the guess, and returns notes of what was found.
 pub(super) fn exclude_leaks(
     guess: &mut Guess,
@@ -67,10 +69,5 @@ fn not_checked(leaks: &Leaks) -> Option<String> {
 
 /// A flag with a column, as a shell takes it.
 fn flag(flag: &str, column: &str) -> String {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    if !column.is_empty() && column.bytes().all(is_word) {
-        format!("{flag} {column}")
-    } else {
-        format!("{flag} '{column}'")
-    }
+    format!("{flag} {}", shell_word(column))
 }

@@ -21,7 +21,7 @@ use self::run_file::run_file;
 use self::split::by_time;
 use crate::cli::args::{is_same_file, refuse_standard};
 use crate::cli::failure::UsageError;
-use crate::cli::output::{note, skipped_rows};
+use crate::cli::output::{note, shell_word, skipped_rows};
 
 /// What `init` does, checked.
 pub(crate) struct InitJob {
@@ -105,7 +105,7 @@ impl InitArgs {
         };
         let (others, rows) = (values.num_unreadable(), values.num_rows());
         let argument = match values.positive() {
-            Some(value) => format!("such as --positive {}", quoted(&value)),
+            Some(value) => format!("such as --positive {}", shell_word(&value)),
             None => "--positive VALUE".to_owned(),
         };
         let message = format!(
@@ -220,15 +220,5 @@ fn without_clicks(args: &InitArgs, guess: &Guess) -> String {
             guess.label_values
         ),
         _ => format!("none of the {rows} rows read is a click"),
-    }
-}
-
-/// A value as a shell takes it.
-fn quoted(value: &str) -> String {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+%@:/".contains(&byte);
-    if !value.is_empty() && value.bytes().all(is_word) {
-        value.to_owned()
-    } else {
-        format!("'{}'", value.replace('\'', "'\\''"))
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn run_file(
     text: Option<&TextGuess>,
     guess: &Guess,
 ) -> Result<String> {
-    let data = data_config(args, format, guess)?;
+    let data = data_config(args, format)?;
     let mut data = toml_edit::ser::to_document(&data)?.as_table().clone();
     remove_defaults(&mut data);
     if let Some(by_time) = by_time(args, guess) {
@@ -60,16 +60,11 @@ pub(super) fn run_file(
     Ok(finish(&document, args, guess) + "\n" + &train.to_string())
 }
 
-fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<DataConfig> {
+fn data_config(args: &InitArgs, format: &RowFormat) -> Result<DataConfig> {
     let path = |path: &Path| from_run_file(path, &args.output).map(Into::into);
     let file = |file: &Option<_>| file.as_deref().map(path).transpose();
     // A built-in schema already describes rows and fields.
     let own = args.schema.is_none();
-    // A list replaces the usual words, so it has those that occur too.
-    let missing = match args.missing.as_slice() {
-        [_, ..] if own => guess.missing.clone(),
-        given => given.to_vec(),
-    };
     Ok(DataConfig {
         train: path(&args.train)?,
         valid: file(&args.valid)?,
@@ -85,10 +80,20 @@ fn data_config(args: &InitArgs, format: &RowFormat, guess: &Guess) -> Result<Dat
         delimiter: own.then(|| format.delimiter.clone()),
         quote: format.quote.filter(|_| own),
         columns: format.columns.clone().filter(|_| own),
-        missing: (!missing.is_empty()).then_some(missing),
+        missing: (!args.missing.is_empty()).then(|| args.missing.clone()),
+        missing_words: None,
         // Written one by one, with comments.
         fields: Vec::new(),
     })
+}
+
+/// A comment, which may quote cells and names of columns: a line end would end it.
+fn on_one_line(comment: &str) -> String {
+    let escape = |character: char| match character.is_control() {
+        true => character.escape_debug().to_string(),
+        false => character.to_string(),
+    };
+    comment.chars().map(escape).collect()
 }
 
 /// Writes the reason for a setting beside it.
@@ -96,7 +101,9 @@ fn comment(table: &mut Table, key: &str, reason: &str) {
     if let Some(value) = table.get_mut(key).and_then(Item::as_value_mut)
         && !reason.is_empty()
     {
-        value.decor_mut().set_suffix(format!(" # {reason}"));
+        value
+            .decor_mut()
+            .set_suffix(format!(" # {}", on_one_line(reason)));
     }
 }
 
@@ -132,7 +139,7 @@ fn field_tables(guess: &Guess) -> Result<ArrayOfTables> {
         let mut table = toml_edit::ser::to_document(field)?.as_table().clone();
         let decor = table.decor_mut();
         decor.set_prefix(format!("{}\n", std::mem::take(&mut unused)));
-        decor.set_suffix(format!(" # {}", column.reason));
+        decor.set_suffix(format!(" # {}", on_one_line(&column.reason)));
         for (key, others) in [("encoding", " # log2, value"), ("pooling", " # sum, max")] {
             if let Some(value) = table.get_mut(key).and_then(Item::as_value_mut) {
                 value.decor_mut().set_suffix(others);
@@ -144,7 +151,7 @@ fn field_tables(guess: &Guess) -> Result<ArrayOfTables> {
 }
 
 fn unused_column(column: &ColumnGuess) -> String {
-    format!("\n# {:?}: {}\n", column.name, column.reason)
+    format!("\n# {:?}: {}\n", column.name, on_one_line(&column.reason))
 }
 
 /// The document, the comments of unused columns after the last field, and the model.
