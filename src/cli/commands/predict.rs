@@ -118,7 +118,7 @@ impl PredictJob {
         if let Some(line) = skipped_rows(&read.skipped) {
             note(&line);
         }
-        if let Some(line) = surprise_line(scorer.encoder(), &read.fields) {
+        if let Some(line) = surprise_line(&scorer.encoder().surprises(&read.fields)) {
             note(&line);
         }
         let report = Prediction {

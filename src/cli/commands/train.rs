@@ -9,6 +9,7 @@ use fibinet::train::run::{RunOptions, RunReport, SplitCells, train};
 use crate::cli::args::{CacheArgs, DeviceArgs, MalformedRows, RunFileArgs, ThreadArgs};
 use crate::cli::output::{
     JsonArgs, Printer, ProgressDisplay, Report, cell_table, metrics_line, note, skipped_rows,
+    surprise_line,
 };
 
 /// A greater AUC is remarked upon.
@@ -103,6 +104,9 @@ impl TrainJob {
         if let Some(line) = skipped_rows(&report.skipped) {
             note(&line);
         }
+        if let Some(line) = surprise_line(&report.fields.surprises) {
+            note(&format!("test rows: {line}"));
+        }
         if let Some(line) = too_good(&report) {
             note(&line);
         }
@@ -146,7 +150,7 @@ impl Report for Trained {
         }
         let test = report.test.as_ref();
         lines.extend(test.map(|test| metrics_line("test            ", test)));
-        let SplitCells { valid, test } = &report.fields;
+        let SplitCells { valid, test, .. } = &report.fields;
         let splits = [valid.as_slice(), test];
         let splits = if test.is_empty() {
             &splits[..1]

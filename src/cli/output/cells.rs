@@ -1,7 +1,9 @@
-use fibinet::data::encode::{Encoder, FieldCells, Unusual};
+use fibinet::data::encode::{FieldCells, Surprise, Unusual};
 
 /// The number of fields that a table shows.
 const SHOWN: usize = 20;
+/// In the place of unknown cells, for a field that cannot tell them.
+const UNTOLD: &str = "cannot tell";
 /// The number of fields that a warning names.
 const NAMED: usize = 5;
 
@@ -43,11 +45,11 @@ pub(crate) fn cell_table(splits: &[&[FieldCells]]) -> Option<String> {
 fn row(of_splits: &[&FieldCells]) -> String {
     let shares = Unusual::ALL.map(|unusual| {
         let share = |cells: &&FieldCells| match cells.unknown() {
-            None if unusual == Unusual::Unknown => "hashed".to_owned(),
+            None if unusual == Unusual::Unknown => UNTOLD.to_owned(),
             _ => percent(cells.counts.share(unusual)),
         };
         let mut shares: Vec<String> = of_splits.iter().map(share).collect();
-        shares.dedup_by(|a, b| a == b && a == "hashed");
+        shares.dedup_by(|a, b| a == b && a == UNTOLD);
         shares.join(" / ")
     });
     let name = of_splits.first().map_or("", |cells| &cells.field);
@@ -69,8 +71,7 @@ fn percent(share: f64) -> String {
 }
 
 /// A warning about fields with far more unusual cells than the validation rows had, the most surprising first.
-pub(crate) fn surprise_line(encoder: &Encoder, cells: &[FieldCells]) -> Option<String> {
-    let surprises = encoder.surprises(cells);
+pub(crate) fn surprise_line(surprises: &[Surprise]) -> Option<String> {
     let (first, others) = surprises.split_first()?;
     // A rewritten cell has its value all the same.
     let kind = match first.unusual {

@@ -123,8 +123,7 @@ fn an_id_is_one_value_however_it_is_written() {
         report_and_stderr(at, &["evaluate", "run", "--data", "float.csv", "--json"]);
     assert_eq!(float["auc"], plain["auc"]);
     assert_eq!(float["fields"][1]["rewritten"], 1.0);
-    let expected = "note: `value`: 100% of 1200 cells rewritten, and 0% of those of the validation rows; \
-                    training wrote the same value as `";
+    let expected = "note: `value`: 100% of 1200 cells are rewritten (0% in the validation rows); training wrote the same value as `";
     assert!(said.contains(expected), "{said}");
 }
 
@@ -140,8 +139,7 @@ fn an_unknown_spelling_is_warned_of_with_an_example_of_both_sides() {
         (&cells["cells"], &cells["unknown"]),
         (&200.into(), &1.0.into())
     );
-    let expected = "warning: `value`: 100% of 200 cells unknown, and 0% of those of the validation rows; \
-                    training knew 80 values such as `";
+    let expected = "warning: `value`: 100% of 200 cells are unknown (0% in the validation rows); training knew 80 values such as `";
     assert!(
         stderr.contains(expected) && stderr.contains("`; this file has `x0`"),
         "{stderr}"
@@ -349,7 +347,7 @@ fn hashed_values_are_rewritten_too_and_cannot_be_unknown() {
     assert!(
         stderr
             .lines()
-            .any(|line| line.starts_with("value ") && line.contains("hashed")),
+            .any(|line| line.starts_with("value ") && line.contains("cannot tell")),
         "{stderr}"
     );
 }
@@ -471,30 +469,43 @@ fn the_list_of_words_can_be_replaced_and_added_to() {
     // A list in the run file replaces the usual words.
     write_run_file(at, "kind = 'numeric'");
     let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
-    let run_file = run_file.replace("label = 'click'", "label = 'click'\nmissing = ['n.v.']");
+    let words = "label = 'click'\nmissing_words = ['n.v.']";
+    let run_file = run_file.replace("label = 'click'", words);
     fs::write(at.join("run.toml"), run_file).expect("written");
-    let args = ["train", "run.toml", "--out", "replaced", "--no-cache"];
-    write_rows(at, "train.csv", |row| {
-        if row == 5 {
-            "n.v.".to_owned()
-        } else {
-            row.to_string()
-        }
-    });
-    succeed(at, &args);
-    write_rows(at, "train.csv", |row| {
-        if row == 5 {
-            "NA".to_owned()
-        } else {
-            row.to_string()
-        }
-    });
-    fail(
-        at,
-        &[&args[..], &["--force"]].concat(),
-        1,
-        "the cell is `NA`",
-    );
+    let train = [
+        "train",
+        "run.toml",
+        "--out",
+        "replaced",
+        "--no-cache",
+        "--force",
+    ];
+    let with_word = |word: &str| {
+        write_rows(at, "train.csv", |row| match row {
+            5 => word.to_owned(),
+            row => row.to_string(),
+        });
+    };
+    with_word("n.v.");
+    succeed(at, &train);
+    with_word("NA");
+    fail(at, &train, 1, "the cell is `NA`");
+}
+
+#[test]
+fn a_missing_value_is_missing_however_it_is_written() {
+    let directory = scratch();
+    let at = directory.path();
+    for settings in [
+        "kind = 'numeric'\nmissing = ['-1']",
+        "kind = 'categorical'\nmissing = ['-1']",
+        "kind = 'categorical'\nhash_buckets = 5000\nmissing = ['-1']",
+    ] {
+        train(at, settings, |row| (drawn(row, 9) as i64 - 1).to_string());
+        assert_alike(at, &["-1", "-1.0", " -1 ", ""], &["1", "0"]);
+        let (_, cells, _) = predict(at, &["-1", "-1.0", "3", "4"], &[]);
+        assert_eq!(cells["missing"], 0.5, "{settings}");
+    }
 }
 
 #[test]
@@ -512,7 +523,10 @@ fn training_shows_the_cells_of_its_validation_and_test_rows() {
         assert_eq!(cells[1]["cells"], report[split]["rows"]);
     }
     let report = fs::read_to_string(at.join("run/report.json")).expect("a report");
-    assert!(report.contains("\"out_of_range\""), "{report}");
+    assert_eq!(
+        serde_json::from_str::<Value>(&report).expect("JSON")["fields"]["valid"][1]["unknown"],
+        1.0
+    );
     let args = ["train", "run.toml", "--out", "again", "--no-cache"];
     let text = succeed(at, &args);
     let row = text
@@ -539,4 +553,99 @@ fn a_list_is_one_value_with_and_without_brackets() {
         (&cells["cells"], &cells["unknown"], &cells["missing"]),
         (&6.into(), &0.5.into(), &(1.0 / 6.0).into())
     );
+}
+
+#[test]
+fn a_few_cells_are_no_surprise() {
+    let directory = scratch();
+    let at = directory.path();
+    train(at, "kind = 'categorical'", |row| drawn(row, 80).to_string());
+    let (_, cells, stderr) = predict(at, &["x"; 19], &[]);
+    assert_eq!((&cells["unknown"], stderr.as_str()), (&1.0.into(), ""));
+    let (.., stderr) = predict(at, &["x"; 20], &[]);
+    assert!(
+        stderr.starts_with("warning: `value`: 100% of 20 cells are unknown"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn test_rows_that_differ_from_the_validation_rows_are_warned_of() {
+    let directory = scratch();
+    let at = directory.path();
+    write_run_file(at, "kind = 'categorical'");
+    let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
+    let run_file = run_file.replace(
+        "valid = 0.2, test = 0.2",
+        "by = 'order', valid = 0.2, test = 0.2",
+    );
+    fs::write(at.join("run.toml"), run_file).expect("written");
+    // The last rows have other values.
+    write_rows(at, "train.csv", |row| {
+        if row < 960 {
+            drawn(row, 8).to_string()
+        } else {
+            format!("x{row}")
+        }
+    });
+    let args = ["train", "run.toml", "--out", "run", "--no-cache", "--json"];
+    let (_, stderr) = report_and_stderr(at, &args);
+    let says =
+        "test rows: warning: `value`: 100% of 240 cells are unknown (0% in the validation rows)";
+    assert!(stderr.contains(says), "{stderr}");
+}
+
+#[test]
+fn a_cell_that_a_comment_quotes_does_not_break_the_run_file() {
+    let directory = scratch();
+    let at = directory.path();
+    let mut rows = "click,site,what\n".to_owned();
+    for row in 0..1000 {
+        let (click, what) = match drawn(row, 10) {
+            0 => (1, "\"buy\nnow = 3\""),
+            draw => (u64::from(draw % 3 == 0), "look"),
+        };
+        rows += &format!("{click},s{},{what}\n", drawn(row + 1, 5));
+    }
+    fs::write(at.join("log.csv"), rows).expect("written");
+    succeed(at, &["init", "log.csv", "--label", "click"]);
+    let run_file = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+    assert!(run_file.contains("buy\\nnow = 3"), "{run_file}");
+}
+
+#[test]
+fn init_leaves_a_country_its_name() {
+    let directory = scratch();
+    let at = directory.path();
+    let mut rows = "click,country,price\n".to_owned();
+    for row in 0..1000 {
+        let country = ["NA", "DE", "FR"][drawn(row, 3) as usize];
+        let price = match drawn(row + 1, 9) {
+            0 => "NA".to_owned(),
+            1 => "-1".to_owned(),
+            price => format!("{price}.5{row}"),
+        };
+        rows += &format!("{},{country},{price}\n", drawn(row + 2, 2));
+    }
+    fs::write(at.join("log.csv"), rows).expect("written");
+    succeed(at, &["init", "log.csv", "--label", "click", "--missing=-1"]);
+    let run_file = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+    assert!(run_file.contains("missing = [\"-1\"]"), "{run_file}");
+    let args = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "run",
+        "--json",
+        "--set",
+        "train.epochs=1",
+    ];
+    let report = json(&succeed(at, &args));
+    let [country, price] = [0, 1].map(|field| &report["fields"]["valid"][field]);
+    assert_eq!(
+        (&country["field"], &country["missing"]),
+        (&"country".into(), &0.0.into())
+    );
+    let missing = price["missing"].as_f64().expect("a share");
+    assert!((0.1..0.35).contains(&missing), "{missing}");
 }

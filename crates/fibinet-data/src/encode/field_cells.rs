@@ -3,13 +3,14 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::encode::encoder::Encoder;
-use crate::fields::FieldEncoding;
 use crate::fields::cell_counts::{CellCounts, Unusual};
 
 /// A share of unusual cells is a surprise if it exceeds that of the validation rows by this much and by
 /// [`FACTOR`].
 const DIFFERENCE: f64 = 0.1;
 const FACTOR: f64 = 2.0;
+/// Fewer cells are no surprise, whatever they are.
+const MIN_CELLS: u64 = 20;
 /// The number of characters of a cell that a warning shows.
 const SHOWN: usize = 40;
 
@@ -21,8 +22,8 @@ pub struct FieldCells {
     pub field: String,
     /// How many cells were unusual.
     pub counts: CellCounts,
-    /// Whether the field knows the values of the training rows.
-    pub(crate) knows_values: bool,
+    /// Whether the field tells values that the training rows did not have.
+    pub(crate) tells_unknown: bool,
     /// The first cell that was unusual in each way.
     pub(crate) examples: [Option<String>; 4],
 }
@@ -30,7 +31,7 @@ pub struct FieldCells {
 impl FieldCells {
     /// The share of unknown cells; `None` for a hashed field, which cannot tell.
     pub fn unknown(&self) -> Option<f64> {
-        self.knows_values
+        self.tells_unknown
             .then(|| self.counts.share(Unusual::Unknown))
     }
 }
@@ -77,7 +78,7 @@ pub struct Surprise {
     pub share: f64,
     /// Their share among those of the validation rows.
     pub valid_share: f64,
-    /// One of them, as it was written; empty if it was an empty cell.
+    /// The first of them, without blanks around it; empty if it was an empty cell.
     pub example: Option<String>,
     /// What the training rows had, in words.
     pub known: Option<String>,
@@ -92,7 +93,7 @@ impl fmt::Display for Surprise {
         );
         write!(
             f,
-            "`{}`: {share:.0}% of {} cells {name}, and {valid:.0}% of those of the validation rows",
+            "`{}`: {share:.0}% of {} cells are {name} ({valid:.0}% in the validation rows)",
             self.field, self.cells
         )?;
         if let Some(known) = &self.known {
@@ -113,15 +114,15 @@ impl Encoder {
         let cells = |(field, counts): (&crate::fields::FieldSpec, &CellCounts)| FieldCells {
             field: field.name.clone(),
             counts: *counts,
-            knows_values: !matches!(field.encoding, FieldEncoding::Hashed(_)),
+            tells_unknown: field.encoding.tells_unknown(),
             examples: Default::default(),
         };
         fields.map(cells).collect()
     }
 
     /// The fields of which some rows have far more unusual cells than the validation rows had: by 10 points and
-    /// twice as many. The most surprising is the first. None for an encoder of an older version, which does not
-    /// know its validation rows.
+    /// twice as many, among at least 20. The most surprising is the first. An encoder of an older version does not
+    /// know its validation rows, and is never surprised.
     pub fn surprises(&self, cells: &[FieldCells]) -> Vec<Surprise> {
         let Some(valid) = self.valid_counts() else {
             return Vec::new();
@@ -130,7 +131,10 @@ impl Encoder {
         for (index, (cells, valid)) in cells.iter().zip(valid).enumerate() {
             for unusual in Unusual::ALL {
                 let (share, valid_share) = (cells.counts.share(unusual), valid.share(unusual));
-                if share - valid_share > DIFFERENCE && share > FACTOR * valid_share {
+                let is_surprise = share - valid_share > DIFFERENCE
+                    && share > FACTOR * valid_share
+                    && cells.counts.cells >= MIN_CELLS;
+                if is_surprise {
                     surprises.push(Surprise {
                         field: cells.field.clone(),
                         unusual,
@@ -158,9 +162,9 @@ impl Encoder {
         let fitted = &self.fitted()[field].fitted;
         match unusual {
             Unusual::Unknown => {
-                let tokens = self.vocabulary().tokens(field);
-                let first = String::from_utf8_lossy(tokens.first()?);
-                let (number, first) = (tokens.len(), shown(&first));
+                let number = fitted.num_tokens();
+                let first = self.vocabulary().first_token(field)?;
+                let first = shown(&String::from_utf8_lossy(&first));
                 Some(format!("training knew {number} values such as {first}"))
             }
             Unusual::OutOfRange => {

@@ -129,6 +129,20 @@ impl Vocabulary {
         tokens.into_iter().map(|(_, token)| token).collect()
     }
 
+    /// The token of a field with the smallest id, the most frequent one of the first fit.
+    pub(crate) fn first_token(&self, field: usize) -> Option<Box<[u8]>> {
+        let mut prefix = Vec::new();
+        set_key(&mut prefix, field, b"");
+        let mut stream = self.map.range().ge(&prefix).into_stream();
+        while let Some((key, id)) = stream.next() {
+            let token = key.strip_prefix(prefix.as_slice())?;
+            if id == u64::from(FIRST_TOKEN) {
+                return Some(token.into());
+            }
+        }
+        None
+    }
+
     /// A hash of all tokens and their ids.
     pub(crate) fn fingerprint(&self) -> u64 {
         twox_hash::XxHash64::oneshot(0, self.map.as_fst().as_bytes())

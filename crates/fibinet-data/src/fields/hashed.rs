@@ -26,6 +26,7 @@ impl FieldKind for Hashed {
     const SETTINGS: &'static [Setting] = &[Setting::required("hash_buckets")];
     const FIELDS: &'static str = "categorical fields";
     const HAS_TOKENS: bool = true;
+    const TELLS_UNKNOWN: bool = false;
 
     fn validate(&self) -> Result<(), FieldError> {
         FieldError::check_range("hash_buckets", 1, u32::MAX - FIRST_TOKEN, self.buckets)

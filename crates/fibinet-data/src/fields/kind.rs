@@ -34,6 +34,9 @@ pub(crate) trait FieldKind:
     /// Whether the texts of its cells are tokens, which have [one text per value](TokenText).
     const HAS_TOKENS: bool = false;
 
+    /// Whether it tells values that the training rows did not have.
+    const TELLS_UNKNOWN: bool = true;
+
     /// Checks the settings.
     fn validate(&self) -> Result<(), FieldError> {
         Ok(())
@@ -100,7 +103,7 @@ pub(crate) trait FieldFit: fmt::Debug + Send {
     /// Counts the training rows of a column that [`read`](Self::read) gave.
     fn count(&mut self, column: &Column, is_train: &[bool]);
 
-    /// What was learnt; `reader` is one of this field's cells. A field that continues from another run keeps what that was fitted on and the
+    /// What was learnt; `reader` reads this field's cells. A field that continues from another run keeps what that was fitted on and the
     /// ids of its tokens.
     fn finish(self: Box<Self>, reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit;
 }

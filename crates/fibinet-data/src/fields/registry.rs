@@ -48,6 +48,13 @@ macro_rules! field_kinds {
                 }
             }
 
+            /// See [`FieldKind::TELLS_UNKNOWN`].
+            pub(crate) fn tells_unknown(&self) -> bool {
+                match self {
+                    $(Self::$kind(_) => $kind::TELLS_UNKNOWN,)*
+                }
+            }
+
             /// See [`FieldKind::validate`].
             pub(crate) fn validate(&self) -> Result<(), FieldError> {
                 match self {

@@ -68,19 +68,25 @@ impl Run<'_> {
             train_rows: self.prepared.train.num_rows(),
             train_clicks: self.classes.train_clicks,
             warm_start: self.warm_start,
-            fields: SplitCells {
-                valid: self.prepared.valid_cells(),
-                test: match &self.prepared.test {
-                    Some(_) => self.prepared.test_cells(),
-                    None => Vec::new(),
-                },
-            },
+            fields: self.split_cells(),
             skipped: self.prepared.skipped.clone(),
             rows_per_second: self.progress.total_rows as f64 / seconds,
             data_wait: self.progress.waited.as_secs_f64() / seconds,
         };
         self.write_report(&report)?;
         Ok(report)
+    }
+
+    fn split_cells(&self) -> SplitCells {
+        let test = match &self.prepared.test {
+            Some(_) => self.prepared.test_cells(),
+            None => Vec::new(),
+        };
+        SplitCells {
+            valid: self.prepared.valid_cells(),
+            surprises: self.prepared.encoder.surprises(&test),
+            test,
+        }
     }
 
     fn write_report(&self, report: &RunReport) -> Result<(), TrainError> {

@@ -1,4 +1,4 @@
-use fibinet_data::encode::FieldCells;
+use fibinet_data::encode::{FieldCells, Surprise};
 use fibinet_data::prepare::SkippedRows;
 use fibinet_model::bundle::LogitMap;
 use serde::{Deserialize, Serialize};
@@ -34,10 +34,13 @@ pub struct WarmStart {
 /// What the validation and the test rows show of each field's cells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SplitCells {
-    /// Of the validation rows.
+    /// Those of the validation rows.
     pub valid: Vec<FieldCells>,
-    /// Of the test rows; empty if there are none.
+    /// Those of the test rows; empty if there are none.
     pub test: Vec<FieldCells>,
+    /// Fields of which the test rows have far more unusual cells than the validation rows.
+    #[serde(skip)]
+    pub surprises: Vec<Surprise>,
 }
 
 /// The result of a run; `report.json`.

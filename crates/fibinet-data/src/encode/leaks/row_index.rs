@@ -1,5 +1,6 @@
 use crate::encode::leaks::sample::CellKey;
 use crate::encode::leaks::values::Values;
+use crate::fields::look::names;
 
 /// Fewer rows may hold distinct integers by chance.
 const MIN_ROWS: usize = 100;
@@ -8,6 +9,9 @@ const FEW: usize = 20;
 /// The greatest length of the range of an index, in rows of the log: a part of a log keeps the index
 /// of the whole.
 const MAX_ROOM: f64 = 2.0;
+
+/// Integers without a repeat are distinct in the whole log if random ones would repeat this often in the sample.
+const MIN_REPEATS: f64 = 20.0;
 
 /// Why a column is a row index.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,15 +38,23 @@ impl RowIndex {
             return None;
         }
         let (min, max) = (*integers.iter().min()?, *integers.iter().max()?);
-        let is_time = is_epoch(min) && is_epoch(max) && !is_id(name);
+        let is_time = is_epoch(min) && is_epoch(max) && !names::is_id(name);
         if is_time || is_time_name(name) {
             return None;
         }
         let offsets = integers.iter().map(|integer| integer.abs_diff(min));
         let step = offsets.fold(0, greatest_common_divisor);
         let room = max.abs_diff(min) as f64 / step as f64 + 1.0;
-        (room <= MAX_ROOM * num_rows as f64).then_some(Self::Step(step))
+        let ascends = integers.is_sorted() || integers.is_sorted_by(|a, b| a >= b);
+        let is_index = room <= MAX_ROOM * num_rows as f64
+            && (ascends || expected_repeats(integers.len(), room) >= MIN_REPEATS);
+        is_index.then_some(Self::Step(step))
     }
+}
+
+/// The number of pairs of equal integers among so many that are drawn at random from a range.
+fn expected_repeats(num_integers: usize, room: f64) -> f64 {
+    (num_integers as f64).powi(2) / (2.0 * room)
 }
 
 fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
@@ -71,28 +83,9 @@ fn is_epoch(number: i64) -> bool {
     })
 }
 
-/// `timestamp`, `created_at`, `elapsed_ms`.
+/// `timestamp`, `createdAt`, `elapsed_ms`.
 fn is_time_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let last = name.rsplit(['_', '-', '.', ' ']).next().unwrap_or_default();
-    [
-        "time",
-        "timestamp",
-        "date",
-        "datetime",
-        "at",
-        "ts",
-        "sec",
-        "ms",
-        "us",
-        "ns",
-    ]
-    .contains(&last)
-}
-
-/// `id`, `row_id`, `impressionId`.
-fn is_id(name: &str) -> bool {
-    name.to_ascii_lowercase().ends_with("id")
+    names::is_time(name) || names::has_word(name, &["sec", "secs", "seconds", "ms", "us", "ns"])
 }
 
 #[cfg(test)]
@@ -136,7 +129,7 @@ mod tests {
     fn the_index_of_a_longer_table_is_an_index() {
         let part = (0..5000).filter(|row| crate::mix::mix(1, *row as u64) % 10 < 8);
         assert_eq!(index("n", part), Some(RowIndex::Step(1)));
-        let thinned = (0..1000).map(|row| 977 * row).chain([1]);
+        let thinned = [0, 1].into_iter().chain((1..1000).map(|row| 977 * row));
         let thinned = values(thinned.map(CellKey::Integer));
         assert_eq!(RowIndex::of("n", &thinned, 1000), None);
         assert_eq!(
@@ -153,6 +146,14 @@ mod tests {
         assert_eq!(index("phone", phones), None);
         assert_eq!(index("age", (0..4000).map(|row| 18 + row % 3000)), None);
         assert_eq!(index("n", 0..99), None);
+        // Users of a log of which few rows are seen: none of them twice.
+        let users = (0..1000).map(|row| (crate::mix::mix(5, row) % 1_000_000) as i64);
+        let users: std::collections::BTreeSet<i64> = users.collect();
+        let mut users: Vec<i64> = users.into_iter().collect();
+        users.reverse();
+        users.swap(3, 700);
+        let users = values(users.into_iter().map(CellKey::Integer));
+        assert_eq!(RowIndex::of("user_id", &users, 1_000_000), None);
         let missing = (0..4000).map(CellKey::Integer).chain([CellKey::Missing]);
         assert_eq!(RowIndex::of("n", &values(missing), 4001), None);
     }
@@ -168,6 +169,7 @@ mod tests {
             None
         );
         assert_eq!(index("elapsed_ms", 0..4000), None);
+        assert_eq!(index("eventTime", (0..4000).map(|row| 3 * row)), None);
         let ids = (0..4000).map(|row| 1_700_000_000 + row);
         assert_eq!(index("impression_id", ids), Some(RowIndex::Step(1)));
     }

@@ -3,7 +3,7 @@
 
 mod cells;
 mod lists;
-mod names;
+pub(crate) mod names;
 mod numbers;
 #[cfg(test)]
 mod tests;
@@ -54,6 +54,7 @@ impl Reading {
             return lists::stored(cells).map_or(Self::Vectors, Self::Lists);
         }
         match numbers::read(cells) {
+            Fit::One(format) if format.is_plain() && numbers::are_versions(cells) => Self::Texts,
             Fit::One(format) if format.is_plain() => match times::read_numbers(cells) {
                 Fit::No => Self::Numbers(format),
                 Fit::One(format) => Self::Times(format),

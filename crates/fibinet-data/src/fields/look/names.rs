@@ -6,17 +6,32 @@ pub(super) fn is_category(name: &str) -> bool {
 }
 
 /// Whether numbers in columns with this name may be times: `timestamp`, `created_at`, `clickTime`, `ts_ms`.
-pub(super) fn is_time(name: &str) -> bool {
-    const WORDS: [&str; 6] = ["day", "hour", "at", "ts", "dt", "epoch"];
-    const ENDS: [&str; 3] = ["time", "timestamp", "date"];
-    let is_time = |word: &String| {
-        WORDS.contains(&word.as_str()) || ENDS.iter().any(|end| word.ends_with(end))
-    };
-    words(name).iter().any(is_time)
+pub(crate) fn is_time(name: &str) -> bool {
+    const WORDS: [&str; 18] = [
+        "time",
+        "timestamp",
+        "date",
+        "datetime",
+        "day",
+        "hour",
+        "at",
+        "ts",
+        "dt",
+        "epoch",
+        "eventtime",
+        "clicktime",
+        "requesttime",
+        "servertime",
+        "starttime",
+        "endtime",
+        "createtime",
+        "updatetime",
+    ];
+    has_word(name, &WORDS)
 }
 
 /// Whether a name has one of these words.
-pub(super) fn has_word(name: &str, any: &[&str]) -> bool {
+pub(crate) fn has_word(name: &str, any: &[&str]) -> bool {
     words(name).iter().any(|word| any.contains(&word.as_str()))
 }
 
@@ -53,7 +68,7 @@ fn is_code(name: &str) -> bool {
 }
 
 /// `id`, `user_id`, `userId`, `UserID`, `user-id`.
-fn is_id(name: &str) -> bool {
+pub(crate) fn is_id(name: &str) -> bool {
     let Some(stem) = name.len().checked_sub(2).and_then(|at| name.get(..at)) else {
         return false;
     };
@@ -117,6 +132,10 @@ mod tests {
             "cats",
             "",
             "price_usd",
+            "candidate",
+            "update",
+            "lifetime",
+            "mandate",
         ] {
             assert!(!is_time(name), "{name}");
         }

@@ -1,5 +1,8 @@
+use std::collections::HashSet;
+
 use crate::fields::NumberFormat;
 use crate::fields::look::cells::{ColumnCells, Fit};
+use crate::fields::look::names;
 
 /// Characters before the fraction and between thousands.
 const MARKS: [(char, Option<char>); 12] = [
@@ -42,6 +45,26 @@ pub(super) fn read(cells: &ColumnCells) -> Fit<NumberFormat> {
         Fit::Two(..) if odd.is_some() => Fit::One(plain),
         fit => fit,
     }
+}
+
+/// Whether plain numbers are versions: by the name of their column, or because `4.1` and `4.10` are both among
+/// few of them.
+pub(super) fn are_versions(cells: &ColumnCells) -> bool {
+    /// As many different versions as a program has.
+    const MAX_VERSIONS: usize = 100;
+    let texts = cells
+        .distinct()
+        .filter_map(|(cell, _)| std::str::from_utf8(cell).ok());
+    let mut fractions = texts.map(str::trim).filter(|text| text.contains('.'));
+    if names::has_word(cells.name(), &["version", "ver", "release", "build"]) {
+        return fractions.next().is_some();
+    }
+    let mut numbers = HashSet::new();
+    let with_zeros = |text: &str| {
+        let short = text.trim_end_matches('0');
+        !numbers.insert(short.to_owned()) && !short.ends_with('.')
+    };
+    cells.num_distinct() <= MAX_VERSIONS && fractions.any(with_zeros)
 }
 
 fn has_unit(cells: &ColumnCells, unit: &str) -> bool {

@@ -374,7 +374,18 @@ fn codes_are_read_as_they_are_written() {
         reading("x", |row| format!("{:x}", crate::mix::mix(7, row) % 4096)),
         Reading::Texts
     );
-    assert_eq!(reading("version", |row| format!("4.{}", row % 15)), plain());
+    for name in ["app_version", "version", "x"] {
+        assert_eq!(
+            reading(name, |row| format!("4.{}", row % 30)),
+            Reading::Texts
+        );
+    }
+    // Prices, some of them with a zero at the end.
+    assert_eq!(
+        reading("x", |row| format!("{}.{:02}", row % 90, row * 7 % 100)),
+        plain()
+    );
+    assert_eq!(reading("x", |row| format!("{}.0", row % 30)), plain());
     assert_eq!(
         reading("x", |row| format!("10.0.{}.{}", row % 7, row % 50)),
         Reading::Texts
