@@ -1,6 +1,6 @@
 use crate::fields::cell_counts::{CellCounts, Unusual};
 use crate::fields::cells::{MISSING, OUT_OF_VOCABULARY};
-use crate::fields::number_range::{NumberRange, unusual_number};
+use crate::fields::number_range::NumberRange;
 use crate::shards::batch::IdLists;
 
 /// Counts the cells of a column of the training file that belong to validation and test rows.
@@ -45,9 +45,12 @@ impl<'a> ColumnCounter<'a> {
     /// Counts one number per row; NaN is missing.
     pub(crate) fn count_numbers(&mut self, numbers: &[f64], range: Option<NumberRange>) {
         for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
-            let numbers = rows.iter().map(|row| numbers[*row as usize]);
-            let unusual = numbers.filter_map(|number| unusual_number(number, range));
-            unusual.for_each(|unusual| counts.add(unusual));
+            for row in rows {
+                let number = numbers[*row as usize];
+                counts.missing += u64::from(number.is_nan());
+                let is_outside = range.is_some_and(|range| range.excludes(number));
+                counts.out_of_range += u64::from(is_outside);
+            }
             counts.cells += rows.len() as u64;
         }
     }

@@ -142,7 +142,12 @@ fn from_decimal(value: u64, power: f64) -> f64 {
         return f64::NAN;
     };
     // Conversions from signed integers are faster.
-    let size = (value / 2).cast_signed() as f64 / power;
+    let multiple = (value / 2).cast_signed() as f64;
+    let size = if power == 1.0 {
+        multiple
+    } else {
+        multiple / power
+    };
     if value % 2 == 0 { -size } else { size }
 }
 
