@@ -118,9 +118,14 @@ impl Moments {
             Scaling::Standard => (self.first + self.mean, (self.squares / self.count).sqrt()),
             Scaling::MinMax => (range.min, range.max - range.min),
         };
-        // A constant column carries nothing: its values become 0.
-        let scale = if width > 0.0 { 1.0 / width } else { 0.0 };
-        (shift, scale)
+        let scale = 1.0 / width;
+        if shift.is_finite() && scale.is_finite() {
+            (shift, scale)
+        } else {
+            // A constant column carries nothing: its values become 0. So do those of one as narrow as the
+            // smallest numbers, or as wide as the largest.
+            (self.first, 0.0)
+        }
     }
 }
 
@@ -278,6 +283,16 @@ mod tests {
         }
         let constant = fitted(Moments::new(Scaling::Standard), &[7.0, 7.0]);
         assert_eq!(scaled(&constant, &[7.0, 8.0, -1e300]).0, [0.0; 3]);
+    }
+
+    #[test]
+    fn a_fit_of_extreme_numbers_has_an_encoder() {
+        for numbers in [[f64::MAX, f64::MIN], [0.0, 1e-310], [1e200, -3.0]] {
+            for scaling in [Scaling::Standard, Scaling::MinMax, Scaling::None] {
+                let fitted = fitted(Moments::new(scaling), &numbers);
+                assert!(Value::new(scaling).encoder(&fitted).is_some(), "{fitted:?}");
+            }
+        }
     }
 
     #[test]
