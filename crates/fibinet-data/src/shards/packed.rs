@@ -12,7 +12,7 @@ const LISTS: u8 = 2;
 const UNSCALED: u8 = 3;
 
 /// The byte that begins unscaled numbers: their decimal places, or that they are the bits of floats.
-const MAX_PLACES: u8 = 9;
+const MAX_PLACES: u8 = 6;
 const BITS: u8 = 10;
 
 /// Appends a column.
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(packed_len(&[0.0, 7.0, missing, -100.0]), 1);
         assert_eq!(packed_len(&[12.34, missing, 0.1, -327.0]), 2);
         assert_eq!(packed_len(&[1_500_000_007.0]), 4);
-        assert_eq!(packed_len(&[0.000_000_001, 1.5]), 4);
+        assert_eq!(packed_len(&[0.000_001, 1.5]), 3);
         for whole in [1.0 / 3.0, 1e300, f64::INFINITY, i64::MIN as f64, -0.0] {
             assert_eq!(packed_len(&[whole, 1.0]), 8, "{whole}");
         }
