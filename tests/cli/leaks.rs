@@ -246,6 +246,14 @@ fn a_built_in_schema_is_not_checked() {
             "criteo.txt",
         ],
     );
+    // A column that equals the label: C26.
+    let path = at.join("criteo.txt");
+    let rows = fs::read_to_string(&path).expect("rows");
+    let rows = rows.lines().map(|row| {
+        let (others, _) = row.rsplit_once('\t').expect("40 columns");
+        format!("{others}\t0000000{}\n", &row[..1])
+    });
+    fs::write(&path, rows.collect::<String>()).expect("written");
     let init = ["init", "criteo.txt", "--schema", "criteo"];
     let output = fibinet(at, &init);
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -10,7 +10,7 @@ use crate::fields::cell_counts::{CellCounts, Unusual};
 const DIFFERENCE: f64 = 0.1;
 const FACTOR: f64 = 2.0;
 /// Fewer cells are no surprise, whatever they are.
-const MIN_CELLS: u64 = 20;
+const MIN_CELLS: u64 = 5;
 /// The number of characters of a cell that a warning shows.
 const SHOWN: usize = 40;
 
@@ -121,7 +121,7 @@ impl Encoder {
     }
 
     /// The fields of which some rows have far more unusual cells than the validation rows had: by 10 points and
-    /// twice as many, among at least 20. The most surprising is the first. An encoder of an older version does not
+    /// twice as many, among at least five. The most surprising is the first. An encoder of an older version does not
     /// know its validation rows, and is never surprised.
     pub fn surprises(&self, cells: &[FieldCells]) -> Vec<Surprise> {
         let Some(valid) = self.valid_counts() else {

@@ -120,7 +120,7 @@ impl<'a> RowEncoder<'a> {
     #[must_use]
     pub fn with_missing(mut self, missing: &'a [String]) -> Self {
         for cells in &mut self.field_cells {
-            cells.add_missing(missing);
+            cells.set_missing(missing);
         }
         self
     }

@@ -115,8 +115,8 @@ impl<'a> CellReader<'a> {
         }
     }
 
-    /// Takes more texts as "no value".
-    pub(crate) fn add_missing(&mut self, texts: &'a [String]) {
+    /// Sets the texts that mean "no value" in these rows, besides those of the training log. Called once.
+    pub(crate) fn set_missing(&mut self, texts: &'a [String]) {
         self.missing.of_rows = texts;
         self.missing.has_any |= !texts.is_empty();
         let numbers = texts.iter().filter_map(|text| number_of(text));
@@ -391,10 +391,18 @@ mod tests {
             );
             assert_eq!(reader.value(cell), None, "{cell:?}");
         }
-        // As a text, 0.1 is not 0.10.
-        assert_eq!(reader.number(0.1.into(), &plain), Ok(0.1));
+        // 0.1 and 0.10 are one number. Earlier versions, which read singles, compared texts.
+        assert!(reader.number::<f64>(0.1.into(), &plain).unwrap().is_nan());
+        assert!(
+            reader
+                .number::<f64>(Cell::Text(b" -1.0"), &plain)
+                .unwrap()
+                .is_nan()
+        );
+        assert_eq!(reader.number(0.1.into(), &plain), Ok(0.1_f32));
+        assert_eq!(reader.number(Cell::Text(b"-1.0"), &plain), Ok(-1.0_f32));
         assert_eq!(reader.value(0.1.into()), Some(&b"0.1"[..]));
-        assert_eq!(reader.number(1_u64.into(), &plain), Ok(1.0));
+        assert_eq!(reader.number(1_u64.into(), &plain), Ok(1.0_f64));
         assert_eq!(
             reader.number::<f64>((-f32::INFINITY).into(), &plain),
             Err(BadCell::Number)

@@ -96,8 +96,8 @@ fn is_phone(cells: &ColumnCells, format: &NumberFormat) -> bool {
     rows >= ENOUGH && lengths.len() == 1
 }
 
-/// Whether what a separator separates may be thousands, but are ids of three digits: of the groups of
-/// thousands, a tenth begins with 0.
+/// Whether groups of three digits are ids rather than thousands: among at least 100 rows, none of the groups
+/// after the first begins with 0, as a tenth of all thousands do.
 pub(super) fn are_ids(cells: &ColumnCells, separator: &str) -> bool {
     let mut rows = 0;
     for (cell, seen) in cells.distinct() {
