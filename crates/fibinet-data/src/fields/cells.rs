@@ -46,12 +46,18 @@ impl MissingTexts<'_> {
 pub(crate) struct MissingWords<'a> {
     words: &'a [String],
     longest: usize,
+    /// Bit `b` tells whether a word begins with the byte `b`: few texts begin as a word does.
+    first_bytes: u128,
 }
 
 impl<'a> MissingWords<'a> {
     pub(crate) fn new(words: &'a [String]) -> Self {
-        let longest = words.iter().map(String::len).max().unwrap_or(0);
-        Self { words, longest }
+        let firsts = words.iter().filter_map(|word| word.bytes().next());
+        Self {
+            words,
+            longest: words.iter().map(String::len).max().unwrap_or(0),
+            first_bytes: firsts.fold(0, |bits, first| bits | 1 << (first & 127)),
+        }
     }
 
     /// Whether a text is one of them or only blanks, blanks around it aside. Without words none is.
@@ -61,8 +67,12 @@ impl<'a> MissingWords<'a> {
     }
 
     /// Whether a text is one of them, byte for byte.
-    pub(crate) fn have(self, text: &[u8]) -> bool {
-        text.len() <= self.longest && self.words.iter().any(|word| word.as_bytes() == text)
+    #[inline]
+    pub(crate) fn have(&self, text: &[u8]) -> bool {
+        let may_be = |first: &u8| self.first_bytes >> (first & 127) & 1 == 1;
+        text.len() <= self.longest
+            && text.first().is_some_and(may_be)
+            && self.words.iter().any(|word| word.as_bytes() == text)
     }
 
     /// The words.

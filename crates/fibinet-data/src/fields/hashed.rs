@@ -84,7 +84,7 @@ impl Hasher {
             return (MISSING, false);
         };
         let token = self.text.canonical(text, scratch);
-        let is_rewritten = token != text;
+        let is_rewritten = !std::ptr::eq(token, text) && token != text;
         if words.have(token) || missing.contain(token) {
             return (MISSING, is_rewritten);
         }

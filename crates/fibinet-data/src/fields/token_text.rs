@@ -68,6 +68,7 @@ impl TokenText {
     }
 
     /// A text as the field's tokens are written; empty if it has only blanks. `scratch` is a buffer.
+    #[inline]
     pub(crate) fn canonical<'t>(self, text: &'t [u8], scratch: &'t mut Vec<u8>) -> &'t [u8] {
         if self == Self::Verbatim {
             return text;
@@ -75,6 +76,8 @@ impl TokenText {
         let text = text.trim_ascii();
         let written = match self {
             Self::Verbatim | Self::Trimmed | Self::PythonFloat => None,
+            // Most integers are written as they should be.
+            Self::Integer if !text.contains(&b'.') && text != b"-0" => None,
             Self::Integer => integer(text),
             Self::Bool => boolean(text).map(|value| if value { &b"true"[..] } else { b"false" }),
             Self::Bit => boolean(text).map(|value| if value { &b"1"[..] } else { b"0" }),
