@@ -69,7 +69,7 @@ pub enum SchemaError {
     ReservedLabel(&'static str),
     /// The split or the files of the splits.
     #[error("data.split: {0}")]
-    Split(#[from] SplitError),
+    Split(SplitError),
     /// An unknown built-in schema.
     #[error("unknown schema `{got}`{suggestion}; known: {known}")]
     UnknownSchema {
@@ -259,4 +259,10 @@ pub(crate) fn nearest<'a>(got: &str, known: impl IntoIterator<Item = &'a str>) -
         .filter(|(similarity, _)| *similarity > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map_or_else(String::new, |(_, name)| format!(", did you mean `{name}`?"))
+}
+
+impl From<SplitError> for SchemaError {
+    fn from(error: SplitError) -> Self {
+        Self::Split(error)
+    }
 }

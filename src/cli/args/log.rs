@@ -17,7 +17,12 @@ pub(crate) struct LogArgs {
     #[arg(long, value_enum, value_name = "CHOICE", default_value_t = MalformedRows::Fail)]
     pub(crate) on_bad_row: MalformedRows,
     /// Cells that mean "no value" in these rows, besides those of the training log; separated by commas.
-    #[arg(long, value_name = "VALUES", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "VALUES",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
     pub(crate) missing: Vec<String>,
 }
 

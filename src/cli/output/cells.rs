@@ -25,8 +25,14 @@ pub(crate) fn cell_table(splits: &[&[FieldCells]]) -> Option<String> {
             rows.push((most, row(&of_splits)));
         }
     }
+    let untold = splits.first().map_or(0, |fields| {
+        fields
+            .iter()
+            .filter(|cells| cells.unknown().is_none())
+            .count()
+    });
     if rows.is_empty() {
-        return None;
+        return (untold > 0).then(|| untold_line(untold));
     }
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
     let more = rows.len().saturating_sub(SHOWN);
@@ -39,7 +45,14 @@ pub(crate) fn cell_table(splits: &[&[FieldCells]]) -> Option<String> {
     if more > 0 {
         lines.push(format!("and {more} other fields with fewer"));
     }
+    if untold > 0 {
+        lines.push(untold_line(untold));
+    }
     Some(lines.join("\n"))
+}
+
+fn untold_line(fields: usize) -> String {
+    format!("hashed fields cannot tell which values are unknown: {fields}")
 }
 
 fn row(of_splits: &[&FieldCells]) -> String {

@@ -649,3 +649,117 @@ fn init_leaves_a_country_its_name() {
     let missing = price["missing"].as_f64().expect("a share");
     assert!((0.1..0.35).contains(&missing), "{missing}");
 }
+
+#[test]
+fn a_tag_in_brackets_is_one_token_alone_and_among_others() {
+    let directory = scratch();
+    let at = directory.path();
+    let tags = ["[sale]", "[new]", "[sale]|[new]"];
+    train(at, "kind = 'multi_categorical'", |row| {
+        tags[drawn(row, 3) as usize].to_owned()
+    });
+    let (_, cells, _) = predict(at, &tags, &[]);
+    assert_eq!(
+        (&cells["cells"], &cells["unknown"]),
+        (&4.into(), &0.0.into())
+    );
+    let (_, cells, _) = predict(at, &["sale", "new"], &[]);
+    assert_eq!(cells["unknown"], 1.0);
+}
+
+#[test]
+fn a_time_of_another_unit_is_out_of_range_and_a_midnight_may_be_a_date() {
+    let directory = scratch();
+    let at = directory.path();
+    let second = |row: u64| 1_700_000_000 + 3600 * drawn(row, 1000);
+    train(
+        at,
+        "kind = 'timestamp'\nformat = 'unix'\nparts = ['hour']",
+        |row| second(row).to_string(),
+    );
+    let milliseconds: Vec<String> = (0..30).map(|row| format!("{}000", second(row))).collect();
+    let milliseconds: Vec<&str> = milliseconds.iter().map(String::as_str).collect();
+    let (_, cells, stderr) = predict(at, &milliseconds, &[]);
+    assert_eq!(cells["out_of_range"], 1.0);
+    assert!(
+        stderr.contains("`value`: 100% of 30 cells are out of range"),
+        "{stderr}"
+    );
+    let format = "kind = 'timestamp'\nformat = '%Y-%m-%d %H:%M:%S'\nparts = ['weekday']";
+    train(at, format, |row| {
+        format!("2024-05-{:02} 0{}:00:00", drawn(row, 9) + 1, row % 5)
+    });
+    assert_alike(
+        at,
+        &["2024-05-03 00:00:00", "2024-05-03", "2024-05-03T00:00:00Z"],
+        &["2024-05-04"],
+    );
+}
+
+#[test]
+fn a_label_is_a_click_however_it_is_written() {
+    let directory = scratch();
+    let at = directory.path();
+    write_run_file(at, "kind = 'categorical'");
+    let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
+    let run_file = run_file.replace("label = 'click'", "label = 'click'\npositive = 'True'");
+    fs::write(at.join("run.toml"), run_file).expect("written");
+    write_rows(at, "plain.csv", |row| drawn(row, 9).to_string());
+    let plain = fs::read_to_string(at.join("plain.csv")).expect("rows");
+    let labels = |click: &str, other: &str| {
+        let rows = plain.lines().skip(1).map(|row| match row.split_at(1) {
+            ("1", rest) => format!("{click}{rest}\n"),
+            (_, rest) => format!("{other}{rest}\n"),
+        });
+        format!("click,site,value\n{}", rows.collect::<String>())
+    };
+    fs::write(at.join("train.csv"), labels("True", "False")).expect("written");
+    succeed(at, &["train", "run.toml", "--out", "run", "--no-cache"]);
+    let evaluate = |click: &str, other: &str| {
+        fs::write(at.join("other.csv"), labels(click, other)).expect("written");
+        json(&succeed(
+            at,
+            &["evaluate", "run", "--data", "other.csv", "--json"],
+        ))
+    };
+    let report = evaluate("True", "False");
+    assert_ne!(report["clicks"], 0);
+    for (click, other) in [("1", "0"), ("true", "false"), ("1.0", "0.0")] {
+        assert_eq!(evaluate(click, other), report, "{click}");
+    }
+    assert_eq!(evaluate("yes", "no")["clicks"], 0);
+}
+
+#[test]
+fn a_missing_value_may_begin_with_a_hyphen() {
+    let directory = scratch();
+    let at = directory.path();
+    train(at, "kind = 'numeric'", |row| {
+        (drawn(row, 9) + 1).to_string()
+    });
+    let (_, cells, _) = predict(at, &["-1", "-", "3", "4"], &["--missing", "-1,-9"]);
+    assert_eq!(cells["missing"], 0.5);
+}
+
+#[test]
+fn init_names_the_word_that_keeps_a_column_from_being_numbers() {
+    let directory = scratch();
+    let at = directory.path();
+    let price = |row: u64| match row % 10 {
+        0 => "absent".to_owned(),
+        _ => format!("{}.{}", drawn(row, 90), row % 7),
+    };
+    write_rows(at, "log.csv", price);
+    let args = ["init", "log.csv", "--label", "click"];
+    let stderr = String::from_utf8_lossy(&fibinet(at, &args).stderr).into_owned();
+    let says = "`value`: read as texts, because 120 of its cells are no numbers, most of them `absent`; if that \
+                means no value, name it with --missing";
+    assert!(stderr.contains(says), "{stderr}");
+    let told = [&args[..], &["--missing", "absent", "--force"]].concat();
+    succeed(at, &told);
+    let run_file = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+    assert!(
+        run_file.contains("name = \"value\"\nkind = \"numeric\""),
+        "{run_file}"
+    );
+}

@@ -3,7 +3,7 @@ use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::FieldSpec;
 use crate::fields::cells::{BadCell, CellReader, parse};
-use crate::fields::token_text::TokenText;
+use crate::fields::token_text::{TokenText, is_same_value};
 use crate::position::Position;
 
 /// A reader of a field's cells. `text` is how its tokens are written, if a fit has chosen it.
@@ -57,7 +57,7 @@ pub(crate) fn parse_label(
         Some(positive) => {
             let missing = reader.missing;
             let text = reader.text(cell);
-            let is_positive = positive.as_bytes() == text;
+            let is_positive = is_same_value(positive.as_bytes(), text);
             (is_positive || !missing.contain(text)).then_some(f32::from(is_positive))
         }
         None => parse(cell).filter(|label| *label == 0.0 || *label == 1.0),

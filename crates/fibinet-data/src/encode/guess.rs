@@ -11,8 +11,8 @@ use crate::encode::label_values::LabelValues;
 use crate::encode::odd_cells::OddCells;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
-use crate::fields::look::{ColumnCells, ColumnLook, Reading};
-use crate::fields::{Categorical, FieldEncoding, FieldSpec, Quantile};
+use crate::fields::look::{ColumnCells, ColumnLook, Reading, Seen};
+use crate::fields::{Categorical, FieldEncoding, FieldSpec, NumberFormat, Quantile};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::position::Position;
@@ -237,6 +237,29 @@ fn words_note(cells: &ColumnCells, field: &FieldSpec) -> String {
     format!("; {} is {what}", words.join(", "))
 }
 
+/// A remark on a column of texts most of whose rows are numbers: its most frequent text may mean "no value".
+fn mostly_numbers(cells: &ColumnCells) -> Option<String> {
+    let format = NumberFormat::default();
+    let (numbers, texts): (Vec<_>, Vec<_>) = cells
+        .distinct()
+        .partition(|(cell, _)| format.finite(cell).is_some());
+    let rows = |cells: &[(&[u8], &Seen)]| cells.iter().map(|(_, seen)| seen.num_rows).sum::<u64>();
+    let (cell, seen) = texts
+        .iter()
+        .max_by_key(|(_, seen)| (seen.num_rows, usize::MAX - seen.first))?;
+    let is_word =
+        2 * rows(&numbers) >= rows(&texts) + rows(&numbers) && 2 * seen.num_rows >= rows(&texts);
+    let cell: String = String::from_utf8_lossy(cell).chars().take(40).collect();
+    is_word.then(|| {
+        format!(
+            "read as texts, because {} of its cells are no numbers, most of them `{}`; if that means no value, name \
+             it with --missing",
+            rows(&texts),
+            cell.escape_debug()
+        )
+    })
+}
+
 /// What to make of a column, and of its odd cells.
 fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
     let look = ColumnLook::new(cells);
@@ -247,6 +270,9 @@ fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> Co
         Reading::Unclear(unclear) if reason.ends_with(unclear) => Some(unclear.clone()),
         _ => None,
     };
+    if *look.reading() == Reading::Texts && !reason.ends_with("as asked") {
+        note = mostly_numbers(look.cells());
+    }
     if let Some(field) = &mut field {
         reason += &words_note(look.cells(), field);
         let odd = OddCells::of(look.cells(), field);

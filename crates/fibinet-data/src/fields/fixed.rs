@@ -1,6 +1,7 @@
 //! Kinds whose ids follow from the cells alone: a fit learns nothing.
 
 use crate::cell::Cell;
+use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{
     BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds, read_each,
 };
@@ -16,6 +17,11 @@ pub(crate) trait CellValues: std::fmt::Debug + Send + Sync + 'static {
 
     /// The value of a cell that is not missing, by its text.
     fn value(&self, text: &[u8]) -> Result<u32, BadCell>;
+
+    /// Whether a text that has a value is far from all that the field is for.
+    fn is_out_of_range(&self, _text: &[u8]) -> bool {
+        false
+    }
 }
 
 /// The fit and the encoder of a field whose ids are fixed.
@@ -79,6 +85,9 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
         values.push_id(self.id(cell, reader)?);
+        if self.0.is_out_of_range(reader.text(cell)) {
+            values.note(Unusual::OutOfRange);
+        }
         Ok(())
     }
 

@@ -65,10 +65,18 @@ pub(crate) fn separator_in_brackets<'a>(text: &[u8], separator: &'a [u8]) -> Opt
     }
     let has_quotes = text.iter().any(|byte| matches!(byte, b'\'' | b'"'));
     let is_list = |separator: &&[u8]| {
-        // An unquoted element with a bracket is a part of several lists: `[a]|[b]`.
-        let mut are_whole = true;
-        let mut each = |element: &[u8]| are_whole &= has_quotes || !element.contains(&b']');
-        bracketed(text, separator, &mut each).is_ok() && are_whole
+        // An unquoted element with a bracket is a part of several lists: `[a]|[b]`. One word is a token that
+        // has brackets: `[sale]`.
+        let (mut are_whole, mut elements, mut are_numbers) = (true, 0, true);
+        let mut each = |element: &[u8]| {
+            elements += 1;
+            are_whole &= has_quotes || !element.contains(&b']');
+            are_numbers &= element
+                .first()
+                .is_some_and(|first| first.is_ascii_digit() || *first == b'-');
+        };
+        let read = bracketed(text, separator, &mut each).is_ok();
+        read && are_whole && (has_quotes || are_numbers || elements > 1)
     };
     let given = position(text, separator).map(|_| separator);
     given.into_iter().chain([&b","[..]]).find(is_list)
@@ -245,6 +253,10 @@ mod tests {
             (" ['a' 'b'] ", "|", Some(",")),
             ("[]", "|", Some(",")),
             ("[a]|[b]", "|", None),
+            ("[sale]", "|", None),
+            ("[sale, new]", "|", Some(",")),
+            ("['sale']", "|", Some(",")),
+            ("[7]", "|", Some(",")),
             ("[[1], [2]]", "|", None),
             ("[1, 7", ",", None),
             ("(1, 7)", ",", None),

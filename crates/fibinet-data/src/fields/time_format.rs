@@ -1,10 +1,12 @@
-use chrono::format::{Item, Parsed, StrftimeItems, parse};
+use std::sync::LazyLock;
+
+use chrono::format::{Item, Numeric, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
 use crate::schema_error::FieldError;
 
 /// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them.
-pub(crate) const TEXT_FORMATS: [&str; 44] = [
+pub(crate) const TEXT_FORMATS: [&str; 45] = [
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.fZ",
@@ -44,12 +46,22 @@ pub(crate) const TEXT_FORMATS: [&str; 44] = [
     "%m-%d-%Y",
     "%d-%m-%Y",
     "%d/%b/%Y:%H:%M:%S %z",
+    "[%d/%b/%Y:%H:%M:%S %z]",
     "%a, %d %b %Y %H:%M:%S %z",
     "%a, %d %b %Y %H:%M:%S GMT",
     "%d %b %Y %H:%M:%S %z",
     "%a %b %d %H:%M:%S %Y",
     "%d-%b-%Y",
 ];
+
+/// How the formats of ISO 8601 among the common ones begin.
+const ISO: &str = "%Y-%m-%d";
+static ISO_FORMATS: LazyLock<Vec<TimeFormat>> = LazyLock::new(|| {
+    let formats = TEXT_FORMATS.iter().filter(|format| format.starts_with(ISO));
+    formats
+        .filter_map(|format| TimeFormat::new(format).ok())
+        .collect()
+});
 
 /// How a column's times are written.
 #[derive(Debug, Clone)]
@@ -110,7 +122,35 @@ impl TimeFormat {
         }
     }
 
-    /// The time that a text gives.
+    /// The time that a text gives. Where the format begins with a date as in ISO 8601, the other forms of that
+    /// standard are read too: a midnight is written as a date, and zones come and go.
+    pub(crate) fn parse_any(&self, text: &str) -> Option<Time> {
+        let other = || {
+            let mut formats = ISO_FORMATS.iter().filter(|_| self.is_iso());
+            formats.find_map(|format| format.parse(text))
+        };
+        self.parse(text).or_else(other)
+    }
+
+    /// Whether it begins with year, month and day.
+    fn is_iso(&self) -> bool {
+        let Self::Text(items) = self else {
+            return false;
+        };
+        matches!(
+            items.as_slice(),
+            [
+                Item::Numeric(Numeric::Year, _),
+                _,
+                Item::Numeric(Numeric::Month, _),
+                _,
+                Item::Numeric(Numeric::Day, _),
+                ..
+            ]
+        )
+    }
+
+    /// The time that a text of exactly this format gives.
     pub(crate) fn parse(&self, text: &str) -> Option<Time> {
         match self {
             Self::Unix { per_second } => {

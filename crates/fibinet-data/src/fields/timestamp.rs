@@ -1,3 +1,4 @@
+use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 
 use crate::fields::cells::BadCell;
@@ -132,7 +133,7 @@ impl CellValues for TimeValues {
     fn value(&self, text: &[u8]) -> Result<u32, BadCell> {
         std::str::from_utf8(text)
             .ok()
-            .and_then(|text| self.format.as_ref()?.parse(text.trim()))
+            .and_then(|text| self.format.as_ref()?.parse_any(text.trim()))
             .zip(self.part)
             .map(|(time, part)| match part {
                 TimePart::Hour => time.hour,
@@ -140,6 +141,18 @@ impl CellValues for TimeValues {
                 TimePart::Weekend => u32::from(time.is_weekend()),
             })
             .ok_or_else(|| BadCell::Rule(format!("expected a time of the form `{}`", self.text)))
+    }
+
+    /// A time since 1970 in another unit than the format's is far from all logs.
+    fn is_out_of_range(&self, text: &[u8]) -> bool {
+        const YEARS: std::ops::Range<i32> = 1971..2100;
+        let Some(format @ TimeFormat::Unix { .. }) = &self.format else {
+            return false;
+        };
+        let time = std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| format.parse(text.trim()));
+        time.is_some_and(|time| !YEARS.contains(&time.date.year()))
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) enum TokenText {
     Verbatim,
     /// As written, without blanks around it.
     Trimmed,
-    /// As [`Trimmed`](Self::Trimmed). A float of a typed file is written as Python writes it: `17.0`.
+    /// As [`Trimmed`](Self::Trimmed): all tokens are floats as Python writes them, and so are those of a typed
+    /// file: `17.0`.
     PythonFloat,
     /// `-?(0|[1-9][0-9]{0,18})`, without the fraction `.0` that a text may have.
     Integer,
@@ -60,7 +61,7 @@ impl TokenText {
             Fits { decimals: true, .. } if are_floats => Self::Float,
             Fits {
                 decimals: true,
-                has_whole: true,
+                has_integer: false,
                 ..
             } => Self::PythonFloat,
             Fits { .. } => Self::Trimmed,
@@ -95,6 +96,14 @@ impl TokenText {
     }
 }
 
+/// Whether two texts are one value: the same integer, or the same truth.
+pub(crate) fn is_same_value(a: &[u8], b: &[u8]) -> bool {
+    let (a, b) = (a.trim_ascii(), b.trim_ascii());
+    let integers = integer(a).zip(integer(b));
+    let truths = boolean(a).zip(boolean(b));
+    a == b || integers.is_some_and(|(a, b)| a == b) || truths.is_some_and(|(a, b)| a == b)
+}
+
 /// The rules that all tokens so far fit.
 struct Fits {
     has_tokens: bool,
@@ -104,8 +113,8 @@ struct Fits {
     integers: bool,
     times: bool,
     decimals: bool,
-    /// Whether a token ends in `.0`, as whole numbers do that Python writes.
-    has_whole: bool,
+    /// Whether a token is an integer without a point, which Python does not write for a float.
+    has_integer: bool,
 }
 
 impl Default for Fits {
@@ -117,7 +126,7 @@ impl Default for Fits {
             integers: true,
             times: true,
             decimals: true,
-            has_whole: false,
+            has_integer: false,
         }
     }
 }
@@ -132,7 +141,7 @@ impl Fits {
         self.integers = self.integers && integer(token).is_some();
         self.times = self.times && Time::parse(token).is_some();
         self.decimals = self.decimals && decimal(token).is_some();
-        self.has_whole |= token.ends_with(b".0");
+        self.has_integer |= integer(token) == Some(token);
         self.bools || self.integers || self.times || self.decimals
     }
 }
@@ -310,11 +319,12 @@ mod tests {
             (&["2024-05-01", "2024-05-01T13:05:00Z"], Time),
             (&["13:05:00", "13:05:00.5"], Time),
             (&["4.5", "17.0"], PythonFloat),
+            (&["4.5", "1e-07"], PythonFloat),
             // A zip code, a hash, a version, an id of 20 digits, a phone number with its zero.
             (&["17", "00042"], Trimmed),
             (&["1e5", "17"], Trimmed),
             (&["1e5", "ab3"], Trimmed),
-            (&["4.1", "4.10"], Trimmed),
+            (&["4.1", "4.10"], PythonFloat),
             (&["12345678901234567890", "17"], Trimmed),
             (&["0301234567", "301234567"], Trimmed),
             (&["+17", "17"], Trimmed),
@@ -329,6 +339,22 @@ mod tests {
         assert_eq!(TokenText::of(floats.into_iter(), true), TokenText::Float);
         let versions = [&b"4.5"[..], b"4.5-beta"];
         assert_eq!(TokenText::of(versions.into_iter(), true), Trimmed);
+    }
+
+    #[test]
+    fn one_label_may_be_written_in_several_ways() {
+        for (a, b, same) in [
+            ("True", "1", true),
+            ("1", "1.0", true),
+            ("2", "2.0", true),
+            (" yes", "yes", true),
+            ("true", "FALSE", false),
+            ("1", "2", false),
+            ("yes", "1", false),
+            ("01", "1", false),
+        ] {
+            assert_eq!(is_same_value(a.as_bytes(), b.as_bytes()), same, "{a} {b}");
+        }
     }
 
     #[test]

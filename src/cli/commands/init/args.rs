@@ -67,7 +67,12 @@ pub(crate) struct InitArgs {
     pub(super) numeric: Vec<String>,
     /// Cells that mean "no value" in every column, besides empty ones. So do usual words such as ?, NA, null,
     /// None and -, but not in a category where they are frequent.
-    #[arg(long, value_name = "VALUES", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "VALUES",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
     pub(super) missing: Vec<String>,
     /// Column that says which split a row belongs to.
     #[arg(long, value_name = "COLUMN", requires = "train_value", conflicts_with_all = ["valid", "test"])]

@@ -41,6 +41,11 @@ pub enum Evidence {
         /// The best of the other columns, and its AUC.
         next: (String, f64),
     },
+    /// Its numbers other than 0 have clicks only, more than chance explains.
+    PureAmounts {
+        /// The number of their rows.
+        rows: u64,
+    },
     /// One of its values has clicks only, more than chance explains.
     PureValue {
         /// The value; empty if it is a missing one. `None` if it was not kept.
@@ -74,6 +79,12 @@ impl fmt::Display for Evidence {
                 write_auc(f, *auc, *bound)?;
                 let (name, auc) = next;
                 write!(f, ", the next column, `{name}`, with {auc:.4}")
+            }
+            Self::PureAmounts { rows } => {
+                write!(
+                    f,
+                    "{rows} rows have a number other than 0 in it, and all of them are clicks"
+                )
             }
             Self::PureValue { value, rows } => {
                 match value.as_deref() {

@@ -55,9 +55,12 @@ impl Findings {
             .or_else(presence)
             .or_else(|| separates.then_some(Evidence::Separates { auc, bound }));
         let pure = PureValue::of(values);
-        self.pure_value = pure.map(|PureValue { cell, rows }| Evidence::PureValue {
-            value: column.text(cell),
-            rows,
+        self.pure_value = pure.map(|PureValue { cell, rows }| match cell {
+            Some(cell) => Evidence::PureValue {
+                value: column.text(cell),
+                rows,
+            },
+            None => Evidence::PureAmounts { rows },
         });
     }
 }

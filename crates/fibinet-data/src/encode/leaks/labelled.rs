@@ -47,7 +47,8 @@ impl Presence {
 /// A value that only clicks have.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PureValue {
-    pub(super) cell: CellKey,
+    /// `None` for all numbers but 0, such as amounts that were paid.
+    pub(super) cell: Option<CellKey>,
     pub(super) rows: u64,
 }
 
@@ -68,8 +69,30 @@ impl PureValue {
             .map(|(_, total)| rate(total))
             .fold(rate(all), f64::max);
         let pure = frequent().filter(|(_, [others, _])| *others == 0);
-        let (cell, [_, rows]) = pure.max_by_key(|(_, [_, clicks])| *clicks)?;
-        (highest.powf(rows as f64) < CHANCE).then_some(Self { cell, rows })
+        let pure = pure.map(|(cell, [_, rows])| Self {
+            cell: Some(cell),
+            rows,
+        });
+        let amounts = Self::of_amounts(values).into_iter();
+        let pure = amounts.chain(pure).max_by_key(|pure| pure.rows)?;
+        (highest.powf(pure.rows as f64) < CHANCE).then_some(pure)
+    }
+
+    /// The numbers other than 0, if only clicks have them, and not all clicks.
+    fn of_amounts(values: &Values) -> Option<Self> {
+        let is_amount = |cell: CellKey| cell.value().is_some_and(|number| number != 0.0);
+        let (mut amounts, mut others) = ([0; 2], [0; 2]);
+        for (cell, [without, with]) in values.totals() {
+            let of = if is_amount(cell) {
+                &mut amounts
+            } else {
+                &mut others
+            };
+            *of = [of[0] + without, of[1] + with];
+        }
+        let [without, rows] = amounts;
+        let is_pure = without == 0 && rows >= MIN_ROWS && others[1] > 0;
+        is_pure.then_some(Self { cell: None, rows })
     }
 }
 
@@ -122,11 +145,24 @@ mod tests {
         let conversions =
             |rows| repeated(&[(rows, true, "1"), (900, true, "0"), (3000, false, "0")]);
         let found = PureValue {
-            cell: CellKey::Integer(1),
+            cell: Some(CellKey::Integer(1)),
             rows: 50,
         };
         assert_eq!(pure(&conversions(50)), Some(found));
         assert_eq!(pure(&conversions(49)), None);
+        // Amounts, none of which is frequent.
+        let amounts: Vec<String> = (1..=60).map(|amount| format!("{amount}.5")).collect();
+        let mut rows = repeated(&[(900, true, "0"), (3000, false, "0")]);
+        rows.extend(amounts.iter().map(|amount| (true, amount.as_str())));
+        assert_eq!(
+            pure(&rows),
+            Some(PureValue {
+                cell: None,
+                rows: 60
+            })
+        );
+        rows.push((false, "7"));
+        assert_eq!(pure(&rows), None);
     }
 
     #[test]

@@ -54,8 +54,8 @@ impl Reading {
             return lists::stored(cells).map_or(Self::Vectors, Self::Lists);
         }
         match numbers::read(cells) {
-            Fit::One(format) if format.is_plain() && numbers::are_versions(cells) => Self::Texts,
             Fit::One(format) if format.is_plain() => match times::read_numbers(cells) {
+                Fit::No if numbers::are_codes(cells) => Self::Texts,
                 Fit::No => Self::Numbers(format),
                 Fit::One(format) => Self::Times(format),
                 Fit::Two(one, two, cell) => Self::Unclear(times::unclear(one, two, &cell)),

@@ -47,9 +47,17 @@ pub(super) fn read(cells: &ColumnCells) -> Fit<NumberFormat> {
     }
 }
 
+/// Whether plain numbers are codes: zip codes such as `00042`, or versions.
+pub(super) fn are_codes(cells: &ColumnCells) -> bool {
+    let is_padded = |cell: &[u8]| matches!(cell.trim_ascii(), [b'0', rest @ ..] if !rest.is_empty() && rest.iter().all(u8::is_ascii_digit));
+    let padded = cells.distinct().filter(|(cell, _)| is_padded(cell));
+    let padded = padded.map(|(_, seen)| seen.num_rows).sum();
+    cells.are_more_than_a_few(padded) || are_versions(cells)
+}
+
 /// Whether plain numbers are versions: by the name of their column, or because `4.1` and `4.10` are both among
 /// few of them.
-pub(super) fn are_versions(cells: &ColumnCells) -> bool {
+fn are_versions(cells: &ColumnCells) -> bool {
     /// As many different versions as a program has.
     const MAX_VERSIONS: usize = 100;
     let texts = cells

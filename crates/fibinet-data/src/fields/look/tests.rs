@@ -391,6 +391,26 @@ fn codes_are_read_as_they_are_written() {
         Reading::Texts
     );
     assert_eq!(reading("x", |row| format!("k{row}")), Reading::Texts);
+    // Zip codes, whatever their column is called.
+    assert_eq!(
+        reading("x", |row| format!("{:05}", row * 7 % 30_000)),
+        Reading::Texts
+    );
+}
+
+#[test]
+fn times_of_iso_8601_may_be_written_in_several_ways() {
+    let mixed = |row: u64| match row % 3 {
+        0 => format!("2024-05-{:02}", row % 28 + 1),
+        1 => format!("2024-05-{:02}T{:02}:00:00Z", row % 28 + 1, row % 24),
+        _ => format!("2024-05-{:02} {:02}:00:00+00:00", row % 28 + 1, row % 24),
+    };
+    assert_eq!(reading("x", mixed), Reading::Times("%Y-%m-%d %H:%M:%S%.f"));
+    let apache = |row: u64| format!("[{:02}/May/2024:{:02}:00:00 +0000]", row % 28 + 1, row % 24);
+    assert_eq!(
+        reading("x", apache),
+        Reading::Times("[%d/%b/%Y:%H:%M:%S %z]")
+    );
 }
 
 #[test]

@@ -36,9 +36,25 @@ pub(super) fn read_texts(cells: &ColumnCells) -> Fit<&'static str> {
         },
     );
     match fit {
-        Fit::No => Fit::No,
+        Fit::No => read_mixed(cells),
         Fit::One((format, _)) => Fit::One(format),
         Fit::Two((one, _), (two, _), cell) => Fit::Two(one, two, cell),
+    }
+}
+
+/// Times of ISO 8601 in several forms, such as dates beside times.
+fn read_mixed(cells: &ColumnCells) -> Fit<&'static str> {
+    let [first, ..] = TEXT_FORMATS;
+    let Ok(format) = TimeFormat::new(first) else {
+        return Fit::No;
+    };
+    let is_time = |cell: &[u8]| {
+        let text = std::str::from_utf8(cell).unwrap_or_default();
+        format.parse_any(text.trim()).is_some()
+    };
+    match cells.num_odd(is_time) {
+        Some(_) if cells.num_distinct() > 0 => Fit::One(first),
+        _ => Fit::No,
     }
 }
 
