@@ -763,3 +763,36 @@ fn init_names_the_word_that_keeps_a_column_from_being_numbers() {
         "{run_file}"
     );
 }
+
+#[test]
+fn odd_cells_far_into_a_log_are_found() {
+    let directory = scratch();
+    let at = directory.path();
+    let mut rows = "click,site,price\n".to_owned();
+    for row in 0..230_000_u64 {
+        let price = match row {
+            205_000.. if row.is_multiple_of(50) => "n.v.".to_owned(),
+            _ => format!("{}.{}5", drawn(row, 90), row % 7),
+        };
+        rows += &format!("{},s{},{price}\n", drawn(row + 1, 3) / 2, row % 5);
+    }
+    fs::write(at.join("log.csv"), rows).expect("written");
+    let init = ["init", "log.csv", "--label", "click", "--model", "lr"];
+    let stderr = String::from_utf8_lossy(&fibinet(at, &init).stderr).into_owned();
+    assert!(
+        stderr.contains("have an odd cell, taken as missing, such as `n.v.` at log.csv:20"),
+        "{stderr}"
+    );
+    let train = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "run",
+        "--json",
+        "--set",
+        "train.epochs=1",
+    ];
+    let settings = ["train.batch_size=4096"];
+    let report = json(&succeed(at, &[&train[..], &settings].concat()));
+    assert_eq!(report["left_out"]["bad_rows"], 0);
+}

@@ -11,6 +11,7 @@ mod guess;
 pub(crate) mod label_values;
 mod leaks;
 mod odd_cells;
+mod odd_sample;
 mod rows;
 pub(crate) mod spill;
 #[cfg(test)]

@@ -27,6 +27,7 @@ use self::values::Values;
 use crate::config::RowFormat;
 use crate::encode::cells::parse_label;
 use crate::encode::guess::{Guess, Known};
+use crate::encode::odd_sample::{OddSample, fields_to_check};
 use crate::error::DataError;
 use crate::fields::FieldEncoding;
 use crate::fields::cells::CellReader;
@@ -51,7 +52,7 @@ pub struct Leaks {
 }
 
 /// Takes the columns that give the label away out of the fields of a guess, except for those that
-/// `known` keeps or gives a kind.
+/// `known` keeps or gives a kind. The same rows from all over the log show odd cells, which become missing.
 ///
 /// # Errors
 ///
@@ -70,13 +71,17 @@ pub fn exclude_leaks(
     let columns = reader.columns();
     let mut sample = Sample::new(columns.len());
     let mut cells = CellReader::new(&guess.missing);
+    let checked_fields = fields_to_check(&guess.columns, columns);
+    let mut odd = OddSample::new(&checked_fields, format);
     let coverage = SpreadRows::read(path, format, columns, |reader| {
         let row = reader.row();
         let click = parse_label(row.cell(label), &mut cells, format, &reader.position());
         if let Ok(click) = click {
             sample.add(row, click > 0.5, &mut cells);
+            odd.add(row, || reader.position());
         }
     })?;
+    odd.put_into(&mut guess.columns);
     let label_counts = sample.label_counts();
     let checked = label_counts.iter().all(|count| *count >= MIN_ROWS);
     let fields = guess.columns.iter().map(|column| {

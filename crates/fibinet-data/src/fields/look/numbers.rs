@@ -55,15 +55,18 @@ pub(super) fn are_codes(cells: &ColumnCells) -> bool {
     cells.are_more_than_a_few(padded) || are_versions(cells)
 }
 
-/// Whether plain numbers are versions: by the name of their column, or because `4.1` and `4.10` are both among
-/// few of them.
+/// Whether plain numbers, few of them different, are versions: by the name of their column, or because `4.1` and
+/// `4.10` are both among them.
 fn are_versions(cells: &ColumnCells) -> bool {
     /// As many different versions as a program has.
-    const MAX_VERSIONS: usize = 100;
+    const MAX_VERSIONS: usize = 200;
     let texts = cells
         .distinct()
         .filter_map(|(cell, _)| std::str::from_utf8(cell).ok());
     let mut fractions = texts.map(str::trim).filter(|text| text.contains('.'));
+    if cells.num_distinct() > MAX_VERSIONS {
+        return false;
+    }
     if names::has_word(cells.name(), &["version", "ver", "release", "build"]) {
         return fractions.next().is_some();
     }
@@ -72,7 +75,7 @@ fn are_versions(cells: &ColumnCells) -> bool {
         let short = text.trim_end_matches('0');
         !numbers.insert(short.to_owned()) && !short.ends_with('.')
     };
-    cells.num_distinct() <= MAX_VERSIONS && fractions.any(with_zeros)
+    fractions.any(with_zeros)
 }
 
 fn has_unit(cells: &ColumnCells, unit: &str) -> bool {

@@ -387,6 +387,10 @@ fn codes_are_read_as_they_are_written() {
     );
     assert_eq!(reading("x", |row| format!("{}.0", row % 30)), plain());
     assert_eq!(
+        reading("price_version", |row| format!("{}.{}", row, row % 9 + 1)),
+        plain()
+    );
+    assert_eq!(
         reading("x", |row| format!("10.0.{}.{}", row % 7, row % 50)),
         Reading::Texts
     );

@@ -1,0 +1,107 @@
+//! Odd cells in rows from all over a log, beyond the first ones that the kinds are guessed from.
+
+use std::collections::HashMap;
+
+use crate::cell::Cell;
+use crate::config::RowFormat;
+use crate::encode::cells::field_reader;
+use crate::encode::column_guess::ColumnGuess;
+use crate::fields::FieldSpec;
+use crate::fields::cells::CellReader;
+use crate::fields::kind::FieldFit;
+use crate::formats::raw_row::RawRow;
+use crate::position::Position;
+
+/// The number of different cells that are taken as missing.
+const MAX_CELLS: usize = 100;
+
+/// Fields whose cells may be odd: those that no text is a token of. Each with its column and its place in the guess.
+pub(super) fn fields_to_check(
+    guess: &[ColumnGuess],
+    columns: &[String],
+) -> Vec<(usize, usize, FieldSpec)> {
+    let fields = guess.iter().enumerate().filter_map(|(index, column)| {
+        let field = column.field.as_ref()?;
+        let at = columns.iter().position(|name| *name == column.name)?;
+        (!field.encoding.has_tokens()).then(|| (at, index, field.clone()))
+    });
+    fields.collect()
+}
+
+/// Reads the cells of fields, and keeps those that are odd.
+pub(super) struct OddSample<'a> {
+    fields: Vec<CheckedField<'a>>,
+    rows: u64,
+}
+
+struct CheckedField<'a> {
+    column: usize,
+    /// Its place in the guess.
+    index: usize,
+    fit: Box<dyn FieldFit>,
+    reader: CellReader<'a>,
+    /// The odd cells, with their number of rows and where the first one is.
+    odd: HashMap<String, (u64, Position)>,
+}
+
+impl<'a> OddSample<'a> {
+    pub(super) fn new(fields: &'a [(usize, usize, FieldSpec)], format: &'a RowFormat) -> Self {
+        let fields = fields.iter().map(|(column, index, field)| CheckedField {
+            column: *column,
+            index: *index,
+            fit: field.encoding.fit(0),
+            reader: field_reader(format, field, None),
+            odd: HashMap::new(),
+        });
+        Self {
+            fields: fields.collect(),
+            rows: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, row: RawRow<'_>, position: impl Fn() -> Position) {
+        self.rows += 1;
+        for field in &mut self.fields {
+            let cell: Cell<'_> = row.cell(field.column);
+            let (_, refused) = field.fit.read(&[cell], &mut field.reader);
+            if refused.is_empty() {
+                continue;
+            }
+            let text = String::from_utf8_lossy(cell.text(&mut Vec::new())).into_owned();
+            if field.odd.len() < MAX_CELLS || field.odd.contains_key(&text) {
+                let (rows, _) = field.odd.entry(text).or_insert_with(|| (0, position()));
+                *rows += 1;
+            }
+        }
+    }
+
+    /// Takes the odd cells of fields that have at most 1% as missing, and says so.
+    pub(super) fn put_into(self, guess: &mut [ColumnGuess]) {
+        let num_rows = self.rows;
+        for CheckedField { index, odd, .. } in self.fields {
+            let rows: u64 = odd.values().map(|(rows, _)| rows).sum();
+            let mut odd: Vec<(String, (u64, Position))> = odd.into_iter().collect();
+            odd.sort_unstable_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(&b.0)));
+            let column = &mut guess[index];
+            let (Some((cell, (_, position))), Some(field)) = (odd.first(), &mut column.field)
+            else {
+                continue;
+            };
+            if rows * 100 > num_rows {
+                continue;
+            }
+            let cell: String = cell.chars().take(40).collect();
+            let note = format!(
+                "of {num_rows} rows from all over the log {rows} more have an odd cell, taken as missing, such as \
+                 `{}` at {position}",
+                cell.escape_debug()
+            );
+            column.reason += &format!("; {note}");
+            column.note = Some(match column.note.take() {
+                Some(earlier) => format!("{earlier}; {note}"),
+                None => note,
+            });
+            field.missing.extend(odd.into_iter().map(|(cell, _)| cell));
+        }
+    }
+}
