@@ -1,5 +1,6 @@
 //! What a fit reads and what the encoder makes of the same rows.
 
+mod earlier;
 mod numbers;
 
 use std::fs;
