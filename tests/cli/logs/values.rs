@@ -796,3 +796,33 @@ fn odd_cells_far_into_a_log_are_found() {
     let report = json(&succeed(at, &[&train[..], &settings].concat()));
     assert_eq!(report["left_out"]["bad_rows"], 0);
 }
+
+#[test]
+fn a_hashed_field_goes_by_its_training_rows() {
+    let directory = scratch();
+    let at = directory.path();
+    write_run_file(at, "kind = 'categorical'\nhash_buckets = 5000");
+    let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
+    let part = "split = { by = 'column', column = 'site', train_value = 's1', valid_value = 's2' }";
+    let run_file = run_file.replace("split = { valid = 0.2, test = 0.2 }", part);
+    fs::write(at.join("run.toml"), run_file).expect("written");
+    // The validation rows alone have versions.
+    let mut rows = "click,site,value\n".to_owned();
+    for row in 0..ROWS {
+        let (site, value) = match row % 4 {
+            0 => ("s2", format!("4.{row}")),
+            _ => ("s1", drawn(row, 80).to_string()),
+        };
+        rows += &format!("{},{site},{value}\n", drawn(row + 1, 2));
+    }
+    fs::write(at.join("train.csv"), rows).expect("written");
+    let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
+    let site = "[[data.fields]]\nname = 'site'\nkind = 'categorical'\n";
+    fs::write(
+        at.join("run.toml"),
+        run_file.replace(site, &site.replace("'site'\n", "'s'\ncolumn = 'site'\n")),
+    )
+    .expect("written");
+    succeed(at, &["train", "run.toml", "--out", "run", "--no-cache"]);
+    assert_alike(at, &["17", "17.0"], &["18", "17.5"]);
+}

@@ -1,5 +1,6 @@
 use rayon::prelude::*;
 
+use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::config::split::SplitKind;
 use crate::encode::cells::{cell_error, field_reader, group_hash, parse_label};
@@ -98,7 +99,7 @@ impl<'a> EncoderFit<'a> {
             .iter()
             .map(|(at, kind)| (block.row(*at), *kind))
             .unzip();
-        let (mut columns, refused) = self.read(block, &rows);
+        let (mut columns, refused) = self.read(block, &rows, &kinds);
         let mut numbers: Vec<u64> = rows.iter().map(|row| row.number()).collect();
         if !refused.is_empty() {
             let mut kept = vec![true; rows.len()];
@@ -130,7 +131,7 @@ impl<'a> EncoderFit<'a> {
     }
 
     /// Reads rows. Those that cannot be read have placeholders in the columns.
-    fn read(&mut self, block: &Block, rows: &[Row<'_>]) -> (Columns, Refused) {
+    fn read(&mut self, block: &Block, rows: &[Row<'_>], kinds: &[SplitKind]) -> (Columns, Refused) {
         let Self {
             format,
             fields,
@@ -146,7 +147,7 @@ impl<'a> EncoderFit<'a> {
         };
         let read_fields = || {
             let fields = fields.par_iter_mut();
-            let read = fields.map(|field| field.read(block, rows, format));
+            let read = fields.map(|field| field.read(block, rows, kinds, format));
             read.unzip::<_, _, Vec<_>, Vec<_>>()
         };
         let ((labels, mut refused), (fields, by_field)) = rayon::join(read_labels, read_fields);
@@ -183,9 +184,21 @@ impl<'a> EncoderFit<'a> {
 }
 
 impl FittingField {
-    fn read(&mut self, block: &Block, rows: &[Row<'_>], format: &RowFormat) -> (Column, Refused) {
+    fn read(
+        &mut self,
+        block: &Block,
+        rows: &[Row<'_>],
+        kinds: &[SplitKind],
+        format: &RowFormat,
+    ) -> (Column, Refused) {
         let cells = block.cells(self.column, rows);
         let mut reader = field_reader(format, &self.spec, self.text);
+        if self.fit.needs_look() {
+            let rows = cells.iter().zip(kinds);
+            let train = rows.filter(|(_, kind)| **kind == SplitKind::Train);
+            let train: Vec<Cell<'_>> = train.map(|(cell, _)| *cell).collect();
+            self.fit.look(&train, &mut reader);
+        }
         let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();

@@ -98,8 +98,8 @@ impl Hasher {
 /// Marks the id of a rewritten cell while an encoder is being fitted, if ids leave the bit free.
 const REWRITTEN: u32 = 1 << 31;
 
-/// Hashes tokens while an encoder is being fitted. The first cells choose how tokens are written, since
-/// tokens are not kept.
+/// Hashes tokens while an encoder is being fitted. The first training rows choose how tokens are written,
+/// since tokens are not kept.
 #[derive(Debug)]
 struct HashedFit {
     buckets: u32,
@@ -131,12 +131,21 @@ impl FieldFit for HashedFit {
         self.text = Some(base.token_text());
     }
 
+    fn needs_look(&self) -> bool {
+        self.text.is_none()
+    }
+
+    fn look(&mut self, cells: &[Cell<'_>], reader: &mut CellReader<'_>) {
+        self.text = Self::choose(cells, reader);
+    }
+
     /// The ids of rewritten cells are marked with [`REWRITTEN`].
     fn read(
         &mut self,
         cells: &[Cell<'_>],
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
+        // Without a training row so far, these cells choose.
         self.text = self.text.or_else(|| Self::choose(cells, reader));
         let text = self.text.unwrap_or(TokenText::Trimmed);
         let mut reader = reader.clone().with_text(Some(text), reader.as_written);
