@@ -3,6 +3,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::encode::encoder::Encoder;
+use crate::encode::shown::shown;
 use crate::fields::cell_counts::{CellCounts, Unusual};
 
 /// A share of unusual cells is a surprise if it exceeds that of the validation rows by this much and by
@@ -11,8 +12,6 @@ const DIFFERENCE: f64 = 0.1;
 const FACTOR: f64 = 2.0;
 /// Fewer cells are no surprise, whatever they are.
 const MIN_CELLS: u64 = 5;
-/// The number of characters of a cell that a warning shows.
-const SHOWN: usize = 40;
 
 /// What some rows show of a field's cells. As JSON, shares of the cells; that of unknown ones is null if the
 /// field [cannot tell](Self::unknown).
@@ -57,12 +56,6 @@ impl Serialize for FieldCells {
         }
         .serialize(serializer)
     }
-}
-
-/// The beginning of a text between backticks.
-fn shown(text: &str) -> String {
-    let text: String = text.chars().take(SHOWN).collect();
-    format!("`{}`", text.escape_debug())
 }
 
 /// A field with more unusual cells than its validation rows had.

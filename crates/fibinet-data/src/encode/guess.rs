@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cell::Cell;
@@ -9,6 +9,7 @@ use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
 use crate::encode::label_values::LabelValues;
 use crate::encode::odd_cells::OddCells;
+use crate::encode::shown::shown;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, ColumnLook, Reading, Seen};
@@ -90,11 +91,13 @@ pub fn guess_fields(
             None => DataErrorKind::Empty { path }.into(),
         });
     }
-    let mut columns = looks.columns(reader.as_ref(), label, known);
-    name_apart(&mut columns, format);
-    let mut missing: Vec<String> = looks.missing.into_iter().map(str::to_owned).collect();
+    let words = looks.columns.iter().flat_map(|cells| cells.words().keys());
+    let words: BTreeSet<&str> = words.copied().collect();
+    let mut missing: Vec<String> = words.into_iter().map(str::to_owned).collect();
     missing.extend(format.missing.iter().cloned());
     missing.sort_unstable();
+    let mut columns = looks.columns(reader.as_ref(), label, known);
+    name_apart(&mut columns, format);
     Ok(Guess {
         columns,
         missing,
@@ -111,7 +114,6 @@ struct Looks {
     columns: Vec<ColumnCells>,
     /// Where the rows are written.
     positions: Vec<Position>,
-    missing: HashSet<&'static str>,
     num_rows: u64,
     clicks: u64,
     bad_label: Option<String>,
@@ -130,7 +132,6 @@ impl Looks {
         let mut looks = Self {
             columns: names.map(|name| ColumnCells::new(name)).collect(),
             positions: Vec::new(),
-            missing: HashSet::new(),
             num_rows: 0,
             clicks: 0,
             bad_label: None,
@@ -186,7 +187,6 @@ impl Looks {
             };
             match missing_word(text) {
                 Some(word) => {
-                    self.missing.insert(word);
                     column.add_word(word);
                 }
                 None => column.add(text, self.positions.len()),
@@ -249,13 +249,12 @@ fn mostly_numbers(cells: &ColumnCells) -> Option<String> {
         .max_by_key(|(_, seen)| (seen.num_rows, usize::MAX - seen.first))?;
     let is_word =
         2 * rows(&numbers) >= rows(&texts) + rows(&numbers) && 2 * seen.num_rows >= rows(&texts);
-    let cell: String = String::from_utf8_lossy(cell).chars().take(40).collect();
     is_word.then(|| {
         format!(
-            "read as texts, because {} of its cells are no numbers, most of them `{}`; if that means no value, name \
+            "read as texts, because {} of its cells are no numbers, most of them {}; if that means no value, name \
              it with --missing",
             rows(&texts),
-            cell.escape_debug()
+            shown(&String::from_utf8_lossy(cell))
         )
     })
 }

@@ -13,6 +13,7 @@ mod leaks;
 mod odd_cells;
 mod odd_sample;
 mod rows;
+mod shown;
 pub(crate) mod spill;
 #[cfg(test)]
 mod tests;

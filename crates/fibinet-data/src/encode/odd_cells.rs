@@ -1,4 +1,5 @@
 use crate::cell::Cell;
+use crate::encode::shown::shown;
 use crate::fields::FieldSpec;
 use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, Seen};
@@ -6,8 +7,6 @@ use crate::position::Position;
 
 /// The number of odd cells that a note names.
 const NAMED: usize = 3;
-/// The number of characters of a cell that it shows.
-const SHOWN: usize = 40;
 
 /// The cells of a column that its field cannot read, in the order in which they come.
 pub(super) struct OddCells<'a> {
@@ -63,16 +62,11 @@ impl<'a> OddCells<'a> {
     pub(super) fn note(&self, positions: &[Position]) -> String {
         let named = self.cells.iter().take(NAMED).map(|(text, seen)| {
             let text = String::from_utf8_lossy(text);
-            let text: String = text.chars().take(SHOWN).collect();
             let rows = match seen.num_rows {
                 1 => String::new(),
                 rows => format!(" ({rows} rows)"),
             };
-            format!(
-                "`{}` at {}{rows}",
-                text.escape_debug(),
-                positions[seen.first]
-            )
+            format!("{} at {}{rows}", shown(&text), positions[seen.first])
         });
         let mut named: Vec<String> = named.collect();
         if let Some(others) = self.cells.len().checked_sub(NAMED + 1) {

@@ -6,6 +6,7 @@ use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::encode::cells::field_reader;
 use crate::encode::column_guess::ColumnGuess;
+use crate::encode::shown::shown;
 use crate::fields::FieldSpec;
 use crate::fields::cells::CellReader;
 use crate::fields::kind::FieldFit;
@@ -42,6 +43,8 @@ struct CheckedField<'a> {
     reader: CellReader<'a>,
     /// The odd cells, with their number of rows and where the first one is.
     odd: HashMap<String, (u64, Position)>,
+    /// Whether there are too many different ones to take as missing.
+    has_too_many: bool,
 }
 
 impl<'a> OddSample<'a> {
@@ -52,6 +55,7 @@ impl<'a> OddSample<'a> {
             fit: field.encoding.fit(0),
             reader: field_reader(format, field, None),
             odd: HashMap::new(),
+            has_too_many: false,
         });
         Self {
             fields: fields.collect(),
@@ -68,7 +72,8 @@ impl<'a> OddSample<'a> {
                 continue;
             }
             let text = String::from_utf8_lossy(cell.text(&mut Vec::new())).into_owned();
-            if field.odd.len() < MAX_CELLS || field.odd.contains_key(&text) {
+            field.has_too_many |= field.odd.len() >= MAX_CELLS && !field.odd.contains_key(&text);
+            if !field.has_too_many {
                 let (rows, _) = field.odd.entry(text).or_insert_with(|| (0, position()));
                 *rows += 1;
             }
@@ -78,7 +83,8 @@ impl<'a> OddSample<'a> {
     /// Takes the odd cells of fields that have at most 1% as missing, and says so.
     pub(super) fn put_into(self, guess: &mut [ColumnGuess]) {
         let num_rows = self.rows;
-        for CheckedField { index, odd, .. } in self.fields {
+        let fields = self.fields.into_iter().filter(|field| !field.has_too_many);
+        for CheckedField { index, odd, .. } in fields {
             let rows: u64 = odd.values().map(|(rows, _)| rows).sum();
             let mut odd: Vec<(String, (u64, Position))> = odd.into_iter().collect();
             odd.sort_unstable_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(&b.0)));
@@ -90,11 +96,10 @@ impl<'a> OddSample<'a> {
             if rows * 100 > num_rows {
                 continue;
             }
-            let cell: String = cell.chars().take(40).collect();
             let note = format!(
                 "of {num_rows} rows from all over the log {rows} more have an odd cell, taken as missing, such as \
-                 `{}` at {position}",
-                cell.escape_debug()
+                 {} at {position}",
+                shown(cell)
             );
             column.reason += &format!("; {note}");
             column.note = Some(match column.note.take() {

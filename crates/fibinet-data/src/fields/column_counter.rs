@@ -1,7 +1,7 @@
 use crate::fields::cell_counts::{CellCounts, Unusual};
 use crate::fields::cells::{MISSING, OUT_OF_VOCABULARY};
 use crate::fields::number_range::NumberRange;
-use crate::shards::batch::IdLists;
+use crate::shards::columns::Column;
 
 /// Counts the cells of a column of the training file that belong to validation and test rows.
 #[derive(Debug)]
@@ -27,18 +27,19 @@ impl<'a> ColumnCounter<'a> {
         self.counts
     }
 
-    /// Counts one id per row.
-    pub(crate) fn count_ids(&mut self, ids: &[u32]) {
+    /// Counts the cells of a column of ids, or of lists of them.
+    pub(crate) fn count(&mut self, column: &Column) {
         for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
-            add_ids(counts, rows.iter().map(|row| ids[*row as usize]));
-        }
-    }
-
-    /// Counts the ids of lists, one list per row.
-    pub(crate) fn count_lists(&mut self, lists: &IdLists) {
-        for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
-            let ids = rows.iter().flat_map(|row| lists.row(*row as usize));
-            add_ids(counts, ids.copied());
+            let rows = rows.iter().map(|row| *row as usize);
+            match column {
+                Column::Ids(ids) => add_ids(counts, rows.map(|row| ids[row])),
+                Column::Lists(lists) => {
+                    add_ids(counts, rows.flat_map(|row| lists.row(row)).copied());
+                }
+                Column::Numbers(_) | Column::Unscaled(_) => {
+                    unreachable!("numbers are counted with their range")
+                }
+            }
         }
     }
 

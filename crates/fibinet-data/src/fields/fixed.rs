@@ -16,11 +16,23 @@ pub(crate) trait CellValues: std::fmt::Debug + Send + Sync + 'static {
     fn num_values(&self) -> usize;
 
     /// The value of a cell that is not missing, by its text.
-    fn value(&self, text: &[u8]) -> Result<u32, BadCell>;
+    fn value(&self, text: &[u8]) -> Result<FixedValue, BadCell>;
+}
 
-    /// Whether a text that has a value is far from all that the field is for.
-    fn is_out_of_range(&self, _text: &[u8]) -> bool {
-        false
+/// A value from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FixedValue {
+    pub(crate) value: u32,
+    /// Whether the cell is far from all that the field is for.
+    pub(crate) is_out_of_range: bool,
+}
+
+impl From<u32> for FixedValue {
+    fn from(value: u32) -> Self {
+        Self {
+            value,
+            is_out_of_range: false,
+        }
     }
 }
 
@@ -40,17 +52,25 @@ impl<V: CellValues> Fixed<V> {
         }
     }
 
-    fn id(&self, cell: Cell<'_>, reader: &mut CellReader<'_>) -> Result<u32, BadCell> {
+    /// The value of a cell; `None` if it is missing.
+    fn value(
+        &self,
+        cell: Cell<'_>,
+        reader: &mut CellReader<'_>,
+    ) -> Result<Option<FixedValue>, BadCell> {
         let words = reader.words;
         let Some(text) = reader.value(cell) else {
-            return Ok(MISSING);
+            return Ok(None);
         };
         match self.0.value(text) {
-            Ok(value) => Ok(FIRST_TOKEN + value),
-            Err(_) if words.contain(text) => Ok(MISSING),
-            Err(bad) => Err(bad),
+            Err(_) if words.contain(text) => Ok(None),
+            read => read.map(Some),
         }
     }
+}
+
+fn id(value: Option<FixedValue>) -> u32 {
+    value.map_or(MISSING, |of| FIRST_TOKEN + of.value)
 }
 
 impl<V: CellValues> FieldFit for Fixed<V> {
@@ -59,7 +79,7 @@ impl<V: CellValues> FieldFit for Fixed<V> {
         cells: &[Cell<'_>],
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
-        let (ids, refused) = read_each(cells, MISSING, |cell| self.id(*cell, reader));
+        let (ids, refused) = read_each(cells, MISSING, |cell| self.value(*cell, reader).map(id));
         (Column::Ids(ids), refused)
     }
 
@@ -84,8 +104,9 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        values.push_id(self.id(cell, reader)?);
-        if self.0.is_out_of_range(reader.text(cell)) {
+        let value = self.value(cell, reader)?;
+        values.push_id(id(value));
+        if value.is_some_and(|value| value.is_out_of_range) {
             values.note(Unusual::OutOfRange);
         }
         Ok(())
@@ -97,9 +118,7 @@ impl<V: CellValues> CellEncoder for Fixed<V> {
         _ids: &[u64],
         counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f64)> {
-        if let Column::Ids(ids) = &*column {
-            counter.count_ids(ids);
-        }
+        counter.count(column);
         Vec::new()
     }
 }

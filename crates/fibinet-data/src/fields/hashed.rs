@@ -209,9 +209,7 @@ impl CellEncoder for Hasher {
                 counter.note(row, Unusual::Rewritten);
             }
         }
-        if let Column::Ids(ids) = &*column {
-            counter.count_ids(ids);
-        }
+        counter.count(column);
         Vec::new()
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fields::cells::{BadCell, FIRST_TOKEN};
-use crate::fields::fixed::{CellValues, Fixed};
+use crate::fields::fixed::{CellValues, Fixed, FixedValue};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::schema_error::FieldError;
 
@@ -35,11 +35,12 @@ impl CellValues for Id {
         self.num_ids as usize
     }
 
-    fn value(&self, text: &[u8]) -> Result<u32, BadCell> {
+    fn value(&self, text: &[u8]) -> Result<FixedValue, BadCell> {
         std::str::from_utf8(text)
             .ok()
-            .and_then(|text| text.trim().parse().ok())
+            .and_then(|text| text.trim().parse::<u32>().ok())
             .filter(|id| *id < self.num_ids)
+            .map(FixedValue::from)
             .ok_or_else(|| {
                 BadCell::Rule(format!("an id must be an integer below {}", self.num_ids))
             })

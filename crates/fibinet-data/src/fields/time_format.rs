@@ -126,8 +126,8 @@ impl TimeFormat {
     /// standard are read too: a midnight is written as a date, and zones come and go.
     pub(crate) fn parse_any(&self, text: &str) -> Option<Time> {
         let other = || {
-            let mut formats = ISO_FORMATS.iter().filter(|_| self.is_iso());
-            formats.find_map(|format| format.parse(text))
+            let formats = self.is_iso().then(|| ISO_FORMATS.iter());
+            formats?.find_map(|format| format.parse(text))
         };
         self.parse(text).or_else(other)
     }

@@ -2,10 +2,10 @@ use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 
 use crate::fields::cells::BadCell;
-use crate::fields::fixed::{CellValues, Fixed};
+use crate::fields::fixed::{CellValues, Fixed, FixedValue};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
-use crate::fields::time_format::TimeFormat;
+use crate::fields::time_format::{Time, TimeFormat};
 use crate::schema_error::FieldError;
 
 /// `kind = "timestamp"`: a cell is a time, and the model reads parts of it, each as its own field.
@@ -116,6 +116,12 @@ impl FieldKind for Timestamp {
     }
 }
 
+/// Whether a time since 1970 is far from all logs, as in another unit than the format's.
+fn is_other_unit(format: &TimeFormat, time: Time) -> bool {
+    const YEARS: std::ops::Range<i32> = 1971..2100;
+    matches!(format, TimeFormat::Unix { .. }) && !YEARS.contains(&time.date.year())
+}
+
 /// Reads one part of times.
 #[derive(Debug)]
 struct TimeValues {
@@ -130,29 +136,20 @@ impl CellValues for TimeValues {
         self.part.map_or(0, TimePart::num_values)
     }
 
-    fn value(&self, text: &[u8]) -> Result<u32, BadCell> {
-        std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| self.format.as_ref()?.parse_any(text.trim()))
-            .zip(self.part)
-            .map(|(time, part)| match part {
+    fn value(&self, text: &[u8]) -> Result<FixedValue, BadCell> {
+        let time = std::str::from_utf8(text).ok().and_then(|text| {
+            let format = self.format.as_ref()?;
+            Some((format, format.parse_any(text.trim())?, self.part?))
+        });
+        let value = time.map(|(format, time, part)| FixedValue {
+            value: match part {
                 TimePart::Hour => time.hour,
                 TimePart::Weekday => time.weekday().num_days_from_monday(),
                 TimePart::Weekend => u32::from(time.is_weekend()),
-            })
-            .ok_or_else(|| BadCell::Rule(format!("expected a time of the form `{}`", self.text)))
-    }
-
-    /// A time since 1970 in another unit than the format's is far from all logs.
-    fn is_out_of_range(&self, text: &[u8]) -> bool {
-        const YEARS: std::ops::Range<i32> = 1971..2100;
-        let Some(format @ TimeFormat::Unix { .. }) = &self.format else {
-            return false;
-        };
-        let time = std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| format.parse(text.trim()));
-        time.is_some_and(|time| !YEARS.contains(&time.date.year()))
+            },
+            is_out_of_range: is_other_unit(format, time),
+        });
+        value.ok_or_else(|| BadCell::Rule(format!("expected a time of the form `{}`", self.text)))
     }
 }
 
@@ -167,7 +164,8 @@ mod tests {
                 parts: vec![part],
             };
             timestamp.validate().unwrap();
-            timestamp.values().value(cell.as_bytes()).ok()
+            let value = timestamp.values().value(cell.as_bytes());
+            value.ok().map(|of| of.value)
         });
         match parts {
             [Some(hour), Some(weekday), Some(weekend)] => Some([hour, weekday, weekend]),

@@ -286,20 +286,18 @@ impl<K: TokenKind> CellEncoder for TokenEncoder<K> {
             Column::Ids(ids) => {
                 let rows = ids.iter_mut().enumerate();
                 rows.for_each(|(row, id)| encode(row, id, counter));
-                counter.count_ids(ids);
             }
-            Column::Lists(lists) => {
-                let IdLists { ids, ends } = lists;
+            Column::Lists(IdLists { ids, ends }) => {
                 let mut start = 0;
                 for (row, end) in ends.iter().enumerate() {
                     let elements = ids[start..*end].iter_mut();
                     elements.for_each(|id| encode(row, id, counter));
                     start = *end;
                 }
-                counter.count_lists(lists);
             }
             Column::Numbers(_) | Column::Unscaled(_) => unreachable!("tokens are read as ids"),
         }
+        counter.count(column);
         Vec::new()
     }
 }

@@ -159,7 +159,7 @@ pub(crate) fn write_file(
 #[derive(Default)]
 struct Chunk {
     batch: Batch,
-    /// Of each field's cells.
+    /// The counts of each field's cells.
     counts: Vec<CellCounts>,
     bad: Vec<(u64, DataError)>,
 }

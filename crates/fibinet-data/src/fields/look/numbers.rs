@@ -86,8 +86,8 @@ fn has_unit(cells: &ColumnCells, unit: &str) -> bool {
     cells.num_odd(has).is_some()
 }
 
-/// Whether what blanks separate is no group of thousands: numbers are not all equally long, as phone
-/// numbers are.
+/// Whether blanks separate groups of phone numbers rather than thousands: phone numbers are all equally long, and
+/// amounts are not.
 fn is_phone(cells: &ColumnCells, format: &NumberFormat) -> bool {
     let Some(blank) = format.thousands.filter(|mark| mark.is_whitespace()) else {
         return false;
