@@ -5,14 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::cli::logs::value_rows::drawn;
 use crate::cli::{fail, fibinet, json, scores, scratch, succeed};
 
 const ROWS: u64 = 2000;
-
-/// A draw of a row, from 0 to less than `below`.
-fn drawn(row: u64, below: u64) -> u64 {
-    ((row * 2_654_435_761) >> 7) % below
-}
 
 /// The price of a row: 0 to 4999.95 in steps of .05.
 fn price(row: u64) -> (u64, u64) {
@@ -274,4 +270,55 @@ fn a_cell_without_the_brackets_of_its_field_is_refused() {
         1,
         "new.csv:3, column `history`: expected a list in brackets",
     );
+}
+
+#[test]
+fn a_cell_that_a_comment_quotes_does_not_break_the_run_file() {
+    let directory = scratch();
+    let at = directory.path();
+    let mut rows = "click,site,what\n".to_owned();
+    for row in 0..1000 {
+        let (click, what) = match drawn(row, 10) {
+            0 => (1, "\"buy\nnow = 3\""),
+            draw => (u64::from(draw % 3 == 0), "look"),
+        };
+        rows += &format!("{click},s{},{what}\n", drawn(row + 1, 5));
+    }
+    fs::write(at.join("log.csv"), rows).expect("written");
+    succeed(at, &["init", "log.csv", "--label", "click"]);
+    let run_file = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+    assert!(run_file.contains("buy\\nnow = 3"), "{run_file}");
+}
+
+#[test]
+fn odd_cells_far_into_a_log_are_found() {
+    let directory = scratch();
+    let at = directory.path();
+    let mut rows = "click,site,price\n".to_owned();
+    for row in 0..230_000_u64 {
+        let price = match row {
+            205_000.. if row.is_multiple_of(50) => "n.v.".to_owned(),
+            _ => format!("{}.{}5", drawn(row, 90), row % 7),
+        };
+        rows += &format!("{},s{},{price}\n", drawn(row + 1, 3) / 2, row % 5);
+    }
+    fs::write(at.join("log.csv"), rows).expect("written");
+    let init = ["init", "log.csv", "--label", "click", "--model", "lr"];
+    let stderr = String::from_utf8_lossy(&fibinet(at, &init).stderr).into_owned();
+    assert!(
+        stderr.contains("have an odd cell, taken as missing, such as `n.v.` at log.csv:20"),
+        "{stderr}"
+    );
+    let train = [
+        "train",
+        "fibinet.toml",
+        "--out",
+        "run",
+        "--json",
+        "--set",
+        "train.epochs=1",
+    ];
+    let settings = ["train.batch_size=4096"];
+    let report = json(&succeed(at, &[&train[..], &settings].concat()));
+    assert_eq!(report["left_out"]["bad_rows"], 0);
 }
