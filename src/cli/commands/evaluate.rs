@@ -90,7 +90,9 @@ impl EvaluateJob {
             let path = self.log.data;
             return Err(DataError::from(DataErrorKind::Empty { path }).into());
         }
-        if let Some(line) = surprise_line(&scorer.encoder().surprises(&read.fields)) {
+        if let Some(line) =
+            surprise_line(&scorer.encoder().surprises(&read.fields), "this file has")
+        {
             note(&line);
         }
         self.printer.print(&Evaluation { metrics, read })

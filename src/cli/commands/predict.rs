@@ -118,7 +118,9 @@ impl PredictJob {
         if let Some(line) = skipped_rows(&read.skipped) {
             note(&line);
         }
-        if let Some(line) = surprise_line(&scorer.encoder().surprises(&read.fields)) {
+        if let Some(line) =
+            surprise_line(&scorer.encoder().surprises(&read.fields), "this file has")
+        {
             note(&line);
         }
         let report = Prediction {

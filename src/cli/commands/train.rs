@@ -104,7 +104,7 @@ impl TrainJob {
         if let Some(line) = skipped_rows(&report.skipped) {
             note(&line);
         }
-        if let Some(line) = surprise_line(&report.fields.surprises) {
+        if let Some(line) = surprise_line(&report.fields.surprises, "these rows have") {
             note(&format!("test rows: {line}"));
         }
         if let Some(line) = too_good(&report) {
