@@ -101,7 +101,7 @@ def write_log(name, directory):
 
 class Peer:
     def __init__(self, name):
-        self.name = name
+        self.name = self.program = name
 
     def key(self):
         return digest(self.name.encode(), (HERE / "peers.py").read_bytes())
@@ -112,6 +112,8 @@ class Peer:
 
 class Variant:
     """A build of fibinet with arguments of `init` and edits of the run file."""
+
+    program = "fibinet"
 
     def __init__(self, text, edits, builds):
         self.name, _, rest = text.partition("=")
@@ -166,7 +168,7 @@ class Variant:
 def prediction_file(work, model, name, seed):
     seed = 1 if model.name in SEEDLESS else seed
     content = json.loads((work / "logs" / name / "log.json").read_text())["content"]
-    return work / "predictions" / f"{name}-{model.name}-{digest(model.key().encode(), content.encode())}-{seed}.npz"
+    return work / "predictions" / f"{name}-{model.program}-{digest(model.key().encode(), content.encode())}-{seed}.npz"
 
 
 def predict_all(work, models, sets, seeds, jobs):
