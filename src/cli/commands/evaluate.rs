@@ -73,8 +73,8 @@ impl EvaluateJob {
         let options = ScoreOptions {
             labels: true,
             on_bad_row: self.log.on_bad_row.into(),
-            carry: Vec::new(),
             missing: self.log.missing.clone(),
+            ..ScoreOptions::default()
         };
         let mut predictions = Predictions::default();
         let read = scorer.score_rows(reader.as_mut(), &options, |rows| {

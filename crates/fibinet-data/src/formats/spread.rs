@@ -393,10 +393,11 @@ mod tests {
         let path = directory.path().join("log.parquet");
         let names = ["y", "n"].map(str::to_owned);
         let file = fs::File::create(&path).unwrap();
-        let mut table = crate::formats::ParquetTable::create(file, &path, &names, "text").unwrap();
+        let mut table =
+            crate::formats::ParquetTable::create(file, &path, &names, &["text"]).unwrap();
         for row in 0..300_000_u64 {
             table
-                .push(&[b"0", row.to_string().as_bytes()], 0.0)
+                .push(&[b"0", row.to_string().as_bytes()], &[0.0])
                 .unwrap();
         }
         table.finish().unwrap();
