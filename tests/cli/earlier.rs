@@ -1,5 +1,5 @@
 //! What earlier versions wrote is still read. `tests/fixtures` has a run file of fibinet 0.1.0, the
-//! bundles of formats 2 and 3 that it trained, and their scores of `rows.csv`. The bundle of format 4 is that of
+//! bundles of formats 2, 3 and 5 that it trained, and their scores of `rows.csv`. The bundle of format 4 is that of
 //! another log, whose values are written in several ways in `spelled.csv`.
 
 use std::fs;
@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::{copy_directory, json, number, scratch, succeed, text};
 
-const FORMATS: [(&str, &str, usize); 3] = [
+const FORMATS: [(&str, &str, usize); 4] = [
     ("2", "rows.csv", 30),
     ("3", "rows.csv", 30),
     ("4", "spelled.csv", 8),
+    ("5", "rows.csv", 30),
 ];
 
 fn fixtures() -> PathBuf {
