@@ -11,6 +11,7 @@
 //! - `number`: a cell is a number, whose distribution is learnt ([`Quantile`], [`Value`]);
 //! - `fixed`: the id follows from the cell alone ([`Hashed`], [`Id`], [`Timestamp`]).
 
+mod bins;
 pub(crate) mod cell_counts;
 pub(crate) mod cells;
 pub(crate) mod column_counter;

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
+use crate::fields::bins::edges;
 use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
@@ -13,12 +14,13 @@ use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
 
-/// `kind = "numeric"`, `encoding = "quantile"`: the id of a number is its quantile among the training
-/// rows, of at most `buckets`. Numbers beyond those of the training rows are in the first or last one. Numbers
+/// `kind = "numeric"`, `encoding = "quantile"`: the id of a number is its bucket among the training rows, of at
+/// most `buckets`. A value that holds at least a bucket's share of the rows has a bucket of its own, and the other
+/// numbers share the remaining buckets equally. Numbers beyond those of the training rows are in the first or last one. Numbers
 /// are `f64`: from 2⁵³ on they lose their last digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantile {
-    /// The number of quantiles.
+    /// The most buckets.
     #[serde(default = "default_buckets")]
     pub buckets: u32,
     /// How the numbers are written.
@@ -130,20 +132,10 @@ impl Reservoir {
         }
     }
 
-    /// Ascending, distinct upper edges: bucket `i` holds values up to `edges[i]`, the last the rest.
+    /// The edges between the buckets.
     fn edges(mut self) -> Vec<f64> {
         self.values.sort_unstable_by(f64::total_cmp);
-        let (len, buckets) = (self.values.len(), self.buckets as usize);
-        let mut edges: Vec<f64> = (1..buckets)
-            .filter_map(|i| self.values.get((len * i / buckets).checked_sub(1)?))
-            .copied()
-            .collect();
-        edges.dedup();
-        // An edge at the maximum would leave the last bucket without a value.
-        if edges.last() == self.values.last() {
-            edges.pop();
-        }
-        edges
+        edges(&self.values, self.buckets as usize)
     }
 }
 
@@ -228,26 +220,6 @@ impl CellEncoder for Buckets {
 mod tests {
     use super::*;
     use crate::fields::number::fitted;
-
-    fn edges(values: &[f64], buckets: u32) -> Vec<f64> {
-        let mut reservoir = Reservoir::new(buckets, 0);
-        values.iter().for_each(|&value| reservoir.add(value));
-        reservoir.edges()
-    }
-
-    #[test]
-    fn edges_cut_equal_shares_and_never_leave_a_bucket_empty() {
-        assert_eq!(edges(&[4.0, 1.0, 3.0, 2.0], 2), [2.0]);
-        assert_eq!(
-            edges(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], 4),
-            [2.0, 4.0, 6.0]
-        );
-        // Most values equal: one edge below them, or none.
-        assert_eq!(edges(&[0.0, 0.0, 0.0, 9.0], 4), [0.0]);
-        assert_eq!(edges(&[5.0; 10], 4), [] as [f64; 0]);
-        assert_eq!(edges(&[], 4), [] as [f64; 0]);
-        assert_eq!(edges(&[7.0], 4), [] as [f64; 0]);
-    }
 
     #[test]
     fn a_sample_of_a_long_stream_keeps_its_quantiles() {
