@@ -3,35 +3,61 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-/// The ascending upper edges of at most `num_bins` bins of numbers that are `sorted`: bin `i` holds the numbers up to
-/// `edges[i]`, the last bin the rest. Each bin holds one of the numbers at least.
-///
-/// A value that holds at least a bin's share of the numbers is a bin of its own, and the others share the
-/// remaining bins equally. If there are too few bins for that, the most frequent values come first.
-pub(crate) fn edges(sorted: &[f64], num_bins: usize) -> Vec<f64> {
-    let mut edges: Vec<f64> = Vec::with_capacity(num_bins);
-    let runs = runs(sorted, num_bins);
-    let mut wide: usize = runs.iter().filter(|run| !run.is_value).count();
-    let mut bins = num_bins - (runs.len() - wide);
-    let rows = runs.iter().filter(|run| !run.is_value);
-    let mut rows: usize = rows.map(|run| run.range.len()).sum();
-    for (at, run) in runs.iter().enumerate() {
-        let numbers = &sorted[run.range.clone()];
-        let (len, last) = (numbers.len(), numbers[numbers.len() - 1]);
-        if !run.is_value {
-            wide -= 1;
-            let share = ((len * bins + rows / 2) / rows).clamp(1, bins - wide);
-            let ends = (1..share).filter_map(|i| (len * i / share).checked_sub(1));
-            edges.extend(ends.map(|end| numbers[end]).filter(|edge| *edge < last));
-            (bins, rows) = (bins - share, rows - len);
+/// Bins of numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Bins {
+    /// Ascending upper edges: bin `i` holds the numbers up to `edges[i]`, the last bin the rest.
+    pub(crate) edges: Vec<f64>,
+    /// The values that are bins of their own and hold the share of at least two bins, ascending.
+    pub(crate) values: Vec<f64>,
+}
+
+impl Bins {
+    /// At most `num_bins` bins of numbers that are `sorted`. Each bin holds one of the numbers at least.
+    ///
+    /// A value that holds at least a bin's share of the numbers is a bin of its own, and the others share the
+    /// remaining bins equally. If there are too few bins for that, the most frequent values come first.
+    pub(crate) fn new(sorted: &[f64], num_bins: usize) -> Self {
+        let runs = runs(sorted, num_bins);
+        let values = runs.iter().filter(|run| run.is_value);
+        let mut bins = num_bins - values.clone().count();
+        let values = values.filter(|run| run.range.len() * num_bins >= 2 * sorted.len());
+        let values: Vec<f64> = values.map(|run| sorted[run.range.start]).collect();
+        // What is left for the runs that are not one value.
+        let wide = runs.iter().filter(|run| !run.is_value);
+        let mut num_numbers: usize = wide.clone().map(|run| run.range.len()).sum();
+        let mut num_runs = wide.count();
+        let mut edges = Vec::with_capacity(num_bins);
+        for (at, run) in runs.iter().enumerate() {
+            let numbers = &sorted[run.range.clone()];
+            if !run.is_value {
+                num_runs -= 1;
+                let share = (numbers.len() * bins + num_numbers / 2) / num_numbers;
+                let share = share.clamp(1, bins - num_runs);
+                edges.extend(equal_shares(numbers, share));
+                (bins, num_numbers) = (bins - share, num_numbers - numbers.len());
+            }
+            if let Some(next) = runs.get(at + 1) {
+                let first = sorted[next.range.start];
+                edges.push(if run.is_value {
+                    numbers[0]
+                } else {
+                    first.next_down()
+                });
+            }
         }
-        if let Some(next) = runs.get(at + 1) {
-            let first = sorted[next.range.start];
-            edges.push(if run.is_value { last } else { first.next_down() });
-        }
+        edges.dedup();
+        Self { edges, values }
     }
-    edges.dedup();
-    edges
+}
+
+/// The edges between at most `num_bins` bins of sorted numbers.
+fn equal_shares(numbers: &[f64], num_bins: usize) -> impl Iterator<Item = f64> {
+    let len = numbers.len();
+    let ends = (1..num_bins).filter_map(move |i| (len * i / num_bins).checked_sub(1));
+    let edges = ends.map(|end| numbers[end]);
+    // An edge at the last number would leave the last bin without one.
+    edges.filter(move |edge| *edge < numbers[len - 1])
 }
 
 /// Neighbours among sorted numbers.
@@ -92,7 +118,7 @@ mod tests {
         let numbers = counts.iter().flat_map(|(value, n)| vec![*value; *n]);
         let mut numbers: Vec<f64> = numbers.collect();
         numbers.sort_unstable_by(f64::total_cmp);
-        edges(&numbers, num_bins)
+        Bins::new(&numbers, num_bins).edges
     }
 
     /// Values that occur once each.
@@ -104,8 +130,8 @@ mod tests {
     fn distinct_numbers_are_cut_into_equal_shares() {
         assert_eq!(edges_of(&once(1..5), 2), [2.0]);
         assert_eq!(edges_of(&once(1..9), 4), [2.0, 4.0, 6.0]);
-        assert_eq!(edges(&[], 4), [] as [f64; 0]);
-        assert_eq!(edges(&[7.0], 4), [] as [f64; 0]);
+        assert_eq!(Bins::new(&[], 4).edges, [] as [f64; 0]);
+        assert_eq!(Bins::new(&[7.0], 4).edges, [] as [f64; 0]);
     }
 
     #[test]
@@ -115,7 +141,7 @@ mod tests {
             assert_eq!(edges_of(&counts, num_bins), [0.0, 2.0, 3.0]);
         }
         assert_eq!(edges_of(&[(5.0, 10)], 4), [] as [f64; 0]);
-        assert_eq!(edges(&[-0.0, 0.0, 1.0, 1.0], 4), [0.0]);
+        assert_eq!(Bins::new(&[-0.0, 0.0, 1.0, 1.0], 4).edges, [0.0]);
     }
 
     #[test]
@@ -154,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn values_with_the_share_of_two_bins_are_known() {
+        let numbers: Vec<f64> = [vec![1.0; 30], vec![2.0; 50], vec![3.0; 20]].concat();
+        assert_eq!(Bins::new(&numbers, 4).values, [2.0]);
+        assert_eq!(Bins::new(&numbers, 10).values, [1.0, 2.0, 3.0]);
+        assert_eq!(Bins::new(&[], 4).values, [] as [f64; 0]);
+    }
+
+    #[test]
     fn every_bin_holds_a_number() {
         for seed in 0..300 {
             let draw = |i| crate::mix::mix(seed, i);
@@ -164,15 +198,27 @@ mod tests {
             let mut numbers: Vec<f64> = numbers.map(|number| number as f64 - 2.0).collect();
             numbers.sort_unstable_by(f64::total_cmp);
             let num_bins = 2 + (draw(1) % 40) as usize;
-            let edges = edges(&numbers, num_bins);
+            let Bins { edges, values } = Bins::new(&numbers, num_bins);
             let mut bins: Vec<usize> = numbers
                 .iter()
                 .map(|number| edges.partition_point(|edge| edge < number))
                 .collect();
             bins.dedup();
             assert!(bins.iter().copied().eq(0..bins.len()), "{seed}: {edges:?}");
-            assert_eq!(bins.len(), if numbers.is_empty() { 0 } else { edges.len() + 1 });
+            assert_eq!(
+                bins.len(),
+                if numbers.is_empty() {
+                    0
+                } else {
+                    edges.len() + 1
+                }
+            );
             assert!(edges.len() < num_bins, "{seed}");
+            let bin = |number: f64| edges.partition_point(|edge| *edge < number);
+            for value in values {
+                let of_bin = numbers.iter().filter(|number| bin(**number) == bin(value));
+                assert!(of_bin.copied().all(|number| number == value), "{seed}");
+            }
         }
     }
 }
