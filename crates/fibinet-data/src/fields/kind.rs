@@ -170,11 +170,11 @@ pub(crate) enum FittedField {
     /// Ascending upper edges of buckets, for numbers that are first rounded to single precision, as earlier
     /// versions did.
     Quantile { edges: Vec<f32> },
-    /// Ascending upper edges of buckets, and the values with at least twice the rows of a bucket. Older versions did
-    /// not write these.
+    /// Ascending upper edges of buckets, and the values with at least twice the rows of a bucket, which older
+    /// versions did not write.
     Buckets {
         edges: Vec<f64>,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         values: Vec<f64>,
         range: NumberRange,
     },
