@@ -1,16 +1,16 @@
-//! Each layer, forward and backward, and the pair kernels against the same layers composed from tensor
-//! operations. All forms take turns in one process. For each bilinear kind there are the pairs of one side,
-//! the pairs of both sides, and the pairs with the DNN's first linear map. The latter is also measured after
-//! the kernel that writes the pairs to an array ("array").
+//! Each layer, forward and backward, and the pairs against the same pairs composed from tensor operations. All
+//! forms take turns in one process. For each bilinear kind there are the pairs of one side, the pairs of both
+//! sides, and the pairs with the DNN's first linear map. The latter is also measured after the kernel that writes
+//! the pairs to an array ("array"). `python3 benches/vs_pytorch/layers.py` sets PyTorch beside the layers alone.
 //!
 //! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]` with F = 39, K = 10, H = 400, V = 1M and batches of
 //! 2,048 rows. By default the kind is `all`: the bilinear kinds, SENET, the DNN, the table layers (`tables`)
-//! and the speed of the backend's matrix products by number of rows (`products`). The backward pass starts
-//! from a gradient of ones.
+//! and the speed of the backend's matrix products by number of rows (`products`). `alone` is the table layers and
+//! the pairs of one side. The backward pass starts from a gradient that is there already.
 //!
 //! | column | meaning |
 //! |---|---|
-//! | composed, array | the time of that form relative to the layer's. A layer without a kernel is composed itself. Of these only the table layers have another form, one of Burn's embeddings per field |
+//! | composed, array | the time of that form relative to the layer's. The table layers' other form is one of Burn's embeddings per field |
 //! | of least | the time that no form can save, as a share of the layer's time: with the linear map its matrix products, one forward and two backward, else copying the fewest bytes that must move, on all threads |
 //! | least | the fewest bytes that must move, in MB. Forward reads inputs and weights and writes the output. Backward reads the output's gradient and again inputs and weights, and writes their gradients. Of a table only the requested rows are read, but all of its gradient is written |
 //! | moved | the bytes that move, relative to the fewest. Inputs and weights count as above. Every allocated array is written once and read once, except the last ones, which are only written. In-place operations and blocks that stay in the cache are not counted |
@@ -36,7 +36,7 @@ use fibinet::nn::layers::{
 use fibinet::nn::models::fibinet::FiBiNetConfig;
 use fibinet::nn::models::{Head, HeadConfig};
 use fibinet_testing::criteo::{self, BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
-use fibinet_testing::{CountingAllocator, allocated};
+use fibinet_testing::{CountingAllocator, allocated, backward_from};
 use rayon::prelude::*;
 
 #[global_allocator]
@@ -44,8 +44,9 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const HIDDEN: usize = criteo::HIDDEN[0];
 /// The values of the argument `KIND`.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "all",
+    "alone",
     "Hadamard",
     "field_all",
     "field_each",
@@ -103,21 +104,44 @@ fn costs<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [Cos
     })
 }
 
-/// `Combination::forward` without kernels.
-fn by_tensor_ops(combination: &Combination, raw: Tensor<3>, senet: Tensor<3>) -> Tensor<2> {
-    let other = combination.senet.as_ref().unwrap_or(&combination.raw);
-    let p = combination.raw.forward(raw).flatten::<2>(1, 2);
-    let q = other.forward(senet).flatten::<2>(1, 2);
-    Tensor::cat(vec![p, q], 1)
+/// The pairs of a side, `[B, P K]`, composed from tensor operations.
+fn composed_pairs(interaction: &Interaction, embeddings: Tensor<3>) -> Tensor<2> {
+    let [batch, num_fields, dim] = embeddings.dims();
+    let device = embeddings.device();
+    let fields =
+        (0..num_fields as i64).flat_map(|i| (i + 1..num_fields as i64).map(move |j| (i, j)));
+    let (left, right): (Vec<_>, Vec<_>) = fields.unzip();
+    let [left, right] = [left, right].map(|of| Tensor::<1, Int>::from_data(&of[..], &device));
+    let crossed = match interaction {
+        Interaction::Product(_) => embeddings.clone().select(1, left),
+        Interaction::Bilinear(bilinear) => {
+            let matrices = bilinear.weight.val();
+            match matrices.dims()[0] {
+                1 => {
+                    let rows = embeddings.clone().reshape([batch * num_fields, dim]);
+                    let crossed = rows.matmul(matrices.squeeze_dim::<2>(0));
+                    crossed.reshape([batch, num_fields, dim]).select(1, left)
+                }
+                FIELDS => {
+                    let by_field = embeddings.clone().swap_dims(0, 1); // [F, B, K]
+                    by_field.matmul(matrices).swap_dims(0, 1).select(1, left)
+                }
+                _ => {
+                    let by_pair = embeddings.clone().swap_dims(0, 1).select(0, left); // [P, B, K]
+                    by_pair.matmul(matrices).swap_dims(0, 1)
+                }
+            }
+        }
+    };
+    (crossed * embeddings.select(1, right)).flatten(1, 2)
 }
 
-/// Drops the output, after its backward pass if `backward` is set.
-fn pass<const D: usize>(output: Tensor<D>, backward: bool) {
-    if backward {
-        drop(black_box(output.backward()));
-    } else {
-        drop(black_box(output));
-    }
+/// `Combination::forward` composed from tensor operations.
+fn by_tensor_ops(combination: &Combination, raw: Tensor<3>, senet: Tensor<3>) -> Tensor<2> {
+    let other = combination.senet.as_ref().unwrap_or(&combination.raw);
+    let p = composed_pairs(&combination.raw, raw);
+    let q = composed_pairs(other, senet);
+    Tensor::cat(vec![p, q], 1)
 }
 
 /// How many numbers a layer reads, weights included, and writes.
@@ -213,6 +237,19 @@ impl Bench {
         }
     }
 
+    /// Runs a layer, and its backward pass if `backward` is set, from a gradient that is there already.
+    fn pass<const D: usize>(
+        &self,
+        backward: bool,
+        forward: impl Fn() -> Tensor<D>,
+    ) -> impl FnMut() {
+        let gradient = backward.then(|| self.random(forward().dims()));
+        move || match &gradient {
+            Some(gradient) => drop(black_box(backward_from(forward(), gradient))),
+            None => drop(black_box(forward())),
+        }
+    }
+
     fn print(&self, what: &str, backward: bool, sizes: Sizes, forms: &Forms) {
         let Forms { layer, least, .. } = forms;
         let passes = if backward { "and backward" } else { "forward" };
@@ -235,7 +272,7 @@ impl Bench {
         );
     }
 
-    /// Measures a layer without a kernel, whose input is the fields' embeddings.
+    /// Measures a layer whose input is the fields' embeddings.
     fn layer<const D: usize>(
         &self,
         what: &str,
@@ -247,7 +284,7 @@ impl Bench {
         let mut copy = Copy::new(sizes.least(backward));
         let [layer, least] = costs(
             self.rounds,
-            [&mut || pass(forward(x.clone()), backward), &mut || {
+            [&mut self.pass(backward, || forward(x.clone())), &mut || {
                 copy.run();
             }],
         );
@@ -284,8 +321,8 @@ impl Bench {
             "FeatureEmbedding",
             backward,
             vectors,
-            &mut || pass(layer.forward(FieldIds::new(ids.clone())), backward),
-            &mut || pass(embeddings.forward(&ids), backward),
+            &mut self.pass(backward, || layer.forward(FieldIds::new(ids.clone()))),
+            &mut self.pass(backward, || embeddings.forward(&ids)),
         );
 
         let layer = LinearLogitConfig::new(sizes).init(&device);
@@ -295,8 +332,8 @@ impl Bench {
             "LinearLogit",
             backward,
             logits,
-            &mut || pass(layer.forward(FieldIds::new(ids.clone())), backward),
-            &mut || pass(weights.forward(&ids).sum_dim(1), backward),
+            &mut self.pass(backward, || layer.forward(FieldIds::new(ids.clone()))),
+            &mut self.pass(backward, || weights.forward(&ids).sum_dim(1)),
         );
     }
 
@@ -321,16 +358,36 @@ impl Bench {
 
     /// Measures the pairs of one side.
     fn side(&self, name: &str, interaction: &Interaction, num_matrices: usize, backward: bool) {
-        let pair_dim = match interaction {
-            Interaction::Product(_) if name == "inner" => 1,
-            _ => EMBEDDING_DIM,
-        };
+        let is_inner = name == "inner";
+        let pair_dim = if is_inner { 1 } else { EMBEDDING_DIM };
         let sizes = Sizes::new(
             self.batch * FIELDS * EMBEDDING_DIM + num_matrices * EMBEDDING_DIM * EMBEDDING_DIM,
             self.batch * num_pairs(FIELDS) * pair_dim,
         );
-        let what = format!("{name}, one side");
-        self.layer(&what, backward, sizes, |x| interaction.forward(x));
+        let x = self.embeddings(backward);
+        let mut copy = Copy::new(sizes.least(backward));
+        let [layer, composed, least] = costs(
+            self.rounds,
+            [
+                &mut self.pass(backward, || interaction.forward(x.clone())),
+                &mut self.pass(backward, || {
+                    let pairs = composed_pairs(interaction, x.clone());
+                    if is_inner {
+                        let pairs = pairs.reshape([-1, EMBEDDING_DIM as i32]);
+                        return pairs.sum_dim(1);
+                    }
+                    pairs
+                }),
+                &mut || copy.run(),
+            ],
+        );
+        let forms = Forms {
+            layer,
+            composed: Some(composed),
+            array: None,
+            least,
+        };
+        self.print(&format!("{name}, one side"), backward, sizes, &forms);
     }
 
     /// Measures the pairs of both sides.
@@ -344,13 +401,10 @@ impl Bench {
         let [layer, composed, least] = costs(
             self.rounds,
             [
-                &mut || {
-                    pass(combination.forward(raw.clone(), senet.clone()), backward);
-                },
-                &mut || {
-                    let pairs = by_tensor_ops(&combination, raw.clone(), senet.clone());
-                    pass(pairs, backward);
-                },
+                &mut self.pass(backward, || combination.forward(raw.clone(), senet.clone())),
+                &mut self.pass(backward, || {
+                    by_tensor_ops(&combination, raw.clone(), senet.clone())
+                }),
                 &mut || copy.run(),
             ],
         );
@@ -378,19 +432,15 @@ impl Bench {
         let [layer, array, composed, least] = costs(
             self.rounds,
             [
-                &mut || {
-                    pass(head.forward(FieldInputs::new(raw.clone())), backward);
-                },
-                &mut || {
+                &mut self.pass(backward, || head.forward(FieldInputs::new(raw.clone()))),
+                &mut self.pass(backward, || {
                     let senet = head.senet.forward(raw.clone());
-                    let pairs = head.combination.forward(raw.clone(), senet);
-                    pass(dnn.forward(pairs), backward);
-                },
-                &mut || {
+                    dnn.forward(head.combination.forward(raw.clone(), senet))
+                }),
+                &mut self.pass(backward, || {
                     let senet = head.senet.forward(raw.clone());
-                    let pairs = by_tensor_ops(&head.combination, raw.clone(), senet);
-                    pass(dnn.forward(pairs), backward);
-                },
+                    dnn.forward(by_tensor_ops(&head.combination, raw.clone(), senet))
+                }),
                 &mut || products(backward),
             ],
         );
@@ -411,9 +461,12 @@ impl Bench {
         let mut products = self.products();
         let [layer, least] = costs(
             self.rounds,
-            [&mut || pass(dnn.forward(x.clone()), backward), &mut || {
-                products(backward);
-            }],
+            [
+                &mut self.pass(backward, || dnn.forward(x.clone())),
+                &mut || {
+                    products(backward);
+                },
+            ],
         );
         let forms = Forms {
             layer,
@@ -510,7 +563,9 @@ impl Copy {
 fn main() {
     // Cargo adds an argument of its own.
     let args = Args::parse_from(std::env::args().filter(|arg| arg != "--bench"));
-    let is_chosen = |kind: &str| args.kind == kind || args.kind == "all";
+    let is_all = args.kind == "all";
+    let is_alone = args.kind == "alone";
+    let is_chosen = |kind: &str| args.kind == kind || is_all || is_alone;
     let backend = Backend::compiled()
         .next()
         .expect("a backend is compiled in");
@@ -535,8 +590,10 @@ fn main() {
     if is_chosen("tables") {
         both.into_iter().for_each(|backward| bench.tables(backward));
     }
-    if args.kind == "all" {
+    if is_all {
         both.into_iter().for_each(|backward| bench.senet(backward));
+    }
+    if is_all || is_alone {
         let inner = PairProductConfig::new(FIELDS).with_kind(PairProductKind::Inner);
         for backward in both {
             let inner = Interaction::Product(inner.init(&bench.device(backward)));
@@ -583,11 +640,14 @@ fn main() {
         for backward in both {
             let side = config.init(&bench.device(backward)).raw;
             bench.side(name, &side, num_matrices, backward);
+            if is_alone {
+                continue;
+            }
             bench.pairs(name, &config, num_matrices, backward);
             bench.linear(name, &head, num_matrices, backward);
         }
     }
-    if args.kind == "all" {
+    if is_all {
         both.into_iter().for_each(|backward| bench.dnn(backward));
         bench.product_speeds();
     }

@@ -2,6 +2,8 @@
 //! and its lower bound measured in the same run: reading the first matrix of the DNN for one row, and the
 //! matrix products of the DNN by flex for many rows.
 //!
+//! The last case has four members, whose probabilities are averaged.
+//!
 //! `cargo bench --bench scoring [-- RUNS]` with F = 39, K = 10 and a DNN of 400×3. One row is scored RUNS
 //! times, larger batches fewer times, but at least min(RUNS, 100) times.
 
@@ -12,7 +14,7 @@ use std::time::Duration;
 use burn::tensor::{Device, Distribution, Tensor};
 use fibinet::data::encode::Encoder;
 use fibinet::data::shards::Batch;
-use fibinet::model::bundle::{Bundle, BundleParts, LogitMap};
+use fibinet::model::bundle::{Bundle, BundleParts, LogitMap, MemberParts};
 use fibinet::model::scorer::Scorer;
 use fibinet::model::tables::huge_pages::zeroed;
 use fibinet::nn::backend::Backend;
@@ -47,8 +49,8 @@ fn rows(seed: usize, num_rows: usize) -> Batch {
     }
 }
 
-/// The scorer of a bundle with random weights.
-fn scorer(kind: BilinearKind, device: &Device) -> Scorer {
+/// The scorer of a bundle of members with random weights.
+fn scorer(kind: BilinearKind, members: u64, device: &Device) -> Scorer {
     let directory = tempfile::tempdir().expect("a directory");
     let encoder = id_encoder(directory.path(), FIELDS, FIELD_IDS as u32, 1);
     let head = FiBiNetConfig::new(FIELDS, EMBEDDING_DIM)
@@ -56,15 +58,26 @@ fn scorer(kind: BilinearKind, device: &Device) -> Scorer {
         .with_hidden_units(HIDDEN.to_vec());
     let model = CtrModelConfig::new(head).into_any();
     let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).expect("proper sizes");
-    let train = TrainConfig::default().validate().expect("the defaults");
-    let trainer = Trainer::new(&model, sizes, &train, device);
-    let trainer = trainer.expect("a proper config");
+    let trainer = |seed| {
+        let train = TrainConfig {
+            seed,
+            ..TrainConfig::default()
+        };
+        let train = train.validate().expect("proper settings");
+        Trainer::new(&model, sizes.clone(), &train, device).expect("a proper config")
+    };
+    let trainers: Vec<Trainer> = (0..members).map(trainer).collect();
+    let heads: Vec<_> = trainers.iter().map(Trainer::valid_head).collect();
+    let members = trainers.iter().zip(&heads);
+    let members = members.map(|(trainer, head)| MemberParts {
+        head,
+        tables: trainer.view(),
+        finished: None,
+    });
     let parts = BundleParts {
         encoder: &encoder,
         model: &model,
-        head: &trainer.valid_head(),
-        tables: trainer.view(),
-        finished: None,
+        members: members.collect(),
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
     };
@@ -157,11 +170,12 @@ fn main() {
         "", "rows", "runs", "p50", "p99", "rows/s", "ratio"
     );
     let scorers = [
-        ("field_all", BilinearKind::FieldAll),
-        ("field_each", BilinearKind::FieldEach),
-        ("field_interaction", BilinearKind::FieldInteraction),
+        ("field_all", BilinearKind::FieldAll, 1),
+        ("field_each", BilinearKind::FieldEach, 1),
+        ("field_interaction", BilinearKind::FieldInteraction, 1),
+        ("field_each, 4 members", BilinearKind::FieldEach, 4),
     ]
-    .map(|(name, kind)| (name, scorer(kind, &device)));
+    .map(|(name, kind, members)| (name, scorer(kind, members, &device)));
     let matrix = vec![1.0; COLUMNS * HIDDEN[0]];
     let mut huge_matrix = zeroed(matrix.len());
     huge_matrix.fill(1.0);

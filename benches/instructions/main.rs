@@ -14,11 +14,14 @@
 use std::hint::black_box;
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use fibinet::model::inputs::RowInputs;
 use fibinet::model::tables::TableDtype;
-use fibinet::nn::inputs::{FieldInputs, FieldSizes};
-use fibinet::nn::layers::{BilinearKind, Combination, CombinationConfig, CombinationKind};
+use fibinet::nn::inputs::{FieldIds, FieldInputs, FieldSizes};
+use fibinet::nn::layers::{
+    BilinearKind, Combination, CombinationConfig, CombinationKind, FeatureEmbedding,
+    FeatureEmbeddingConfig, PairProduct, PairProductConfig, PairProductKind,
+};
 use fibinet::nn::models::fibinet::{FiBiNet, FiBiNetConfig};
 use fibinet::nn::models::{Head, HeadConfig, TablesConfig};
 use fibinet::train::Trainer;
@@ -119,6 +122,30 @@ fn pairs(combination: &Combination, device: &Device) {
     pass(BATCH, device, |x| combination.forward(x.clone(), x));
 }
 
+/// The inner products of all pairs.
+fn inner_products(product: &PairProduct, device: &Device) {
+    pass(BATCH, device, |x| product.forward(x));
+}
+
+/// The table rows of a batch, or their backward pass from a gradient of ones.
+fn lookup(embedding: &FeatureEmbedding, device: &Device) {
+    let ids = |num_rows| {
+        let ids = batch(num_rows).ids.into_iter().map(i64::from).collect();
+        let ids = TensorData::new::<i64, _>(ids, [num_rows, FIELDS]);
+        FieldIds::new(Tensor::<2, Int>::from_data(ids, device))
+    };
+    let forward = |ids: FieldIds| embedding.forward(ids);
+    if device.is_autodiff() {
+        measure(
+            BATCH,
+            |num_rows| forward(ids(num_rows)),
+            |output| drop(black_box(output.backward())),
+        );
+    } else {
+        measure(BATCH, ids, |ids| drop(black_box(forward(ids))));
+    }
+}
+
 /// A head with one hidden layer: SENET, and the pairs with the linear map.
 fn linear(head: &FiBiNet, num_rows: usize, device: &Device) {
     pass(num_rows, device, |x| head.forward(FieldInputs::new(x)));
@@ -215,6 +242,16 @@ fn cases() -> Vec<(String, Box<dyn Fn()>)> {
             let run = move || pairs(&config.init(&device), &device);
             add(format!("pairs/{name}/{pass}"), Box::new(run));
         }
+    }
+    for (pass, device) in passes.clone() {
+        let product = PairProductConfig::new(FIELDS).with_kind(PairProductKind::Inner);
+        let embedding = FeatureEmbeddingConfig::new(vec![FIELD_ROWS; FIELDS], EMBEDDING_DIM)
+            .with_initializer(Initializer::Constant { value: 0.1 });
+        let on = device.clone();
+        let run = move || inner_products(&product.init(&on), &on);
+        add(format!("pairs/inner/{pass}"), Box::new(run));
+        let run = move || lookup(&embedding.init(&device), &device);
+        add(format!("table_rows/{pass}"), Box::new(run));
     }
     for (pass, device) in passes {
         for (name, combination, kind) in KINDS {

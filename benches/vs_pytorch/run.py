@@ -44,11 +44,11 @@ def run(command, allocator):
     return output, usage.ru_maxrss / 1024
 
 
-def ours_binary():
-    build = ["cargo", "bench", "--locked", "--bench", "training", "--no-run", "--message-format=json"]
+def binary(bench):
+    build = ["cargo", "bench", "--locked", "--bench", bench, "--no-run", "--message-format=json"]
     messages = subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     artifacts = [json.loads(line) for line in messages.splitlines() if line.startswith("{")]
-    return next(a["executable"] for a in artifacts if a.get("target", {}).get("name") == "training" and a.get("executable"))
+    return next(a["executable"] for a in artifacts if a.get("target", {}).get("name") == bench and a.get("executable"))
 
 
 def peer_python(directory):
@@ -67,7 +67,7 @@ def main():
     arguments.add_argument("--venv", type=pathlib.Path, default=ROOT / "target" / "vs_pytorch")
     arguments = arguments.parse_args()
     steps = str(arguments.steps)
-    binary, python = ours_binary(), peer_python(arguments.venv)
+    trainer, python = binary("training"), peer_python(arguments.venv)
 
     times, memory = {}, {}
 
@@ -78,7 +78,7 @@ def main():
     for _ in range(arguments.rounds):
         for kind in KINDS:
             for allocator in ALLOCATORS:
-                output, mib = run([binary, "--steps", steps, "--kind", kind], allocator)
+                output, mib = run([trainer, "--steps", steps, "--kind", kind], allocator)
                 for name, speed in re.findall(r"^(matmul floor|field_\w+) +(\d+)", output, re.MULTILINE):
                     note(("ours", allocator, name), BATCH / float(speed) * 1e3, mib)
                 for mode in ["dense", "sparse"]:

@@ -24,7 +24,9 @@ static RUNS: LazyLock<Vec<ModelRun>> = LazyLock::new(|| {
     names
         .map(|name| {
             let directory = shared_directory();
+            let one = ["--members", "1"];
             let init = ["init", ADULT, "--label", "label", "--model", name];
+            let init = [&init[..], &one].concat();
             succeed(&directory, &init);
             let train = ["train", "fibinet.toml", "--out", "run", "--json", "--set"];
             let short = ["train.learning_rate=0.05", "train.patience=1"];

@@ -18,6 +18,8 @@ pub struct ScoreOptions {
     pub on_bad_row: OnBadRow,
     /// Cells that mean "no value" besides those of the training log.
     pub missing: Vec<String>,
+    /// Whether the spread of the members' probabilities is computed.
+    pub spread: bool,
     /// Columns of the reader whose cells are returned beside the scores.
     pub carry: Vec<usize>,
 }

@@ -16,3 +16,4 @@ pub mod tables;
 
 mod batch_reader;
 mod error;
+mod probabilities;

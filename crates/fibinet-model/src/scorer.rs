@@ -4,6 +4,7 @@ use std::mem::swap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use burn::module::Module;
 use burn::tensor::Device;
 use csv::ByteRecord;
 use fibinet_data::DataError;
@@ -14,19 +15,22 @@ use fibinet_nn::backend::Backend;
 use fibinet_nn::models::AnyHead;
 
 pub use crate::batch_reader::{ReadRows, ScoreOptions};
+pub use crate::probabilities::{mean_logits, probability};
 
 use crate::batch_reader::BatchReader;
 use crate::bundle::directory::Bundle;
 use crate::error::BundleError;
 use crate::inputs::plan::RowInputs;
+use crate::probabilities::spreads;
 use crate::tables::huge_pages;
 use crate::tables::table_rows::score;
 
-/// Scores raw rows: a bundle whose head is on a device.
+/// Scores raw rows: a bundle whose heads are on a device.
 #[derive(Debug)]
 pub struct Scorer {
     bundle: Bundle,
-    head: AnyHead,
+    /// One head per member.
+    heads: Vec<AnyHead>,
     device: Device,
     /// Buffers of earlier batches, as many as were scored at the same time.
     buffers: Mutex<Vec<RowInputs>>,
@@ -43,19 +47,23 @@ impl Scorer {
         Self::new(Bundle::open(path)?, device)
     }
 
-    /// A scorer of an open bundle, with the head on a device.
+    /// A scorer of an open bundle, with the heads on a device.
     ///
     /// # Errors
     ///
     /// As [`Bundle::head`].
     pub fn new(bundle: Bundle, device: &Device) -> Result<Self, BundleError> {
         let device = device.clone().inner();
-        let mut head = bundle.head(&device)?;
-        if is_flex(&device) {
-            head = huge_pages::move_weights(head);
-        }
+        let head = |member| {
+            let head = bundle.head(member, &device)?;
+            Ok(match is_flex(&device) {
+                true => huge_pages::move_weights(head),
+                false => head,
+            })
+        };
+        let heads = (0..bundle.num_members()).map(head);
         Ok(Self {
-            head,
+            heads: heads.collect::<Result<_, BundleError>>()?,
             bundle,
             device,
             buffers: Mutex::default(),
@@ -72,12 +80,15 @@ impl Scorer {
         &self.bundle
     }
 
-    /// The number of trained parameters, tables included.
+    /// The number of trained parameters of all members, tables included.
     pub fn num_params(&self) -> usize {
-        Bundle::num_params(&self.head, &self.bundle.tables())
+        let of_member = |(member, head): (usize, &AnyHead)| {
+            head.num_params() + self.bundle.tables(member).num_params()
+        };
+        self.heads.iter().enumerate().map(of_member).sum()
     }
 
-    /// The logits of encoded rows, calibrated as the bundle says.
+    /// The logits of encoded rows: those of the members' mean probabilities, calibrated as the bundle says.
     ///
     /// Several threads may call this at the same time, rayon's included. The buffers of each call are kept
     /// for later calls, so that memory grows to that of the largest batch, times the calls made at once.
@@ -88,18 +99,31 @@ impl Scorer {
     ///
     /// If the batch has other fields than this scorer's encoder.
     pub fn logits(&self, batch: &Batch) -> Vec<f32> {
+        self.calibrated(&self.member_logits(batch))
+    }
+
+    /// The logits of each member, which are not calibrated.
+    fn member_logits(&self, batch: &Batch) -> Vec<Vec<f32>> {
         let kept = || self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rows = kept().pop().unwrap_or_default();
         self.bundle.plan.inputs_into(batch, &mut rows);
-        let tables = self.bundle.tables();
-        let score = || score(&self.head, &tables, &rows, &self.device);
-        let mut logits = if is_flex(&self.device) {
+        let score = |(member, head): (usize, &AnyHead)| {
+            score(head, &self.bundle.tables(member), &rows, &self.device)
+        };
+        let score = || self.heads.iter().enumerate().map(score).collect();
+        let logits = if is_flex(&self.device) {
             // Inside the pool, so that its threads stay awake from one kernel to the next.
             rayon::scope(|_| score())
         } else {
             score()
         };
         kept().push(rows);
+        logits
+    }
+
+    /// The calibrated logits of the members' mean probabilities.
+    fn calibrated(&self, members: &[Vec<f32>]) -> Vec<f32> {
+        let mut logits = mean_logits(members);
         for logit in &mut logits {
             *logit = self.bundle.output.apply(*logit);
         }
@@ -129,7 +153,11 @@ impl Scorer {
             if batch.num_rows == 0 {
                 continue;
             }
-            scored.logits = self.logits(&batch);
+            let members = self.member_logits(&batch);
+            scored.logits = self.calibrated(&members);
+            if options.spread {
+                scored.spreads = spreads(&members, self.bundle.output);
+            }
             swap(&mut scored.labels, &mut batch.labels);
             swap(&mut scored.groups, &mut batch.groups);
             if let Some(at) = scored.logits.iter().position(|logit| !logit.is_finite()) {
@@ -155,6 +183,9 @@ fn is_flex(device: &Device) -> bool {
 pub struct ScoredRows {
     /// One logit per row.
     pub logits: Vec<f32>,
+    /// The standard deviation of the members' probabilities per row, each calibrated like their mean; empty if
+    /// it was not asked for.
+    pub spreads: Vec<f32>,
     /// One label per row; empty if labels were not asked for.
     pub labels: Vec<f32>,
     /// One group per row; empty if labels were not asked for or the log has no groups.
@@ -167,18 +198,10 @@ impl ScoredRows {
     fn none() -> Self {
         Self {
             logits: Vec::new(),
+            spreads: Vec::new(),
             labels: Vec::new(),
             groups: Vec::new(),
             carried: Vec::new(),
         }
     }
-}
-
-/// The probability of a logit, `1 / (1 + exp(-z))`.
-///
-/// ```
-/// assert_eq!(fibinet_model::scorer::probability(0.0), 0.5);
-/// ```
-pub fn probability(logit: f32) -> f32 {
-    (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
 }

@@ -5,6 +5,8 @@ use core::str::FromStr;
 
 use burn::tensor::Device;
 
+pub use crate::kernels::has_kernels;
+
 /// The backends that Cargo features of this crate turn on.
 ///
 /// | backend | feature | runs on |

@@ -49,6 +49,7 @@ pub mod backend;
 pub mod inputs;
 pub mod layers;
 pub mod loss;
+pub mod memory;
 pub mod models;
 
 mod error;

@@ -1,5 +1,6 @@
 //! The checksums of a directory's files, in the form that `sha256sum -c` reads.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub fn write(directory: &Path) -> Result<(), StorageError> {
 }
 
 /// Checks that a directory has exactly the files of its `SHA256SUMS`, each with its checksum. The
-/// content of the file named `skipped` is not read, but the file must exist.
+/// content of files named `skipped`, in whatever subdirectory, is not read, but they must exist.
 ///
 /// # Errors
 ///
@@ -43,10 +44,11 @@ pub fn verify(directory: &Path, skipped: Option<&str>) -> Result<(), StorageErro
         let (sum, file) = line
             .split_once("  ")
             .ok_or_else(|| StorageError::damaged(&path, format!("no checksum in `{line}`")))?;
-        if skipped != Some(file) {
-            verify_file(&directory.join(file), sum)?;
+        let file = PathBuf::from(file);
+        if skipped.is_none_or(|skipped| file.file_name() != Some(OsStr::new(skipped))) {
+            verify_file(&directory.join(&file), sum)?;
         }
-        listed.push(PathBuf::from(file));
+        listed.push(file);
     }
     let present = summed_files(directory)?;
     if listed != present {
@@ -128,6 +130,15 @@ mod tests {
         fs::write(target.join("other"), "damaged").unwrap();
         assert!(verify(target, Some("one")).is_err());
         verify(target, Some("other")).unwrap();
+        fs::create_dir(target.join("sub")).unwrap();
+        fs::write(target.join("sub/other"), "same").unwrap();
+        write(target).unwrap();
+        fs::write(target.join("sub/other"), "damaged").unwrap();
+        assert!(verify(target, None).is_err());
+        verify(target, Some("other")).unwrap();
+        fs::remove_dir_all(target.join("sub")).unwrap();
+        assert!(verify(target, Some("other")).is_err());
+        write(target).unwrap();
         fs::remove_file(target.join("other")).unwrap();
         assert!(verify(target, Some("other")).is_err());
         fs::write(target.join("other"), "damaged").unwrap();

@@ -1,10 +1,11 @@
 //! What the tests and benches of the workspace share: devices to test on, tensors from literals and
-//! their comparison, golden vectors, a counting allocator, an encoder, and the shape of the benches.
+//! their comparison, a backward pass from a given gradient, golden vectors, a counting allocator, an encoder, and the shape of the benches.
 //!
 //! Only `[dev-dependencies]` name it. Without the features `encoders` and `criteo` it depends on no crate of the
 //! workspace, so the unit tests of `fibinet-nn` use it without compiling that crate twice. With them
 //! it depends on the crates below those that use it.
 
+mod backward;
 mod counting;
 #[cfg(feature = "criteo")]
 pub mod criteo;
@@ -14,6 +15,7 @@ mod encoders;
 mod golden;
 mod tensors;
 
+pub use backward::backward_from;
 pub use counting::{CountingAllocator, allocated};
 pub use devices::{NamedDevice, cpu_devices, test_devices};
 #[cfg(feature = "encoders")]

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use burn::tensor::Device;
 use fibinet_data::formats::{Label, open_rows};
-use fibinet_model::bundle::{Bundle, BundleError, BundleParts, LogitMap};
+use fibinet_model::bundle::{Bundle, BundleError, BundleParts, LogitMap, MemberParts};
 use fibinet_model::inputs::RowInputs;
 use fibinet_model::scorer::{ScoreOptions, Scorer};
 use fibinet_model::tables::{FinishedRows, TableDtype, TableView, score};
@@ -169,12 +169,15 @@ fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
     let sizes = FieldSizes::new(vec![100; SCORED_FIELDS]).expect("proper sizes");
     let train = TrainConfig::default().validate().expect("the defaults");
     let trainer = Trainer::new(&model, sizes, &train, device).expect("a proper config");
+    let head = trainer.valid_head();
     let parts = BundleParts {
         encoder: &id_encoder(directory, SCORED_FIELDS, 97, num_rows),
         model: &model,
-        head: &trainer.valid_head(),
-        tables: trainer.view(),
-        finished: None,
+        members: vec![MemberParts {
+            head: &head,
+            tables: trainer.view(),
+            finished: None,
+        }],
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
     };
@@ -217,10 +220,10 @@ fn a_scorer_reuses_the_memory_of_the_batch_before() {
         ..RowInputs::default()
     };
     let bundle = scorer.bundle();
-    let head = bundle.head(&device).expect("a head");
-    score(&head, &bundle.tables(), &batch, &device);
+    let head = bundle.head(0, &device).expect("a head");
+    score(&head, &bundle.tables(0), &batch, &device);
     let start = allocated();
-    score(&head, &bundle.tables(), &batch, &device);
+    score(&head, &bundle.tables(0), &batch, &device);
     let logits = allocated() - start;
     // A few bytes belong to the threads' queues and the file.
     assert!(
@@ -248,13 +251,16 @@ fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usi
     for gradients in [gradients, RowGradients::default()] {
         optimizer.step(&mut tables, &gradients, 1e-3, 1.0);
     }
+    let head = model.head.try_init(&device).expect("a proper config");
     let leaves = optimizer.leaves_stale_rows();
     let parts = BundleParts {
         encoder: &id_encoder(directory.path(), SCORED_FIELDS, 97, 1),
         model: &model,
-        head: &model.head.try_init(&device).expect("a proper config"),
-        tables: tables.view(),
-        finished: leaves.then_some(&optimizer as &dyn FinishedRows),
+        members: vec![MemberParts {
+            head: &head,
+            tables: tables.view(),
+            finished: leaves.then_some(&optimizer as &dyn FinishedRows),
+        }],
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
     };

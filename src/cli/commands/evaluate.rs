@@ -73,8 +73,8 @@ impl EvaluateJob {
         let options = ScoreOptions {
             labels: true,
             on_bad_row: self.log.on_bad_row.into(),
-            carry: Vec::new(),
             missing: self.log.missing.clone(),
+            ..ScoreOptions::default()
         };
         let mut predictions = Predictions::default();
         let read = scorer.score_rows(reader.as_mut(), &options, |rows| {
@@ -90,7 +90,9 @@ impl EvaluateJob {
             let path = self.log.data;
             return Err(DataError::from(DataErrorKind::Empty { path }).into());
         }
-        if let Some(line) = surprise_line(&scorer.encoder().surprises(&read.fields)) {
+        if let Some(line) =
+            surprise_line(&scorer.encoder().surprises(&read.fields), "this file has")
+        {
             note(&line);
         }
         self.printer.print(&Evaluation { metrics, read })

@@ -78,25 +78,35 @@ impl Inspection {
         Ok(settings)
     }
 
+    /// The parameters and bytes of all members' tables.
+    fn of_tables(&self) -> (usize, usize) {
+        let bundle = self.scorer.bundle();
+        let tables = (0..bundle.num_members()).map(|member| bundle.tables(member));
+        tables.fold((0, 0), |(parameters, bytes), tables| {
+            (parameters + tables.num_params(), bytes + tables.num_bytes())
+        })
+    }
+
     /// The lines below the fields: what is shown, and its value.
     fn facts(&self) -> Vec<(&'static str, String)> {
         let bundle = self.scorer.bundle();
-        let (model, tables) = (&bundle.model, bundle.tables());
+        let (model, members) = (&bundle.model, bundle.num_members());
         let mut facts = vec![("model", model.head.name().to_owned())];
+        if members > 1 {
+            facts.push(("members", members.to_string()));
+        }
         if model.tables.embedding_dim > 0 {
             let dimension = model.tables.embedding_dim.to_string();
             facts.push(("embedding dimension", dimension));
         }
         facts.extend(model.head.describe());
         facts.push(("parameters", self.scorer.num_params().to_string()));
-        let table_bytes = mebibytes(tables.num_bytes() as f64);
+        let (table_parameters, table_bytes) = self.of_tables();
+        let table_bytes = mebibytes(table_bytes as f64);
+        let dtype = bundle.tables(0).embedding.dtype();
         facts.push((
             "parameters in tables",
-            format!(
-                "{} ({}, {table_bytes}, mapped)",
-                tables.num_params(),
-                tables.embedding.dtype(),
-            ),
+            format!("{table_parameters} ({dtype}, {table_bytes}, mapped)"),
         ));
         let pairs = self.pair_bytes().as_ref().map(pairs_text);
         facts.extend(pairs.map(|pairs| ("pairs of 2,048 rows", pairs)));
@@ -125,19 +135,20 @@ impl Report for Inspection {
 
     fn json(&self) -> serde_json::Result<String> {
         let bundle = self.scorer.bundle();
-        let tables = bundle.tables();
-        let (parameters, table_parameters) = (self.scorer.num_params(), tables.num_params());
+        let parameters = self.scorer.num_params();
+        let (table_parameters, table_bytes) = self.of_tables();
         let layout = self.scorer.encoder().layout();
         let fields = layout
             .iter()
             .map(|field| json!({ "name": field.name, "ids": field.shape.num_ids() }));
         let report = json!({
             "fields": fields.collect::<Vec<_>>(),
+            "members": bundle.num_members(),
             "num_parameters": parameters,
             "table_parameters": table_parameters,
             "head_parameters": parameters - table_parameters,
-            "table_bytes": tables.num_bytes(),
-            "table_dtype": tables.embedding.dtype(),
+            "table_bytes": table_bytes,
+            "table_dtype": bundle.tables(0).embedding.dtype(),
             "pair_bytes": self.pair_bytes().map(|pairs| json!({
                 "rows": BATCH_ROWS,
                 "array": pairs.array,

@@ -15,6 +15,7 @@ use crate::cli::output::{
 };
 
 const PROBABILITY: &str = "probability";
+const SPREAD: &str = "spread";
 
 /// Score raw rows: one probability per row, in the order of the rows
 ///
@@ -33,13 +34,17 @@ pub(crate) struct PredictArgs {
     #[command(flatten)]
     log: LogArgs,
     /// File of scores to write, as Parquet if it ends in .parquet and else as CSV: the carried columns,
-    /// then `probability`; `-` for CSV on standard output.
+    /// then `probability`, then `spread` if asked for; `-` for CSV on standard output.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Columns of the rows to write beside the probability, separated by commas; required with
     /// `--on-bad-row skip`, to tell which rows were scored.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     carry: Vec<String>,
+    /// Write the column `spread`: the standard deviation of the members' probabilities, which tells how
+    /// much they disagree about a row. The bundle must have several members.
+    #[arg(long)]
+    spread: bool,
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
@@ -52,6 +57,7 @@ pub(crate) struct PredictJob {
     log: LogArgs,
     output: PathBuf,
     carry: Vec<String>,
+    spread: bool,
     device: Device,
     printer: Printer,
 }
@@ -85,6 +91,7 @@ impl PredictArgs {
             log: self.log,
             output,
             carry: self.carry,
+            spread: self.spread,
             device: self.device.select()?,
             printer: self.json.printer(),
         })
@@ -94,6 +101,13 @@ impl PredictArgs {
 impl PredictJob {
     pub(crate) fn run(self) -> Result<()> {
         let scorer = Scorer::open(&self.bundle, &self.device)?;
+        ensure!(
+            !self.spread || scorer.bundle().num_members() > 1,
+            UsageError(format!(
+                "--spread: {} has one member, so there is nothing to compare",
+                self.bundle.display()
+            ))
+        );
         let format = scorer.encoder().format();
         let mut reader = self.log.open(format, Label::Optional)?;
         if format.columns.is_some() && !reader.columns().contains(&format.label) {
@@ -107,22 +121,27 @@ impl PredictJob {
             on_bad_row: self.log.on_bad_row.into(),
             carry: self.carried_columns(reader.as_ref())?,
             missing: self.log.missing.clone(),
+            spread: self.spread,
         };
-        let mut scores = Scores::create(&self.output, &self.carry)?;
-        let mut rows = 0;
+        let mut scores = Scores::create(&self.output, &self.carry, self.spread)?;
+        let (mut rows, mut spreads) = (0, 0.0);
         let read = scorer.score_rows(reader.as_mut(), &options, |batch| {
             rows += batch.logits.len();
+            spreads += batch.spreads.iter().copied().map(f64::from).sum::<f64>();
             scores.write(batch)
         })?;
         scores.commit()?;
         if let Some(line) = skipped_rows(&read.skipped) {
             note(&line);
         }
-        if let Some(line) = surprise_line(&scorer.encoder().surprises(&read.fields)) {
+        if let Some(line) =
+            surprise_line(&scorer.encoder().surprises(&read.fields), "this file has")
+        {
             note(&line);
         }
         let report = Prediction {
             rows,
+            mean_spread: (self.spread && rows > 0).then(|| spreads / rows as f64),
             output: self.output,
             read,
         };
@@ -153,13 +172,18 @@ impl PredictJob {
 /// What was scored.
 struct Prediction {
     rows: usize,
+    /// `None` if the spread was not asked for or there were no rows.
+    mean_spread: Option<f64>,
     output: PathBuf,
     read: ReadRows,
 }
 
 impl Report for Prediction {
     fn text(&self) -> String {
-        let line = format!("{} rows scored into {}", self.rows, self.output.display());
+        let mut line = format!("{} rows scored into {}", self.rows, self.output.display());
+        if let Some(spread) = self.mean_spread {
+            line += &format!("; the members' mean spread is {spread:.4}");
+        }
         match cell_table(&[&self.read.fields]) {
             Some(table) => format!("{table}\n{line}"),
             None => line,
@@ -167,12 +191,15 @@ impl Report for Prediction {
     }
 
     fn json(&self) -> serde_json::Result<String> {
-        let report = json!({
+        let mut report = json!({
             "rows": self.rows,
             "output": self.output.display().to_string(),
             "left_out": self.read.skipped,
             "fields": self.read.fields,
         });
+        if let Some(spread) = self.mean_spread {
+            report["mean_spread"] = json!(spread);
+        }
         Ok(report.to_string())
     }
 }
@@ -184,14 +211,19 @@ enum Scores {
 }
 
 impl Scores {
-    fn create(path: &Path, carry: &[String]) -> Result<Self> {
+    fn create(path: &Path, carry: &[String], spread: bool) -> Result<Self> {
         let file = AtomicFile::create(path)?;
+        let numbers = [PROBABILITY, SPREAD];
+        let numbers = if spread { &numbers } else { &numbers[..1] };
         if path.extension().is_some_and(|ending| ending == "parquet") {
-            let table = ParquetTable::create(file, path, carry, PROBABILITY)?;
+            let table = ParquetTable::create(file, path, carry, numbers)?;
             return Ok(Self::Parquet(table));
         }
         let mut writer = csv::Writer::from_writer(file);
-        let header = carry.iter().map(String::as_str).chain([PROBABILITY]);
+        let header = carry
+            .iter()
+            .map(String::as_str)
+            .chain(numbers.iter().copied());
         let context = || path.display().to_string();
         writer.write_record(header).with_context(context)?;
         Ok(Self::Csv(writer, path.to_owned()))
@@ -200,16 +232,17 @@ impl Scores {
     fn write(&mut self, batch: &ScoredRows) -> Result<()> {
         let nothing = csv::ByteRecord::new();
         let carried = batch.carried.iter().chain(std::iter::repeat(&nothing));
-        for (&logit, cells) in batch.logits.iter().zip(carried) {
-            let probability = probability(logit);
+        for (row, (&logit, cells)) in batch.logits.iter().zip(carried).enumerate() {
+            let spread = batch.spreads.get(row).copied();
+            let numbers: Vec<f32> = [probability(logit)].into_iter().chain(spread).collect();
             match self {
                 Self::Parquet(table) => {
                     let cells: Vec<&[u8]> = cells.iter().collect();
-                    table.push(&cells, probability)?;
+                    table.push(&cells, &numbers)?;
                 }
                 Self::Csv(writer, path) => {
-                    let probability = probability.to_string();
-                    let record = cells.iter().chain([probability.as_bytes()]);
+                    let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
+                    let record = cells.iter().chain(numbers.iter().map(String::as_bytes));
                     let context = || path.display().to_string();
                     writer.write_record(record).with_context(context)?;
                 }

@@ -8,8 +8,8 @@ use fibinet::train::run::{RunOptions, RunReport, SplitCells, train};
 
 use crate::cli::args::{CacheArgs, DeviceArgs, MalformedRows, RunFileArgs, ThreadArgs};
 use crate::cli::output::{
-    JsonArgs, Printer, ProgressDisplay, Report, cell_table, metrics_line, note, skipped_rows,
-    surprise_line,
+    JsonArgs, Printer, ProgressDisplay, Report, cell_table, in_members, metrics_line, note,
+    skipped_rows, surprise_line,
 };
 
 /// A greater AUC is remarked upon.
@@ -104,7 +104,7 @@ impl TrainJob {
         if let Some(line) = skipped_rows(&report.skipped) {
             note(&line);
         }
-        if let Some(line) = surprise_line(&report.fields.surprises) {
+        if let Some(line) = surprise_line(&report.fields.surprises, "these rows have") {
             note(&format!("test rows: {line}"));
         }
         if let Some(line) = too_good(&report) {
@@ -170,7 +170,11 @@ impl Report for Trained {
             format!("table rows        {kept} kept, {new} new")
         }));
         lines.extend([
-            format!("parameters        {}", report.num_parameters),
+            format!(
+                "parameters        {}{}",
+                report.num_parameters,
+                in_members(report.members)
+            ),
             format!("rows per second   {:.0}", report.rows_per_second),
             format!(
                 "waited for data   {:.1}% of training",

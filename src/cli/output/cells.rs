@@ -84,14 +84,15 @@ fn percent(share: f64) -> String {
 }
 
 /// A warning about fields with far more unusual cells than the validation rows had, the most surprising first.
-pub(crate) fn surprise_line(surprises: &[Surprise]) -> Option<String> {
+/// `whose` says whose cells they are, as in `this file has`.
+pub(crate) fn surprise_line(surprises: &[Surprise], whose: &str) -> Option<String> {
     let (first, others) = surprises.split_first()?;
     // A rewritten cell has its value all the same.
     let kind = match first.unusual {
         Unusual::Rewritten => "note",
         _ => "warning",
     };
-    let mut line = format!("{kind}: {first}");
+    let mut line = format!("{kind}: {}", first.describe(whose));
     let named = others.iter().take(NAMED - 1).map(|other| {
         let share = 100.0 * other.share;
         format!("`{}` ({share:.0}% {})", other.field, other.unusual.name())

@@ -43,3 +43,11 @@ pub(crate) fn shell_word(value: &str) -> String {
         format!("'{}'", value.replace('\'', "'\\''"))
     }
 }
+
+/// ` in 4 members`; empty if there is one.
+pub(crate) fn in_members(members: usize) -> String {
+    match members {
+        1 => String::new(),
+        _ => format!(" in {members} members"),
+    }
+}

@@ -6,6 +6,6 @@ mod printer;
 mod progress;
 
 pub(crate) use cells::{cell_table, surprise_line};
-pub(crate) use lines::{metrics_line, shell_word, skipped_rows};
+pub(crate) use lines::{in_members, metrics_line, shell_word, skipped_rows};
 pub(crate) use printer::{JsonArgs, Printer, Report, note, print_bytes};
 pub(crate) use progress::ProgressDisplay;

@@ -4,7 +4,7 @@ use fibinet::data::prepare::Progress;
 use fibinet::train::run::{EvaluationReport, Event};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::lines::metrics_line;
+use super::lines::{in_members, metrics_line};
 use super::printer::note;
 
 /// Shows a run on stderr: progress bars if it is a terminal, and one line per evaluation.
@@ -87,6 +87,7 @@ fn training_lines(event: Event) -> Vec<String> {
         valid_clicks,
         test_rows,
         test_clicks,
+        members,
         num_parameters,
         memory_bytes,
     } = event
@@ -94,9 +95,10 @@ fn training_lines(event: Event) -> Vec<String> {
         return Vec::new();
     };
     let mebibytes = memory_bytes.div_ceil(1 << 20);
+    let members = in_members(members);
     let mut lines = vec![format!(
         "{train_rows} training rows ({train_clicks} clicks), {valid_rows} validation rows ({valid_clicks} \
-         clicks), {test_rows} test rows ({test_clicks} clicks); {num_parameters} parameters, which take at \
+         clicks), {test_rows} test rows ({test_clicks} clicks); {num_parameters} parameters{members}, which take at \
          least {mebibytes} MiB to train"
     )];
     if test_rows > 0 && (test_clicks == 0 || test_clicks == test_rows) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, Int64Builder, ListBuilder, StringBuilder};
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch,
+    ArrayRef, BooleanArray, Date32Array, Float32Array, Float64Array, Int64Array, RecordBatch,
     TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;
@@ -33,7 +33,20 @@ const FIRST_DAY: i64 = 19_844;
 /// Columns of one value each, all as categories.
 const SCALARS: [&str; 2] = [
     "--categorical",
-    "count,rating,is_new,day,seen_at,seen_at_utc",
+    "count,rating,is_new,day,seen_at,seen_at_utc,size,weight",
+];
+/// Numbers of single precision with their text by pandas, which has an exponent from a million on.
+const SIZES: [(f32, &str); 4] = [
+    (0.0, "0.0"),
+    (250_000.0, "250000.0"),
+    (1_250_000.0, "1.25e+06"),
+    (83_886_080.0, "8.388608e+07"),
+];
+const WEIGHTS: [(f32, &str); 4] = [
+    (2.0, "2.0"),
+    (1_234_567.8, "1.2345678e+06"),
+    (0.0001, "1e-04"),
+    (0.00005, "5e-05"),
 ];
 
 fn drawn(seed: u64, row: u64, below: u64) -> u64 {
@@ -89,6 +102,14 @@ fn day(row: u64) -> i64 {
 /// The second of a row: some at midnight.
 fn second(row: u64) -> i64 {
     day(row) * SECONDS_PER_DAY + drawn(10, row, 3) as i64 * 39_900
+}
+
+fn size(row: u64) -> (f32, &'static str) {
+    SIZES[drawn(12, row, 4) as usize]
+}
+
+fn weight(row: u64) -> (f32, &'static str) {
+    WEIGHTS[drawn(13, row, 4) as usize]
 }
 
 /// How the lists of a text file are written.
@@ -151,7 +172,8 @@ impl Spelling {
 /// The rows as pandas writes them to CSV.
 fn csv(spelling: Spelling) -> String {
     let mut text =
-        "click,tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc\n".to_owned();
+        "click,tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc,size,weight\n"
+            .to_owned();
     for row in 0..ROWS {
         let lists = [
             spelling.list(tags(row), |tag| spelling.quoted(tag), "None"),
@@ -165,10 +187,12 @@ fn csv(spelling: Spelling) -> String {
         let day = format!("2024-05-{:02}", 1 + day(row) - FIRST_DAY);
         let time = format!("{day} {:02}:{:02}:00", of_day / 60, of_day % 60);
         text += &format!(
-            "{},{},{},{rating},{is_new},{day},{time},{time}+00:00\n",
+            "{},{},{},{rating},{is_new},{day},{time},{time}+00:00,{},{}\n",
             u8::from(is_click(row)),
             lists.join(","),
             drawn(11, row, 7),
+            size(row).1,
+            weight(row).1,
         );
     }
     text
@@ -197,7 +221,9 @@ fn write_parquet(path: &Path) {
     let times = || (0..ROWS).map(|row| Some(second(row) * 1_000_000));
     let seen_at: TimestampMicrosecondArray = times().collect();
     let seen_at_utc = seen_at.clone().with_timezone("UTC");
-    let columns: [(&str, ArrayRef); 10] = [
+    let sizes: Float32Array = (0..ROWS).map(|row| Some(size(row).0)).collect();
+    let weights: Float32Array = (0..ROWS).map(|row| Some(weight(row).0)).collect();
+    let columns: [(&str, ArrayRef); 12] = [
         ("click", Arc::new(clicks)),
         ("tags", Arc::new(texts.finish())),
         ("items", Arc::new(integers.finish())),
@@ -208,6 +234,8 @@ fn write_parquet(path: &Path) {
         ("day", Arc::new(days)),
         ("seen_at", Arc::new(seen_at)),
         ("seen_at_utc", Arc::new(seen_at_utc)),
+        ("size", Arc::new(sizes)),
+        ("weight", Arc::new(weights)),
     ];
     let rows = RecordBatch::try_from_iter(columns).expect("columns of one length");
     let file = File::create(path).expect("created");
@@ -377,8 +405,8 @@ fn a_list_that_numpy_cut_is_named() {
     let at = directory.path();
     write_files(at);
     train(at, "log.parquet", "run");
-    let header = "tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc";
-    let rows = format!("{header}\n['a'],[0 1 ... 8 9],,,,,,,\n");
+    let header = "tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc,size,weight";
+    let rows = format!("{header}\n['a'],[0 1 ... 8 9],,,,,,,,,\n");
     fs::write(at.join("cut.csv"), rows).expect("written");
     let predict = ["predict", "run", "--data", "cut.csv", "-o", "scores.csv"];
     let says = "cut.csv:2, column `items`: expected all elements of a list, not `...`";

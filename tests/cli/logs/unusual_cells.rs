@@ -94,28 +94,75 @@ fn a_few_cells_are_no_surprise() {
     );
 }
 
-#[test]
-fn test_rows_that_differ_from_the_validation_rows_are_warned_of() {
+/// Trains on a log whose last rows, the test rows, have other values; gives what is said on stderr, once and
+/// again from the cache.
+fn said_of_test_rows(kind: &str, value: impl Fn(u64, bool) -> String) -> [String; 2] {
     let directory = scratch();
     let at = directory.path();
-    write_run_file(at, "kind = 'categorical'");
+    write_run_file(at, kind);
     let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
     let run_file = run_file.replace(
         "valid = 0.2, test = 0.2",
         "by = 'order', valid = 0.2, test = 0.2",
     );
     fs::write(at.join("run.toml"), run_file).expect("written");
-    // The last rows have other values.
-    write_rows(at, "train.csv", |row| {
-        if row < 960 {
-            drawn(row, 8).to_string()
+    write_rows(at, "train.csv", |row| value(row, row >= 960));
+    ["once", "again"].map(|out| {
+        let args = ["train", "run.toml", "--out", out, "--json"];
+        report_and_stderr(at, &args).1
+    })
+}
+
+#[test]
+fn test_rows_that_differ_from_the_validation_rows_are_warned_of() {
+    let said = said_of_test_rows("kind = 'categorical'", |row, is_test| {
+        let (known, unknown) = (row % 8, row % 7);
+        if is_test {
+            format!(" x{unknown}")
         } else {
-            format!("x{row}")
+            known.to_string()
         }
     });
-    let args = ["train", "run.toml", "--out", "run", "--no-cache", "--json"];
-    let (_, stderr) = report_and_stderr(at, &args);
-    let says =
-        "test rows: warning: `value`: 100% of 240 cells are unknown (0% in the validation rows)";
-    assert!(stderr.contains(says), "{stderr}");
+    let says = "test rows: warning: `value`: 100% of 240 cells are unknown (0% in the validation rows); training \
+                knew 8 values such as `0`; these rows have `x1`";
+    let says_of_lists = "unknown (0% in the validation rows); training knew 2 values such as `b`; these rows have `x960`";
+    let lists = said_of_test_rows(
+        "kind = 'multi_categorical'\nseparator = '|'",
+        |row, is_test| {
+            if is_test {
+                format!("b|x{row}")
+            } else {
+                format!("b|{}", if row % 3 == 0 { "a" } else { "b" })
+            }
+        },
+    );
+    let says_of_numbers = "test rows: warning: `value`: 100% of 240 cells are out of range (0% in the validation rows); \
+                           training had numbers from 0 to 7; these rows have `1960.5`";
+    let numbers = said_of_test_rows("kind = 'numeric'", |row, is_test| {
+        if is_test {
+            format!("{}.5", 1000 + row)
+        } else {
+            (row % 8).to_string()
+        }
+    });
+    let says_of_rewritten = "test rows: note: `value`: 100% of 240 cells are rewritten (0% in the validation rows); training \
+                             wrote the same value as `0`; these rows have `0.0`";
+    let rewritten = said_of_test_rows("kind = 'categorical'", |row, is_test| {
+        let known = row % 8;
+        if is_test {
+            format!("{known}.0")
+        } else {
+            known.to_string()
+        }
+    });
+    for (said, says) in [
+        (said, says),
+        (lists, says_of_lists),
+        (numbers, says_of_numbers),
+        (rewritten, says_of_rewritten),
+    ] {
+        for said in said {
+            assert!(said.contains(says), "{said}");
+        }
+    }
 }

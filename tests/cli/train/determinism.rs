@@ -21,7 +21,10 @@ type Weights = [Vec<u8>; 3];
 
 static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
     let directory = shared_directory();
-    succeed(&directory, &["init", ADULT, "--label", "label"]);
+    succeed(
+        &directory,
+        &["init", ADULT, "--label", "label", "--members", "1"],
+    );
     directory
 });
 

@@ -1,5 +1,6 @@
 mod classes;
 mod determinism;
+mod members;
 mod memory;
 mod split_by_time;
 mod stopping;

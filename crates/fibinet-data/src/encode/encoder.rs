@@ -10,9 +10,10 @@ use crate::config::RowFormat;
 use crate::config::split::SplitKind;
 use crate::encode::cells::cell_error;
 use crate::encode::vocabulary::Vocabulary;
+use crate::encode::written_cells::WrittenCells;
 use crate::error::DataError;
 use crate::fields::FieldSpec;
-use crate::fields::cell_counts::CellCounts;
+use crate::fields::cell_counts::{CellCounts, SeenCells, Unusual};
 use crate::fields::cells;
 use crate::fields::column_counter::{ColumnCounter, SplitRows};
 use crate::fields::kind::{CellEncoder, FittedField, KnownField};
@@ -77,8 +78,8 @@ struct FieldFile {
     valid: Option<CellCounts>,
 }
 
-/// The counts of each field's cells in the validation and in the test rows.
-pub(crate) type SplitCounts = [Vec<CellCounts>; 2];
+/// What the validation and the test rows show of each field's cells.
+pub(crate) type SplitCells = [Vec<SeenCells>; 2];
 
 /// A number that is not finite when it is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -241,9 +242,9 @@ impl Encoder {
         }
     }
 
-    /// The counts before the first row.
-    pub(crate) fn no_counts(&self) -> SplitCounts {
-        [(); 2].map(|()| vec![CellCounts::default(); self.fields.len()])
+    /// What is seen before the first row.
+    pub(crate) fn nothing_seen(&self) -> SplitCells {
+        [(); 2].map(|()| vec![SeenCells::default(); self.fields.len()])
     }
 
     /// Encodes rows that the fit of this encoder read; `kinds` are their splits, whose cells are counted. Gives
@@ -256,26 +257,33 @@ impl Encoder {
         &self,
         columns: &mut Columns,
         kinds: &[SplitKind],
-        counts: &mut SplitCounts,
+        seen: &mut SplitCells,
     ) -> Vec<Unscaled> {
         let rows = [SplitKind::Valid, SplitKind::Test].map(|kind| {
             let rows = (0..).zip(kinds).filter(|(_, of)| **of == kind);
             rows.map(|(row, _)| row).collect::<SplitRows>()
         });
+        let [_, test] = &*seen;
         let encode = |(field, column): (usize, &mut Column)| {
             let mut counter = ColumnCounter::new(&rows);
+            let needs_examples = test[field].examples.len() < Unusual::ALL.len();
+            let written = needs_examples.then(|| WrittenCells::of(column, &rows[1]));
             let ids = self.vocabulary.ids_by_slot(field);
             let encoder = &self.fields[field].encoder;
             let refused = encoder.encode_column(column, ids, &mut counter);
             let unscaled = |(row, value)| Unscaled { row, field, value };
             let refused = refused.into_iter().map(unscaled).collect();
-            (refused, counter.counts())
+            let mut later = counter.counts().map(SeenCells::from);
+            if let Some(written) = written {
+                later[1].examples = written.examples(&counter, &self.vocabulary, field);
+            }
+            (refused, later)
         };
         let fields = columns.fields.par_iter_mut().enumerate();
-        let (refused, added): (Vec<Vec<_>>, Vec<_>) = fields.map(encode).unzip();
-        for (field, added) in added.iter().enumerate() {
-            for (counts, added) in counts.iter_mut().zip(added) {
-                counts[field].merge(added);
+        let (refused, later): (Vec<Vec<_>>, Vec<_>) = fields.map(encode).unzip();
+        for (field, later) in later.into_iter().enumerate() {
+            for (seen, later) in seen.iter_mut().zip(later) {
+                seen[field].merge(later);
             }
         }
         let mut refused = refused.concat();

@@ -1,10 +1,9 @@
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 
 use crate::encode::encoder::Encoder;
 use crate::encode::shown::shown;
-use crate::fields::cell_counts::{CellCounts, Unusual};
+use crate::fields::FieldSpec;
+use crate::fields::cell_counts::{CellCounts, Examples, SeenCells, Unusual};
 
 /// A share of unusual cells is a surprise if it exceeds that of the validation rows by this much and by
 /// [`FACTOR`].
@@ -23,8 +22,7 @@ pub struct FieldCells {
     pub counts: CellCounts,
     /// Whether the field tells values that the training rows did not have.
     pub(crate) tells_unknown: bool,
-    /// The first cell that was unusual in each way.
-    pub(crate) examples: [Option<String>; 4],
+    pub(crate) examples: Examples,
 }
 
 impl FieldCells {
@@ -77,38 +75,39 @@ pub struct Surprise {
     pub known: Option<String>,
 }
 
-impl fmt::Display for Surprise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Surprise {
+    /// The surprise in a sentence. `whose` says whose cells they are, as in `this file has`.
+    pub fn describe(&self, whose: &str) -> String {
         let (name, share, valid) = (
             self.unusual.name(),
             100.0 * self.share,
             100.0 * self.valid_share,
         );
-        write!(
-            f,
+        let mut text = format!(
             "`{}`: {share:.0}% of {} cells are {name} ({valid:.0}% in the validation rows)",
             self.field, self.cells
-        )?;
+        );
         if let Some(known) = &self.known {
-            write!(f, "; {known}")?;
+            text += &format!("; {known}");
         }
         match self.example.as_deref() {
-            Some("") => write!(f, "; this file has empty cells"),
-            Some(example) => write!(f, "; this file has {}", shown(example)),
-            None => Ok(()),
+            Some("") => text += &format!("; {whose} empty cells"),
+            Some(example) => text += &format!("; {whose} {}", shown(example)),
+            None => {}
         }
+        text
     }
 }
 
 impl Encoder {
-    /// Cells of the fields with these counts, without examples.
-    pub(crate) fn field_cells(&self, counts: &[CellCounts]) -> Vec<FieldCells> {
-        let fields = self.fields().zip(counts);
-        let cells = |(field, counts): (&crate::fields::FieldSpec, &CellCounts)| FieldCells {
+    /// What rows show of the fields' cells.
+    pub(crate) fn field_cells(&self, seen: &[SeenCells]) -> Vec<FieldCells> {
+        let fields = self.fields().zip(seen);
+        let cells = |(field, seen): (&FieldSpec, &SeenCells)| FieldCells {
             field: field.name.clone(),
-            counts: *counts,
+            counts: seen.counts,
             tells_unknown: field.encoding.tells_unknown(),
-            examples: Default::default(),
+            examples: seen.examples.clone(),
         };
         fields.map(cells).collect()
     }
@@ -134,7 +133,7 @@ impl Encoder {
                         cells: cells.counts.cells,
                         share,
                         valid_share,
-                        example: cells.examples[unusual as usize].clone(),
+                        example: cells.examples.get(&unusual).cloned(),
                         known: self.known_side(index, unusual, cells),
                     });
                 }
@@ -165,7 +164,7 @@ impl Encoder {
                 Some(format!("training had numbers from {least} to {greatest}"))
             }
             Unusual::Rewritten => {
-                let written = cells.examples[unusual as usize].as_ref()?;
+                let written = cells.examples.get(&unusual)?;
                 let mut scratch = Vec::new();
                 let text = fitted
                     .token_text()

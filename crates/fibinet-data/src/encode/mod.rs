@@ -19,6 +19,7 @@ pub(crate) mod spill;
 mod tests;
 pub(crate) mod vocabulary;
 mod widths;
+mod written_cells;
 
 pub use crate::fields::cell_counts::{CellCounts, Unusual};
 pub use column_guess::ColumnGuess;

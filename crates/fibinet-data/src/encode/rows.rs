@@ -4,7 +4,7 @@ use crate::encode::encoder::{Encoder, EncoderField};
 use crate::encode::field_cells::FieldCells;
 use crate::encode::vocabulary::FieldTokens;
 use crate::error::DataError;
-use crate::fields::cell_counts::{CellCounts, Unusual};
+use crate::fields::cell_counts::{CellCounts, SeenCells, Unusual};
 use crate::fields::cells::{CellReader, RowValues};
 use crate::formats::raw_row::RawRow;
 use crate::formats::reader::{RowReader, column_index};
@@ -23,7 +23,7 @@ pub struct RowEncoder<'a> {
     cells: CellReader<'a>,
     /// Read the fields.
     field_cells: Vec<CellReader<'a>>,
-    seen: Vec<SeenCells>,
+    seen: Vec<SeenBytes>,
     /// The unusual cells of the row, with their fields.
     unusual: Vec<(usize, Unusual)>,
     /// Scratch buffers.
@@ -31,9 +31,9 @@ pub struct RowEncoder<'a> {
     key: Vec<u8>,
 }
 
-/// What the rows have shown of a field's cells.
+/// [`SeenCells`] while rows are encoded.
 #[derive(Debug, Clone, Default)]
-struct SeenCells {
+struct SeenBytes {
     counts: CellCounts,
     /// The first cell that was unusual in each way.
     examples: [Option<Box<[u8]>>; 4],
@@ -67,7 +67,7 @@ impl Encoder {
                     field_reader(format, field, Some(fitted.token_text()))
                 })
                 .collect(),
-            seen: vec![SeenCells::default(); columns.len()],
+            seen: vec![SeenBytes::default(); columns.len()],
             unusual: Vec::new(),
             columns,
             token: Vec::new(),
@@ -141,22 +141,25 @@ impl<'a> RowEncoder<'a> {
         }
     }
 
-    /// The counts of each field's cells in the rows so far, without those of rows that were refused.
-    pub(crate) fn counts(&self) -> Vec<CellCounts> {
-        self.seen.iter().map(|seen| seen.counts).collect()
+    /// What the rows so far show of each field's cells, without rows that were refused.
+    pub(crate) fn seen(&self) -> Vec<SeenCells> {
+        let seen = |SeenBytes { counts, examples }: &SeenBytes| SeenCells {
+            counts: *counts,
+            examples: Unusual::ALL
+                .into_iter()
+                .zip(examples)
+                .filter_map(|(unusual, example)| {
+                    let example = String::from_utf8_lossy(example.as_ref()?);
+                    Some((unusual, example.into_owned()))
+                })
+                .collect(),
+        };
+        self.seen.iter().map(seen).collect()
     }
 
     /// What the rows so far show of each field's cells, without rows that were refused.
     pub fn cells(&self) -> Vec<FieldCells> {
-        let mut cells = self.encoder.field_cells(&self.counts());
-        for (cells, seen) in cells.iter_mut().zip(&self.seen) {
-            let text = |example: &Option<Box<[u8]>>| {
-                let example = example.as_ref()?;
-                Some(String::from_utf8_lossy(example).into_owned())
-            };
-            cells.examples = seen.examples.each_ref().map(text);
-        }
-        cells
+        self.encoder.field_cells(&self.seen())
     }
 
     /// Appends the values of all fields, and returns the label.
@@ -172,7 +175,7 @@ impl<'a> RowEncoder<'a> {
         let readers = self.columns.iter().zip(&mut self.field_cells);
         for (index, (field, (&column, cells))) in encoder.fitted().iter().zip(readers).enumerate() {
             let cell = cell_of(column);
-            let SeenCells { examples, .. } = &mut self.seen[index];
+            let SeenBytes { examples, .. } = &mut self.seen[index];
             let mut rewritten = 0;
             let mut tokens = FieldTokens {
                 vocabulary: encoder.vocabulary(),

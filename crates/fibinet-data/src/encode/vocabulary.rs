@@ -113,6 +113,13 @@ impl Vocabulary {
         tables[field].numbers()
     }
 
+    /// The text that has a slot in a field's table, without blanks around it; `None` if there is none. A search
+    /// of the whole table.
+    pub(crate) fn text_of_slot(&self, field: usize, slot: usize) -> Option<String> {
+        let text = self.tables.as_ref()?[field].token(slot)?;
+        Some(String::from_utf8_lossy(text.trim_ascii()).into_owned())
+    }
+
     /// The tokens of a field, by ascending id.
     pub(crate) fn tokens(&self, field: usize) -> Vec<Box<[u8]>> {
         let mut prefix = Vec::new();

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What a model does not see in a cell as it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unusual {
     /// Training had no such value, or too few.
@@ -84,5 +86,36 @@ impl CellCounts {
             Unusual::OutOfRange => &mut self.out_of_range,
             Unusual::Rewritten => &mut self.rewritten,
         } += 1;
+    }
+}
+
+/// The first cell that was unusual in each way, without blanks around it; empty if it was an empty cell.
+pub(crate) type Examples = BTreeMap<Unusual, String>;
+
+/// What some rows show of a field's cells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SeenCells {
+    pub(crate) counts: CellCounts,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) examples: Examples,
+}
+
+impl From<CellCounts> for SeenCells {
+    fn from(counts: CellCounts) -> Self {
+        Self {
+            counts,
+            examples: Examples::new(),
+        }
+    }
+}
+
+impl SeenCells {
+    /// Adds what later rows show.
+    pub(crate) fn merge(&mut self, later: Self) {
+        self.counts.merge(&later.counts);
+        for (unusual, example) in later.examples {
+            self.examples.entry(unusual).or_insert(example);
+        }
     }
 }

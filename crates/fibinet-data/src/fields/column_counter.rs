@@ -8,6 +8,8 @@ use crate::shards::columns::Column;
 pub(crate) struct ColumnCounter<'a> {
     rows: &'a [SplitRows; 2],
     counts: [CellCounts; 2],
+    /// The first test row with a cell that is unusual in each way, by its place among the test rows.
+    first_of_test: [Option<usize>; 4],
 }
 
 /// Ascending indices of the rows of a split.
@@ -19,12 +21,18 @@ impl<'a> ColumnCounter<'a> {
         Self {
             rows,
             counts: Default::default(),
+            first_of_test: [None; 4],
         }
     }
 
     /// The counts of validation and test rows.
     pub(crate) fn counts(&self) -> [CellCounts; 2] {
         self.counts
+    }
+
+    /// The first test row with a cell that is unusual in this way, by its place among the test rows.
+    pub(crate) fn first_of_test(&self, unusual: Unusual) -> Option<usize> {
+        self.first_of_test[unusual as usize]
     }
 
     /// Counts the cells of a column of ids, or of lists of them.
@@ -41,6 +49,10 @@ impl<'a> ColumnCounter<'a> {
                 }
             }
         }
+        self.find_first(Unusual::Unknown, |row| {
+            column.has_id(row, OUT_OF_VOCABULARY)
+        });
+        self.find_first(Unusual::Missing, |row| column.has_id(row, MISSING));
     }
 
     /// Counts one number per row; NaN is missing.
@@ -54,14 +66,28 @@ impl<'a> ColumnCounter<'a> {
             }
             counts.cells += rows.len() as u64;
         }
+        self.find_first(Unusual::OutOfRange, |row| {
+            range.is_some_and(|range| range.excludes(numbers[row]))
+        });
+    }
+
+    /// Looks for the first test row, if one was counted.
+    fn find_first(&mut self, unusual: Unusual, is_unusual: impl Fn(usize) -> bool) {
+        let [_, test] = self.rows;
+        let first = &mut self.first_of_test[unusual as usize];
+        if first.is_none() && self.counts[1].of(unusual) > 0 {
+            *first = test.iter().position(|row| is_unusual(*row as usize));
+        }
     }
 
     /// Counts an unusual cell, unless it is one of a training row.
     pub(crate) fn note(&mut self, row: usize, unusual: Unusual) {
-        for (rows, counts) in self.rows.iter().zip(&mut self.counts) {
-            if rows.binary_search(&(row as u32)).is_ok() {
-                counts.add(unusual);
-            }
+        let [valid, test] = self.rows;
+        if valid.binary_search(&(row as u32)).is_ok() {
+            self.counts[0].add(unusual);
+        } else if let Ok(at) = test.binary_search(&(row as u32)) {
+            self.counts[1].add(unusual);
+            self.first_of_test[unusual as usize].get_or_insert(at);
         }
     }
 }

@@ -117,6 +117,15 @@ impl TokenTable {
         Some(self.numbers[stored.slot as usize])
     }
 
+    /// The token of a slot. A search of the whole table.
+    pub(crate) fn token(&self, slot: usize) -> Option<&[u8]> {
+        let stored = self
+            .stored
+            .iter()
+            .find(|stored| stored.slot as usize == slot)?;
+        Some(stored.token(&self.long))
+    }
+
     /// The numbers of the tokens, by slot.
     pub(crate) fn numbers(&self) -> &[u64] {
         &self.numbers

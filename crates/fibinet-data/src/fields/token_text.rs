@@ -5,6 +5,8 @@ use std::io::Write;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Number;
+
 /// How the tokens of a field are written. A fit chooses it by the tokens that it finds, and texts that are
 /// written in another way are rewritten before they are looked up. A text that does not fit the rule is
 /// taken as it is, without blanks around it.
@@ -17,9 +19,10 @@ pub(crate) enum TokenText {
     /// As written, without blanks around it.
     Trimmed,
     /// As [`Trimmed`](Self::Trimmed): all tokens are floats as Python writes them, and so are those of a typed
-    /// file: `17.0`.
+    /// file: `17.0`. A number as [`Scientific`] is written so too.
     PythonFloat,
-    /// `-?(0|[1-9][0-9]{0,18})`, without the fraction `.0` that a text may have.
+    /// `-?(0|[1-9][0-9]{0,18})`, without the fraction `.0` that a text may have, and without the exponent of a
+    /// [`Scientific`] one: `1.5e+06` is `1500000`.
     Integer,
     /// `true` or `false`, for these words in any case, and for 1 and 0.
     Bool,
@@ -76,10 +79,23 @@ impl TokenText {
         }
         let text = text.trim_ascii();
         let written = match self {
-            Self::Verbatim | Self::Trimmed | Self::PythonFloat => None,
+            Self::Verbatim | Self::Trimmed => None,
+            Self::PythonFloat => {
+                let number = Scientific::parse(text).and_then(|_| decimal(text));
+                return number.map_or(text, |number| {
+                    scratch.clear();
+                    Number::Double(number).write_as_python(scratch);
+                    scratch
+                });
+            }
             // Most integers are written as they should be.
-            Self::Integer if !text.contains(&b'.') && text != b"-0" => None,
-            Self::Integer => integer(text),
+            Self::Integer if !text.contains(&b'.') && !text.contains(&b'+') && text != b"-0" => {
+                None
+            }
+            Self::Integer => match Scientific::parse(text).filter(|number| number.is_whole()) {
+                Some(number) => return number.write_whole(scratch),
+                None => integer(text),
+            },
             Self::Bool => boolean(text).map(|value| if value { &b"true"[..] } else { b"false" }),
             Self::Bit => boolean(text).map(|value| if value { &b"1"[..] } else { b"0" }),
             Self::Time => return Time::parse(text).map_or(text, |time| time.write(scratch)),
@@ -138,7 +154,9 @@ impl Fits {
         self.has_tokens = true;
         self.bools = self.bools && boolean(token).is_some();
         self.has_digits |= token.first().is_some_and(u8::is_ascii_digit);
-        self.integers = self.integers && integer(token).is_some();
+        self.integers = self.integers
+            && (integer(token).is_some()
+                || Scientific::parse(token).is_some_and(Scientific::is_whole));
         self.times = self.times && Time::parse(token).is_some();
         self.decimals = self.decimals && decimal(token).is_some();
         self.has_integer |= integer(token) == Some(token);
@@ -163,6 +181,65 @@ fn integer(text: &[u8]) -> Option<&[u8]> {
     };
     // -0.0 is what some programs write for 0.
     (is_integer && is_whole).then_some(if digits == b"0" { digits } else { whole })
+}
+
+/// A number of single precision from a million on, or near 0, as pandas writes it into a CSV file:
+/// `-?[1-9](\.[0-9]+)?e[+-][0-9]{2,3}`. Hashes such as `1e5` have no sign in their middle.
+#[derive(Clone, Copy)]
+struct Scientific<'a> {
+    is_negative: bool,
+    first: u8,
+    fraction: &'a [u8],
+    exponent: i16,
+}
+
+impl<'a> Scientific<'a> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+        let (first @ b'1'..=b'9', rest) = unsigned.split_first()? else {
+            return None;
+        };
+        let e = rest.iter().position(|byte| *byte == b'e')?;
+        let (fraction, exponent) = (&rest[..e], &rest[e + 1..]);
+        let digits = fraction.strip_prefix(b".").unwrap_or(fraction);
+        let (sign @ (b'+' | b'-'), size) = exponent.split_first()? else {
+            return None;
+        };
+        let all_digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+        let has_form = all_digits(digits)
+            && digits.len() <= 18
+            && fraction.is_empty() == digits.is_empty()
+            && (2..=3).contains(&size.len())
+            && all_digits(size);
+        let size = size.iter().fold(0, |number, digit| {
+            10 * number + i16::from(digit.wrapping_sub(b'0'))
+        });
+        has_form.then_some(Self {
+            is_negative: text.len() > unsigned.len(),
+            first: *first,
+            fraction: digits,
+            exponent: if *sign == b'+' { size } else { -size },
+        })
+    }
+
+    /// Whether it is an integer of at most 19 digits.
+    fn is_whole(self) -> bool {
+        let len = self.fraction.len() as i16;
+        (len..=18).contains(&self.exponent)
+    }
+
+    /// Writes a [whole](Self::is_whole) one without its exponent, character by character.
+    fn write_whole(self, text: &mut Vec<u8>) -> &[u8] {
+        text.clear();
+        text.extend(self.is_negative.then_some(b'-'));
+        text.push(self.first);
+        text.extend_from_slice(self.fraction);
+        text.resize(
+            usize::from(self.is_negative) + 1 + self.exponent as usize,
+            b'0',
+        );
+        text
+    }
 }
 
 fn boolean(text: &[u8]) -> Option<bool> {
@@ -320,6 +397,9 @@ mod tests {
             (&["13:05:00", "13:05:00.5"], Time),
             (&["4.5", "17.0"], PythonFloat),
             (&["4.5", "1e-07"], PythonFloat),
+            (&["17.0", "8.388608e+07"], Integer),
+            (&["17.5", "8.388608e+07"], PythonFloat),
+            (&["17", "1e+19"], Trimmed),
             // A zip code, a hash, a version, an id of 20 digits, a phone number with its zero.
             (&["17", "00042"], Trimmed),
             (&["1e5", "17"], Trimmed),
@@ -365,6 +445,15 @@ mod tests {
             (Integer, &["0", "-0.0", "0.0"], "0"),
             (Integer, &["9007199254740993.0"], "9007199254740993"),
             (Integer, &["-9223372036854775808"], "-9223372036854775808"),
+            (
+                Integer,
+                &["83886080", "83886080.0", "8.388608e+07"],
+                "83886080",
+            ),
+            (Integer, &["-1000000", "-1e+06"], "-1000000"),
+            (PythonFloat, &["1234567.8", "1.2345678e+06"], "1234567.8"),
+            (PythonFloat, &["0.0001", "1e-04"], "0.0001"),
+            (PythonFloat, &["1e-05"], "1e-05"),
             (Bool, &["True", "true", "TRUE", "1", "1.0"], "true"),
             (Bit, &["False", "0", "0.0", " false"], "0"),
             (

@@ -211,9 +211,9 @@ mod tests {
         fs::write(path("part-1.csv"), "id,n\na,1\nb,\n").unwrap();
         let parquet = path("part-2.parquet");
         let file = File::create(&parquet).unwrap();
-        let mut table = ParquetTable::create(file, &parquet, &["id".to_owned()], "n").unwrap();
-        table.push(&[b"c"], 0.5).unwrap();
-        table.push(&[b"d"], f32::NAN).unwrap();
+        let mut table = ParquetTable::create(file, &parquet, &["id".to_owned()], &["n"]).unwrap();
+        table.push(&[b"c"], &[0.5]).unwrap();
+        table.push(&[b"d"], &[f32::NAN]).unwrap();
         table.finish().unwrap();
         fs::write(path("part-3.csv"), "id,n\ne,2\n").unwrap();
 

@@ -16,7 +16,7 @@ use crate::error::{DataError, DataErrorKind};
 /// Number of rows per row group, all of which are held in memory.
 const GROUP_ROWS: usize = 8192;
 
-/// Writes a Parquet file with columns of text and a last column of numbers.
+/// Writes a Parquet file with columns of text and then columns of numbers.
 ///
 /// The columns are required, of the types `STRING` and `FLOAT`.
 pub struct ParquetTable<W: Write + Send> {
@@ -24,7 +24,10 @@ pub struct ParquetTable<W: Write + Send> {
     path: PathBuf,
     names: Vec<String>,
     texts: Vec<Texts>,
-    numbers: Vec<f32>,
+    /// The cells of each column of numbers.
+    numbers: Vec<Vec<f32>>,
+    /// Rows that are not yet written.
+    pending: usize,
     /// Number of rows appended.
     rows: u64,
 }
@@ -46,9 +49,9 @@ impl<W: Write + Send> ParquetTable<W> {
         file: W,
         path: &Path,
         text_columns: &[String],
-        number_column: &str,
+        number_columns: &[&str],
     ) -> Result<Self, DataError> {
-        let mut seen = HashSet::from([number_column]);
+        let mut seen: HashSet<&str> = number_columns.iter().copied().collect();
         if let Some(twice) = text_columns.iter().find(|name| !seen.insert(name)) {
             return Err(DataErrorKind::DuplicateColumn {
                 path: path.to_owned(),
@@ -60,7 +63,7 @@ impl<W: Write + Send> ParquetTable<W> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .build();
-        let writer = schema(text_columns, number_column)
+        let writer = schema(text_columns, number_columns)
             .and_then(|schema| SerializedFileWriter::new(file, schema, Arc::new(properties)))
             .map_err(DataError::parquet(path))?;
         Ok(Self {
@@ -68,7 +71,8 @@ impl<W: Write + Send> ParquetTable<W> {
             path: path.to_owned(),
             names: text_columns.to_vec(),
             texts: text_columns.iter().map(|_| Texts::default()).collect(),
-            numbers: Vec::new(),
+            numbers: vec![Vec::new(); number_columns.len()],
+            pending: 0,
             rows: 0,
         })
     }
@@ -81,12 +85,17 @@ impl<W: Write + Send> ParquetTable<W> {
     ///
     /// # Panics
     ///
-    /// If there is not one text per text column.
-    pub fn push(&mut self, texts: &[&[u8]], number: f32) -> Result<(), DataError> {
+    /// If there is not one text per text column and one number per column of numbers.
+    pub fn push(&mut self, texts: &[&[u8]], numbers: &[f32]) -> Result<(), DataError> {
         assert_eq!(
             texts.len(),
             self.texts.len(),
             "expected one text per text column"
+        );
+        assert_eq!(
+            numbers.len(),
+            self.numbers.len(),
+            "expected one number per column of numbers"
         );
         self.rows += 1;
         for (name, text) in self.names.iter().zip(texts) {
@@ -103,8 +112,11 @@ impl<W: Write + Send> ParquetTable<W> {
             column.text.extend_from_slice(text);
             column.ends.push(column.text.len());
         }
-        self.numbers.push(number);
-        if self.numbers.len() == GROUP_ROWS {
+        for (column, number) in self.numbers.iter_mut().zip(numbers) {
+            column.push(*number);
+        }
+        self.pending += 1;
+        if self.pending == GROUP_ROWS {
             self.write_group()?;
         }
         Ok(())
@@ -116,7 +128,7 @@ impl<W: Write + Send> ParquetTable<W> {
     ///
     /// If the file cannot be written.
     pub fn finish(mut self) -> Result<W, DataError> {
-        if !self.numbers.is_empty() {
+        if self.pending > 0 {
             self.write_group()?;
         }
         self.writer
@@ -130,8 +142,11 @@ impl<W: Write + Send> ParquetTable<W> {
             for column in &mut self.texts {
                 write_column::<ByteArrayType>(&mut group, &column.take())?;
             }
-            write_column::<FloatType>(&mut group, &self.numbers)?;
-            self.numbers.clear();
+            for column in &mut self.numbers {
+                write_column::<FloatType>(&mut group, column)?;
+                column.clear();
+            }
+            self.pending = 0;
             group.close().map(|_| ())
         };
         write().map_err(DataError::parquet(&self.path))
@@ -151,7 +166,7 @@ impl Texts {
     }
 }
 
-fn schema(text_columns: &[String], number_column: &str) -> Result<Arc<Type>, ParquetError> {
+fn schema(text_columns: &[String], number_columns: &[&str]) -> Result<Arc<Type>, ParquetError> {
     let text = |name: &String| {
         Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY)
             .with_repetition(Repetition::REQUIRED)
@@ -159,11 +174,14 @@ fn schema(text_columns: &[String], number_column: &str) -> Result<Arc<Type>, Par
             .build()
             .map(Arc::new)
     };
-    let number = Type::primitive_type_builder(number_column, PhysicalType::FLOAT)
-        .with_repetition(Repetition::REQUIRED)
-        .build();
-    let columns = text_columns.iter().map(text);
-    let columns = columns.chain([number.map(Arc::new)]);
+    let number = |name: &&str| {
+        Type::primitive_type_builder(name, PhysicalType::FLOAT)
+            .with_repetition(Repetition::REQUIRED)
+            .build()
+            .map(Arc::new)
+    };
+    let texts = text_columns.iter().map(text);
+    let columns = texts.chain(number_columns.iter().map(number));
     Type::group_type_builder("rows")
         .with_fields(columns.collect::<Result<_, _>>()?)
         .build()
@@ -197,18 +215,21 @@ mod tests {
         let rows = 2 * GROUP_ROWS + 3;
         let names = ["id".to_owned(), "city".to_owned()];
         let file = File::create(&path).unwrap();
-        let mut table = ParquetTable::create(file, &path, &names, "score").unwrap();
+        let mut table = ParquetTable::create(file, &path, &names, &["score", "spread"]).unwrap();
         for row in 0..rows {
             let id = format!("u{row}");
             let city = if row % 2 == 0 { "" } else { "Zürich" };
             table
-                .push(&[id.as_bytes(), city.as_bytes()], row as f32 / 4.0)
+                .push(
+                    &[id.as_bytes(), city.as_bytes()],
+                    &[row as f32 / 4.0, row as f32],
+                )
                 .unwrap();
         }
         table.finish().unwrap();
 
         let mut reader = ParquetReader::open(&path).unwrap();
-        assert_eq!(reader.columns(), ["id", "city", "score"]);
+        assert_eq!(reader.columns(), ["id", "city", "score", "spread"]);
         for row in 0..rows {
             assert!(reader.read_row().unwrap());
             let id = format!("u{row}");
@@ -217,6 +238,7 @@ mod tests {
                 Cell::Text(id.as_bytes()),
                 Cell::Text(city.as_bytes()),
                 Cell::from(row as f32 / 4.0),
+                Cell::from(row as f32),
             ];
             assert!(reader.row().cells().eq(expected), "row {row}");
         }
@@ -228,7 +250,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("scores.parquet");
         let file = File::create(&path).unwrap();
-        let table = ParquetTable::create(file, &path, &[], "score").unwrap();
+        let table = ParquetTable::create(file, &path, &[], &["score"]).unwrap();
         table.finish().unwrap();
         let mut reader = ParquetReader::open(&path).unwrap();
         assert_eq!(reader.columns(), ["score"]);
@@ -240,16 +262,16 @@ mod tests {
         let path = Path::new("scores.parquet");
         let id = "id".to_owned();
         let mut table =
-            ParquetTable::create(Vec::new(), path, std::slice::from_ref(&id), "score").unwrap();
-        table.push(&[b"u1"], 0.5).unwrap();
-        let error = table.push(&[b"u\xff"], 0.5).unwrap_err().to_string();
+            ParquetTable::create(Vec::new(), path, std::slice::from_ref(&id), &["score"]).unwrap();
+        table.push(&[b"u1"], &[0.5]).unwrap();
+        let error = table.push(&[b"u\xff"], &[0.5]).unwrap_err().to_string();
         assert_eq!(
             error,
             r"scores.parquet: row 2, column `id`: text in Parquet must be UTF-8, but is `u\xff`"
         );
 
         for names in [[id.clone(), id.clone()], [id, "score".to_owned()]] {
-            let table = ParquetTable::create(Vec::new(), path, &names, "score");
+            let table = ParquetTable::create(Vec::new(), path, &names, &["score"]);
             assert!(matches!(
                 table.as_ref().err().map(DataError::kind),
                 Some(DataErrorKind::DuplicateColumn { .. })
@@ -269,7 +291,7 @@ mod tests {
             }
         }
         let path = Path::new("scores.parquet");
-        let error = ParquetTable::create(Full, path, &[], "score")
+        let error = ParquetTable::create(Full, path, &[], &["score"])
             .and_then(ParquetTable::finish)
             .map(drop)
             .unwrap_err()

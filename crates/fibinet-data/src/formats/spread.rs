@@ -9,7 +9,7 @@ use crate::formats::input_format::open;
 use crate::formats::parquet_reader::ParquetReader;
 use crate::formats::parts::files;
 use crate::formats::reader::{Label, RowReader};
-use crate::formats::registry::{Access, access, open_file};
+use crate::formats::registry::{Access, access, open_file, open_text};
 
 /// The number of places, spread evenly over a source, that are read.
 const BLOCKS: u64 = 64;
@@ -17,9 +17,9 @@ const BLOCKS: u64 = 64;
 const BLOCK_BYTES: u64 = 1 << 18;
 /// The number of rows of a table that are read in each place.
 const BLOCK_ROWS: usize = 1563;
-/// The number of rows of compressed text that are read for each place in it: it has to be read from its
-/// start, and a place costs as much as these rows.
-const COMPRESSED_ROWS: u64 = 1 << 14;
+/// Compressed text has to be read from its start. Beyond this many bytes of its text, about a minute, the rest
+/// is not read.
+const MOST_COMPRESSED: u64 = 16 << 30;
 
 /// What [`SpreadRows::read`] has read of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub(crate) struct Coverage {
 }
 
 /// Reads rows from all over a source, at a cost that does not grow with its size: about 16 MiB of plain
-/// text, 100,000 rows of Parquet, or the first million rows of compressed text. Rows that cannot be read
-/// are passed over, and a file that cannot be read any further ends there: this is a sample.
+/// text, or 100,000 rows of Parquet. Compressed text is decompressed as a whole, up to 16 GiB of it. Rows that
+/// cannot be read are passed over, and a file that cannot be read any further ends there: this is a sample.
 pub(crate) struct SpreadRows<'a, F> {
     format: &'a RowFormat,
     /// The names of the columns.
@@ -93,53 +93,75 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
     ) -> Result<(), DataError> {
         match access(path)? {
             Access::Byte if is_small => {
-                let (rows, _) = self.rows(open_part(path, self.format)?, u64::MAX);
-                self.coverage.num_rows += rows;
+                self.coverage.num_rows += self.rows(open_part(path, self.format)?);
             }
             Access::Byte => {
-                let (mut rows, mut bytes) = (0, 0);
-                for block in 0..blocks {
-                    let text = lines_at(path, size / blocks * block, size / blocks)?;
-                    bytes += text.len() as u64;
-                    rows += self.rows(self.text_rows(path, text), u64::MAX).0;
-                }
-                let per_byte = rows as f64 / bytes.max(1) as f64;
-                self.coverage.num_rows += (per_byte * size as f64) as u64;
+                let texts =
+                    (0..blocks).map(|block| text_at(path, size / blocks * block, size / blocks));
+                let (rows, bytes) = self.texts(path, texts)?;
+                self.coverage.num_rows += (rows / bytes * size as f64) as u64;
             }
             Access::Row => {
                 let blocks = blocks as usize;
                 let (reader, num_rows) = ParquetReader::open_spread(path, blocks, BLOCK_ROWS)?;
-                self.rows(Some(Box::new(reader)), u64::MAX);
+                self.rows(Some(Box::new(reader)));
                 self.coverage.num_rows += num_rows;
             }
             Access::Start => {
-                let limit = blocks * COMPRESSED_ROWS;
-                let (rows, has_more) = self.rows(open_part(path, self.format)?, limit);
-                self.coverage.num_rows += rows;
+                let Some(text) = open_text(path)? else {
+                    return Ok(());
+                };
+                let Pieces {
+                    texts,
+                    stride,
+                    bytes,
+                    has_more,
+                } = Pieces::read(text, blocks as usize);
+                if stride == 1 {
+                    self.coverage.num_rows += self.rows(open_part(path, self.format)?);
+                    return Ok(());
+                }
+                let (rows, read) = self.texts(path, texts.into_iter().map(Ok))?;
+                let num_rows = (rows / read * bytes as f64) as u64;
+                self.coverage.num_rows += num_rows;
                 if has_more {
-                    self.coverage.beginning_of = Some((path.to_owned(), rows));
+                    self.coverage.beginning_of = Some((path.to_owned(), num_rows));
                 }
             }
         }
         Ok(())
     }
 
-    /// Passes on at most `limit` rows; gives their number, and whether there may be more.
-    fn rows(&mut self, reader: Option<Box<dyn RowReader>>, limit: u64) -> (u64, bool) {
+    /// Passes on the rows in parts of a text; gives their number and that of their bytes.
+    fn texts(
+        &mut self,
+        path: &Path,
+        texts: impl Iterator<Item = Result<Vec<u8>, DataError>>,
+    ) -> Result<(f64, f64), DataError> {
+        let (mut rows, mut bytes) = (0, 0);
+        for text in texts {
+            let lines = complete_lines(text?);
+            bytes += lines.len();
+            rows += self.rows(self.text_rows(path, lines));
+        }
+        Ok((rows as f64, bytes.max(1) as f64))
+    }
+
+    /// Passes on rows; gives their number, with those that cannot be read.
+    fn rows(&mut self, reader: Option<Box<dyn RowReader>>) -> u64 {
         let Some(mut reader) = reader else {
-            return (0, false);
+            return 0;
         };
         let mut rows = 0;
-        while rows < limit {
+        loop {
             match reader.read_row() {
                 Ok(true) => (self.each)(reader.as_ref()),
-                Ok(false) => return (rows, false),
+                Ok(false) => return rows,
                 Err(error) if error.is_bad_row() => {}
-                Err(_) => return (rows, false),
+                Err(_) => return rows,
             }
             rows += 1;
         }
-        (rows, true)
     }
 
     /// The rows of lines from the middle of a file; `None` if there are none.
@@ -167,19 +189,77 @@ fn open_part(path: &Path, format: &RowFormat) -> Result<Option<Box<dyn RowReader
     }
 }
 
-/// The complete lines in a part of a file. The first line is not among them: at the start of the file it
-/// may be the header, and elsewhere it begins before.
-fn lines_at(path: &Path, start: u64, length: u64) -> Result<Vec<u8>, DataError> {
+/// A part of a text.
+fn text_at(path: &Path, start: u64, length: u64) -> Result<Vec<u8>, DataError> {
     let mut file = open(path)?;
     let mut text = Vec::new();
     file.seek(SeekFrom::Start(start))
         .and_then(|_| file.take(length.min(BLOCK_BYTES)).read_to_end(&mut text))
         .map_err(DataError::io(path))?;
+    Ok(text)
+}
+
+/// The complete lines in a part of a text. The first line is not among them: at the start of the text it
+/// may be the header, and elsewhere it begins before.
+fn complete_lines(mut text: Vec<u8>) -> Vec<u8> {
     let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let first = text.iter().position(is_end);
     text.truncate(text.iter().rposition(is_end).map_or(0, |last| last + 1));
     text.drain(..first.map_or(0, |first| first + 1));
-    Ok(text)
+    text
+}
+
+/// Pieces of a text of unknown length, evenly spread over it.
+struct Pieces {
+    texts: Vec<Vec<u8>>,
+    /// Each of this many pieces was kept.
+    stride: usize,
+    /// The length of the text that was read.
+    bytes: u64,
+    /// Whether there may be more text.
+    has_more: bool,
+}
+
+impl Pieces {
+    /// Reads a text and keeps at least `least` pieces and less than twice as many, or all of a short text.
+    fn read(mut text: impl Read, least: usize) -> Self {
+        let mut pieces = Self {
+            texts: Vec::new(),
+            stride: 1,
+            bytes: 0,
+            has_more: true,
+        };
+        let mut piece = Vec::new();
+        for at in 0.. {
+            if pieces.bytes >= MOST_COMPRESSED {
+                break;
+            }
+            piece.clear();
+            let read = text.by_ref().take(BLOCK_BYTES).read_to_end(&mut piece);
+            pieces.bytes += piece.len() as u64;
+            if at % pieces.stride == 0 && !piece.is_empty() {
+                pieces.keep(piece.clone(), least);
+            }
+            // Damaged text ends where it cannot be read any further.
+            if read.is_err() || (piece.len() as u64) < BLOCK_BYTES {
+                pieces.has_more = false;
+                break;
+            }
+        }
+        pieces
+    }
+
+    fn keep(&mut self, piece: Vec<u8>, least: usize) {
+        self.texts.push(piece);
+        if self.texts.len() >= 2 * least.max(1) {
+            let mut at = 0;
+            self.texts.retain(|_| {
+                at += 1;
+                at % 2 == 1
+            });
+            self.stride *= 2;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -256,19 +336,54 @@ mod tests {
         assert_eq!((coverage.num_rows, coverage.beginning_of), (101, None));
     }
 
-    #[test]
-    fn the_beginning_of_compressed_text_is_read_and_said_so() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log.csv.gz");
-        let file = fs::File::create(&path).unwrap();
+    fn write_compressed(path: &Path, text: &str) {
+        let file = fs::File::create(path).unwrap();
         let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-        let mut text = "y,n,text\n".to_owned();
-        (0..1_100_000).for_each(|row| writeln!(text, "0,{row},").unwrap());
         file.write_all(text.as_bytes()).unwrap();
         file.finish().unwrap();
+    }
+
+    #[test]
+    fn compressed_text_is_read_all_over_and_each_row_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.csv.gz");
+        write_compressed(&path, &log(0..400_000));
         let (numbers, coverage) = read(&path);
-        assert_eq!(numbers.len(), 1 << 20);
-        assert_eq!(coverage.beginning_of, Some((path, 1 << 20)));
+        assert!(
+            (150_000..250_000).contains(&numbers.len()),
+            "{}",
+            numbers.len()
+        );
+        assert!(numbers.is_sorted_by(|a, b| a < b));
+        assert!(numbers[0] < 10 && numbers[numbers.len() - 1] > 390_000);
+        let mean = numbers.iter().sum::<u64>() / numbers.len() as u64;
+        assert!(mean.abs_diff(200_000) < 5_000, "{mean}");
+        assert!(coverage.num_rows.abs_diff(400_000) < 4_000, "{coverage:?}");
+        assert_eq!(coverage.beginning_of, None);
+    }
+
+    #[test]
+    fn a_short_compressed_text_is_read_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.csv.gz");
+        write_compressed(&path, &log(0..100_000));
+        let (numbers, coverage) = read(&path);
+        assert_eq!(numbers, (0..100_000).collect::<Vec<_>>());
+        assert_eq!((coverage.num_rows, coverage.beginning_of), (100_000, None));
+    }
+
+    #[test]
+    fn pieces_are_spread_over_a_text_of_any_length() {
+        for (blocks, kept, stride) in [(1, 1, 1), (7, 7, 1), (8, 4, 2), (9, 5, 2), (100, 7, 16)] {
+            let text = (0..blocks).flat_map(|block| vec![block as u8; BLOCK_BYTES as usize]);
+            let text: Vec<u8> = text.collect();
+            let pieces = Pieces::read(&text[..], 4);
+            let whole = pieces.texts.iter().filter(|text| !text.is_empty());
+            let firsts: Vec<usize> = whole.map(|text| usize::from(text[0])).collect();
+            let expected: Vec<usize> = (0..kept).map(|piece| piece * stride).collect();
+            assert_eq!((firsts, pieces.stride), (expected, stride), "{blocks}");
+            assert_eq!(pieces.bytes, blocks * BLOCK_BYTES);
+        }
     }
 
     #[test]
@@ -277,10 +392,11 @@ mod tests {
         let path = directory.path().join("log.parquet");
         let names = ["y", "n"].map(str::to_owned);
         let file = fs::File::create(&path).unwrap();
-        let mut table = crate::formats::ParquetTable::create(file, &path, &names, "text").unwrap();
+        let mut table =
+            crate::formats::ParquetTable::create(file, &path, &names, &["text"]).unwrap();
         for row in 0..300_000_u64 {
             table
-                .push(&[b"0", row.to_string().as_bytes()], 0.0)
+                .push(&[b"0", row.to_string().as_bytes()], &[0.0])
                 .unwrap();
         }
         table.finish().unwrap();

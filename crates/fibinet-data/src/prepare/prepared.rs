@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::split::SplitKind;
 use crate::encode::FieldCells;
-use crate::encode::encoder::{Encoder, SplitCounts};
+use crate::encode::encoder::{Encoder, SplitCells};
 use crate::error::{DataError, DataErrorKind};
 use crate::shards::reader::Shards;
 use crate::skipped::SkippedRows;
@@ -29,7 +29,7 @@ pub struct Prepared {
     pub test: Option<Arc<Shards>>,
     /// Rows that are not in any split.
     pub skipped: SkippedRows,
-    counts: SplitCounts,
+    seen: SplitCells,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,18 +39,18 @@ struct Manifest {
     files: [Vec<String>; 3],
     #[serde(rename = "left_out")]
     skipped: SkippedRows,
-    counts: SplitCounts,
+    seen: SplitCells,
 }
 
 impl Prepared {
     /// What the validation rows show of each field's cells.
     pub fn valid_cells(&self) -> Vec<FieldCells> {
-        self.encoder.field_cells(&self.counts[0])
+        self.encoder.field_cells(&self.seen[0])
     }
 
     /// What the test rows show of each field's cells.
     pub fn test_cells(&self) -> Vec<FieldCells> {
-        self.encoder.field_cells(&self.counts[1])
+        self.encoder.field_cells(&self.seen[1])
     }
 
     /// Opens a directory that [`prepare`](crate::prepare::prepare()) wrote.
@@ -70,12 +70,7 @@ impl Prepared {
         };
         let [train, valid, test] = manifest.files;
         let shards = [open(train)?, open(valid)?, open(test)?];
-        Ok(Self::new(
-            encoder,
-            shards,
-            manifest.skipped,
-            manifest.counts,
-        ))
+        Ok(Self::new(encoder, shards, manifest.skipped, manifest.seen))
     }
 
     /// Writes the manifest, once everything else is in the directory.
@@ -88,7 +83,7 @@ impl Prepared {
         encoder: Encoder,
         shards: [Shards; 3],
         skipped: SkippedRows,
-        counts: SplitCounts,
+        seen: SplitCells,
     ) -> Result<Self, DataError> {
         check_rows(&shards)?;
         let names = |shards: &Shards| {
@@ -100,34 +95,29 @@ impl Prepared {
         let manifest = Manifest {
             files: shards.each_ref().map(names),
             skipped,
-            counts,
+            seen,
         };
         let path = directory.join(MANIFEST);
         let text = toml::to_string(&manifest).map_err(|error| DataError::corrupt(&path, error))?;
         fs::write(&path, text).map_err(DataError::io(&path))?;
-        Ok(Self::new(
-            encoder,
-            shards,
-            manifest.skipped,
-            manifest.counts,
-        ))
+        Ok(Self::new(encoder, shards, manifest.skipped, manifest.seen))
     }
 
     fn new(
         mut encoder: Encoder,
         shards: [Shards; 3],
         skipped: SkippedRows,
-        counts: SplitCounts,
+        seen: SplitCells,
     ) -> Self {
         let [train, valid, test] = shards.map(Arc::new);
-        encoder.set_valid_counts(counts[0].clone());
+        encoder.set_valid_counts(seen[0].iter().map(|seen| seen.counts).collect());
         Self {
             encoder,
             train,
             valid,
             test: Some(test).filter(|shards| shards.num_rows() > 0),
             skipped,
-            counts,
+            seen,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::DataSpec;
 use crate::config::split::{Split, SplitKind};
-use crate::encode::encoder::{Encoder, SplitCounts};
+use crate::encode::encoder::{Encoder, SplitCells};
 use crate::encode::spill::Spill;
 use crate::error::DataError;
 use crate::prepare::base::check_base;
@@ -72,7 +72,7 @@ pub fn prepare(
     encoder.save(&directory.join(ENCODER))?;
 
     let mut writers = shard_writers(directory, &encoder, spec.num_train_files(num_train))?;
-    let mut counts = encoder.no_counts();
+    let mut seen = encoder.nothing_seen();
     let mut encoded = 0;
     let mut progress = |rows| {
         encoded += rows;
@@ -84,7 +84,7 @@ pub fn prepare(
         rows,
         &mut writers,
         &mut skipped,
-        &mut counts,
+        &mut seen,
         &mut progress,
     )?;
     write_other_files(
@@ -92,12 +92,12 @@ pub fn prepare(
         &encoder,
         &mut writers,
         &mut skipped,
-        &mut counts,
+        &mut seen,
         &mut progress,
     )?;
     let [train, valid, test] = writers;
     let shards = [train.finish()?, valid.finish()?, test.finish()?];
-    Prepared::finish(directory, encoder, shards, skipped, counts)
+    Prepared::finish(directory, encoder, shards, skipped, seen)
 }
 
 /// Reads the training file for what its split needs to know first.
@@ -147,17 +147,17 @@ fn write_other_files(
     encoder: &Encoder,
     writers: &mut [ShardWriter; 3],
     skipped: &mut SkippedRows,
-    counts: &mut SplitCounts,
+    seen: &mut SplitCells,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), DataError> {
     let files = [
         (&spec.sources.valid, SplitKind::Valid),
         (&spec.sources.test, SplitKind::Test),
     ];
-    for ((path, kind), counts) in files.into_iter().zip(counts) {
+    for ((path, kind), seen) in files.into_iter().zip(seen) {
         let Some(path) = path else { continue };
         let writer = &mut writers[kind as usize];
-        let bad = write_file(spec, encoder, path, writer, counts, progress)?;
+        let bad = write_file(spec, encoder, path, writer, seen, progress)?;
         skipped.bad_rows += bad.bad_rows;
         skipped.first_bad_row = skipped.first_bad_row.take().or(bad.first_bad_row);
     }

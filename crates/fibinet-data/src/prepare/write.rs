@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use crate::config::DataSpec;
 use crate::config::split::SplitKind;
-use crate::encode::encoder::{Encoder, SplitCounts, Unscaled};
+use crate::encode::RowEncoder;
+use crate::encode::encoder::{Encoder, SplitCells, Unscaled};
 use crate::encode::spill::Spill;
-use crate::encode::{CellCounts, RowEncoder};
 use crate::error::{DataError, DataErrorKind};
+use crate::fields::cell_counts::SeenCells;
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::Label;
@@ -35,7 +36,7 @@ pub(crate) fn write_fitted(
     rows: Spill,
     writers: &mut [ShardWriter; 3],
     skipped: &mut SkippedRows,
-    counts: &mut SplitCounts,
+    seen: &mut SplitCells,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), DataError> {
     let path = &spec.sources.train;
@@ -43,7 +44,7 @@ pub(crate) fn write_fitted(
     let mut kept = 0;
     for rows in Prefetch::new(blocks, BLOCKS_AHEAD).map_err(DataError::io(path))? {
         let mut rows = rows?;
-        let refused = encoder.encode_fitted(&mut rows.columns, &rows.kinds, counts);
+        let refused = encoder.encode_fitted(&mut rows.columns, &rows.kinds, seen);
         kept += rows.kinds.len() - refused.len();
         for &unscaled in &refused {
             // Only the first one is described: that may require reading the file again.
@@ -128,7 +129,7 @@ pub(crate) fn write_file(
     encoder: &Encoder,
     path: &Path,
     writer: &mut ShardWriter,
-    counts: &mut [CellCounts],
+    seen: &mut [SeenCells],
     progress: &mut impl FnMut(u64),
 ) -> Result<SkippedRows, DataError> {
     let reader = open_rows(path, &spec.format, Label::Required)?;
@@ -145,8 +146,8 @@ pub(crate) fn write_file(
         for chunk in chunks {
             (0..chunk.batch.num_rows).for_each(|row| writer.add(&chunk.batch, row));
             progress(chunk.batch.num_rows as u64);
-            let fields = counts.iter_mut().zip(&chunk.counts);
-            fields.for_each(|(counts, added)| counts.merge(added));
+            let fields = seen.iter_mut().zip(chunk.seen);
+            fields.for_each(|(seen, later)| seen.merge(later));
             bad.extend(chunk.bad);
         }
         writer.write_full_row_groups()?;
@@ -159,8 +160,8 @@ pub(crate) fn write_file(
 #[derive(Default)]
 struct Chunk {
     batch: Batch,
-    /// The counts of each field's cells.
-    counts: Vec<CellCounts>,
+    /// What the rows show of each field's cells.
+    seen: Vec<SeenCells>,
     bad: Vec<(u64, DataError)>,
 }
 
@@ -173,7 +174,7 @@ impl Chunk {
                 chunk.bad.push((row.number(), error));
             }
         }
-        chunk.counts = encoder.counts();
+        chunk.seen = encoder.seen();
         chunk
     }
 }

@@ -118,6 +118,15 @@ impl Columns {
 
 impl Column {
     /// Keeps the rows that are `kept`.
+    /// Whether a row has this id.
+    pub(crate) fn has_id(&self, row: usize, id: u32) -> bool {
+        match self {
+            Self::Ids(ids) => ids[row] == id,
+            Self::Lists(lists) => lists.row(row).contains(&id),
+            Self::Numbers(_) | Self::Unscaled(_) => false,
+        }
+    }
+
     pub(crate) fn retain(&mut self, kept: &[bool]) {
         match self {
             Self::Ids(ids) => retain(ids, kept),

@@ -1,35 +1,34 @@
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::Device;
 use fibinet_data::encode::Encoder;
 use fibinet_nn::models::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig};
 use fibinet_storage::checksums;
 
 use crate::bundle::logit_map::LogitMap;
-use crate::bundle::manifest::{FORMAT, Manifest};
+use crate::bundle::manifest::{Manifest, NEWEST};
+use crate::bundle::member::{Member, MemberParts, TABLES};
 use crate::error::BundleError;
 use crate::inputs::plan::FieldPlan;
-use crate::tables::mapped::MappedTables;
-use crate::tables::table_file::{FinishedRows, write_tables};
 use crate::tables::view::TableView;
 
 const MANIFEST: &str = "bundle.toml";
 const ENCODER: &str = "encoder";
-const HEAD: &str = "head.safetensors";
-const TABLES: &str = "tables.safetensors";
 
 /// A trained model on disk.
 ///
 /// | file | what |
 /// |---|---|
-/// | `bundle.toml` | the format's version, the model's name and settings |
+/// | `bundle.toml` | the format's version, the number of members, the model's name and settings |
 /// | `encoder/` | the fitted encoder: fields and vocabularies |
 /// | `head.safetensors` | the head's weights, as Burn's `SafetensorsStore` reads them |
 /// | `tables.safetensors` | `embedding.weight` `[V, K]`, F32, BF16 or F16, and `linear.weight` `[V, 1]`, F32, mapped |
+/// | `members/2/`, `members/3/`, … | head and tables of each further member |
 /// | `SHA256SUMS` | one checksum per file, which `sha256sum -c` can check too |
+///
+/// A bundle has one or more members: separate models of the same settings, whose probabilities are averaged.
+/// Without `members` in `bundle.toml` there is one.
 ///
 /// A training run adds its `history.jsonl` and `report.json`.
 #[derive(Debug)]
@@ -40,13 +39,12 @@ pub struct Bundle {
     pub model: CtrModelConfig<AnyHeadConfig>,
     /// How data batches become the model's inputs.
     pub plan: FieldPlan,
-    /// The map that the head's logits go through.
+    /// The map that the logits of the mean probabilities go through.
     pub output: LogitMap,
     /// The share of the negatives that the training log kept. Evaluation weights the rows of logs that
     /// were sampled in the same way by it.
     pub negative_rate: f64,
-    path: PathBuf,
-    tables: MappedTables,
+    members: Vec<Member>,
 }
 
 /// The parts that a bundle is written from.
@@ -56,13 +54,9 @@ pub struct BundleParts<'a> {
     pub encoder: &'a Encoder,
     /// The model's settings.
     pub model: &'a CtrModelConfig<AnyHeadConfig>,
-    /// The head, as `Module::valid` gives it.
-    pub head: &'a AnyHead,
-    /// The tables.
-    pub tables: TableView<'a>,
-    /// The replayed rows, if the stored ones may be stale.
-    pub finished: Option<&'a dyn FinishedRows>,
-    /// The map that the head's logits go through.
+    /// The weights of each member, at least one.
+    pub members: Vec<MemberParts<'a>>,
+    /// The map that the logits of the mean probabilities go through.
     pub output: LogitMap,
     /// The share of the negatives that the training log kept.
     pub negative_rate: f64,
@@ -85,10 +79,11 @@ impl BundleParts<'_> {
     /// If a file cannot be written.
     pub fn write_settings(&self, directory: &Path) -> Result<(), BundleError> {
         let manifest = Manifest {
-            format: FORMAT,
+            format: Manifest::format_with(self.members.len()),
             program: concat!("fibinet ", env!("CARGO_PKG_VERSION")).to_owned(),
             output: self.output,
             negative_rate: self.negative_rate,
+            members: self.members.len(),
             model: self.model.clone(),
         };
         let path = directory.join(MANIFEST);
@@ -103,15 +98,8 @@ impl BundleParts<'_> {
     ///
     /// If a file cannot be written.
     pub fn write_weights(&self, directory: &Path) -> Result<(), BundleError> {
-        let path = directory.join(HEAD);
-        // Without metadata: Burn writes it in no fixed order, and equal weights must give equal files.
-        let mut store = SafetensorsStore::from_file(&path)
-            .clear_metadata()
-            .overwrite(true);
-        self.head
-            .save_into(&mut store)
-            .map_err(|error| BundleError::write(&path)(&error))?;
-        write_tables(&directory.join(TABLES), &self.tables, self.finished)
+        let mut members = self.members.iter().enumerate();
+        members.try_for_each(|(index, member)| member.write(directory, index))
     }
 }
 
@@ -155,12 +143,9 @@ impl Bundle {
         let text = fs::read_to_string(&manifest_path).map_err(BundleError::io(&manifest_path))?;
         let manifest =
             Manifest::parse(&text).map_err(|error| BundleError::damaged(&manifest_path, error))?;
-        let LogitMap { scale, shift } = manifest.output;
-        let rate = manifest.negative_rate;
-        if !(scale > 0.0 && scale.is_finite() && shift.is_finite() && rate > 0.0 && rate <= 1.0) {
-            let reason = "`output` or `negative_rate` is out of range";
-            return Err(BundleError::damaged(&manifest_path, reason));
-        }
+        manifest
+            .validate()
+            .map_err(|reason| BundleError::damaged(&manifest_path, reason))?;
         let model = manifest.model;
         model.validate()?;
         let encoder = Encoder::open(&path.join(ENCODER))?;
@@ -174,59 +159,43 @@ impl Bundle {
                 "the model and the encoder have different fields",
             ));
         }
-        let tables = MappedTables::open(&path.join(TABLES), plan.sizes(), &model.tables)?;
+        let members = (0..manifest.members)
+            .map(|index| Member::open(path, index, plan.sizes(), &model.tables));
         Ok(Self {
+            members: members.collect::<Result<_, _>>()?,
             encoder,
             model,
             plan,
             output: manifest.output,
-            negative_rate: rate,
-            path: path.to_owned(),
-            tables,
+            negative_rate: manifest.negative_rate,
         })
     }
 
-    /// The tables, mapped.
-    pub fn tables(&self) -> TableView<'_> {
-        self.tables.view()
+    /// The number of members, at least one.
+    pub fn num_members(&self) -> usize {
+        self.members.len()
     }
 
-    /// Reads the head onto a device.
+    /// The tables of a member, mapped.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such member; they count from 0.
+    pub fn tables(&self, member: usize) -> TableView<'_> {
+        self.members[member].tables()
+    }
+
+    /// Reads the head of a member onto a device.
     ///
     /// # Errors
     ///
     /// If the weights cannot be read or belong to another model.
-    pub fn head(&self, device: &Device) -> Result<AnyHead, BundleError> {
-        let path = self.path.join(HEAD);
-        let mut head = self.model.head.try_init(device)?;
-        // The store matches every weight by path and shape, fails where one is missing, and keeps the type
-        // of its numbers.
-        let mut store = SafetensorsStore::from_file(&path);
-        head.load_from(&mut store)
-            .map_err(|error| BundleError::damaged(&path, error))?;
-        let mut other = OtherType(None);
-        head.visit(&mut other);
-        other.0.map_or(Ok(head), |dtype| {
-            let reason = format!("expected weights of type F32, got {dtype:?}");
-            Err(BundleError::damaged(&path, reason))
-        })
-    }
-
-    /// The number of trained parameters in head and tables.
-    pub fn num_params(head: &AnyHead, tables: &TableView<'_>) -> usize {
-        head.num_params() + tables.num_params()
-    }
-}
-
-/// A type of a module's weights that is not f32, if there is one.
-struct OtherType(Option<DType>);
-
-impl ModuleVisitor for OtherType {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let dtype = param.val().dtype();
-        if dtype != DType::F32 {
-            self.0 = Some(dtype);
-        }
+    ///
+    /// # Panics
+    ///
+    /// If there is no such member; they count from 0.
+    pub fn head(&self, member: usize, device: &Device) -> Result<AnyHead, BundleError> {
+        self.members[member].head(&self.model.head, device)
     }
 }
 
@@ -244,10 +213,10 @@ fn check_format(path: &Path) -> Result<(), BundleError> {
     let manifest = path.join(MANIFEST);
     let text = fs::read_to_string(&manifest).map_err(BundleError::io(&manifest))?;
     match Manifest::format_of(&text) {
-        Some(got) if got > FORMAT => Err(BundleError::Newer {
+        Some(got) if got > NEWEST => Err(BundleError::Newer {
             path: path.to_owned(),
             got,
-            known: FORMAT,
+            known: NEWEST,
         }),
         // Any other fault is found by the checksums.
         _ => Ok(()),

@@ -4,12 +4,14 @@ use toml::{Table, Value};
 
 use crate::bundle::logit_map::LogitMap;
 
-/// The format that this program writes, and the newest that it reads.
+/// The newest format that this program reads.
 ///
-/// Format 5 has an encoder that gives a value one text, keeps the range of numbers and counts the cells of the
+/// Format 6 has several members; a bundle of one member is written in format 5. Format 5 has an encoder that gives a value one text, keeps the range of numbers and counts the cells of the
 /// validation rows. Format 4 names the model and has its tables' settings apart from its head's. Formats up to 3 held
 /// only FiBiNET, with all settings in one table `[fibinet]`; they are still read.
-pub(crate) const FORMAT: i64 = 5;
+pub(crate) const NEWEST: i64 = 6;
+/// The format of a bundle of one member.
+const ONE_MEMBER: i64 = 5;
 
 /// What is in `bundle.toml`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub(crate) struct Manifest {
     pub(crate) output: LogitMap,
     #[serde(default = "all_negatives")]
     pub(crate) negative_rate: f64,
+    /// The number of members, whose probabilities are averaged.
+    #[serde(default = "one_member", skip_serializing_if = "is_one")]
+    pub(crate) members: usize,
     pub(crate) model: CtrModelConfig<AnyHeadConfig>,
 }
 
@@ -28,7 +33,20 @@ fn all_negatives() -> f64 {
     1.0
 }
 
+fn one_member() -> usize {
+    1
+}
+
+fn is_one(members: &usize) -> bool {
+    *members == 1
+}
+
 impl Manifest {
+    /// The format of a bundle with this number of members: the oldest that has room for them.
+    pub(crate) fn format_with(members: usize) -> i64 {
+        if members == 1 { ONE_MEMBER } else { NEWEST }
+    }
+
     /// Reads a manifest of any format.
     ///
     /// # Errors
@@ -40,6 +58,23 @@ impl Manifest {
             table.insert("model".to_owned(), Value::Table(named(settings)));
         }
         Value::Table(table).try_into()
+    }
+
+    /// Checks the numbers that TOML leaves open.
+    ///
+    /// # Errors
+    ///
+    /// What is out of range.
+    pub(crate) fn validate(&self) -> Result<(), &'static str> {
+        let LogitMap { scale, shift } = self.output;
+        let rate = self.negative_rate;
+        if !(scale > 0.0 && scale.is_finite() && shift.is_finite() && rate > 0.0 && rate <= 1.0) {
+            return Err("`output` or `negative_rate` is out of range");
+        }
+        if self.members == 0 {
+            return Err("`members` is 0");
+        }
+        Ok(())
     }
 
     /// The format of a manifest; `None` if the text has none.
@@ -95,17 +130,18 @@ mod tests {
     fn a_manifest_of_every_model_is_read_as_it_was_written() {
         for name in AnySpec::NAMES {
             let manifest = Manifest {
-                format: FORMAT,
+                format: NEWEST,
                 program: "test".to_owned(),
                 output: LogitMap::IDENTITY,
                 negative_rate: 0.5,
+                members: 3,
                 model: model(name),
             };
             let text = toml::to_string(&manifest).unwrap();
             assert!(text.contains(&format!("name = \"{name}\"")), "{text}");
             let read = Manifest::parse(&text).unwrap();
-            assert_eq!(read.model, manifest.model);
-            assert_eq!(Manifest::format_of(&text), Some(FORMAT));
+            assert_eq!((read.members, &read.model), (3, &manifest.model));
+            assert_eq!(Manifest::format_of(&text), Some(NEWEST));
             // Burn's configs ignore keys that they do not know; a manifest's own are refused.
             assert!(Manifest::parse(&format!("unknown = 1\n{text}")).is_err());
         }
@@ -115,6 +151,7 @@ mod tests {
     fn a_manifest_without_a_name_is_fibinets() {
         let text = include_str!("../../../../tests/fixtures/bundle_format_3/bundle.toml");
         let read = Manifest::parse(text).unwrap();
+        assert_eq!(read.members, 1);
         assert_eq!(read.model.tables.numerics, Numerics::Dense);
         let inputs = read.model.head.inputs();
         assert_eq!(inputs.num_fields, 3);

@@ -1,6 +1,4 @@
-//! Memory in pages of 2 MB, on systems that give them on request: Linux with
-//! `/sys/kernel/mm/transparent_hugepage/enabled` set to `madvise`. With pages of 4 KB the processor spends
-//! more time on looking up their addresses.
+//! Tables and weights in [huge pages](fibinet_nn::memory). What they gain:
 //!
 //! - Rows of tables: a step of exact Adam at 10 and 30 million rows (`cargo bench --bench training --
 //!   vocabulary --steps 9`, Zen 4) takes 1.02 and 1.02 to 1.04 times as long as at 100,000 rows. With small
@@ -10,40 +8,8 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
-use bytemuck::Zeroable;
-
-const HUGE_PAGE: usize = 2 << 20;
-
-/// A vector of zeros in huge pages, except at its ends, where no whole page fits.
-///
-/// The system provides each page when a number in it is first written.
-pub fn zeroed<T: Zeroable>(len: usize) -> Vec<T> {
-    let mut numbers = bytemuck::zeroed_vec(len);
-    ask_for_huge_pages(&mut numbers);
-    numbers
-}
-
-#[cfg(target_os = "linux")]
-fn ask_for_huge_pages<T>(numbers: &mut [T]) {
-    use rustix::mm::{Advice, madvise};
-
-    let first: *mut u8 = numbers.as_mut_ptr().cast();
-    let before = first.align_offset(HUGE_PAGE);
-    let whole = size_of_val(numbers).saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
-    if whole == 0 {
-        return;
-    }
-    #[expect(
-        unsafe_code,
-        reason = "no safe call requests them; the gain is documented above"
-    )]
-    // SAFETY: the pages are inside the slice, as `before + whole` is at most its size, and start at a
-    // page's start. The advice changes no byte of them, and if it fails, nothing has changed.
-    let _ = unsafe { madvise(first.add(before).cast(), whole, Advice::LinuxHugepage) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_huge_pages<T>(_: &mut [T]) {}
+use fibinet_nn::memory::HUGE_PAGE;
+pub use fibinet_nn::memory::zeroed;
 
 /// Moves the large weights of a module on flex into huge pages.
 pub(crate) fn move_weights<M: Module>(module: M) -> M {
@@ -72,16 +38,6 @@ impl ModuleMapper for MoveWeights {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn any_length_is_zero_and_writable() {
-        for len in [0, 1, 1 << 18, (3 << 19) + 5] {
-            let mut numbers: Vec<f32> = zeroed(len);
-            assert!(numbers.len() == len && numbers.iter().all(|number| *number == 0.0));
-            numbers.fill(1.0);
-            assert_eq!(numbers.iter().sum::<f32>(), len as f32);
-        }
-    }
 
     #[cfg(feature = "flex")]
     #[test]

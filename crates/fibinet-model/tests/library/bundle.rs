@@ -22,7 +22,7 @@ const FILES: [&str; 5] = [
 ];
 
 /// Changes a file of a bundle and makes its checksums fit again.
-fn rewrite(bundle: &Path, file: &str, change: impl FnOnce(String) -> String) {
+pub(crate) fn rewrite(bundle: &Path, file: &str, change: impl FnOnce(String) -> String) {
     let path = bundle.join(file);
     let text = fs::read_to_string(&path).expect("read");
     let changed = change(text.clone());
@@ -31,7 +31,7 @@ fn rewrite(bundle: &Path, file: &str, change: impl FnOnce(String) -> String) {
     checksums::write(bundle).expect("written");
 }
 
-fn is_damaged(error: &BundleError) -> bool {
+pub(crate) fn is_damaged(error: &BundleError) -> bool {
     matches!(error, BundleError::Storage(StorageError::Damaged { .. }))
 }
 
@@ -54,12 +54,12 @@ fn a_bundle_of_every_model_opens_as_it_was_written() {
                 assert_eq!(bundle.negative_rate, 0.1);
                 let names: Vec<&str> = bundle.encoder.fields().map(|f| f.name.as_str()).collect();
                 assert_eq!(names, ["a", "b"]);
-                let tables = bundle.tables();
+                let tables = bundle.tables(0);
                 assert_eq!(tables.embedding.dtype(), TableDtype::F32);
                 assert_eq!(tables.embedding.to_f32(), model.embedding, "{name}");
                 let has_linear = model.config.tables.linear;
                 assert_eq!(tables.linear, has_linear.then_some(&LINEAR[..]), "{name}");
-                bundle.head(&device).expect("a head");
+                bundle.head(0, &device).expect("a head");
             }
         }
     }
@@ -129,7 +129,7 @@ fn a_head_whose_weights_are_not_f32_is_refused() {
     safetensors::serialize_to_file(views, None, &head).expect("written");
     checksums::write(&path).expect("written");
     let bundle = Bundle::open_verified(&path).expect("a bundle");
-    let error = bundle.head(device).expect_err("weights of another type");
+    let error = bundle.head(0, device).expect_err("weights of another type");
     assert!(is_damaged(&error), "{error}");
     let says = "expected weights of type F32, got F16";
     assert!(error.to_string().contains(says), "{error}");
@@ -251,11 +251,11 @@ fn an_open_bundle_stays_as_it_was_when_another_takes_its_place() {
         model.linear.fill(1.0);
         assert_eq!(written.bundle(&model), path);
         let new = Scorer::open(&path, &device).expect("a bundle");
-        assert_eq!(old.bundle().tables().linear, Some(&LINEAR[..]));
-        assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+        assert_eq!(old.bundle().tables(0).linear, Some(&LINEAR[..]));
+        assert_eq!(new.bundle().tables(0).linear, Some(&[1.0; 10][..]));
         // The checkpoint of a run replaces files in a directory that may be open too.
         model.linear.fill(2.0);
-        written.write_parts(&model, &path);
-        assert_eq!(new.bundle().tables().linear, Some(&[1.0; 10][..]));
+        written.write_parts(&[&model], &path);
+        assert_eq!(new.bundle().tables(0).linear, Some(&[1.0; 10][..]));
     }
 }

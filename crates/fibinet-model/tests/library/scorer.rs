@@ -16,18 +16,24 @@ use crate::written::{Model, Written, all_devices, cpu_devices};
 
 /// Everything that a scorer gives for the rows of a file.
 #[derive(Debug, Default)]
-struct Scored {
-    logits: Vec<f32>,
+pub(crate) struct Scored {
+    pub(crate) logits: Vec<f32>,
+    pub(crate) spreads: Vec<f32>,
     labels: Vec<f32>,
     carried: Vec<String>,
     skipped: SkippedRows,
 }
 
-fn scored(scorer: &Scorer, path: &Path, options: &ScoreOptions) -> Result<Scored, BundleError> {
+pub(crate) fn scored(
+    scorer: &Scorer,
+    path: &Path,
+    options: &ScoreOptions,
+) -> Result<Scored, BundleError> {
     let mut reader = open_rows(path, scorer.encoder().format(), Label::Optional)?;
     let mut all = Scored::default();
     let read = scorer.score_rows(reader.as_mut(), options, |rows| {
         all.logits.extend(&rows.logits);
+        all.spreads.extend(&rows.spreads);
         all.labels.extend(&rows.labels);
         for cells in &rows.carried {
             let cells: Vec<_> = cells.iter().map(String::from_utf8_lossy).collect();

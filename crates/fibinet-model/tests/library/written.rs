@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use fibinet_data::config::DataConfig;
 use fibinet_data::encode::Encoder;
 use fibinet_data::prepare::prepare;
-use fibinet_model::bundle::{BundleParts, LogitMap, Staging};
+use fibinet_model::bundle::{BundleParts, LogitMap, MemberParts, Staging};
 use fibinet_model::tables::{TableSlice, TableView};
 use fibinet_nn::inputs::FieldSizes;
 use fibinet_nn::models::{
@@ -136,22 +136,33 @@ impl Written {
 
     /// Writes a bundle, in the place of another if there is one.
     pub fn bundle(&self, model: &Model) -> PathBuf {
+        self.bundle_of(&[model])
+    }
+
+    /// Writes a bundle of several members, which has the settings of the first.
+    pub fn bundle_of(&self, members: &[&Model]) -> PathBuf {
         let path = self.at("bundle");
         let staging = Staging::create(&path, true).expect("a directory");
-        self.write_parts(model, staging.path());
+        self.write_parts(members, staging.path());
         staging.commit().expect("committed");
         path
     }
 
     /// Writes the files of a bundle, without checksums.
-    pub fn write_parts(&self, model: &Model, directory: &Path) {
+    pub fn write_parts(&self, members: &[&Model], directory: &Path) {
+        let model = members.first().expect("a member");
         let sizes = FieldSizes::new(vec![5, 5]).expect("sizes");
         let parts = BundleParts {
             encoder: &self.encoder,
             model: &model.config,
-            head: &model.head,
-            tables: model.tables(&sizes),
-            finished: None,
+            members: members
+                .iter()
+                .map(|member| MemberParts {
+                    head: &member.head,
+                    tables: member.tables(&sizes),
+                    finished: None,
+                })
+                .collect(),
             output: model.output,
             negative_rate: model.negative_rate,
         };

@@ -1,12 +1,18 @@
+//! The operations' nodes in Burn's autodiff graph.
+
 use burn::backend::Backend;
+use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::autodiff::{Autodiff, NodeId};
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 
-use super::ops::{Matrices, PairGradients, PairOps, PairSide, PairSides, Reader, SideGradients};
+use super::ops::{
+    Matrices, PairGradients, PairOps, PairSide, PairSides, Reader, SideGradients, TableGradients,
+    TableOps,
+};
 
 /// The backward step of [`PairOps::pairs`]. Its parents are the embeddings and matrices of each side.
 #[derive(Debug)]
@@ -16,6 +22,14 @@ struct Pairs;
 /// the raw numeric inputs.
 #[derive(Debug)]
 struct PairsLinear;
+
+/// The backward step of [`PairOps::inner_products`]. Its parent is the embeddings.
+#[derive(Debug)]
+struct InnerProducts;
+
+/// The backward step of [`TableOps::table_rows`]. Its parent is the table.
+#[derive(Debug)]
+struct TableRows;
 
 impl<B: PairGradients> Backward<B, 4> for Pairs {
     type State = PairSides<B>;
@@ -42,6 +56,31 @@ impl<B: PairGradients> Backward<B, 6> for PairsLinear {
     }
 }
 
+impl<B: PairGradients> Backward<B, 1> for InnerProducts {
+    /// The embeddings.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let [embeddings] = ops.parents.map(|parent| parent.map(|node| node.id));
+        let gradient = B::inner_products_backward(ops.state, gradient);
+        register::<B>(grads, embeddings, Some(gradient));
+    }
+}
+
+impl<B: TableGradients> Backward<B, 1> for TableRows {
+    /// The number of table rows, and the rows that were read.
+    type State = (usize, IntTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let [table] = ops.parents.map(|parent| parent.map(|node| node.id));
+        let (num_rows, rows) = ops.state;
+        let gradient = B::table_rows_backward(num_rows, rows, gradient);
+        register::<B>(grads, table, Some(gradient));
+    }
+}
+
 impl<B: PairGradients, C: CheckpointStrategy> PairOps for Autodiff<B, C> {
     fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
         let (sides, parents) = untrack_sides(sides);
@@ -63,6 +102,34 @@ impl<B: PairGradients, C: CheckpointStrategy> PairOps for Autodiff<B, C> {
             OpsKind::UnTracked(prep) => prep.finish(B::pairs_linear(sides, reader)),
         }
     }
+
+    fn inner_products(embeddings: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (embeddings, node) = embeddings.into_parts();
+        match InnerProducts
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => {
+                prep.finish(embeddings.clone(), B::inner_products(embeddings))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::inner_products(embeddings)),
+        }
+    }
+}
+
+impl<B: TableGradients, C: CheckpointStrategy> TableOps for Autodiff<B, C> {
+    fn table_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self> {
+        let (table, node) = table.into_parts();
+        match TableRows.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let num_rows = table.shape()[0];
+                let output = B::table_rows(table, rows.clone());
+                prep.finish((num_rows, rows), output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::table_rows(table, rows)),
+        }
+    }
 }
 
 fn register<B: Backend>(
@@ -77,26 +144,32 @@ fn register<B: Backend>(
 
 fn register_sides<B: Backend>(
     grads: &mut Gradients,
-    [first, second]: [SideGradients<B>; 2],
-    [
-        first_embeddings,
-        first_matrices,
-        second_embeddings,
-        second_matrices,
-    ]: [Option<NodeId>; 4],
+    sides: Vec<SideGradients<B>>,
+    [a, b, c, d]: [Option<NodeId>; 4],
 ) {
-    register::<B>(grads, first_embeddings, Some(first.embeddings));
-    register::<B>(grads, first_matrices, first.matrices);
-    register::<B>(grads, second_embeddings, Some(second.embeddings));
-    register::<B>(grads, second_matrices, second.matrices);
+    for (side, (embeddings, matrices)) in sides.into_iter().zip([(a, b), (c, d)]) {
+        register::<B>(grads, embeddings, Some(side.embeddings));
+        register::<B>(grads, matrices, side.matrices);
+    }
 }
 
+/// The primitives of the sides, and the graph nodes of each. The node of a single side's embeddings
+/// stands in for those of the other, and no gradient is registered for them.
 fn untrack_sides<B: Backend, C: CheckpointStrategy>(
     sides: PairSides<Autodiff<B, C>>,
 ) -> (PairSides<B>, [NodeGuard; 4]) {
-    let (first, [a, b]) = untrack_side(sides.first);
-    let (second, [c, d]) = untrack_side(sides.second);
-    (PairSides { first, second }, [a, b, c, d])
+    match sides {
+        PairSides::One { only } => {
+            let (c, d) = (only.embeddings.node(), only.embeddings.node());
+            let (only, [a, b]) = untrack_side(only);
+            (PairSides::One { only }, [a, b, c, d])
+        }
+        PairSides::Two { first, second } => {
+            let (first, [a, b]) = untrack_side(first);
+            let (second, [c, d]) = untrack_side(second);
+            (PairSides::Two { first, second }, [a, b, c, d])
+        }
+    }
 }
 
 /// The primitives of a side, and the graph nodes of its embeddings and matrices. Without matrices the

@@ -1,21 +1,56 @@
-//! Fused operations, one folder per backend.
+//! Kernels: operations whose time goes into intermediate arrays, not into arithmetic, written once for each backend.
 //!
-//! A kernel replaces a chain of tensor operations whose intermediate arrays, not its arithmetic, take
-//! the time, or a product that the backend computes on one thread. The chain stays in the layer: it
-//! runs on every backend without a kernel, autodiff and graph capture see it there, and the tests
-//! compare the kernel with it. An entry point therefore returns `None` if no kernel applies or pays,
-//! and the layer continues on its own.
+//! A pair product at F = 39, K = 10 makes 61 MB of pairs from 3 MB of embeddings for 2,048 batch rows. Composed from
+//! tensor operations it makes three to five such arrays each way, mostly on one thread. A kernel reads its inputs
+//! once and writes its outputs once, on all threads.
 //!
-//! Kernels are imported by the layers and do not know them.
+//! Layers call the functions of this module and nothing below it. Each function runs a kernel where one applies
+//! ([`has_kernels`]) and otherwise its [`reference`], which is the same operation in plain tensor operations: every
+//! backend, autodiff and graph capture run it, and the tests compare the kernels with it. Kernels are imported by
+//! layers and do not know them.
 //!
-//! | kernel | replaces | backends |
-//! |---|---|---|
-//! | [`pairs`] | the pairs of both sides and their concatenation | flex, f32 |
-//! | [`pairs_linear`] | those and the linear map that reads them | flex, f32 |
-//! | [`small_batch_linear`] | a linear map of one to four batch rows | flex, f32, without autodiff |
+//! | operation | layers | forward and backward on flex, f32 | other backends, other types |
+//! |---|---|---|---|
+//! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs` | reference |
+//! | [`pairs_linear`], the same and the linear map behind it | `forward_linear` of these, `FiBiNet` | `flex::linear` and `flex::batch_innermost`; forward of up to four batch rows `flex::small_batch` | reference |
+//! | [`inner_products`] | `PairProduct` (inner) | `flex::inner` | reference |
+//! | [`table_rows`] | `FeatureEmbedding`, `LinearLogit` | `flex::table_rows` | `Tensor::select` |
+//! | [`small_batch_linear`] | `Dnn`, up to four batch rows | `flex::small_batch_linear`, without autodiff | the layer's own map |
+//!
+//! # To add an operation
+//!
+//! Say, `pair_differences`: `v_i - v_j` of `[B, F, K]`, `[B, P, K]`. Every step has an example of its size in
+//! [`inner_products`].
+//!
+//! 1. **Entry point**, here: `pair_differences(embeddings: Tensor<3>, fields: …) -> Tensor<2>` with its shapes. It is
+//!    `ops::pair_differences(&embeddings).unwrap_or_else(|| reference::pair_differences(embeddings, fields))`.
+//!    Layers call it, and their own docs and tests come first.
+//! 2. **Reference**, in `reference.rs`: the operation in tensor operations. With it alone everything works.
+//! 3. **Operation**, in `ops.rs`: a method of `PairOps`, with `FloatTensor<Self>` for each tensor, and a function
+//!    that returns `None` unless `primitive` takes every input. `PairOps` is a *backend extension* of Burn: the
+//!    macro `backend_extension` writes the `impl` for `Dispatch` that finds a tensor's backend, so the function
+//!    calls `Dispatch::pair_differences` on primitives and wraps the result by `Tensor::from_dispatch`. Several
+//!    tensors that belong together are a struct or an enum that derives `ExtensionType`. Its twin in `no_ops.rs`,
+//!    for builds without kernels, returns `None`.
+//! 4. **Backward pass**: a method `pair_differences_backward` of `PairGradients` in `ops.rs`, from the inputs that it
+//!    needs and the output's gradient to the inputs' gradients. In `autodiff.rs` an empty struct `PairDifferences` is
+//!    the node of Burn's graph. Its `impl Backward<B, N>` names the `N` inputs (parents), keeps what the backward
+//!    pass reads as its `State`, consumes the output's gradient and registers one for each parent that is tracked.
+//!    The `impl PairOps for Autodiff<B, C>` takes inputs apart into primitives and nodes and prepares that node.
+//! 5. **Kernel**, in `flex/pair_differences.rs`: plain functions over `&[f32]`, forward and backward. Split the batch
+//!    into chunks of `CHUNK` rows with rayon, one output slice each. The innermost loop is a struct that implements
+//!    `VectorLoop` (`flex/rows.rs`), which compiles it for common values of `K`. Outputs come from
+//!    [`zeroed`](crate::memory::zeroed). `flex/mod.rs` implements the operation for `Flex` by calling them on
+//!    `to_contiguous()` tensors and wrapping the result by `tensor`.
+//! 6. **Tests**, in `layers/kernel_tests`: against the reference, values and gradients, in every shape of
+//!    `shapes.rs`; and the same bits on any number of threads. So sums over the batch have a fixed order: chunk by
+//!    chunk, whatever thread computed the chunk. A row of the table above, and a line in `benches/layers.rs`.
+//!
+//! Another backend is another `impl` of the operation beside flex's, one more name in the `backend_extension` list of
+//! its trait, and an arm of `ops::has_kernels`. Autodiff and layers stay as they are.
 
 use burn::nn::Linear;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use crate::pairs::{BilinearKind, num_pairs};
 
@@ -24,7 +59,8 @@ mod autodiff;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg_attr(not(feature = "flex"), path = "no_ops.rs")]
-mod ops;
+pub(crate) mod ops;
+pub(crate) mod reference;
 
 /// Batch rows whose pairs exist at once in the backward pass.
 const BACKWARD_ROWS: usize = 2048;
@@ -71,42 +107,73 @@ pub(crate) fn bytes_at_once(
 
 /// One side of the pairs: the vectors it crosses, and the matrices it crosses them through.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    not(feature = "flex"),
-    expect(dead_code, reason = "no kernel reads it")
-)]
 pub(crate) struct Side {
     /// `[B, F, K]`
     pub embeddings: Tensor<3>,
     /// `[1 | F | F - 1 | P, K, K]`. `None` is the Hadamard product.
     pub matrices: Option<(BilinearKind, Tensor<3>)>,
+    /// The left and the right field of every pair, `[P]` each.
+    pub fields: [Tensor<1, Int>; 2],
 }
 
-/// The pairs of both sides, the second side's after the first's.
+/// Whether layers run kernels on a device for numbers of a type.
+///
+/// Without autodiff in this crate (the feature `autodiff`) kernels have no backward pass, and take no tensors with
+/// autodiff.
+pub fn has_kernels(device: &Device, dtype: DType) -> bool {
+    ops::has_kernels(device, dtype)
+}
+
+/// The pairs of one side, or of two, the second side's after the first's.
 ///
 /// # Shapes
 ///
-/// - sides: the same `B`, `F` and `K` in both
-/// - output: `[B, 2 P K]`, `None` if no kernel applies
-pub(crate) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
-    ops::pairs(sides)
+/// - sides: one or two (`S`), with the same `B`, `F` and `K`
+/// - output: `[B, S P K]`
+pub(crate) fn pairs(sides: &[Side]) -> Tensor<2> {
+    ops::pairs(sides).unwrap_or_else(|| reference::pairs(sides))
 }
 
-/// `[p; q; dense] W`: a linear map without a bias over the pairs of both sides and raw numeric
-/// inputs, computed without an array of pairs.
+/// `[p; dense] W + b` or `[p; q; dense] W + b`: a linear map over the pairs of one or two sides and raw numeric
+/// inputs. Kernels compute it without an array of pairs.
 ///
 /// # Shapes
 ///
 /// - sides: as in [`pairs`]
 /// - dense: `[B, N]`
-/// - weight: `[2 P K + N, H]`
-/// - output: `[B, H]`, `None` if no kernel applies
-pub(crate) fn pairs_linear(
-    sides: &[Side; 2],
-    dense: Option<&Tensor<2>>,
-    weight: &Tensor<2>,
-) -> Option<Tensor<2>> {
-    ops::pairs_linear(sides, dense, weight)
+/// - the map's weight: `[S P K + N, H]`
+/// - output: `[B, H]`
+pub(crate) fn pairs_linear(sides: &[Side], dense: Option<&Tensor<2>>, map: &Linear) -> Tensor<2> {
+    let Some(mapped) = ops::pairs_linear(sides, dense, &map.weight.val()) else {
+        return reference::pairs_linear(sides, dense, map);
+    };
+    match &map.bias {
+        Some(bias) => mapped + bias.val().unsqueeze(),
+        None => mapped,
+    }
+}
+
+/// The inner product of every pair.
+///
+/// # Shapes
+///
+/// - embeddings: `[B, F, K]`
+/// - fields: the left and the right field of every pair, `[P]` each
+/// - output: `[B, P]`
+pub(crate) fn inner_products(embeddings: Tensor<3>, fields: [Tensor<1, Int>; 2]) -> Tensor<2> {
+    ops::inner_products(&embeddings)
+        .unwrap_or_else(|| reference::inner_products(embeddings, fields))
+}
+
+/// The rows of a table that are named. Its gradient is dense.
+///
+/// # Shapes
+///
+/// - table: `[V, K]`
+/// - rows: `[n]`, below `V`
+/// - output: `[n, K]`
+pub(crate) fn table_rows(table: Tensor<2>, rows: Tensor<1, Int>) -> Tensor<2> {
+    ops::table_rows(&table, &rows).unwrap_or_else(|| table.select(0, rows))
 }
 
 /// `x W + b` of a small batch, each thread reading a part of the weight.

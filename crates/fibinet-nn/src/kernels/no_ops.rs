@@ -1,21 +1,29 @@
 //! The entry points in a build without kernels.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::Side;
 
-pub(super) fn pairs(_: &[Side; 2]) -> Option<Tensor<2>> {
+pub(crate) fn has_kernels(_: &Device, _: DType) -> bool {
+    false
+}
+
+pub(crate) fn pairs(_: &[Side]) -> Option<Tensor<2>> {
     None
 }
 
-pub(super) fn pairs_linear(
-    _: &[Side; 2],
-    _: Option<&Tensor<2>>,
-    _: &Tensor<2>,
-) -> Option<Tensor<2>> {
+pub(crate) fn pairs_linear(_: &[Side], _: Option<&Tensor<2>>, _: &Tensor<2>) -> Option<Tensor<2>> {
     None
 }
 
-pub(super) fn small_batch_linear(_: &Tensor<2>, _: &Tensor<2>, _: &Tensor<1>) -> Option<Tensor<2>> {
+pub(crate) fn inner_products(_: &Tensor<3>) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn table_rows(_: &Tensor<2>, _: &Tensor<1, Int>) -> Option<Tensor<2>> {
+    None
+}
+
+pub(crate) fn small_batch_linear(_: &Tensor<2>, _: &Tensor<2>, _: &Tensor<1>) -> Option<Tensor<2>> {
     None
 }

@@ -1,6 +1,8 @@
-use burn::backend::tensor::FloatTensor;
+//! The operations as backend extensions of Burn, and which tensors go to them.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::{LINEAR_TASK_WEIGHTS, SMALL_BATCH_ROWS, Side};
 use crate::pairs::BilinearKind;
@@ -27,38 +29,54 @@ pub(crate) struct PairSide<B: Backend> {
     pub matrices: Matrices<B>,
 }
 
-/// Both sides, in the order of the output.
+/// The sides in the order of the output.
 #[derive(ExtensionType, Debug, Clone)]
-pub(crate) struct PairSides<B: Backend> {
-    #[extension_type]
-    pub first: PairSide<B>,
-    #[extension_type]
-    pub second: PairSide<B>,
+pub(crate) enum PairSides<B: Backend> {
+    One {
+        #[extension_type]
+        only: PairSide<B>,
+    },
+    Two {
+        #[extension_type]
+        first: PairSide<B>,
+        #[extension_type]
+        second: PairSide<B>,
+    },
 }
 
-/// The linear map that reads the pairs, and its other inputs.
+/// The linear map that reads the pairs, and its other inputs. `S` is the number of sides.
 #[derive(ExtensionType, Debug, Clone)]
 pub(crate) enum Reader<B: Backend> {
-    /// `weight: [2 P K, H]`
+    /// `weight: [S P K, H]`
     Pairs { weight: FloatTensor<B> },
-    /// `weight: [2 P K + N, H]`, `dense: [B, N]`
+    /// `weight: [S P K + N, H]`, `dense: [B, N]`
     PairsAndDense {
         weight: FloatTensor<B>,
         dense: FloatTensor<B>,
     },
 }
 
-/// Implemented by each backend with kernels for [`pairs`] and [`pairs_linear`].
+/// Implemented by each backend with kernels of pairs.
 #[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
 pub(crate) trait PairOps: Backend {
-    /// `[p; q]`, `[B, 2 P K]`.
+    /// `p` or `[p; q]`, `[B, S P K]`.
     fn pairs(#[extension_type] sides: PairSides<Self>) -> FloatTensor<Self>;
 
-    /// `[p; q; dense] W`, `[B, H]`.
+    /// `[p; dense] W` or `[p; q; dense] W`, `[B, H]`.
     fn pairs_linear(
         #[extension_type] sides: PairSides<Self>,
         #[extension_type] reader: Reader<Self>,
     ) -> FloatTensor<Self>;
+
+    /// `v_i · v_j` of `[B, F, K]`, `[B, P]`.
+    fn inner_products(embeddings: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Implemented by each backend with a kernel that reads table rows.
+#[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
+pub(crate) trait TableOps: Backend {
+    /// The rows of `[V, K]` that are named, `[n, K]`.
+    fn table_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Implemented by each backend with a kernel for [`small_batch_linear`], which has no backward pass.
@@ -86,25 +104,58 @@ pub(crate) struct ReaderGradients<B: Backend> {
     pub dense: Option<FloatTensor<B>>,
 }
 
-/// The backward passes of [`PairOps`], which take the gradient of the output.
+/// The backward passes of [`PairOps`], which take the gradient of the output. They return gradients side by
+/// side.
 #[cfg(feature = "autodiff")]
 pub(crate) trait PairGradients: PairOps {
     /// The backward pass of [`PairOps::pairs`].
     fn pairs_backward(
         sides: PairSides<Self>,
         gradient: FloatTensor<Self>,
-    ) -> [SideGradients<Self>; 2];
+    ) -> Vec<SideGradients<Self>>;
 
     /// The backward pass of [`PairOps::pairs_linear`].
     fn pairs_linear_backward(
         sides: PairSides<Self>,
         reader: Reader<Self>,
         gradient: FloatTensor<Self>,
-    ) -> ([SideGradients<Self>; 2], ReaderGradients<Self>);
+    ) -> (Vec<SideGradients<Self>>, ReaderGradients<Self>);
+
+    /// The backward pass of [`PairOps::inner_products`].
+    fn inner_products_backward(
+        embeddings: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
-/// See [`super::pairs`].
-pub(super) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
+/// The backward pass of [`TableOps`].
+#[cfg(feature = "autodiff")]
+pub(crate) trait TableGradients: TableOps {
+    /// The gradient of a table of `num_rows` rows.
+    fn table_rows_backward(
+        num_rows: usize,
+        rows: IntTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// See [`super::has_kernels`].
+pub(crate) fn has_kernels(device: &Device, dtype: DType) -> bool {
+    let differentiable = !device.is_autodiff() || cfg!(feature = "autodiff");
+    let is_flex = matches!(
+        device.clone().inner().as_dispatch(),
+        DispatchDevice::Flex(_)
+    );
+    differentiable && is_flex && dtype == DType::F32
+}
+
+/// The primitive of a tensor, if kernels take it.
+fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<FloatTensor<Dispatch>> {
+    has_kernels(&tensor.device(), tensor.dtype()).then(|| tensor.clone().into_dispatch())
+}
+
+/// See [`super::pairs`]. `None` if no kernel applies or pays.
+pub(crate) fn pairs(sides: &[Side]) -> Option<Tensor<2>> {
     let num_rows = sides[0].embeddings.dims()[0];
     let copies_matrices = sides.iter().any(|side| {
         let kind = side.matrices.as_ref().map(|(kind, _)| *kind);
@@ -113,7 +164,7 @@ pub(super) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
     if copies_matrices && num_rows < INTERACTION_ROWS {
         return None;
     }
-    let sides = on_kernel_backend(sides)?;
+    let sides = pair_sides(sides)?;
     Some(Tensor::from_dispatch(Dispatch::pairs(sides)))
 }
 
@@ -121,64 +172,61 @@ pub(super) fn pairs(sides: &[Side; 2]) -> Option<Tensor<2>> {
 /// field_interaction alone: it first copies the matrices into another layout.
 const INTERACTION_ROWS: usize = 4;
 
-/// See [`super::pairs_linear`].
-pub(super) fn pairs_linear(
-    sides: &[Side; 2],
+/// See [`super::pairs_linear`]. `None` if no kernel applies.
+pub(crate) fn pairs_linear(
+    sides: &[Side],
     dense: Option<&Tensor<2>>,
     weight: &Tensor<2>,
 ) -> Option<Tensor<2>> {
-    let sides = on_kernel_backend(sides)?;
-    if weight.dtype() != DType::F32 || dense.is_some_and(|dense| dense.dtype() != DType::F32) {
-        return None;
-    }
-    let weight = weight.clone().into_dispatch();
+    let sides = pair_sides(sides)?;
+    let weight = primitive(weight)?;
     let reader = match dense {
         None => Reader::Pairs { weight },
         Some(dense) => Reader::PairsAndDense {
             weight,
-            dense: dense.clone().into_dispatch(),
+            dense: primitive(dense)?,
         },
     };
     Some(Tensor::from_dispatch(Dispatch::pairs_linear(sides, reader)))
 }
 
+/// See [`super::inner_products`]. `None` if no kernel applies.
+pub(crate) fn inner_products(embeddings: &Tensor<3>) -> Option<Tensor<2>> {
+    let embeddings = primitive(embeddings)?;
+    Some(Tensor::from_dispatch(Dispatch::inner_products(embeddings)))
+}
+
+/// See [`super::table_rows`]. `None` if no kernel applies.
+pub(crate) fn table_rows(table: &Tensor<2>, rows: &Tensor<1, Int>) -> Option<Tensor<2>> {
+    let table = primitive(table)?;
+    matches!(rows.dtype(), DType::I32 | DType::I64).then_some(())?;
+    let rows = rows.clone().into_dispatch();
+    Some(Tensor::from_dispatch(Dispatch::table_rows(table, rows)))
+}
+
 /// See [`super::small_batch_linear`].
-pub(super) fn small_batch_linear(
+pub(crate) fn small_batch_linear(
     input: &Tensor<2>,
     weight: &Tensor<2>,
     bias: &Tensor<1>,
 ) -> Option<Tensor<2>> {
-    let is_flex = matches!(input.device().as_dispatch(), DispatchDevice::Flex(_));
-    let dtypes = [input.dtype(), weight.dtype(), bias.dtype()];
-    let applies = is_flex
-        && dtypes == [DType::F32; 3]
-        && small_batch_linear_pays(input.dims()[0], weight.dims());
-    applies.then(|| {
-        Tensor::from_dispatch(Dispatch::small_batch_linear(
-            input.clone().into_dispatch(),
-            weight.clone().into_dispatch(),
-            bias.clone().into_dispatch(),
-        ))
-    })
+    if input.device().is_autodiff() || !small_batch_linear_pays(input.dims()[0], weight.dims()) {
+        return None;
+    }
+    Some(Tensor::from_dispatch(Dispatch::small_batch_linear(
+        primitive(input)?,
+        primitive(weight)?,
+        primitive(bias)?,
+    )))
 }
 
-/// The primitives of both sides, if they are f32 tensors on flex.
-///
-/// With autodiff on in Burn but not in this crate, kernels have no backward pass, so tensors with
-/// autodiff are refused then.
-fn on_kernel_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
-    let [first, second] = sides.each_ref().map(|side| {
-        let device = side.embeddings.device();
-        let is_autodiff = device.is_autodiff();
-        let differentiable = !is_autodiff || cfg!(feature = "autodiff");
-        let is_flex = matches!(device.inner().as_dispatch(), DispatchDevice::Flex(_));
-        (differentiable && is_flex && side.embeddings.dtype() == DType::F32).then_some(())?;
-        let embeddings = side.embeddings.clone().into_dispatch();
+/// The primitives of one or two sides, if kernels take them.
+fn pair_sides(sides: &[Side]) -> Option<PairSides<Dispatch>> {
+    let side = |side: &Side| {
         let matrices = match &side.matrices {
             None => Matrices::None,
             Some((kind, matrices)) => {
-                (matrices.dtype() == DType::F32).then_some(())?;
-                let matrices = matrices.clone().into_dispatch();
+                let matrices = primitive(matrices)?;
                 match kind {
                     BilinearKind::FieldAll => Matrices::All(matrices),
                     BilinearKind::FieldEach => Matrices::Each(matrices),
@@ -187,14 +235,18 @@ fn on_kernel_backend(sides: &[Side; 2]) -> Option<PairSides<Dispatch>> {
             }
         };
         Some(PairSide {
-            embeddings,
+            embeddings: primitive(&side.embeddings)?,
             matrices,
         })
-    });
-    Some(PairSides {
-        first: first?,
-        second: second?,
-    })
+    };
+    match sides {
+        [only] => Some(PairSides::One { only: side(only)? }),
+        [first, second] => Some(PairSides::Two {
+            first: side(first)?,
+            second: side(second)?,
+        }),
+        _ => None,
+    }
 }
 
 /// Whether the kernel pays for `[B, n]` times `[n, H]`: the batch is small, and there are at least two tasks.

@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param};
+use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_pairs, require_width};
-use crate::kernels::Side;
+use crate::kernels::{self, Side};
 use crate::pairs::{BilinearKind, num_pairs, pair_indices};
 
 /// How many matrices [`BilinearKind::FieldEach`] keeps.
@@ -174,44 +175,62 @@ impl BilinearInteraction {
     ///
     /// If the input has another number of fields or another embedding dimension.
     pub fn forward(&self, embeddings: Tensor<3>) -> Tensor<3> {
-        let weight = self.weight.val();
-        let num_fields = self.num_fields;
-        let [num_matrices, embedding_dim, _] = weight.dims();
-        assert_shape!(embeddings, [_, num_fields, embedding_dim]);
-        let left = self.left.clone();
-        let crossed_left = match self.kind {
-            BilinearKind::FieldAll => {
-                let weight = weight.squeeze_dim::<2>(0);
-                let [batch, _, _] = embeddings.dims();
-                // One matrix product of [B F, K], instead of B products of [F, K].
-                let rows = embeddings.clone().reshape([-1, embedding_dim as i32]);
-                let crossed = rows.matmul(weight);
-                crossed
-                    .reshape([batch, num_fields, embedding_dim])
-                    .select(1, left)
-            }
-            BilinearKind::FieldEach => {
-                let by_field = embeddings.clone().swap_dims(0, 1); // [F, B, K]
-                let used = by_field.narrow(0, 0, num_matrices);
-                used.matmul(weight).swap_dims(0, 1).select(1, left)
-            }
-            BilinearKind::FieldInteraction => {
-                let by_pair = embeddings.clone().swap_dims(0, 1).select(0, left); // [P, B, K]
-                by_pair.matmul(weight).swap_dims(0, 1)
-            }
-        };
-        crossed_left * embeddings.select(1, self.right.clone()) // [B, P, K]
+        let [batch, ..] = embeddings.dims();
+        let side = self.side(embeddings);
+        let [_, embedding_dim, _] = self.weight.shape().dims();
+        kernels::pairs(&[side]).reshape([batch, num_pairs(self.num_fields), embedding_dim])
+    }
+
+    /// [`forward`](Self::forward) and a linear map over all pairs, `[p; dense] W + b`.
+    ///
+    /// Where there is a kernel ([`has_kernels`](crate::backend::has_kernels)), the array of pairs is never made,
+    /// forward or backward: this is how to put a hidden layer behind the pairs.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use fibinet_nn::layers::BilinearInteractionConfig;
+    ///
+    /// let device = Device::flex();
+    /// let bilinear = BilinearInteractionConfig::new(39, 10).init(&device);
+    /// let embeddings = Tensor::<3>::ones([2, 39, 10], &device);
+    /// // 741 pairs of 10 numbers, and three numbers of one's own.
+    /// let hidden = LinearConfig::new(7410 + 3, 16).init(&device);
+    /// let dense = Tensor::<2>::ones([2, 3], &device);
+    /// assert_eq!(bilinear.forward_linear(embeddings, Some(dense), &hidden).dims(), [2, 16]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings: `[B, F, K]`
+    /// - dense: `[B, N]`
+    /// - the map's weight: `[P K + N, H]`
+    /// - output: `[B, H]`
+    ///
+    /// # Panics
+    ///
+    /// If [`forward`](Self::forward) would panic, or the weight has another number of rows.
+    pub fn forward_linear(
+        &self,
+        embeddings: Tensor<3>,
+        dense: Option<Tensor<2>>,
+        map: &Linear,
+    ) -> Tensor<2> {
+        kernels::pairs_linear(&[self.side(embeddings)], dense.as_ref(), map)
     }
 
     /// The inputs of [`forward`](Self::forward) as the kernels take them.
-    pub(crate) fn kernel_side(&self, embeddings: &Tensor<3>) -> Side {
+    pub(crate) fn side(&self, embeddings: Tensor<3>) -> Side {
         let weight = self.weight.val();
         let num_fields = self.num_fields;
         let [_, embedding_dim, _] = weight.dims();
         assert_shape!(embeddings, [_, num_fields, embedding_dim]);
         Side {
-            embeddings: embeddings.clone(),
+            embeddings,
             matrices: Some((self.kind, weight)),
+            fields: [self.left.clone(), self.right.clone()],
         }
     }
 }

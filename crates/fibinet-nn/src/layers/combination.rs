@@ -1,5 +1,6 @@
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Initializer, Module, ModuleDisplay};
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
@@ -283,6 +284,20 @@ impl Interaction {
             Self::Product(product) => product.forward(embeddings),
         }
     }
+
+    /// [`forward`](Self::forward) and a linear map over all pairs, by the layer inside:
+    /// [`BilinearInteraction::forward_linear`], [`PairProduct::forward_linear`].
+    pub fn forward_linear(
+        &self,
+        embeddings: Tensor<3>,
+        dense: Option<Tensor<2>>,
+        map: &Linear,
+    ) -> Tensor<2> {
+        match self {
+            Self::Bilinear(bilinear) => bilinear.forward_linear(embeddings, dense, map),
+            Self::Product(product) => product.forward_linear(embeddings, dense, map),
+        }
+    }
 }
 
 impl Combination {
@@ -300,70 +315,94 @@ impl Combination {
     /// If the two inputs differ in shape or have another number of fields or another embedding
     /// dimension.
     pub fn forward(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Tensor<2> {
-        let [batch, num_fields, embedding_dim] = raw.dims();
-        assert_shape!(reweighted, [batch, num_fields, embedding_dim]);
-        if let Some(sides) = self.kernel_sides(&raw, &reweighted)
-            && let Some(pairs) = kernels::pairs(&sides)
-        {
-            return pairs;
+        let inputs = self.in_order(raw, reweighted);
+        match sides(&inputs) {
+            Some(sides) => kernels::pairs(&sides),
+            None => {
+                let pairs = inputs.map(|(interaction, x)| interaction.forward(x).flatten(1, 2));
+                Tensor::cat(pairs.into(), 1)
+            }
         }
-        self.forward_by_tensor_ops(raw, reweighted)
     }
 
-    /// [`forward`](Self::forward) and a linear map without a bias, `[p; q; dense] W`, in one kernel.
+    /// [`forward`](Self::forward) and a linear map over all pairs, `[p; q; dense] W + b`.
+    ///
+    /// Where there is a kernel ([`has_kernels`](crate::backend::has_kernels)) and no side is an inner product, the
+    /// array of pairs is never made, forward or backward: this is how [`FiBiNet`](crate::models::fibinet::FiBiNet)
+    /// runs the first layer of its DNN.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// use fibinet_nn::layers::{CombinationConfig, SenetConfig};
+    ///
+    /// let device = Device::flex();
+    /// let senet = SenetConfig::new(39).init(&device);
+    /// let config = CombinationConfig::new(39, 10);
+    /// let combination = config.init(&device);
+    /// let hidden = LinearConfig::new(config.d_output(), 16).init(&device);
+    ///
+    /// let raw = Tensor::<3>::ones([2, 39, 10], &device);
+    /// let reweighted = senet.forward(raw.clone());
+    /// let mapped = combination.forward_linear(raw, reweighted, None, &hidden);
+    /// assert_eq!(mapped.dims(), [2, 16]);
+    /// # }
+    /// ```
     ///
     /// # Shapes
     ///
     /// - raw, reweighted: `[B, F, K]`
     /// - dense: `[B, N]`
-    /// - weight: `[d_output + N, H]`
-    /// - output: `[B, H]`, `None` if no kernel applies
+    /// - the map's weight: `[d_output + N, H]`
+    /// - output: `[B, H]`
     ///
     /// # Panics
     ///
     /// If [`forward`](Self::forward) would panic, or the weight has another number of rows.
-    pub(crate) fn forward_linear(
+    pub fn forward_linear(
         &self,
-        raw: &Tensor<3>,
-        reweighted: &Tensor<3>,
-        dense: Option<&Tensor<2>>,
-        weight: &Tensor<2>,
-    ) -> Option<Tensor<2>> {
+        raw: Tensor<3>,
+        reweighted: Tensor<3>,
+        dense: Option<Tensor<2>>,
+        map: &Linear,
+    ) -> Tensor<2> {
+        let inputs = self.in_order(raw, reweighted);
+        if let Some(sides) = sides(&inputs) {
+            return kernels::pairs_linear(&sides, dense.as_ref(), map);
+        }
+        let pairs = inputs.map(|(interaction, x)| interaction.forward(x).flatten(1, 2));
+        map.forward(Tensor::cat(pairs.into_iter().chain(dense).collect(), 1))
+    }
+
+    /// The interaction and the embeddings of each side, in the order of the output.
+    fn in_order(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> [(&Interaction, Tensor<3>); 2] {
         let [batch, num_fields, embedding_dim] = raw.dims();
         assert_shape!(reweighted, [batch, num_fields, embedding_dim]);
-        let sides = self.kernel_sides(raw, reweighted)?;
-        kernels::pairs_linear(&sides, dense, weight)
-    }
-
-    /// Both sides in the order of the output, as the kernels take them. `None` if one is an inner product.
-    pub(crate) fn kernel_sides(
-        &self,
-        raw: &Tensor<3>,
-        reweighted: &Tensor<3>,
-    ) -> Option<[Side; 2]> {
-        let side = |interaction: &Interaction, embeddings: &Tensor<3>| match interaction {
-            Interaction::Bilinear(bilinear) => Some(bilinear.kernel_side(embeddings)),
-            Interaction::Product(product) => product.kernel_side(embeddings),
-        };
-        let p = side(&self.raw, raw)?;
-        let q = side(self.senet.as_ref().unwrap_or(&self.raw), reweighted)?;
-        Some(match self.order {
+        let p = (&self.raw, raw);
+        let q = (self.senet.as_ref().unwrap_or(&self.raw), reweighted);
+        match self.order {
             CombinationOrder::RawFirst => [p, q],
             CombinationOrder::SenetFirst => [q, p],
-        })
+        }
     }
 
-    /// [`forward`](Self::forward) without kernels: for every backend, and to test the kernels against.
-    pub(crate) fn forward_by_tensor_ops(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Tensor<2> {
-        let p = self.raw.forward(raw).flatten::<2>(1, 2);
-        let senet = self.senet.as_ref().unwrap_or(&self.raw);
-        let q = senet.forward(reweighted).flatten::<2>(1, 2);
-        let sides = match self.order {
-            CombinationOrder::RawFirst => vec![p, q],
-            CombinationOrder::SenetFirst => vec![q, p],
-        };
-        Tensor::cat(sides, 1)
+    /// Both sides as the kernels take them. `None` if one is an inner product.
+    #[cfg(test)]
+    pub(crate) fn kernel_sides(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Option<[Side; 2]> {
+        sides(&self.in_order(raw, reweighted))
     }
+}
+
+/// Both sides as the kernels take them. `None` if one is an inner product.
+fn sides(inputs: &[(&Interaction, Tensor<3>); 2]) -> Option<[Side; 2]> {
+    let side = |(interaction, embeddings): &(&Interaction, Tensor<3>)| match interaction {
+        Interaction::Bilinear(bilinear) => Some(bilinear.side(embeddings.clone())),
+        Interaction::Product(product) if product.kind() == PairProductKind::Inner => None,
+        Interaction::Product(product) => Some(product.side(embeddings.clone())),
+    };
+    let [first, second] = inputs.each_ref().map(side);
+    Some([first?, second?])
 }
 
 impl ModuleDisplay for Combination {

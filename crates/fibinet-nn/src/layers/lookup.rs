@@ -5,6 +5,7 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use crate::inputs::field_ids::{FieldIds, IdLists, SlotIds};
 use crate::inputs::field_sizes::FieldSizes;
+use crate::kernels;
 
 /// A drawn table whose padding rows are zero.
 pub(crate) fn table(
@@ -72,7 +73,7 @@ fn single_ids(
         (values, kept) => values.or(kept),
     };
     let rows = (ids + offsets.clone()).flatten::<1>(0, 1); // [B F]
-    let vectors = table.select(0, rows).reshape([batch, num_fields, width]);
+    let vectors = kernels::table_rows(table, rows).reshape([batch, num_fields, width]);
     match factors {
         Some(factors) => vectors * factors.unsqueeze_dim(2),
         None => vectors,
@@ -89,7 +90,7 @@ fn pooled_ids(
     let [_, width] = table.dims();
     let fields = lists.fields;
     let rows = lists.ids.clone() + offsets.clone().flatten::<1>(0, 1).select(0, fields.clone());
-    let mut vectors = table.select(0, rows); // [A + M L, K]
+    let mut vectors = kernels::table_rows(table, rows); // [A + M L, K]
     if let Some(padding_rows) = padding_rows {
         let padding_rows = padding_rows.clone().flatten::<1>(0, 1).select(0, fields);
         vectors = vectors * kept(&lists.ids, padding_rows).unsqueeze_dim(1);

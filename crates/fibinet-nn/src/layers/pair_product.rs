@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
+use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, require_pairs};
-use crate::kernels::Side;
+use crate::kernels::{self, Side};
 use crate::pairs::{num_pairs, pair_indices};
 
 /// How two fields' vectors are multiplied.
@@ -119,22 +120,63 @@ impl PairProduct {
     pub fn forward(&self, embeddings: Tensor<3>) -> Tensor<3> {
         let num_fields = self.num_fields;
         assert_shape!(embeddings, [_, num_fields, _]);
-        let left = embeddings.clone().select(1, self.left.clone()); // [B, P, K]
-        let products = left * embeddings.select(1, self.right.clone());
-        match self.kind {
-            PairProductKind::Hadamard => products,
-            PairProductKind::Inner => products.sum_dim(2),
+        let [batch, _, embedding_dim] = embeddings.dims();
+        let pairs = match self.kind {
+            PairProductKind::Hadamard => kernels::pairs(&[self.side(embeddings)]),
+            PairProductKind::Inner => kernels::inner_products(embeddings, self.fields()),
+        };
+        let pair_dim = self.kind.pair_dim(embedding_dim);
+        pairs.reshape([batch, num_pairs(num_fields), pair_dim])
+    }
+
+    /// [`forward`](Self::forward) and a linear map over all pairs, `[p; dense] W + b`, as in
+    /// [`BilinearInteraction::forward_linear`](crate::layers::BilinearInteraction::forward_linear). The array of
+    /// inner products, one number per pair, is made.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings: `[B, F, K]`
+    /// - dense: `[B, N]`
+    /// - the map's weight: `[P K + N, H]`, or `[P + N, H]` for the inner product
+    /// - output: `[B, H]`
+    ///
+    /// # Panics
+    ///
+    /// If the input has another number of fields, or the weight has another number of rows.
+    pub fn forward_linear(
+        &self,
+        embeddings: Tensor<3>,
+        dense: Option<Tensor<2>>,
+        map: &Linear,
+    ) -> Tensor<2> {
+        if self.kind == PairProductKind::Hadamard {
+            return kernels::pairs_linear(&[self.side(embeddings)], dense.as_ref(), map);
+        }
+        let products = self.forward(embeddings).squeeze_dim(2); // [B, P]
+        map.forward(match dense {
+            Some(dense) => Tensor::cat(vec![products, dense], 1),
+            None => products,
+        })
+    }
+
+    /// The input of [`forward`](Self::forward) as the kernels take it, for the Hadamard product.
+    pub(crate) fn side(&self, embeddings: Tensor<3>) -> Side {
+        let num_fields = self.num_fields;
+        assert_shape!(embeddings, [_, num_fields, _]);
+        Side {
+            embeddings,
+            matrices: None,
+            fields: self.fields(),
         }
     }
 
-    /// The input of [`forward`](Self::forward) as the kernels take it. `None` for the inner product.
-    pub(crate) fn kernel_side(&self, embeddings: &Tensor<3>) -> Option<Side> {
-        let num_fields = self.num_fields;
-        assert_shape!(embeddings, [_, num_fields, _]);
-        (self.kind == PairProductKind::Hadamard).then(|| Side {
-            embeddings: embeddings.clone(),
-            matrices: None,
-        })
+    pub(crate) fn kind(&self) -> PairProductKind {
+        self.kind
+    }
+
+    /// The left and the right field of every pair.
+    fn fields(&self) -> [Tensor<1, Int>; 2] {
+        [self.left.clone(), self.right.clone()]
     }
 }
 

@@ -1,5 +1,6 @@
 use std::ops::Deref;
 
+use fibinet_data::mix_seed;
 use fibinet_model::tables::TableDtype;
 use fibinet_nn::ConfigError;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,9 @@ use crate::metrics::calibration::CalibrationKind;
 use crate::optim::head::rule::{DenseOptimizer, DenseSettings};
 use crate::optim::rows::rule::RowRule;
 use crate::optim::rows::segments::RowSelection;
+
+/// Keeps the members' seeds apart from other draws of the same seed.
+const MEMBER: u64 = 0x004d_454d_4245_5253;
 
 /// Which table rows an optimizer step updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +101,7 @@ pub enum Monitor {
 /// | `min_learning_rate` | 1e-6 | the learning rate is not cut below it | at least 0 |
 /// | `calibration` | platt | calibration of the logits on the validation rows: none, temperature, platt | |
 /// | `seed` | 2019 | seed of the drawn weights and of the rows' order | |
+/// | `members` | 1 | separate models, each with a seed of its own, whose probabilities are averaged | 1 to 64 |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -142,6 +147,10 @@ pub struct TrainConfig {
     pub calibration: Calibration,
     /// The seed of the drawn weights and of the rows' order.
     pub seed: u64,
+    /// The number of separate models whose probabilities are averaged. They see the same batches; weights and
+    /// dropout are drawn from a seed of each, the first one's being `seed`. Early stopping and calibration see
+    /// the mean.
+    pub members: usize,
 }
 
 impl Default for TrainConfig {
@@ -167,11 +176,15 @@ impl Default for TrainConfig {
             min_learning_rate: 1e-6,
             calibration: Calibration::Platt,
             seed: 2019,
+            members: 1,
         }
     }
 }
 
 impl TrainConfig {
+    /// The most members that a run may have.
+    pub const MAX_MEMBERS: usize = 64;
+
     /// The settings of some dense rules besides the learning rate.
     pub(crate) fn dense_settings(&self) -> DenseSettings {
         DenseSettings {
@@ -188,6 +201,8 @@ impl TrainConfig {
     pub fn validate(&self) -> Result<TrainSettings, ConfigError> {
         at_least_one("epochs", self.epochs)?;
         at_least_one("batch_size", self.batch_size)?;
+        let holds = (1..=Self::MAX_MEMBERS).contains(&self.members);
+        require(holds, "members", "from 1 to 64", self.members)?;
         at_least_one("patience", self.patience)?;
         at_least_one("plateau_patience", self.plateau_patience)?;
         let factor = self.plateau_factor;
@@ -223,6 +238,15 @@ impl TrainConfig {
 pub struct TrainSettings(TrainConfig);
 
 impl TrainSettings {
+    /// The settings of a member: those of the run, with a seed of its own. Members count from 0.
+    pub(crate) fn of_member(&self, member: usize) -> Self {
+        let mut settings = self.clone();
+        if member > 0 {
+            settings.0.seed = mix_seed(self.seed ^ MEMBER, member as u64);
+        }
+        settings
+    }
+
     /// Replaces the learning rate, which is above 0 already.
     pub(crate) fn set_learning_rate(&mut self, rate: f64) {
         self.0.learning_rate = rate;

@@ -18,12 +18,12 @@ use crate::run::state::Run;
 const REPORT: &str = "report.json";
 
 impl Run<'_> {
-    /// The metrics of the model as it is, without calibration.
+    /// The metrics of the members' mean as they are, without calibration.
     pub(super) fn evaluate(&self, shards: &Arc<Shards>) -> Result<Metrics, TrainError> {
-        let head = self.trainer.valid_head();
+        let heads = self.members.valid_heads();
         let output = LogitMap::of_sampled_negatives(self.data.negative_rate);
         let predictions = predict(shards, |batch| {
-            let logits = self.trainer.score(&head, &self.plan.inputs(batch));
+            let logits = self.members.logits(&heads, &self.plan.inputs(batch));
             logits
                 .into_iter()
                 .map(|logit| output.apply(logit))
@@ -41,10 +41,10 @@ impl Run<'_> {
         let uncalibrated = valid.metrics(rate).logloss;
         let calibration = self.calibrate(&valid, uncalibrated);
         if let Some(map) = calibration {
-            let head = self.trainer.valid_head();
-            self.bundle_parts(&head, map)
+            let heads = self.members.valid_heads();
+            self.bundle_parts(&heads, map)
                 .write_settings(self.directory)?;
-            drop(head);
+            drop(heads);
             scorer = open()?;
             valid = predict(&self.prepared.valid, |batch| scorer.logits(batch))?;
         }
@@ -64,6 +64,7 @@ impl Run<'_> {
             test,
             best_epoch: self.stopping.best_epoch().unwrap_or(0),
             epochs: self.progress.epoch,
+            members: scorer.bundle().num_members(),
             num_parameters: scorer.num_params(),
             train_rows: self.prepared.train.num_rows(),
             train_clicks: self.classes.train_clicks,

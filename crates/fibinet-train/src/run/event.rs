@@ -21,7 +21,9 @@ pub enum Event {
         test_rows: usize,
         /// Clicks of the test split.
         test_clicks: usize,
-        /// Trained parameters, tables included.
+        /// Models whose probabilities are averaged.
+        members: usize,
+        /// Trained parameters of all members, tables included.
         num_parameters: usize,
         /// The least memory that they take in training, in bytes, as it was estimated.
         memory_bytes: u64,
@@ -32,7 +34,7 @@ pub enum Event {
         epoch: usize,
         /// Rows of the epoch trained on so far.
         rows: usize,
-        /// The step's loss.
+        /// The step's loss, the mean of the members'.
         loss: f32,
     },
     /// The model was evaluated on the validation rows.

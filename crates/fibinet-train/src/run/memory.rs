@@ -28,8 +28,20 @@ struct Part {
     settings: String,
 }
 
+impl Part {
+    /// The part as each of several members has it.
+    fn of_members(mut self, members: usize) -> Self {
+        self.bytes = self.bytes.saturating_mul(members as u64);
+        if members > 1 {
+            self.name += &format!(" of {members} members");
+            self.settings = format!("`train.members`, {}", self.settings);
+        }
+        self
+    }
+}
+
 impl MemoryEstimate {
-    /// Of the head: its weights, their gradients and the optimizer's state, and the pairs of a batch.
+    /// Of the members' heads: their weights, gradients and optimizer state, and the pairs of a batch.
     pub(super) fn of_head(model: &CtrModelConfig<AnyHeadConfig>, train: &TrainSettings) -> Self {
         let per_param = 2 + dense_state(train);
         let mut parts: Vec<Part> = model
@@ -41,12 +53,13 @@ impl MemoryEstimate {
                 bytes: (part.num_params as u64).saturating_mul(per_param * NUMBER),
                 settings: part.settings.to_owned(),
             })
+            .map(|part| part.of_members(train.members))
             .collect();
         parts.extend(batch(&model.head, train));
         Self { parts }
     }
 
-    /// Adds the tables of a log's fields: the weights of their rows and the optimizer's state.
+    /// Adds each member's tables of a log's fields: the weights of their rows and the optimizer's state.
     pub(super) fn add_tables(
         &mut self,
         tables: &TablesConfig,
@@ -60,14 +73,15 @@ impl MemoryEstimate {
         let largest = largest.map_or(String::new(), |field| {
             format!(" (`{}` has {} of {rows})", field.name, ids(&field))
         });
-        self.parts.push(Part {
+        let part = Part {
             name: "the tables".to_owned(),
             bytes: rows.saturating_mul(row_bytes(tables, train, rows)),
             settings: format!(
                 "`model.embedding_dim`, or the fields' ids by `min_count` or `hash_buckets`{largest}, or \
                  choose another `train.row_optimizer` or `train.table_dtype`"
             ),
-        });
+        };
+        self.parts.push(part.of_members(train.members));
     }
 
     /// All of it.
@@ -228,6 +242,25 @@ mod tests {
             "{text}"
         );
         assert!(estimate.check_against(1 << 40).is_ok());
+    }
+
+    #[test]
+    fn each_member_takes_as_much_as_the_first() {
+        let bytes = |members| {
+            let train = settings(TrainConfig {
+                members,
+                ..TrainConfig::default()
+            });
+            let estimate = MemoryEstimate::of_head(&model(10), &train);
+            let pairs = batch(&model(10).head, &train).map_or(0, |part| part.bytes);
+            (estimate.bytes() - pairs, estimate)
+        };
+        let ((one, _), (three, estimate)) = (bytes(1), bytes(3));
+        assert_eq!(three, 3 * one);
+        let text = estimate.check_against(1).unwrap_err().to_string();
+        let part = "most of it is for the DNN's first map of 3 members";
+        assert!(text.contains(part), "{text}");
+        assert!(text.contains("lower `train.members`, `hidden"), "{text}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod class_counts;
 mod evaluation;
 mod event;
 mod machine;
+mod members;
 mod memory;
 mod options;
 mod read_ahead;

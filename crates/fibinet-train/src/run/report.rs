@@ -14,7 +14,7 @@ pub struct EvaluationReport {
     pub step: u64,
     /// The learning rate of the steps before it.
     pub learning_rate: f64,
-    /// Mean loss of the training steps since the last one, without L2.
+    /// Mean loss of the members in the training steps since the last one, without L2.
     pub train_loss: f64,
     /// Metrics of the validation rows.
     pub valid: Metrics,
@@ -25,9 +25,9 @@ pub struct EvaluationReport {
 /// What a run copied from the bundle of its warm start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarmStart {
-    /// Table rows that were copied.
+    /// Table rows that were copied, of each member.
     pub kept_rows: usize,
-    /// Table rows of tokens that the bundle did not know.
+    /// Table rows of tokens that the bundle did not know, of each member.
     pub new_rows: usize,
 }
 
@@ -58,7 +58,9 @@ pub struct RunReport {
     pub best_epoch: usize,
     /// Epochs trained; the last one may be incomplete.
     pub epochs: usize,
-    /// Trained parameters, tables included.
+    /// Models whose probabilities are averaged.
+    pub members: usize,
+    /// Trained parameters of all members, tables included.
     pub num_parameters: usize,
     /// Rows of the training split.
     pub train_rows: usize,

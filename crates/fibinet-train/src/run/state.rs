@@ -12,11 +12,11 @@ use crate::config::{RunSettings, TrainSettings};
 use crate::error::TrainError;
 use crate::run::class_counts::ClassCounts;
 use crate::run::event::Event;
+use crate::run::members::Members;
 use crate::run::memory::MemoryEstimate;
 use crate::run::options::RunOptions;
 use crate::run::report::WarmStart;
 use crate::run::stopping::Stopping;
-use crate::trainer::Trainer;
 
 /// The directory of the encoded rows while the run lasts, if there is no cache.
 pub(super) const SHARDS: &str = "shards";
@@ -34,7 +34,7 @@ pub(super) struct Run<'a> {
     pub(super) classes: ClassCounts,
     /// The least memory that training takes.
     pub(super) memory_bytes: u64,
-    pub(super) trainer: Trainer,
+    pub(super) members: Members,
     pub(super) warm_start: Option<WarmStart>,
     pub(super) stopping: Stopping,
     pub(super) progress: TrainingProgress,
@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
         let RunSettings { data, model, train } = settings;
         let mut memory = MemoryEstimate::of_head(model, train);
         memory.check()?;
-        let base = open_base(options, model)?;
+        let base = open_base(options, model, train.members)?;
         let encoder = base.as_ref().map(|base| &base.encoder);
         let progress = |progress| observe(Event::Preparing(progress));
         let prepared = match options.cache {
@@ -82,9 +82,9 @@ impl<'a> Run<'a> {
         let plan = FieldPlan::new(&layout, model.tables.numerics)?;
         memory.add_tables(&model.tables, &plan, &layout, train);
         memory.check()?;
-        let mut trainer = Trainer::new(model, plan.sizes().clone(), train, options.device)?;
+        let mut members = Members::new(model, plan.sizes(), train, options.device)?;
         let warm_start = base
-            .map(|base| warm_start(base, &mut trainer, options.device))
+            .map(|base| members.warm_start(&base, options.device))
             .transpose()?;
         Ok(Self {
             train,
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
             prepared,
             classes,
             memory_bytes: memory.bytes(),
-            trainer,
+            members,
             warm_start,
             stopping: Stopping::default(),
             progress: TrainingProgress::default(),
@@ -104,35 +104,33 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The bundle of a warm start, if there is to be one.
+/// The bundle of a warm start, if there is to be one. It must have the same model and number of members.
 fn open_base(
     options: &RunOptions<'_>,
     model: &CtrModelConfig<AnyHeadConfig>,
+    members: usize,
 ) -> Result<Option<Bundle>, TrainError> {
-    // Every byte is checked: all of them are read anyway, and damage would be passed on.
-    let base = options.warm_start.map(Bundle::open_verified).transpose()?;
-    let Some(other) = base.as_ref().filter(|base| base.model != *model) else {
-        return Ok(base);
+    let Some(path) = options.warm_start else {
+        return Ok(None);
     };
-    let (name, base_name) = (model.head.name(), other.model.head.name());
-    Err(TrainError::RunFile(if name == base_name {
-        "[model] differs from that of the bundle to warm-start from".to_owned()
-    } else {
-        format!("[model] is `{name}`, but the bundle to warm-start from holds `{base_name}`")
-    }))
-}
-
-/// Copies the head and the table rows of known tokens from a bundle.
-fn warm_start(
-    base: Bundle,
-    trainer: &mut Trainer,
-    device: &Device,
-) -> Result<WarmStart, TrainError> {
-    let head = base.head(&device.clone().inner().autodiff())?;
-    let kept_rows = trainer.copy_rows(&base.tables());
-    trainer.set_head(head);
-    Ok(WarmStart {
-        kept_rows,
-        new_rows: trainer.sizes().num_rows() - kept_rows,
-    })
+    // Every byte is checked: all of them are read anyway, and damage would be passed on.
+    let base = Bundle::open_verified(path)?;
+    let (name, base_name) = (model.head.name(), base.model.head.name());
+    if name != base_name {
+        return Err(TrainError::RunFile(format!(
+            "[model] is `{name}`, but the bundle to warm-start from holds `{base_name}`"
+        )));
+    }
+    if base.model != *model {
+        let text = "[model] differs from that of the bundle to warm-start from";
+        return Err(TrainError::RunFile(text.to_owned()));
+    }
+    let base_members = base.num_members();
+    if members != base_members {
+        return Err(TrainError::RunFile(format!(
+            "train.members is {members}, but the bundle to warm-start from has {base_members}: set \
+             train.members = {base_members}"
+        )));
+    }
+    Ok(Some(base))
 }

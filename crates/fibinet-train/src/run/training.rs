@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use fibinet_data::shards::{BatchStream, Prefetch, Shuffle};
 use fibinet_data::{DataError, mix_seed};
-use fibinet_model::bundle::{Bundle, BundleParts, LogitMap};
+use fibinet_model::bundle::{BundleParts, LogitMap};
 use fibinet_model::inputs::RowInputs;
 use fibinet_nn::models::AnyHead;
 
@@ -24,13 +24,12 @@ impl Run<'_> {
     /// Trains until early stopping or the last epoch. Leaves the best weights in the run's
     /// directory.
     pub(super) fn train(&mut self, observe: &mut impl FnMut(Event)) -> Result<(), TrainError> {
-        let head = self.trainer.valid_head();
-        let parts = self.bundle_parts(&head, LogitMap::IDENTITY);
+        let heads = self.members.valid_heads();
+        let parts = self.bundle_parts(&heads, LogitMap::IDENTITY);
         parts.write_encoder(self.directory)?;
         parts.write_settings(self.directory)?;
-        let num_parameters = Bundle::num_params(&head, &self.trainer.view());
         // A live clone would make each step copy the weights instead of updating them in place.
-        drop(head);
+        drop(heads);
         let test = self.prepared.test.as_ref();
         observe(Event::Training {
             train_rows: self.prepared.train.num_rows(),
@@ -39,7 +38,8 @@ impl Run<'_> {
             valid_clicks: self.classes.valid_clicks,
             test_rows: test.map_or(0, |test| test.num_rows()),
             test_clicks: self.classes.test_clicks,
-            num_parameters,
+            members: self.train.members,
+            num_parameters: self.members.num_params(),
             memory_bytes: self.memory_bytes,
         });
         let path = self.directory.join(HISTORY);
@@ -99,7 +99,7 @@ impl Run<'_> {
 
     /// Trains on a batch and returns its loss.
     fn step(&mut self, inputs: &RowInputs) -> Result<f32, TrainError> {
-        let loss = self.trainer.step(inputs);
+        let loss = self.members.step(inputs);
         let progress = &mut self.progress;
         progress.step += 1;
         let (step, epoch) = (progress.step, progress.epoch);
@@ -111,7 +111,7 @@ impl Run<'_> {
         Ok(loss)
     }
 
-    /// Evaluates the model on the validation rows, saves it if it is the best so far, and returns
+    /// Evaluates the members' mean on the validation rows, saves them if it is the best so far, and returns
     /// whether training is over.
     fn evaluation(
         &mut self,
@@ -126,17 +126,17 @@ impl Run<'_> {
         let report = self.evaluation_report(valid);
         self.append(history, &report)?;
         let stop = if report.best {
-            let head = self.trainer.valid_head();
-            self.bundle_parts(&head, LogitMap::IDENTITY)
+            let heads = self.members.valid_heads();
+            self.bundle_parts(&heads, LogitMap::IDENTITY)
                 .write_weights(self.directory)?;
             self.stopping.set_best(epoch, valid);
             // The setting is at least 1, so one best evaluation never stops training.
             false
         } else {
-            let rate = self.trainer.learning_rate();
+            let rate = self.members.learning_rate();
             let verdict = self.stopping.not_best(&valid, self.train, rate);
             if let Some(rate) = verdict.learning_rate {
-                self.trainer.set_learning_rate(rate);
+                self.members.set_learning_rate(rate);
             }
             verdict.stop
         };
@@ -154,7 +154,7 @@ impl Run<'_> {
         EvaluationReport {
             epoch: progress.epoch,
             step: progress.step,
-            learning_rate: self.trainer.learning_rate(),
+            learning_rate: self.members.learning_rate(),
             train_loss: loss / rows.max(1) as f64,
             valid,
             best,
@@ -178,23 +178,21 @@ impl Run<'_> {
         Err(TrainError::NotFinite(Box::new(NotFinite {
             loss,
             place: place(),
-            learning_rate: self.trainer.learning_rate(),
+            learning_rate: self.members.learning_rate(),
             kept: None,
         })))
     }
 
     pub(super) fn bundle_parts<'a>(
         &'a self,
-        head: &'a AnyHead,
+        heads: &'a [AnyHead],
         calibration: LogitMap,
     ) -> BundleParts<'a> {
         let negative_rate = self.data.negative_rate;
         BundleParts {
             encoder: &self.prepared.encoder,
             model: self.model,
-            head,
-            tables: self.trainer.view(),
-            finished: self.trainer.finished_rows(),
+            members: self.members.parts(heads),
             output: LogitMap {
                 scale: calibration.scale,
                 shift: calibration.shift + negative_rate.ln(),

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::TrainConfig;
 use crate::optim::rows::rule::RowRule;
 use fibinet_data::encode::Encoder;
-use fibinet_model::bundle::{Bundle, BundleParts, LogitMap};
+use fibinet_model::bundle::{Bundle, BundleParts, LogitMap, MemberParts};
 use fibinet_model::tables::TableDtype;
 use fibinet_nn::models::AnyHeadConfig;
 use fibinet_nn::models::fibinet::FiBiNetConfig;
@@ -62,12 +62,15 @@ fn checkpoint(
     model: &CtrModelConfig<AnyHeadConfig>,
     directory: &Path,
 ) -> Bundle {
+    let head = trainer.valid_head();
     let parts = BundleParts {
         encoder,
         model,
-        head: &trainer.valid_head(),
-        tables: trainer.view(),
-        finished: trainer.finished_rows(),
+        members: vec![MemberParts {
+            head: &head,
+            tables: trainer.view(),
+            finished: trainer.finished_rows(),
+        }],
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
     };
@@ -115,7 +118,7 @@ fn a_checkpoint_of_exact_adam_is_what_would_be_read_and_changes_no_bit() {
                 continue;
             }
             let bundle = checkpoint(&written, &encoder, &model, directory);
-            let (tables, current) = (bundle.tables(), unwritten.current_tables());
+            let (tables, current) = (bundle.tables(0), unwritten.current_tables());
             let lies = unwritten.view().embedding;
             assert!(
                 lies != current.embedding.as_slice(),
@@ -129,7 +132,7 @@ fn a_checkpoint_of_exact_adam_is_what_would_be_read_and_changes_no_bit() {
                 tables.linear == current.linear.as_deref(),
                 "{dtype}, {step}"
             );
-            let head = bundle.head(&device).unwrap();
+            let head = bundle.head(0, &device).unwrap();
             assert_eq!(
                 numbers(&head),
                 numbers(&unwritten.valid_head()),

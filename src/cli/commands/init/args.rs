@@ -97,6 +97,11 @@ pub(crate) struct InitArgs {
     /// Model to train.
     #[arg(long, value_name = "NAME", default_value = AnySpec::DEFAULT, value_parser = PossibleValuesParser::new(AnySpec::NAMES))]
     pub(super) model: String,
+    /// Separate models to train, whose probabilities are averaged; by default 8 for small logs and 1 for
+    /// large ones: 8, 4 or 2 as long as members x rows x fields are at most 4 million, and the rows fewer than
+    /// 200,000. The run file says so under `train.members`.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) members: Option<usize>,
     /// Run file to write.
     #[arg(short, long, value_name = "FILE", default_value = "fibinet.toml")]
     pub(super) output: PathBuf,

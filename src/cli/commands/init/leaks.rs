@@ -62,7 +62,7 @@ fn not_checked(leaks: &Leaks) -> Option<String> {
     }
     let (path, rows) = leaks.beginning_of.as_ref()?;
     Some(format!(
-        "note: leaks were looked for in the first {rows} rows of {} only, because it is compressed",
+        "note: leaks were looked for in the first {rows} rows of {} only, because it is compressed and long",
         path.display()
     ))
 }

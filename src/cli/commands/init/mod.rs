@@ -1,5 +1,6 @@
 mod args;
 mod leaks;
+mod members;
 mod run_file;
 mod split;
 

@@ -8,6 +8,7 @@ use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::cli::commands::init::args::InitArgs;
+use crate::cli::commands::init::members::members;
 use crate::cli::commands::init::split::{by_time, split};
 use crate::cli::failure::UsageError;
 
@@ -56,7 +57,7 @@ pub(super) fn run_file(
     let mut document = DocumentMut::new();
     document.insert("data", Item::Table(data));
     let mut train = DocumentMut::new();
-    train.insert("train", Item::Table(train_table()?));
+    train.insert("train", Item::Table(train_table(args, guess)?));
     Ok(finish(&document, args, guess) + "\n" + &train.to_string())
 }
 
@@ -188,7 +189,8 @@ fn finish(document: &DocumentMut, args: &InitArgs, guess: &Guess) -> String {
 }
 
 /// The `[train]` section. Its values were chosen on the validation rows of Frappe, MovieLens and Adult together.
-fn train_table() -> Result<Table> {
+fn train_table(args: &InitArgs, guess: &Guess) -> Result<Table> {
+    let (members, reason) = members(args, guess);
     let config = TrainConfig {
         learning_rate: 1e-3,
         batch_size: 256,
@@ -196,11 +198,12 @@ fn train_table() -> Result<Table> {
         embedding_l2: 1e-4,
         monitor: Monitor::Auc,
         calibration: Calibration::Platt,
+        members,
         ..TrainConfig::default()
     };
     let mut all = toml_edit::ser::to_document(&config)?;
     let mut table = Table::new();
-    for (key, beside) in TRAIN_KEYS {
+    for (key, beside) in TRAIN_KEYS.into_iter().chain([("members", &*reason)]) {
         let Some(Ok(mut value)) = all.remove(key).map(Item::into_value) else {
             bail!("there is no setting `{key}` in [train]");
         };

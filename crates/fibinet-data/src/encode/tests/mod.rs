@@ -63,10 +63,10 @@ fn fit_file(path: &Path, format: &RowFormat, fields: &[FieldSpec]) -> Result<Enc
     let mut expected = Columns::new(&encoder.layout());
     (0..batch.num_rows).for_each(|row| expected.push_row(&batch, row));
     let mut fitted = Columns::new(&encoder.layout());
-    let mut counts = encoder.no_counts();
+    let mut seen = encoder.nothing_seen();
     for mut columns in waiting {
         let kinds = vec![SplitKind::Train; columns.num_rows()];
-        assert_eq!(encoder.encode_fitted(&mut columns, &kinds, &mut counts), []);
+        assert_eq!(encoder.encode_fitted(&mut columns, &kinds, &mut seen), []);
         let rows: Vec<u32> = (0..columns.num_rows() as u32).collect();
         fitted.extend(&columns, &rows);
     }

@@ -1,20 +1,12 @@
-use rayon::prelude::*;
+use core::ops::Range;
 
 use super::fold::{Fold, FoldPerPair};
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::row_shape::{RowShape, matrices_of};
 use super::rows::{Strip, Swap, VectorLoop};
-use super::side::{CHUNK, Left, PreparedSide, by_matrix, field_of, matrix};
+use super::side::{Left, PreparedSide, by_matrix, field_of, matrix};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
-
-/// The gradients of a side while tasks add to them.
-pub(super) struct SideGradient {
-    /// `[B, F, K]`
-    embeddings: Vec<f32>,
-    /// The gradient of the left vectors of [`Left::PerField`], or of the matrices of [`Left::PerPair`].
-    left: Vec<f32>,
-}
 
 /// The gradients of one side.
 pub(super) struct Gradients {
@@ -24,192 +16,134 @@ pub(super) struct Gradients {
     pub matrices: Option<Vec<f32>>,
 }
 
+/// The gradient of some batch rows' pairs, and where that of their side goes.
+pub(super) struct RowGradients<'a> {
+    /// The batch rows.
+    pub rows: Range<usize>,
+    /// `[rows, stride]`
+    pub gradient: &'a [f32],
+    /// The number of pair columns of all sides.
+    pub stride: usize,
+    /// `[rows, F, K]`, zeros.
+    pub to_rows: &'a mut [f32],
+    /// Added to. The matrices of field_interaction are laid out as
+    /// [`side_by_side`](super::side::side_by_side) does.
+    pub to_matrices: &'a mut [f32],
+}
+
 impl PreparedSide<'_> {
-    /// Writes the left vectors of a task, `[B, task.width]`, if there is one per pair.
-    pub fn cross_all(&self, task: &Task, crossed: &mut [f32]) {
-        let Left::PerPair(matrices) = &self.left else {
-            return;
-        };
-        let rows = self.embeddings.par_chunks(CHUNK * self.shape.len());
-        let crossed = crossed.par_chunks_mut(CHUNK * task.width);
-        rows.zip(crossed).for_each(|(rows, crossed)| {
-            self.cross(task, matrices, rows, crossed);
-        });
+    /// The number of elements of all matrices.
+    pub fn num_weights(&self) -> usize {
+        self.kind.map_or(0, |(_, matrices)| matrices.len())
     }
 
-    /// All gradients zero.
-    pub fn gradient(&self) -> SideGradient {
-        let left = match &self.left {
-            Left::PerField(left) => left.len(),
-            Left::PerPair(matrices) => matrices.len(),
-        };
-        SideGradient {
-            embeddings: vec![0.0; self.embeddings.len()],
-            left: vec![0.0; left],
-        }
-    }
-
-    /// Reads the gradient of a task's pairs once and adds to the gradients of the side.
+    /// Reads the gradient of some batch rows' pairs once and adds to the gradients of the side.
     ///
-    /// The task consists of whole left fields. `crossed` is what [`cross_all`](Self::cross_all) wrote. If
-    /// there is a left vector per pair, its gradient overwrites it.
+    /// The tasks consist of whole left fields. `scratch` is a buffer of one thread.
     ///
-    /// Cost: that of [`Fold`]. With a left vector per pair, that of [`FoldPerPair`] and `4 K` operations per
-    /// element of the gradient, in two products that each read the left vectors' gradient once.
-    pub fn consume(
-        &self,
-        task: &Task,
-        crossed: &mut [f32],
-        gradient: (&[f32], Strip),
-        to: &mut SideGradient,
-    ) {
+    /// Cost: that of [`Fold`], and for field_all and field_each `4 F K²` operations per batch row. With a left
+    /// vector per pair, that of [`FoldPerPair`] and `6 K` operations per element of the gradient, in a product that
+    /// writes the left vectors and two that each read their gradient once.
+    pub fn backward(&self, tasks: &[Task], to: RowGradients, scratch: &mut Vec<f32>) {
         match &self.left {
-            Left::PerField(left) => self.consume_per_field(task, left, gradient, to),
-            Left::PerPair(matrices) => {
-                self.consume_per_pair(task, matrices, crossed, gradient, to);
-                self.add_to_matrices(task, crossed, &mut to.left);
-            }
+            Left::PerField(left) => self.backward_per_field(tasks, left, to, scratch),
+            Left::PerPair(matrices) => self.backward_per_pair(tasks, matrices, to, scratch),
         }
     }
 
-    /// [`consume`](Self::consume) with a left vector per field.
-    fn consume_per_field(
+    /// [`backward`](Self::backward) with a left vector per field.
+    fn backward_per_field(
         &self,
-        task: &Task,
+        tasks: &[Task],
         left: &[f32],
-        (gradient, strip): (&[f32], Strip),
-        to: &mut SideGradient,
+        to: RowGradients,
+        to_left: &mut Vec<f32>,
     ) {
-        let (shape, runs) = (self.shape, &task.runs[..]);
-        let chunk = CHUNK * shape.len();
-        let gradients = gradient.par_chunks(CHUNK * strip.stride);
-        let inputs = self.embeddings.par_chunks(chunk).zip(gradients);
-        let to_right = to.embeddings.par_chunks_mut(chunk);
-        let outputs = to.left.par_chunks_mut(chunk).zip(to_right);
-        let chunks = inputs.zip(left.par_chunks(chunk)).zip(outputs);
-        chunks.for_each(|(((right, gradient), left), (to_left, to_right))| {
+        let shape = self.shape;
+        // That of the last field, which is the left field of no pair, stays zero.
+        to_left.resize(to.to_rows.len(), 0.0);
+        for task in tasks {
+            let (stride, offset) = (to.stride, task.column);
             let fold = Fold {
                 shape,
-                runs,
-                left,
-                right,
-                gradient,
-                strip,
-                to_left,
-                to_right,
+                runs: &task.runs,
+                left: &left[self.span(to.rows.clone())],
+                right: self.of(to.rows.clone()),
+                gradient: to.gradient,
+                strip: Strip { stride, offset },
+                to_left: &mut *to_left,
+                to_right: &mut *to.to_rows,
             };
             fold.run();
-        });
+        }
+        let Some((kind, matrices)) = self.kind else {
+            let sums = to.to_rows.iter_mut().zip(&*to_left);
+            return sums.for_each(|(to, x)| *to += x);
+        };
+        for part in by_matrix(shape, kind, to.rows.len()) {
+            let (rows, to_left) = (part.of(self.of(to.rows.clone())), part.of(to_left));
+            let right = matrix(shape, matrices, part.matrix).transposed();
+            part.of_mut(to.to_rows)
+                .product_here(to_left, right, Write::Add);
+            matrix_mut(shape, to.to_matrices, part.matrix).product_here(
+                rows.transposed(),
+                to_left,
+                Write::Add,
+            );
+        }
     }
 
-    /// [`consume`](Self::consume) with a left vector per pair, but for the gradient of the matrices.
-    fn consume_per_pair(
+    /// [`backward`](Self::backward) with a left vector per pair.
+    fn backward_per_pair(
         &self,
-        task: &Task,
+        tasks: &[Task],
         matrices: &[f32],
-        crossed: &mut [f32],
-        (gradient, strip): (&[f32], Strip),
-        to: &mut SideGradient,
+        to: RowGradients,
+        crossed: &mut Vec<f32>,
     ) {
-        let (shape, width) = (self.shape, task.width);
-        let chunk = CHUNK * shape.len();
-        let gradients = gradient.par_chunks(CHUNK * strip.stride);
-        let inputs = self.embeddings.par_chunks(chunk).zip(gradients);
-        let chunks = inputs.zip(crossed.par_chunks_mut(CHUNK * width));
-        let chunks = chunks.zip(to.embeddings.par_chunks_mut(chunk));
-        chunks.for_each(|(((right, gradient), crossed), to_right)| {
+        let (shape, num_rows) = (self.shape, to.rows.len());
+        let right = self.of(to.rows);
+        for task in tasks {
+            let (stride, offset) = (to.stride, task.column);
+            crossed.resize(num_rows * task.width, 0.0);
+            self.cross(task, matrices, right, crossed);
             let fold = FoldPerPair {
                 shape,
                 runs: &task.runs,
                 left: &mut *crossed,
-                width,
+                width: task.width,
                 right,
-                gradient,
-                strip,
-                to_right,
+                gradient: to.gradient,
+                strip: Strip { stride, offset },
+                to_right: &mut *to.to_rows,
             };
             fold.run();
-            let num_rows = right.len() / shape.len();
             for run in &task.runs {
                 let size = [num_rows, run.width(shape)];
-                let to_crossed = Matrix::new(&crossed[run.column..], size, width);
-                let matrices = run.matrices(shape, matrices).transposed();
-                let to_left = &mut to_right[shape.field_range(run.left).start..];
+                let to_crossed = Matrix::new(&crossed[run.column..], size, task.width);
+                let to_left = &mut to.to_rows[shape.field_range(run.left).start..];
                 MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len()).product_here(
                     to_crossed,
-                    matrices,
+                    run.matrices(shape, matrices).transposed(),
+                    Write::Add,
+                );
+                let to_matrices = &mut to.to_matrices[matrices_of(shape, run.left)];
+                let size = [shape.embedding_dim, size[1]];
+                MatrixMut::new(to_matrices, size, size[1]).product_here(
+                    field_of(shape, right, run.left, num_rows).transposed(),
+                    to_crossed,
                     Write::Add,
                 );
             }
-        });
-    }
-
-    /// Adds to the gradient of the matrices of a task, given the gradient of its left vectors.
-    fn add_to_matrices(&self, task: &Task, to_crossed: &[f32], to_matrices: &mut [f32]) {
-        let (shape, num_rows) = (self.shape, self.num_rows());
-        let mut rest = &mut to_matrices[matrices_of(shape, task.runs[0].left).start..];
-        let mut outputs = Vec::with_capacity(task.runs.len());
-        for run in &task.runs {
-            let (output, after) = rest.split_at_mut(matrices_of(shape, run.left).len());
-            outputs.push((run, output));
-            rest = after;
         }
-        outputs.into_par_iter().for_each(|(run, output)| {
-            let size = [num_rows, run.width(shape)];
-            let to_crossed = Matrix::new(&to_crossed[run.column..], size, task.width);
-            let left = field_of(shape, self.embeddings, run.left, num_rows).transposed();
-            let size = [shape.embedding_dim, size[1]];
-            MatrixMut::new(output, size, size[1]).product_here(left, to_crossed, Write::Add);
-        });
     }
 
-    /// The gradients of the side, once all tasks have added to them.
-    ///
-    /// Cost: embeddings and both gradients are read once, the embeddings' gradient is written once. For
-    /// field_all and field_each `4 F K²` operations per batch row.
-    pub fn finish(&self, gradient: SideGradient) -> Gradients {
-        let shape = self.shape;
-        let SideGradient {
-            mut embeddings,
-            left,
-        } = gradient;
-        let chunk = CHUNK * shape.len();
-        let matrices = match self.kind {
-            None => {
-                let chunks = embeddings.par_chunks_mut(chunk).zip(left.par_chunks(chunk));
-                chunks.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, x)| *to += x));
-                None
-            }
-            Some((BilinearKind::FieldInteraction, _)) => Some(pair_by_pair(shape, &left)),
-            Some((kind, matrices)) => {
-                let inputs = self
-                    .embeddings
-                    .par_chunks(chunk)
-                    .zip(left.par_chunks(chunk));
-                let chunks = inputs.zip(embeddings.par_chunks_mut(chunk));
-                let partial = chunks.map(|((rows, to_left), to_rows)| {
-                    let mut to_matrices = vec![0.0; matrices.len()];
-                    for part in by_matrix(shape, kind, rows.len() / shape.len()) {
-                        let right = matrix(shape, matrices, part.matrix).transposed();
-                        part.of_mut(to_rows)
-                            .product_here(part.of(to_left), right, Write::Add);
-                        let (rows, to_left) = (part.of(rows).transposed(), part.of(to_left));
-                        matrix_mut(shape, &mut to_matrices, part.matrix).product_here(
-                            rows,
-                            to_left,
-                            Write::Over,
-                        );
-                    }
-                    to_matrices
-                });
-                let partial: Vec<_> = partial.collect();
-                let mut sum = vec![0.0; matrices.len()];
-                for chunk in &partial {
-                    sum.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
-                }
-                Some(sum)
-            }
-        };
+    /// The gradients of the side, given what all batch rows added up to.
+    pub fn gradients(&self, embeddings: Vec<f32>, to_matrices: Vec<f32>) -> Gradients {
+        let matrices = self.kind.map(|(kind, _)| match kind {
+            BilinearKind::FieldInteraction => pair_by_pair(self.shape, &to_matrices),
+            BilinearKind::FieldAll | BilinearKind::FieldEach => to_matrices,
+        });
         Gradients {
             embeddings,
             matrices,

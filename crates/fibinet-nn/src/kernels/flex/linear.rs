@@ -68,16 +68,16 @@ const MOST_GROUPS: usize = 8;
 /// The result of [`backward`].
 #[cfg(feature = "autodiff")]
 pub(super) struct LinearGradients {
-    pub sides: [Gradients; 2],
+    pub sides: Vec<Gradients>,
     pub weight: Vec<f32>,
     pub dense: Option<Vec<f32>>,
 }
 
-/// `[p; q; dense] W`, `[B, H]`.
-pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
+/// `[p; dense] W` or `[p; q; dense] W`, `[B, H]`.
+pub(super) fn forward(sides: &[PreparedSide], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let batch = sides[0].num_rows();
     let len = batch * map.num_outputs;
-    let tasks = tasks(shape, TASK_COLUMNS);
+    let tasks = tasks(shape, sides.len(), TASK_COLUMNS);
     let num_groups = (JOBS / batch.div_ceil(PANEL_ROWS)).clamp(1, MOST_GROUPS);
     let mut groups = tasks.chunks(tasks.len().div_ceil(num_groups));
     let mut out = vec![0.0; len];
@@ -96,7 +96,7 @@ pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape, map: LinearMap
         });
     add_arrays(&mut out, &others);
     if let Some((dense, num_dense)) = map.dense {
-        let weight = &map.weight[2 * shape.num_columns() * map.num_outputs..];
+        let weight = &map.weight[sides.len() * shape.num_columns() * map.num_outputs..];
         MatrixMut::new(&mut out, [batch, map.num_outputs], map.num_outputs).product(
             Matrix::new(dense, [batch, num_dense], num_dense),
             Matrix::new(weight, [num_dense, map.num_outputs], map.num_outputs),
@@ -119,7 +119,7 @@ impl Scratch {
     /// Adds the contribution of the tasks' pairs to the outputs of consecutive batch rows.
     fn add_products(
         &mut self,
-        sides: &[PreparedSide; 2],
+        sides: &[PreparedSide],
         tasks: &[Task],
         first_row: usize,
         map: LinearMap,
@@ -165,7 +165,7 @@ fn add_arrays(sum: &mut [f32], others: &[f32]) {
 /// All gradients, given the gradient of the output, `[B, H]`.
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
-    sides: [SideSlices; 2],
+    sides: &[SideSlices],
     shape: RowShape,
     map: LinearMap,
     gradient: &[f32],
@@ -173,10 +173,10 @@ pub(super) fn backward(
     let (batch, num_outputs) = (sides[0].0.len() / shape.len(), map.num_outputs);
     let mut to_weight = vec![0.0; map.weight.len()];
     let weight = (map.weight, num_outputs);
-    let sides = batch_innermost::backward(sides, shape, weight, gradient, &mut to_weight);
+    let side_gradients = batch_innermost::backward(sides, shape, weight, gradient, &mut to_weight);
     let gradient = Matrix::new(gradient, [batch, num_outputs], num_outputs);
     let dense = map.dense.map(|(dense, num_dense)| {
-        let tail = 2 * shape.num_columns() * num_outputs;
+        let tail = sides.len() * shape.num_columns() * num_outputs;
         let size = [num_dense, num_outputs];
         let weight = Matrix::new(&map.weight[tail..], size, num_outputs);
         let values = Matrix::new(dense, [batch, num_dense], num_dense);
@@ -194,7 +194,7 @@ pub(super) fn backward(
         to_dense
     });
     LinearGradients {
-        sides,
+        sides: side_gradients,
         weight: to_weight,
         dense,
     }

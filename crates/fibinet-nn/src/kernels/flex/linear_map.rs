@@ -1,7 +1,7 @@
 /// The linear map that reads the pairs.
 #[derive(Clone, Copy)]
 pub(super) struct LinearMap<'a> {
-    /// `[2 P K + N, H]`
+    /// `[S P K + N, H]`, where `S` is the number of sides.
     pub weight: &'a [f32],
     /// `H`
     pub num_outputs: usize,

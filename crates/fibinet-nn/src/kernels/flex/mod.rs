@@ -12,10 +12,12 @@
 //!
 //! (The input's gradient is an array that only flex's product writes, 121 MB at 2,048 rows.)
 //!
-//! Outputs are allocated anew each time and handed over to tensors. Pooling them gains nothing: the
-//! allocator reuses their memory in the next step, and a step is no faster with a glibc that is told to
-//! keep all memory (`python3 benches/vs_pytorch/run.py`, "allocator tuned"). Weights above 32 MB are the
-//! exception, because glibc maps those afresh: at K = 16 a step is 3% faster if glibc keeps them
+//! Outputs are allocated anew each time and handed over to tensors. Arrays of pairs and gradients of tables are too
+//! large for an allocator to keep, and the system takes several times as long to hand out their pages as a kernel
+//! to write them, so they are in [huge pages](crate::memory). Pooling the other outputs gains nothing: the allocator
+//! reuses their memory in the next step, and a step is no faster with a glibc that is told to keep all memory
+//! (`python3 benches/vs_pytorch/run.py`, "allocator tuned"). Weights above 32 MB are the exception, because glibc
+//! maps those afresh: at K = 16 a step is 3% faster if glibc keeps them
 //! (`MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=1073741824 cargo bench --bench training --
 //! --kind field_each --dim 16`).
 
@@ -25,66 +27,58 @@ mod batch_innermost;
 mod fold;
 #[cfg(feature = "autodiff")]
 mod gradient;
+mod inner;
 mod linear;
 mod linear_map;
 mod matrix;
+mod operands;
 mod pairs;
 mod row_shape;
 mod rows;
 mod side;
 mod small_batch;
 mod small_batch_linear;
+mod table_rows;
 mod tasks;
-mod tensors;
 
-use burn::backend::flex::FlexTensor;
+use burn::backend::Flex;
+#[cfg(feature = "autodiff")]
+use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Flex, TensorMetadata};
+#[cfg(feature = "autodiff")]
+use burn::backend::tensor::IntTensor;
 
 #[cfg(feature = "autodiff")]
-use self::gradient::Gradients;
-use self::linear_map::LinearMap;
-use self::row_shape::RowShape;
-use self::side::PreparedSide;
+use self::operands::shaped_like;
+use self::operands::{DenseReader, DenseSides, sizes, tensor};
 #[cfg(feature = "autodiff")]
-use self::tensors::shaped_like;
-use self::tensors::tensor;
-use super::ops::{Matrices, PairOps, PairSide, PairSides, Reader};
-#[cfg(feature = "autodiff")]
-use super::ops::{PairGradients, ReaderGradients, SideGradients};
+use super::ops::{PairGradients, ReaderGradients, SideGradients, TableGradients};
+use super::ops::{PairOps, PairSides, Reader};
 use crate::kernels::SMALL_BATCH_ROWS;
-use crate::pairs::BilinearKind;
+use crate::pairs::num_pairs;
 
 impl PairOps for Flex {
     fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
         let sides = DenseSides::new(sides);
         let values = pairs::forward(&sides.prepared(), sides.shape);
-        tensor(values, [sides.batch, 2 * sides.shape.num_columns()])
+        tensor(values, [sides.batch, sides.num_columns()])
     }
 
     fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
+        reader.assert_fits(&sides);
         let map = reader.map();
-        let num_dense = map.dense.map_or(0, |(dense, num_dense)| {
-            assert_eq!(
-                dense.len(),
-                sides.batch * num_dense,
-                "expected raw numeric inputs for each batch row"
-            );
-            num_dense
-        });
-        let num_inputs = 2 * sides.shape.num_columns() + num_dense;
-        let len = num_inputs * map.num_outputs;
-        assert_eq!(
-            map.weight.len(),
-            len,
-            "expected a weight row for each input"
-        );
         let values = match sides.batch {
-            ..=SMALL_BATCH_ROWS => small_batch::forward(sides.slices(), sides.shape, map),
+            ..=SMALL_BATCH_ROWS => small_batch::forward(&sides.slices(), sides.shape, map),
             _ => linear::forward(&sides.prepared(), sides.shape, map),
         };
         tensor(values, [sides.batch, map.num_outputs])
+    }
+
+    fn inner_products(embeddings: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (shape, batch) = sizes(&embeddings);
+        let values = inner::forward(embeddings.to_contiguous().storage(), shape);
+        tensor(values, [batch, num_pairs(shape.num_fields)])
     }
 }
 
@@ -93,7 +87,7 @@ impl PairGradients for Flex {
     fn pairs_backward(
         sides: PairSides<Self>,
         gradient: FloatTensor<Self>,
-    ) -> [SideGradients<Self>; 2] {
+    ) -> Vec<SideGradients<Self>> {
         let sides = DenseSides::new(sides);
         let gradient = gradient.to_contiguous();
         let gradients = pairs::backward(&sides.prepared(), sides.shape, gradient.storage());
@@ -104,11 +98,11 @@ impl PairGradients for Flex {
         sides: PairSides<Self>,
         reader: Reader<Self>,
         gradient: FloatTensor<Self>,
-    ) -> ([SideGradients<Self>; 2], ReaderGradients<Self>) {
+    ) -> (Vec<SideGradients<Self>>, ReaderGradients<Self>) {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
         let gradient = gradient.to_contiguous();
         let slices = sides.slices();
-        let gradients = linear::backward(slices, sides.shape, reader.map(), gradient.storage());
+        let gradients = linear::backward(&slices, sides.shape, reader.map(), gradient.storage());
         let reader_gradients = ReaderGradients {
             weight: shaped_like(&reader.weight, gradients.weight),
             dense: gradients
@@ -118,97 +112,28 @@ impl PairGradients for Flex {
         };
         (sides.gradients(gradients.sides), reader_gradients)
     }
-}
 
-/// Both sides as contiguous tensors.
-struct DenseSides {
-    sides: [(FlexTensor, Option<(BilinearKind, FlexTensor)>); 2],
-    batch: usize,
-    shape: RowShape,
-}
-
-impl DenseSides {
-    fn new(sides: PairSides<Flex>) -> Self {
-        let PairSides { first, second } = sides;
-        let dense = |side: PairSide<Flex>| {
-            let matrices = match side.matrices {
-                Matrices::None => None,
-                Matrices::All(tensor) => Some((BilinearKind::FieldAll, tensor)),
-                Matrices::Each(tensor) => Some((BilinearKind::FieldEach, tensor)),
-                Matrices::Interaction(tensor) => Some((BilinearKind::FieldInteraction, tensor)),
-            };
-            let matrices = matrices.map(|(kind, tensor)| (kind, tensor.to_contiguous()));
-            (side.embeddings.to_contiguous(), matrices)
-        };
-        let [batch, num_fields, embedding_dim] = first.embeddings.shape().dims();
-        Self {
-            sides: [dense(first), dense(second)],
-            batch,
-            shape: RowShape {
-                num_fields,
-                embedding_dim,
-            },
-        }
-    }
-
-    fn slices(&self) -> [small_batch::SideSlices<'_>; 2] {
-        self.sides.each_ref().map(|(embeddings, matrices)| {
-            let matrices = matrices.as_ref().map(|(kind, m)| (*kind, m.storage()));
-            (embeddings.storage(), matrices)
-        })
-    }
-
-    fn prepared(&self) -> [PreparedSide<'_>; 2] {
-        self.slices()
-            .map(|(embeddings, matrices)| PreparedSide::new(self.shape, embeddings, matrices))
-    }
-
-    #[cfg(feature = "autodiff")]
-    fn gradients(&self, [first, second]: [Gradients; 2]) -> [SideGradients<Flex>; 2] {
-        let gradients = |gradients: Gradients, (embeddings, matrices): &_| {
-            let matrices: &Option<(BilinearKind, FlexTensor)> = matrices;
-            SideGradients {
-                embeddings: shaped_like(embeddings, gradients.embeddings),
-                matrices: gradients
-                    .matrices
-                    .zip(matrices.as_ref())
-                    .map(|(values, (_, matrices))| shaped_like(matrices, values)),
-            }
-        };
-        [
-            gradients(first, &self.sides[0]),
-            gradients(second, &self.sides[1]),
-        ]
+    fn inner_products_backward(
+        embeddings: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (shape, _) = sizes(&embeddings);
+        let [contiguous, gradient] = [&embeddings, &gradient].map(|x| x.to_contiguous());
+        let values = inner::backward(contiguous.storage(), shape, gradient.storage());
+        shaped_like(&embeddings, values)
     }
 }
 
-/// A linear map and the raw numeric inputs that it reads, as contiguous tensors.
-struct DenseReader {
-    weight: FlexTensor,
-    dense: Option<FlexTensor>,
-}
-
-impl DenseReader {
-    fn new(reader: Reader<Flex>) -> Self {
-        let (weight, dense) = match reader {
-            Reader::Pairs { weight } => (weight, None),
-            Reader::PairsAndDense { weight, dense } => (weight, Some(dense)),
-        };
-        Self {
-            weight: weight.to_contiguous(),
-            dense: dense.map(|dense| dense.to_contiguous()),
-        }
-    }
-
-    fn map(&self) -> LinearMap<'_> {
-        let [_, num_outputs] = self.weight.shape().dims();
-        LinearMap {
-            weight: self.weight.storage(),
-            num_outputs,
-            dense: self.dense.as_ref().map(|dense| {
-                let [_, num_dense] = dense.shape().dims();
-                (dense.storage(), num_dense)
-            }),
-        }
+#[cfg(feature = "autodiff")]
+impl TableGradients for Flex {
+    fn table_rows_backward(
+        num_rows: usize,
+        rows: IntTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let [_, width] = gradient.shape().dims();
+        let (gradient, rows) = (gradient.to_contiguous(), table_rows::indices(&rows));
+        let values = table_rows::backward([num_rows, width], &rows, gradient.storage());
+        tensor(values, [num_rows, width])
     }
 }

@@ -1,64 +1,102 @@
 use rayon::prelude::*;
 
 #[cfg(feature = "autodiff")]
-use super::gradient::Gradients;
+use super::gradient::{Gradients, RowGradients};
 use super::row_shape::RowShape;
 use super::rows::Strip;
 use super::side::{CHUNK, PreparedSide};
-use super::tasks::whole_fields;
+use super::tasks::{Task, whole_fields};
+#[cfg(feature = "autodiff")]
+use crate::kernels::BACKWARD_ROWS;
+use crate::memory::zeroed;
 
-/// Pair columns per task.
+/// Pair columns per task if each pair has a left vector of its own, whose array stays in a core's second-level cache
+/// then. Otherwise a batch row's pairs are written or read in one go.
 const COLUMNS: usize = 1024;
 
-/// The pairs of both sides, `[B, 2 P K]`.
+/// Batch rows whose gradients one thread computes together.
+#[cfg(feature = "autodiff")]
+const BLOCK: usize = 2 * CHUNK;
+
+/// The tasks of each side, one after the other.
+fn tasks(sides: &[PreparedSide], shape: RowShape) -> Vec<Task> {
+    let columns = sides.iter().map(|side| {
+        if side.has_left_vector_per_pair() {
+            COLUMNS
+        } else {
+            shape.num_columns()
+        }
+    });
+    whole_fields(shape, &columns.collect::<Vec<_>>())
+}
+
+/// The pairs of each side, `[B, S P K]`.
 ///
-/// Cost: the output is written once, the embeddings are read from the cache. `2 P K` multiplications per
-/// batch row, and `2 P K²` more operations for each side of field_interaction.
-pub(super) fn forward(sides: &[PreparedSide; 2], shape: RowShape) -> Vec<f32> {
-    let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
-    let mut out = vec![0.0; batch * stride];
-    let tasks = whole_fields(shape, COLUMNS);
-    let width = tasks.iter().map(|task| task.width).max().unwrap_or(0);
+/// Cost: the output is written once, the embeddings are read from the cache. `P K` multiplications
+/// per side and batch row, and `2 P K²` more operations for field_interaction.
+pub(super) fn forward(sides: &[PreparedSide], shape: RowShape) -> Vec<f32> {
+    let (stride, batch) = (sides.len() * shape.num_columns(), sides[0].num_rows());
+    let mut out = zeroed(batch * stride);
+    let tasks = tasks(sides, shape);
     let chunks = out.par_chunks_mut(CHUNK * stride).enumerate();
     chunks.for_each_init(Vec::new, |crossed, (chunk, out)| {
         let rows = chunk * CHUNK..batch.min((chunk + 1) * CHUNK);
-        if sides.iter().any(PreparedSide::has_left_vector_per_pair) {
-            crossed.resize(rows.len() * width, 0.0);
-        }
         for task in &tasks {
-            let offset = task.column;
+            let (side, offset) = (&sides[task.side], task.column);
+            if side.has_left_vector_per_pair() {
+                crossed.resize(rows.len() * task.width, 0.0);
+            }
             let strip = Strip { stride, offset };
-            sides[task.side].form(task, rows.clone(), crossed, (out, strip));
+            side.form(task, rows.clone(), crossed, (out, strip));
         }
     });
     out
 }
 
-/// The gradients of both sides, given the gradient of their pairs, `[B, 2 P K]`.
+/// The gradients of each side, given the gradient of the pairs, `[B, S P K]`.
 ///
-/// Cost: the gradient is read once. `4 P K` multiplications and additions per batch row, and `6 P K²` more
-/// for each side of field_interaction, whose left vectors are computed again.
+/// Sums over the batch are computed block by block and added in the order of the blocks, so they do not depend on the
+/// number of threads.
+///
+/// Cost: the gradient is read once. `4 P K` multiplications and additions per side and batch row, and `6 P K²`
+/// more for field_interaction, whose left vectors are computed again. The gradient of the matrices is written and
+/// read once per block.
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
-    sides: &[PreparedSide; 2],
+    sides: &[PreparedSide],
     shape: RowShape,
     gradient: &[f32],
-) -> [Gradients; 2] {
-    let (stride, batch) = (2 * shape.num_columns(), sides[0].num_rows());
-    let tasks = whole_fields(shape, COLUMNS);
-    let per_pair = tasks
-        .iter()
-        .filter(|task| sides[task.side].has_left_vector_per_pair());
-    let width = per_pair.map(|task| task.width).max().unwrap_or(0);
-    let mut crossed = vec![0.0; batch * width];
-    let mut to = sides.each_ref().map(PreparedSide::gradient);
-    for task in &tasks {
-        let offset = task.column;
-        let strip = Strip { stride, offset };
-        let (side, to) = (&sides[task.side], &mut to[task.side]);
-        side.cross_all(task, &mut crossed);
-        side.consume(task, &mut crossed, (gradient, strip), to);
-    }
-    let [first, second] = to;
-    [sides[0].finish(first), sides[1].finish(second)]
+) -> Vec<Gradients> {
+    let (stride, batch) = (sides.len() * shape.num_columns(), sides[0].num_rows());
+    let tasks = tasks(sides, shape);
+    let sides = sides.iter().enumerate().map(|(index, side)| {
+        let first = tasks.partition_point(|task| task.side < index);
+        let after = tasks.partition_point(|task| task.side <= index);
+        let mut to_rows = vec![0.0; batch * shape.len()];
+        let mut to_matrices = vec![0.0; side.num_weights()];
+        // Each block has a gradient of the matrices of its own, of which only those of one range exist at once.
+        let ranges = to_rows.chunks_mut(BACKWARD_ROWS * shape.len()).enumerate();
+        for (range, to_rows) in ranges {
+            let blocks = to_rows.par_chunks_mut(BLOCK * shape.len()).enumerate();
+            let blocks = blocks.map_init(Vec::new, |scratch, (block, to_rows)| {
+                let start = range * BACKWARD_ROWS + block * BLOCK;
+                let mut to_matrices = vec![0.0; side.num_weights()];
+                let to = RowGradients {
+                    rows: start..start + to_rows.len() / shape.len(),
+                    gradient: &gradient[start * stride..],
+                    stride,
+                    to_rows,
+                    to_matrices: &mut to_matrices,
+                };
+                side.backward(&tasks[first..after], to, scratch);
+                to_matrices
+            });
+            for block in &blocks.collect::<Vec<_>>() {
+                let sums = to_matrices.iter_mut().zip(block);
+                sums.for_each(|(sum, x)| *sum += x);
+            }
+        }
+        side.gradients(to_rows, to_matrices)
+    });
+    sides.collect()
 }

@@ -142,11 +142,11 @@ impl<'a> PreparedSide<'a> {
     }
 
     /// The elements of some batch rows in the embeddings.
-    fn span(&self, rows: Range<usize>) -> Range<usize> {
+    pub fn span(&self, rows: Range<usize>) -> Range<usize> {
         rows.start * self.shape.len()..rows.end * self.shape.len()
     }
 
-    fn of(&self, rows: Range<usize>) -> &'a [f32] {
+    pub fn of(&self, rows: Range<usize>) -> &'a [f32] {
         &self.embeddings[self.span(rows)]
     }
 }

@@ -30,11 +30,11 @@ const TASK_WEIGHTS: usize = 1 << 15;
 /// One side as it was given: its embeddings `[B, F, K]`, and its matrices.
 pub(super) type SideSlices<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
 
-/// `[p; q; dense] W`, `[B, H]`.
+/// `[p; dense] W` or `[p; q; dense] W`, `[B, H]`.
 ///
 /// Each task has its own outputs, which are added in the order of the tasks. Sizes alone decide what a
 /// task reads, so the sums do not depend on the number of threads.
-pub(super) fn forward(sides: [SideSlices; 2], shape: RowShape, map: LinearMap) -> Vec<f32> {
+pub(super) fn forward(sides: &[SideSlices], shape: RowShape, map: LinearMap) -> Vec<f32> {
     let num_outputs = map.num_outputs;
     let batch = sides[0].0.len() / shape.len();
     if batch == 0 {
@@ -44,7 +44,7 @@ pub(super) fn forward(sides: [SideSlices; 2], shape: RowShape, map: LinearMap) -
     let worth_a_task = TASK_WEIGHTS.div_ceil(shape.embedding_dim * num_outputs);
     let pairs_a_task = num_pairs.div_ceil(TASKS).max(worth_a_task);
     let tasks_a_side = num_pairs.div_ceil(pairs_a_task);
-    let parts: Vec<Vec<f32>> = (0..2 * tasks_a_side)
+    let parts: Vec<Vec<f32>> = (0..sides.len() * tasks_a_side)
         .into_par_iter()
         .map(|task| {
             let (side, start) = (task / tasks_a_side, task % tasks_a_side * pairs_a_task);
@@ -57,7 +57,7 @@ pub(super) fn forward(sides: [SideSlices; 2], shape: RowShape, map: LinearMap) -
     let mut out = vec![0.0; batch * num_outputs];
     add_all(&mut out, parts.iter().map(Vec::as_slice));
     if let Some((dense, _)) = map.dense {
-        let weight = &map.weight[2 * shape.num_columns() * num_outputs..];
+        let weight = &map.weight[sides.len() * shape.num_columns() * num_outputs..];
         add_products(dense, weight, &mut out, batch);
     }
     out
@@ -245,6 +245,7 @@ mod tests {
             num_outputs: 2,
             dense: None,
         };
-        assert!(forward([(&[], None); 2], shape, map).is_empty());
+        let side: SideSlices = (&[], None);
+        assert!(forward(&[side; 2], shape, map).is_empty());
     }
 }

@@ -13,8 +13,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
+use super::operands::tensor;
 use super::small_batch::{add_all, add_products};
-use super::tensors::tensor;
 use crate::kernels::LINEAR_TASK_WEIGHTS;
 use crate::kernels::ops::LinearOps;
 

@@ -16,22 +16,22 @@ pub(super) struct Run {
 /// Pair columns that are formed together, whole pairs of one side.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task {
-    /// The side, 0 or 1.
+    /// The side, by its index.
     pub(super) side: usize,
     pub(super) runs: Vec<Run>,
-    /// The first of its columns, counted over both sides.
+    /// The first of its columns, counted over all sides.
     pub(super) column: usize,
     /// The number of columns.
     pub(super) width: usize,
 }
 
-/// Divides both sides into tasks of at most `columns` columns (or one pair), as evenly as whole pairs
+/// Divides each side into tasks of at most `columns` columns (or one pair), as evenly as whole pairs
 /// allow.
-pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
+pub(super) fn tasks(shape: RowShape, num_sides: usize, columns: usize) -> Vec<Task> {
     let num_pairs = num_pairs(shape.num_fields);
     let num_tasks = num_pairs.div_ceil((columns / shape.embedding_dim).max(1));
-    let mut tasks = Vec::with_capacity(2 * num_tasks);
-    for side in 0..2 {
+    let mut tasks = Vec::with_capacity(num_sides * num_tasks);
+    for side in 0..num_sides {
         let (mut pairs_left, mut tasks_left, mut capacity) = (num_pairs, num_tasks, 0);
         for left in 0..shape.num_fields {
             let mut rights = left + 1..shape.num_fields;
@@ -51,10 +51,11 @@ pub(super) fn tasks(shape: RowShape, columns: usize) -> Vec<Task> {
     tasks
 }
 
-/// Divides both sides into tasks of whole left fields: as many as fit into `columns`, at least one.
-pub(super) fn whole_fields(shape: RowShape, columns: usize) -> Vec<Task> {
+/// Divides each side into tasks of whole left fields: as many as fit into the side's number of columns, at least
+/// one.
+pub(super) fn whole_fields(shape: RowShape, columns: &[usize]) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
-    for side in 0..2 {
+    for (side, &columns) in columns.iter().enumerate() {
         for left in 0..shape.num_fields - 1 {
             let width = shape.width_of(left);
             let full = |task: &Task| task.side != side || task.width + width > columns;
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn tasks_hold_whole_pairs_in_order() {
-        let tasks = tasks(SHAPE, 7);
+        let tasks = tasks(SHAPE, 2, 7);
         let expected = [0, 6, 12, 18, 24, 30].map(|column| (column / 18, column, 6));
         assert_eq!(columns(&tasks), expected);
         assert_eq!(tasks[0].runs, [run(0, 1..3, 0)]);
@@ -158,12 +159,12 @@ mod tests {
     fn tasks_are_of_even_width() {
         // Six pairs, of which four fit: three and three.
         let expected = [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)];
-        assert_eq!(columns(&tasks(SHAPE, 13)), expected);
+        assert_eq!(columns(&tasks(SHAPE, 2, 13)), expected);
     }
 
     #[test]
     fn left_fields_stay_whole() {
-        let fields = whole_fields(SHAPE, 10);
+        let fields = whole_fields(SHAPE, &[10, 10]);
         let expected = [(0, 0, 9), (0, 9, 9), (1, 18, 9), (1, 27, 9)];
         assert_eq!(columns(&fields), expected);
         assert_eq!(fields[0].runs, [run(0, 1..4, 0)]);

@@ -3,10 +3,12 @@
 use burn::tensor::{DType, Device, Tensor};
 
 use super::numbers;
-use crate::kernels;
+use crate::backend::has_kernels;
+use crate::kernels::ops;
 use crate::layers::combination::{CombinationConfig, CombinationKind};
 use crate::layers::pair_product::PairProductKind;
 use crate::pairs::BilinearKind;
+use crate::testing::cpu_devices;
 
 #[test]
 fn field_interaction_pairs_of_a_very_small_batch_are_left_to_tensor_ops() {
@@ -14,8 +16,8 @@ fn field_interaction_pairs_of_a_very_small_batch_are_left_to_tensor_ops() {
     let runs = |kind, batch| {
         let config = CombinationConfig::new(4, 3).with_bilinear_kind(kind);
         let raw: Tensor<3> = numbers([batch, 4, 3], 1, &device);
-        let sides = config.init(&device).kernel_sides(&raw, &raw);
-        kernels::pairs(&sides.expect("no inner product")).is_some()
+        let sides = config.init(&device).kernel_sides(raw.clone(), raw.clone());
+        ops::pairs(&sides.expect("no inner product")).is_some()
     };
     assert!(!runs(BilinearKind::FieldInteraction, 2));
     assert!(runs(BilinearKind::FieldInteraction, 4));
@@ -30,15 +32,27 @@ fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {
     let inner = config
         .with_product_kind(PairProductKind::Inner)
         .init(&device);
-    assert!(inner.kernel_sides(&raw, &raw).is_none());
+    assert!(inner.kernel_sides(raw.clone(), raw.clone()).is_none());
     let sides = CombinationConfig::new(4, 3)
         .init(&device)
-        .kernel_sides(&raw, &raw);
+        .kernel_sides(raw.clone(), raw.clone());
     let sides = sides.expect("no inner product");
-    assert!(kernels::pairs(&sides).is_some());
+    assert!(ops::pairs(&sides).is_some());
     let halved = sides.map(|mut side| {
         side.embeddings = side.embeddings.cast(DType::F16);
         side
     });
-    assert!(kernels::pairs(&halved).is_none());
+    assert!(ops::pairs(&halved).is_none());
+}
+
+#[test]
+fn a_device_says_whether_layers_run_kernels_on_it() {
+    let device = Device::flex();
+    assert!(has_kernels(&device, DType::F32));
+    assert!(has_kernels(&device.clone().autodiff(), DType::F32));
+    assert!(!has_kernels(&device, DType::F16));
+    for device in cpu_devices() {
+        let is_flex = device.clone().inner() == Device::flex();
+        assert_eq!(has_kernels(&device, DType::F32), is_flex);
+    }
 }

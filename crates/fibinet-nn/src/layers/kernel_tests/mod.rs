@@ -1,12 +1,16 @@
-//! Layers through the kernels against the same layers through tensor operations.
+//! Kernels against their references in tensor operations.
 
 mod dispatch;
+mod inner_products;
 mod pairs;
+mod shapes;
 mod small_batch_linear;
+mod table_rows;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::kernels::Side;
 use crate::layers::combination::{Combination, CombinationConfig, Interaction};
 use crate::pairs::BilinearKind;
 
@@ -17,6 +21,8 @@ struct Case {
     batch: usize,
     num_dense: usize,
     num_outputs: usize,
+    /// The number of sides, 1 or 2.
+    num_sides: usize,
     /// Makes every number its absolute value.
     absolute: bool,
 }
@@ -67,14 +73,20 @@ fn combination(case: &Case) -> Combination {
     combination
 }
 
+/// Runs on a pool of threads of its own.
+fn on_threads<R: Send>(num_threads: usize, run: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
+    pool.build().expect("threads start").install(run)
+}
+
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("f32")
 }
 
-/// Runs `forward(combination, raw, reweighted, dense, weight)` and its backward pass.
+/// Runs `forward(sides, dense, weight)` and its backward pass.
 fn results(
     case: &Case,
-    forward: impl Fn(&Combination, Tensor<3>, Tensor<3>, Option<Tensor<2>>, Tensor<2>) -> Tensor<2>,
+    forward: impl Fn(&[Side], Option<Tensor<2>>, Tensor<2>) -> Tensor<2>,
 ) -> Results {
     let combination = combination(case);
     let CombinationConfig {
@@ -89,17 +101,12 @@ fn results(
     let (raw, reweighted) = (embeddings(3), embeddings(4));
     let dense =
         (case.num_dense > 0).then(|| case.numbers([case.batch, case.num_dense], 5).require_grad());
-    let d_input = case.config.d_output() + case.num_dense;
+    let d_input = case.num_sides * case.config.d_output() / 2 + case.num_dense;
     let weight = case.numbers([d_input, case.num_outputs], 6).require_grad();
 
-    let inputs = (raw.clone(), reweighted.clone());
-    let out = forward(
-        &combination,
-        inputs.0,
-        inputs.1,
-        dense.clone(),
-        weight.clone(),
-    );
+    let sides = combination.kernel_sides(raw.clone(), reweighted.clone());
+    let sides = &sides.expect("no inner product")[..case.num_sides];
+    let out = forward(sides, dense.clone(), weight.clone());
     let gradients = (out.clone() * case.numbers(out.dims(), 7)).sum().backward();
     let mut results = vec![("output", values(out))];
     let mut add = |name, gradient: Option<Vec<f32>>| {
@@ -130,6 +137,7 @@ fn case(kind: BilinearKind, num_fields: usize, embedding_dim: usize, batch: usiz
         batch,
         num_dense: 0,
         num_outputs: 3,
+        num_sides: 2,
         absolute: false,
     }
 }

@@ -1,38 +1,32 @@
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 
-use super::{Case, KINDS, Results, case, numbers, results, values};
+use super::{Case, KINDS, Results, case, numbers, on_threads, results, values};
+use crate::kernels::{ops, reference};
 use crate::layers::bilinear::EachMatrices;
 use crate::layers::combination::{CombinationConfig, CombinationKind, CombinationOrder};
 use crate::pairs::{BilinearKind, num_pairs};
 use crate::testing::assert_close;
 
 fn fused_pairs(case: &Case) -> Results {
-    results(case, |combination, raw, reweighted, _, _| {
-        let sides = combination
-            .kernel_sides(&raw, &reweighted)
-            .expect("no inner product");
-        crate::kernels::pairs(&sides).expect("the kernel runs on flex")
+    results(case, |sides, _, _| {
+        ops::pairs(sides).expect("the kernel runs on flex")
     })
 }
 
 fn pairs_by_tensor_ops(case: &Case) -> Results {
-    results(case, |combination, raw, reweighted, _, _| {
-        combination.forward_by_tensor_ops(raw, reweighted)
-    })
+    results(case, |sides, _, _| reference::pairs(sides))
 }
 
 fn fused_linear(case: &Case) -> Results {
-    results(case, |combination, raw, reweighted, dense, weight| {
-        combination
-            .forward_linear(&raw, &reweighted, dense.as_ref(), &weight)
-            .expect("the kernel runs on flex")
+    results(case, |sides, dense, weight| {
+        ops::pairs_linear(sides, dense.as_ref(), &weight).expect("the kernel runs on flex")
     })
 }
 
 fn linear_by_tensor_ops(case: &Case) -> Results {
-    results(case, |combination, raw, reweighted, dense, weight| {
-        let pairs = combination.forward_by_tensor_ops(raw, reweighted);
+    results(case, |sides, dense, weight| {
+        let pairs = reference::pairs(sides);
         let columns = core::iter::once(pairs).chain(dense).collect();
         Tensor::cat(columns, 1).matmul(weight)
     })
@@ -60,7 +54,7 @@ fn assert_same(fused: &Results, run: impl Fn(&Case) -> Results, case: &Case) {
     }
 }
 
-fn assert_kernels_match(case: &Case) {
+pub(super) fn assert_kernels_match(case: &Case) {
     assert_same(&fused_pairs(case), pairs_by_tensor_ops, case);
     assert_same(&fused_linear(case), linear_by_tensor_ops, case);
 }
@@ -79,11 +73,11 @@ fn any_case() -> impl Strategy<Value = Case> {
         CombinationKind::NoneBilinear,
     ]);
     let choices = (any::<bool>(), any::<bool>(), any::<bool>());
-    let head = (0usize..4, 1usize..20);
+    let head = (0usize..4, 1usize..20, 1usize..=2);
     (sizes, kind, combination, choices, head).prop_map(
         |((num_fields, dim, batch), kind, combination, (senet_first, shared, left), head)| {
             let mut case = case(kind, num_fields, dim, batch);
-            (case.num_dense, case.num_outputs) = head;
+            (case.num_dense, case.num_outputs, case.num_sides) = head;
             case.config = case
                 .config
                 .with_kind(combination)
@@ -177,20 +171,18 @@ fn ranges_panels_and_tasks_add_up() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let on = |num_threads, run: &(dyn Fn() -> Results + Sync)| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
-        pool.build().expect("threads start").install(run)
-    };
     for kind in KINDS {
         // 600 rows are three panels and, forward, five groups of columns.
         for batch in [600, 2] {
             let mut case = case(kind, 24, 10, batch);
             case.num_outputs = 96;
-            let one = on(1, &|| fused_linear(&case));
-            let pairs = on(1, &|| fused_pairs(&case));
+            let one = on_threads(1, || fused_linear(&case));
+            let pairs = on_threads(1, || fused_pairs(&case));
             for num_threads in [2, 3, 8] {
-                assert_eq!(on(num_threads, &|| fused_linear(&case)), one, "{kind:?}");
-                assert_eq!(on(num_threads, &|| fused_pairs(&case)), pairs, "{kind:?}");
+                let mapped = on_threads(num_threads, || fused_linear(&case));
+                assert_eq!(mapped, one, "{kind:?}");
+                let formed = on_threads(num_threads, || fused_pairs(&case));
+                assert_eq!(formed, pairs, "{kind:?}");
             }
         }
     }
@@ -202,11 +194,9 @@ fn the_kernels_run_without_autodiff() {
     let combination = CombinationConfig::new(4, 3).init(&device);
     let raw: Tensor<3> = numbers([5, 4, 3], 1, &device);
     let weight = numbers([2 * 6 * 3, 7], 2, &device);
-    let mapped = combination
-        .forward_linear(&raw, &raw, None, &weight)
-        .expect("the kernel runs on flex");
-    let expected = combination
-        .forward_by_tensor_ops(raw.clone(), raw)
-        .matmul(weight);
+    let sides = combination.kernel_sides(raw.clone(), raw);
+    let sides = sides.expect("no inner product");
+    let mapped = ops::pairs_linear(&sides, None, &weight).expect("the kernel runs on flex");
+    let expected = reference::pairs(&sides).matmul(weight);
     assert_close(mapped, &values(expected), 1e-5);
 }

@@ -332,7 +332,7 @@ impl Head for FiBiNet {
         let dense = inputs.take_dense(self.num_dense);
         let reweighted = self.senet.forward(embeddings.clone()); // [B, F, K]
         let mut logits = match &self.dnn {
-            Some(dnn) => self.forward_deep(dnn, embeddings, reweighted, dense.as_ref()),
+            Some(dnn) => self.forward_deep(dnn, embeddings, reweighted, dense.clone()),
             None => self.combination.forward(embeddings, reweighted).sum_dim(1),
         }; // [B, 1]
         if self.linear {
@@ -357,23 +357,17 @@ impl FiBiNet {
         dnn: &Dnn,
         raw: Tensor<3>,
         reweighted: Tensor<3>,
-        dense: Option<&Tensor<2>>,
+        dense: Option<Tensor<2>>,
     ) -> Tensor<2> {
         if let Some(first) = dnn.hidden.first() {
-            let weight = first.weight.val();
             let mapped = self
                 .combination
-                .forward_linear(&raw, &reweighted, dense, &weight);
-            if let Some(mapped) = mapped {
-                return dnn.forward_from_first(match &first.bias {
-                    Some(bias) => mapped + bias.val().unsqueeze(),
-                    None => mapped,
-                });
-            }
+                .forward_linear(raw, reweighted, dense, first);
+            return dnn.forward_from_first(mapped);
         }
         let pairs = self.combination.forward(raw, reweighted); // [B, 2 P K]
         dnn.forward(match dense {
-            Some(dense) => Tensor::cat(vec![pairs, dense.clone()], 1),
+            Some(dense) => Tensor::cat(vec![pairs, dense], 1),
             None => pairs,
         })
     }

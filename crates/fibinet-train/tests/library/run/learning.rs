@@ -82,6 +82,7 @@ fn events_come_in_the_order_of_the_run() {
             valid_clicks: clicks("valid.csv"),
             test_rows: 0,
             test_clicks: 0,
+            members: 1,
             num_parameters: report.num_parameters,
             memory_bytes,
         };
@@ -161,7 +162,7 @@ fn a_warm_start_goes_on_from_the_rows_and_the_head_of_its_bundle() {
         let report = train(&directory.config(&overrides), &options, |_| {}).expect("a bundle");
         let warm_start = report.warm_start.expect("a warm start");
         let base = Bundle::open(&base).expect("a bundle");
-        assert_eq!(warm_start.kept_rows, base.tables().sizes.num_rows());
+        assert_eq!(warm_start.kept_rows, base.tables(0).sizes.num_rows());
         // Sites 12 to 15.
         assert_eq!(warm_start.new_rows, 4);
         let uncalibrated = |bundle: &str| {

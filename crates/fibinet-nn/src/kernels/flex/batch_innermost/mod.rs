@@ -42,47 +42,48 @@ use crate::pairs::BilinearKind;
 
 /// The gradients of the sides, given the gradient of the output, `[B, H]`.
 ///
-/// The gradient of the weight's first `2 P K` rows is written to `to_weight`.
+/// The gradient of the weight's first rows, which multiply pairs, is written to `to_weight`.
 pub(super) fn backward(
-    sides: [SideSlices; 2],
+    sides: &[SideSlices],
     shape: RowShape,
     (weight, num_outputs): (&[f32], usize),
     gradient: &[f32],
     to_weight: &mut [f32],
-) -> [Gradients; 2] {
+) -> Vec<Gradients> {
     let len = shape.len();
-    let by_field = sides.map(|(_, matrices)| match matrices {
+    let by_field = sides.iter().map(|(_, matrices)| match *matrices {
         Some((BilinearKind::FieldInteraction, matrices)) => side_by_side(shape, matrices),
         _ => Vec::new(),
     });
-    let side_matrices: [_; 2] = core::array::from_fn(|i| SideMatrices {
+    let by_field: Vec<_> = by_field.collect();
+    let side_matrices = sides.iter().zip(&by_field);
+    let side_matrices = side_matrices.map(|((_, kind), by_field)| SideMatrices {
         shape,
-        kind: sides[i].1,
-        by_field: &by_field[i],
+        kind: *kind,
+        by_field,
     });
-    let tasks = tasks(shape, TASK_COLUMNS);
+    let side_matrices: Vec<_> = side_matrices.collect();
+    let tasks = tasks(shape, sides.len(), TASK_COLUMNS);
     let mut scratch_buffers: Vec<Scratch> = Vec::new();
     let num_buffers = BACKWARD_TASKS.next_multiple_of(rayon::current_num_threads());
     scratch_buffers.resize_with(num_buffers, Scratch::default);
 
-    let mut to_sides = sides.map(|(embeddings, kind)| Gradients {
+    let to_sides = sides.iter().map(|(embeddings, kind)| Gradients {
         embeddings: vec![0.0; embeddings.len()],
         matrices: kind.map(|(_, matrices)| vec![0.0; matrices.len()]),
     });
+    let mut to_sides: Vec<_> = to_sides.collect();
     let batch = sides[0].0.len() / len;
     for start in (0..batch).step_by(BACKWARD_ROWS) {
         let rows = start..batch.min(start + BACKWARD_ROWS);
         let write = if start == 0 { Write::Over } else { Write::Add };
-        let mut panels = panels(
-            &side_matrices,
-            sides.map(|(all, _)| &all[start * len..rows.end * len]),
-        );
+        let mut panels = panels(&side_matrices, sides, start * len..rows.end * len);
         let gradient = &gradient[start * num_outputs..rows.end * num_outputs];
         let outputs = Outputs::new(weight, num_outputs, gradient);
-        let to_matrices = to_sides.each_mut().map(|to| match &mut to.matrices {
-            Some(matrices) => &mut matrices[..],
-            None => &mut [],
-        });
+        let to_matrices = to_sides
+            .iter_mut()
+            .map(|to| to.matrices.as_deref_mut().unwrap_or_default());
+        let to_matrices = to_matrices.collect();
         run_tasks(
             &tasks,
             &side_matrices,
@@ -104,12 +105,12 @@ pub(super) fn backward(
 /// it left.
 fn run_tasks<'a>(
     tasks: &[Task],
-    sides: &[SideMatrices; 2],
-    panels: &mut [[Panel; 2]],
+    sides: &[SideMatrices],
+    panels: &mut [Vec<Panel>],
     outputs: &Outputs,
     scratch_buffers: &mut [Scratch],
     (mut to_weight, write): (&'a mut [f32], Write),
-    mut to_matrices: [&'a mut [f32]; 2],
+    mut to_matrices: Vec<&'a mut [f32]>,
 ) {
     for tasks in tasks.chunks(scratch_buffers.len()) {
         let outlets = outlets(tasks, sides, outputs, &mut to_weight, &mut to_matrices);
@@ -139,10 +140,10 @@ fn run_tasks<'a>(
 /// both.
 fn outlets<'a>(
     tasks: &[Task],
-    sides: &[SideMatrices; 2],
+    sides: &[SideMatrices],
     outputs: &Outputs,
     to_weight: &mut &'a mut [f32],
-    to_matrices: &mut [&'a mut [f32]; 2],
+    to_matrices: &mut [&'a mut [f32]],
 ) -> Vec<(&'a mut [f32], &'a mut [f32])> {
     let outlet = |task: &Task| {
         let side = &sides[task.side];

@@ -10,6 +10,7 @@ use crate::kernels::flex::gradient::matrix_mut;
 use crate::kernels::flex::matrix::{Matrix, MatrixMut, Write};
 use crate::kernels::flex::row_shape::RowShape;
 use crate::kernels::flex::side::matrix;
+use crate::kernels::flex::small_batch::SideSlices;
 use crate::pairs::BilinearKind;
 
 /// The matrices of one side.
@@ -32,15 +33,21 @@ pub(super) struct Panel {
     pub(super) to_left: Vec<f32>,
 }
 
-/// The panels of some batch rows, given as `[B, F, K]` per side.
-pub(super) fn panels(sides: &[SideMatrices; 2], rows: [&[f32]; 2]) -> Vec<[Panel; 2]> {
+/// The panels of some batch rows, each side by side. `numbers` are those of the rows in a side's embeddings.
+pub(super) fn panels(
+    sides: &[SideMatrices],
+    slices: &[SideSlices],
+    numbers: Range<usize>,
+) -> Vec<Vec<Panel>> {
     let chunk = LANES * sides[0].shape.len();
-    let [first, second] = rows;
-    first
-        .par_chunks(chunk)
-        .zip(second.par_chunks(chunk))
-        .map(|(first, second)| [sides[0].panel(first), sides[1].panel(second)])
-        .collect()
+    let starts: Vec<usize> = numbers.clone().step_by(chunk).collect();
+    let panel = |start: usize| {
+        let rows = start..numbers.end.min(start + chunk);
+        let sides = sides.iter().zip(slices);
+        let panels = sides.map(|(side, (embeddings, _))| side.panel(&embeddings[rows.clone()]));
+        panels.collect()
+    };
+    starts.into_par_iter().map(panel).collect()
 }
 
 impl SideMatrices<'_> {
@@ -90,7 +97,7 @@ impl SideMatrices<'_> {
     pub(super) fn finish(
         &self,
         side: usize,
-        panels: &mut [[Panel; 2]],
+        panels: &mut [Vec<Panel>],
         to_rows: &mut [f32],
         to_matrices: Option<&mut [f32]>,
     ) {
@@ -127,7 +134,7 @@ impl SideMatrices<'_> {
 
     /// Adds what the panels collected for the left vectors to the gradient of their matrices, one per left
     /// field or one for all.
-    fn add_to_matrices(&self, side: usize, panels: &[[Panel; 2]], to_matrices: &mut [f32]) {
+    fn add_to_matrices(&self, side: usize, panels: &[Vec<Panel>], to_matrices: &mut [f32]) {
         let shape = self.shape;
         let matrix_len = shape.embedding_dim * shape.embedding_dim;
         let num_matrices = to_matrices.len() / matrix_len;

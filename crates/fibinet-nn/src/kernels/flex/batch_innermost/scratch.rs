@@ -23,7 +23,7 @@ pub(super) struct Scratch {
     pub(super) to_left: Vec<f32>,
 }
 
-/// The linear map's weight, `[2 P K, H]`, and the gradient of its output.
+/// The linear map's weight, `[S P K, H]`, and the gradient of its output.
 pub(super) struct Outputs<'a> {
     pub(super) weight: &'a [f32],
     pub(super) num_outputs: usize,
@@ -66,7 +66,7 @@ impl Scratch {
         &mut self,
         task: &Task,
         side: &SideMatrices,
-        panels: &[[Panel; 2]],
+        panels: &[Vec<Panel>],
         outputs: &Outputs,
         (to_weight, write): (&mut [f32], Write),
     ) {
@@ -139,7 +139,7 @@ impl Scratch {
         &mut self,
         task: &Task,
         side: &SideMatrices,
-        panels: &[[Panel; 2]],
+        panels: &[Vec<Panel>],
         to_matrices: &mut [f32],
     ) {
         let (shape, width) = (side.shape, task.width);

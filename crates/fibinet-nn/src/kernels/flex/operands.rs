@@ -1,0 +1,162 @@
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::{Bytes, DType, Shape};
+
+#[cfg(feature = "autodiff")]
+use super::gradient::Gradients;
+use super::linear_map::LinearMap;
+use super::row_shape::RowShape;
+use super::side::PreparedSide;
+use super::small_batch::SideSlices;
+#[cfg(feature = "autodiff")]
+use crate::kernels::ops::SideGradients;
+use crate::kernels::ops::{Matrices, PairSide, PairSides, Reader};
+use crate::pairs::BilinearKind;
+
+pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    let layout = Layout::contiguous(Shape::from(shape));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+#[cfg(feature = "autodiff")]
+pub(super) fn shaped_like(other: &FlexTensor, values: Vec<f32>) -> FlexTensor {
+    let layout = Layout::contiguous(other.shape());
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// The sizes of `[B, F, K]`: those of a batch row, and the number of rows.
+pub(super) fn sizes(embeddings: &FlexTensor) -> (RowShape, usize) {
+    let [batch, num_fields, embedding_dim] = embeddings.shape().dims();
+    let shape = RowShape {
+        num_fields,
+        embedding_dim,
+    };
+    (shape, batch)
+}
+
+/// One side as contiguous tensors.
+struct DenseSide {
+    embeddings: FlexTensor,
+    matrices: Option<(BilinearKind, FlexTensor)>,
+}
+
+/// All sides as contiguous tensors.
+pub(super) struct DenseSides {
+    sides: Vec<DenseSide>,
+    pub batch: usize,
+    pub shape: RowShape,
+}
+
+impl DenseSide {
+    fn new(side: PairSide<Flex>) -> Self {
+        let matrices = match side.matrices {
+            Matrices::None => None,
+            Matrices::All(tensor) => Some((BilinearKind::FieldAll, tensor)),
+            Matrices::Each(tensor) => Some((BilinearKind::FieldEach, tensor)),
+            Matrices::Interaction(tensor) => Some((BilinearKind::FieldInteraction, tensor)),
+        };
+        Self {
+            embeddings: side.embeddings.to_contiguous(),
+            matrices: matrices.map(|(kind, tensor)| (kind, tensor.to_contiguous())),
+        }
+    }
+
+    fn slices(&self) -> SideSlices<'_> {
+        let matrices = self.matrices.as_ref().map(|(kind, m)| (*kind, m.storage()));
+        (self.embeddings.storage(), matrices)
+    }
+}
+
+impl DenseSides {
+    pub fn new(sides: PairSides<Flex>) -> Self {
+        let sides: Vec<_> = match sides {
+            PairSides::One { only } => vec![DenseSide::new(only)],
+            PairSides::Two { first, second } => [first, second].map(DenseSide::new).into(),
+        };
+        let (shape, batch) = sizes(&sides[0].embeddings);
+        Self {
+            sides,
+            batch,
+            shape,
+        }
+    }
+
+    /// The number of pair columns of all sides, `S P K`.
+    pub fn num_columns(&self) -> usize {
+        self.sides.len() * self.shape.num_columns()
+    }
+
+    pub fn slices(&self) -> Vec<SideSlices<'_>> {
+        self.sides.iter().map(DenseSide::slices).collect()
+    }
+
+    pub fn prepared(&self) -> Vec<PreparedSide<'_>> {
+        let sides = self.sides.iter().map(DenseSide::slices);
+        sides
+            .map(|(embeddings, matrices)| PreparedSide::new(self.shape, embeddings, matrices))
+            .collect()
+    }
+
+    #[cfg(feature = "autodiff")]
+    pub fn gradients(&self, gradients: Vec<Gradients>) -> Vec<SideGradients<Flex>> {
+        let gradients = self.sides.iter().zip(gradients);
+        let tensors = gradients.map(|(side, gradients)| SideGradients {
+            embeddings: shaped_like(&side.embeddings, gradients.embeddings),
+            matrices: gradients
+                .matrices
+                .zip(side.matrices.as_ref())
+                .map(|(values, (_, matrices))| shaped_like(matrices, values)),
+        });
+        tensors.collect()
+    }
+}
+
+/// A linear map and the raw numeric inputs that it reads, as contiguous tensors.
+pub(super) struct DenseReader {
+    pub weight: FlexTensor,
+    pub dense: Option<FlexTensor>,
+}
+
+impl DenseReader {
+    pub fn new(reader: Reader<Flex>) -> Self {
+        let (weight, dense) = match reader {
+            Reader::Pairs { weight } => (weight, None),
+            Reader::PairsAndDense { weight, dense } => (weight, Some(dense)),
+        };
+        Self {
+            weight: weight.to_contiguous(),
+            dense: dense.map(|dense| dense.to_contiguous()),
+        }
+    }
+
+    pub fn map(&self) -> LinearMap<'_> {
+        let [_, num_outputs] = self.weight.shape().dims();
+        LinearMap {
+            weight: self.weight.storage(),
+            num_outputs,
+            dense: self.dense.as_ref().map(|dense| {
+                let [_, num_dense] = dense.shape().dims();
+                (dense.storage(), num_dense)
+            }),
+        }
+    }
+
+    /// Checks that the map fits the pairs of some sides.
+    pub fn assert_fits(&self, sides: &DenseSides) {
+        let map = self.map();
+        let num_dense = map.dense.map_or(0, |(dense, num_dense)| {
+            assert_eq!(
+                dense.len(),
+                sides.batch * num_dense,
+                "expected raw numeric inputs for each batch row"
+            );
+            num_dense
+        });
+        let num_inputs = sides.num_columns() + num_dense;
+        assert_eq!(
+            map.weight.len(),
+            num_inputs * map.num_outputs,
+            "expected a weight row for each input"
+        );
+    }
+}

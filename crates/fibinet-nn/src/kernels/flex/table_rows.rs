@@ -1,0 +1,109 @@
+//! Table rows by their number, and their dense gradient.
+//!
+//! # Cost
+//!
+//! - Forward: each named row is read and written once.
+//! - Backward: the rows' numbers are sorted by block of table rows, in three passes over them. Each block is then
+//!   written by one thread, with the gradients of its rows added in the order of the batch, so sums do not
+//!   depend on the number of threads. The output's gradient is read once. The gradient of the table is written
+//!   once, where the system's new pages are zeros already.
+
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::DType;
+use rayon::prelude::*;
+
+use super::operands::tensor;
+use crate::kernels::ops::TableOps;
+use crate::memory::zeroed;
+
+/// Rows that a thread copies together.
+const ROWS: usize = 1024;
+
+/// Table rows whose gradient a thread writes together: at K = 10 they fit a core's second-level cache.
+#[cfg(feature = "autodiff")]
+const BLOCK: usize = 4096;
+
+impl TableOps for Flex {
+    fn table_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self> {
+        let ([_, width], rows) = (table.shape().dims(), indices(&rows));
+        let values = forward(table.to_contiguous().storage(), width, &rows);
+        tensor(values, [rows.len(), width])
+    }
+}
+
+/// The numbers of rows, i32 or i64. Negative ones become too large for any table.
+pub(super) fn indices(rows: &FlexTensor) -> Vec<usize> {
+    let rows = rows.to_contiguous();
+    match rows.dtype() {
+        DType::I32 => rows
+            .storage::<i32>()
+            .iter()
+            .map(|row| *row as usize)
+            .collect(),
+        _ => rows
+            .storage::<i64>()
+            .iter()
+            .map(|row| *row as usize)
+            .collect(),
+    }
+}
+
+/// `[n, K]`
+fn forward(table: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
+    let num_rows = table.len() / width;
+    if let Some(row) = rows.iter().find(|row| **row >= num_rows) {
+        panic!("table row {row} is out of range of the {num_rows} rows");
+    }
+    let mut out = zeroed(rows.len() * width);
+    let chunks = out.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS));
+    chunks.for_each(|(out, rows)| {
+        for (out, row) in out.chunks_exact_mut(width).zip(rows) {
+            out.copy_from_slice(&table[row * width..][..width]);
+        }
+    });
+    out
+}
+
+/// The gradient of the table, `[V, K]`, given that of the rows, `[n, K]`.
+#[cfg(feature = "autodiff")]
+pub(super) fn backward(
+    [num_rows, width]: [usize; 2],
+    rows: &[usize],
+    gradient: &[f32],
+) -> Vec<f32> {
+    let (order, ends) = by_block(rows, num_rows.div_ceil(BLOCK));
+    let mut out = zeroed(num_rows * width);
+    let blocks = out.par_chunks_mut(BLOCK * width).enumerate();
+    blocks.for_each(|(block, out)| {
+        let start = block.checked_sub(1).map_or(0, |before| ends[before]);
+        for &index in &order[start..ends[block]] {
+            let to = &mut out[(rows[index] - block * BLOCK) * width..][..width];
+            let from = &gradient[index * width..][..width];
+            to.iter_mut().zip(from).for_each(|(to, x)| *to += x);
+        }
+    });
+    out
+}
+
+/// The indices of `rows` sorted by block, in their order within a block, and where each block ends.
+#[cfg(feature = "autodiff")]
+fn by_block(rows: &[usize], num_blocks: usize) -> (Vec<usize>, Vec<usize>) {
+    let mut ends = vec![0; num_blocks + 1];
+    for row in rows {
+        ends[row / BLOCK + 1] += 1;
+    }
+    for block in 1..=num_blocks {
+        ends[block] += ends[block - 1];
+    }
+    // Each block's start moves to its end as its rows are placed.
+    let mut order = vec![0; rows.len()];
+    for (index, row) in rows.iter().enumerate() {
+        let place = &mut ends[row / BLOCK];
+        order[*place] = index;
+        *place += 1;
+    }
+    ends.truncate(num_blocks);
+    (order, ends)
+}

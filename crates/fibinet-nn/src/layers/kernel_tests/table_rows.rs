@@ -1,0 +1,65 @@
+use burn::tensor::{DType, Int, Tensor, TensorData};
+
+use super::{device, numbers, on_threads, values};
+use crate::kernels::ops;
+use crate::testing::assert_close;
+
+type Read = fn(&Tensor<2>, &Tensor<1, Int>) -> Tensor<2>;
+
+/// `num_rows` rows of a table, some of them several times, and the table's gradient.
+fn results([num_table_rows, width]: [usize; 2], num_rows: usize, read: Read) -> [Tensor<2>; 2] {
+    let table = numbers::<2>([num_table_rows, width], 1, &device()).require_grad();
+    let rows = (0..num_rows).map(|row| (row * row * 7919 % num_table_rows) as i64);
+    let rows = TensorData::new(rows.collect(), [num_rows]);
+    let out = read(&table, &Tensor::from_data(rows, &device()));
+    let gradients = (out.clone() * numbers(out.dims(), 2, &device()))
+        .sum()
+        .backward();
+    let gradient = table.grad(&gradients).expect("a gradient");
+    [out, Tensor::from_inner(gradient)]
+}
+
+fn by_kernel(table: &Tensor<2>, rows: &Tensor<1, Int>) -> Tensor<2> {
+    ops::table_rows(table, rows).expect("the kernel runs on flex")
+}
+
+pub(super) fn assert_kernel_matches(table: [usize; 2], num_rows: usize) {
+    let reference = results(table, num_rows, |table, rows| {
+        table.clone().select(0, rows.clone())
+    });
+    for (result, expected) in results(table, num_rows, by_kernel)
+        .into_iter()
+        .zip(reference)
+    {
+        assert_close(result, &values(expected), 1e-5);
+    }
+}
+
+/// The table is read in several blocks, the last of which is not full.
+#[test]
+fn a_large_table_is_read_whole_with_the_same_bits_on_any_number_of_threads() {
+    let table = [3 * 4096 + 77, 3];
+    assert_kernel_matches(table, 5000);
+    let run = || results(table, 5000, by_kernel).map(values);
+    assert_eq!(on_threads(1, run), on_threads(3, run));
+}
+
+#[test]
+fn rows_of_either_integer_type_are_read() {
+    let table = numbers::<2>([5, 2], 1, &device());
+    let rows = Tensor::<1, Int>::from_data([4, 0, 4], &device());
+    let expected = values(table.clone().select(0, rows.clone()));
+    for dtype in [DType::I32, DType::I64] {
+        assert_close(by_kernel(&table, &rows.clone().cast(dtype)), &expected, 0.0);
+    }
+    assert!(ops::table_rows(&table, &rows.cast(DType::I16)).is_none());
+}
+
+#[test]
+#[should_panic(expected = "out of range")]
+fn a_row_beyond_the_table_panics() {
+    by_kernel(
+        &numbers([5, 2], 1, &device()),
+        &Tensor::from_data([5], &device()),
+    );
+}
