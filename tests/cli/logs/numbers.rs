@@ -11,6 +11,8 @@ use crate::cli::{
     succeed, text,
 };
 
+const ENCODINGS: [&str; 4] = ["quantile", "smoothed", "log2", "value"];
+
 /// A log of 1,000 rows with a number, which lies between `first` and `first + 59 * step`.
 fn log(first: i64, step: i64) -> String {
     let row = |row: u64| {
@@ -49,14 +51,16 @@ fn metrics(encoding: &str, first: i64, step: i64) -> Value {
 
 #[test]
 fn quantiles_do_not_depend_on_where_the_numbers_begin() {
-    let near_zero = metrics("quantile", 0, 1);
-    assert!(number(&near_zero, "auc") > 0.75, "{near_zero}");
-    for (first, step) in [
-        (1_500_000_000, 1),
-        (1_700_000_000_000_000, 1),
-        (-16_777_216_000, 100),
-    ] {
-        assert_eq!(metrics("quantile", first, step), near_zero, "{first}");
+    for encoding in ["quantile", "smoothed"] {
+        let near_zero = metrics(encoding, 0, 1);
+        assert!(number(&near_zero, "auc") > 0.75, "{near_zero}");
+        for (first, step) in [
+            (1_500_000_000, 1),
+            (1_700_000_000_000_000, 1),
+            (-16_777_216_000, 100),
+        ] {
+            assert_eq!(metrics(encoding, first, step), near_zero, "{first}");
+        }
     }
 }
 
@@ -73,11 +77,11 @@ fn scaled_numbers_do_not_depend_on_where_the_numbers_begin() {
     }
 }
 
-/// A directory with a model of numbers from -20 to 39, read in all three ways.
+/// A directory with a model of numbers from -20 to 39, read in all ways.
 static TRAINED: LazyLock<PathBuf> = LazyLock::new(|| {
     let directory = shared_directory();
     fs::write(directory.join("log.csv"), log(-20, 1)).expect("written");
-    write_config(&directory, &["quantile", "log2", "value"]);
+    write_config(&directory, &ENCODINGS);
     succeed(&directory, &TRAIN);
     directory
 });
@@ -234,7 +238,7 @@ fn numbers_out_of_range_are_counted_and_warned_of() {
         &["predict", text(&run), "-o", "scores.csv"],
     ] {
         let (report, stderr) = report_and_stderr(at, &[command, &data].concat());
-        assert_eq!(out_of_range(&report["fields"]), [0.25; 3], "{command:?}");
+        assert_eq!(out_of_range(&report["fields"]), [0.25; 4], "{command:?}");
         let expected = "warning: `f0`: 25% of 8 cells are out of range (0% in the validation rows); training had numbers from -20 to 39; this file has `1e300`";
         assert!(stderr.contains(expected), "{stderr}");
     }
@@ -244,7 +248,7 @@ fn numbers_out_of_range_are_counted_and_warned_of() {
 fn numbers_out_of_range_of_other_splits_are_counted() {
     let directory = scratch();
     let at = directory.path();
-    write_config(at, &["quantile", "log2", "value"]);
+    write_config(at, &ENCODINGS);
     let config = fs::read_to_string(at.join("run.toml")).expect("a run file");
     let by_order = "split = { by = 'order', valid = 0.2, test = 0.2 }";
     let config = config.replace("valid = 'log.csv'", by_order);
@@ -264,6 +268,6 @@ fn numbers_out_of_range_of_other_splits_are_counted() {
     )
     .expect("written");
     let report = json(&succeed(at, &TRAIN));
-    assert_eq!(out_of_range(&report["fields"]["valid"]), [0.5; 3]);
-    assert_eq!(out_of_range(&report["fields"]["test"]), [0.5; 3]);
+    assert_eq!(out_of_range(&report["fields"]["valid"]), [0.5; 4]);
+    assert_eq!(out_of_range(&report["fields"]["test"]), [0.5; 4]);
 }

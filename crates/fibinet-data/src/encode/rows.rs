@@ -129,12 +129,14 @@ impl<'a> RowEncoder<'a> {
     fn count(&mut self, batch: &Batch) {
         let mut lists = batch.lists.iter();
         for (seen, field) in self.seen.iter_mut().zip(self.encoder.fitted()) {
-            seen.counts.cells += match field.shape {
-                FieldShape::Ids { .. } => lists
-                    .next()
-                    .map_or(0, |list| list.row(batch.num_rows).len() as u64),
+            let num_cells = match field.shape {
+                FieldShape::Ids { .. } => lists.next().map_or(0, |list| {
+                    let num_ids = list.row(batch.num_rows).len();
+                    field.encoder.num_cells(num_ids)
+                }),
                 _ => 1,
             };
+            seen.counts.cells += num_cells as u64;
         }
         for (field, unusual) in &self.unusual {
             self.seen[*field].counts.add(*unusual);

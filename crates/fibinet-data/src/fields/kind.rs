@@ -244,6 +244,11 @@ pub(crate) trait CellEncoder: fmt::Debug + Send + Sync {
         counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f64)>;
 
+    /// How many cells are counted for a row with so many ids: each element of a list is one.
+    fn num_cells(&self, num_ids: usize) -> usize {
+        num_ids
+    }
+
     /// Why a number cannot be encoded.
     fn refusal(&self, number: f64) -> BadCell {
         unreachable!("no field of this kind refuses {number}")

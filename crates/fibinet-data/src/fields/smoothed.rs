@@ -125,6 +125,10 @@ impl CellEncoder for SmoothedEncoder {
         Ok(())
     }
 
+    fn num_cells(&self, _num_ids: usize) -> usize {
+        1
+    }
+
     fn encode_column(
         &self,
         column: &mut Column,
