@@ -4,11 +4,12 @@
     python3 benches/vs_pytorch/layers.py [--rounds 3] [--steps 7] [--venv DIR]
 
 Every round runs `benches/layers.rs` with the default allocator and with glibc set to keep large buffers ("tuned"),
-and PyTorch with the latter, each in its own process and with one thread per CPU that this process may run on:
-2,048 rows, F = 39, K = 10, a table of a million rows. A figure is the median over the rounds of the median step of a
-process. The backward pass starts from a gradient that is there already. Where PyTorch has several usual ways to
-write a layer, all of them run and the fastest counts. The script needs Rust. It installs PyTorch and NumPy into a
-virtual environment of its own (several gigabytes).
+and PyTorch with the latter, each in its own process and with one thread per CPU that this process may run on: 2,048
+rows, F = 39, K = 10, a table of a million rows. "composed" is the bench's own composition of Burn's tensor
+operations. A figure is the median over the rounds of the median step of a process. The backward pass starts from a
+gradient that is there already. Where PyTorch has several usual ways to write a layer, all of them run and the
+fastest counts. The script needs Rust. It installs PyTorch and NumPy into a virtual environment of its own (several
+gigabytes).
 """
 import argparse
 import json
@@ -103,8 +104,10 @@ def main():
     for _ in range(arguments.rounds):
         for allocator in programs.ALLOCATORS:
             output, _ = programs.run([binary, "alone", str(arguments.steps)], allocator)
-            for name, ms, share in re.findall(r"^(\S.*?) +and backward +([\d.]+) +\S+ +\S+ +(\d+)%", output, re.MULTILINE):
+            lines = re.findall(r"^(\S.*?) +and backward +([\d.]+) +([\d.]+) +\S+ +(\d+)%", output, re.MULTILINE)
+            for name, ms, composed, share in lines:
                 times.setdefault((allocator, name), []).append(float(ms))
+                times.setdefault(("composed", name), []).append(float(ms) * float(composed))
                 shares.setdefault((allocator, name), []).append(int(share))
         command = [python, __file__, "--peer", str(arguments.steps), str(programs.THREADS)]
         output, _ = programs.run(command, "tuned")
@@ -112,11 +115,14 @@ def main():
             times.setdefault(("PyTorch", name), []).append(ms)
 
     print(f"{programs.THREADS} threads, medians of {arguments.rounds} rounds of {arguments.steps} steps, in ms")
-    print(f"{'forward and backward':<40}{'fibinet':>9}{'tuned':>9}{'PyTorch':>9}{'ratio':>7}{'tuned':>7}{'of least':>10}{'tuned':>7}")
+    programs_shown = ["composed", "PyTorch", "default", "tuned"]
+    print(f"{'forward and backward':<40}{'composed':>9}{'PyTorch':>9}{'fibinet':>9}{'tuned':>9}{'ratio':>7}{'tuned':>7}{'of least':>10}{'tuned':>7}")
     for name, layer in LAYERS.items():
-        ours, tuned, torch = (statistics.median(times[program, name]) for program in ["default", "tuned", "PyTorch"])
+        medians = [statistics.median(times[program, name]) for program in programs_shown]
+        _, torch, ours, tuned = medians
         least, least_tuned = (statistics.median(shares[allocator, name]) for allocator in ["default", "tuned"])
-        print(f"{layer:<40}{ours:>9.1f}{tuned:>9.1f}{torch:>9.1f}{torch / ours:>7.1f}{torch / tuned:>7.1f}{least:>9.0f}%{least_tuned:>6.0f}%")
+        shown = "".join(f"{ms:>9.1f}" for ms in medians)
+        print(f"{layer:<40}{shown}{torch / ours:>7.1f}{torch / tuned:>7.1f}{least:>9.0f}%{least_tuned:>6.0f}%")
 
 
 if __name__ == "__main__":
