@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fibinet::data::shards::Batch;
+use fibinet::data::shards::{Batch, FieldShape, IdLists};
 use fibinet::model::scorer::Scorer;
 use fibinet::nn::backend::Backend;
 use fibinet::train::config::RunConfig;
@@ -31,17 +31,24 @@ fn scorer(directory: &Path) -> Scorer {
     Scorer::open(&out, &device).expect("a bundle")
 }
 
-/// A batch with ids of every field.
+/// A batch with ids of every field, and two in each list.
 fn batch(scorer: &Scorer) -> Batch {
     let layout = scorer.encoder().layout();
-    let num_ids: Vec<usize> = layout
-        .iter()
-        .filter_map(|field| field.shape.num_ids())
-        .collect();
-    assert_eq!(num_ids.len(), layout.len(), "every field is categorical");
-    let slots = (0..ROWS).flat_map(|row| num_ids.iter().map(move |ids| row * 7 % ids));
+    let (mut single, mut lists) = (Vec::new(), Vec::new());
+    for field in &layout {
+        match field.shape {
+            FieldShape::Id { num_ids } => single.push(num_ids),
+            FieldShape::Ids { num_ids, .. } => lists.push(IdLists {
+                ids: (0..2 * ROWS).map(|at| (at * 7 % num_ids) as u32).collect(),
+                ends: (1..=ROWS).map(|row| 2 * row).collect(),
+            }),
+            FieldShape::Number => panic!("expected fields of ids, not {field:?}"),
+        }
+    }
+    let slots = (0..ROWS).flat_map(|row| single.iter().map(move |ids| row * 7 % ids));
     Batch {
         ids: slots.map(|id| id as u32).collect(),
+        lists,
         num_rows: ROWS,
         ..Batch::default()
     }

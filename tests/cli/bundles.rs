@@ -135,10 +135,10 @@ fn a_bundle_of_a_newer_program_is_refused_with_its_format() {
     let at = directory.path();
     let manifest = at.join("run/bundle.toml");
     let text = fs::read_to_string(&manifest).expect("a manifest");
-    let newer = text.replace("format = 5", "format = 6");
+    let newer = text.replace("format = 6", "format = 7");
     assert_ne!(newer, text);
     fs::write(&manifest, newer).expect("written");
-    let says = "has format 6, which is newer than this program can read (5)";
+    let says = "has format 7, which is newer than this program can read (6)";
     fail(at, &EVALUATE, 1, says);
 }
 

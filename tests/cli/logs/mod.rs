@@ -3,6 +3,7 @@
 mod delimiters;
 pub(crate) mod fields;
 pub(crate) mod formats;
+mod frequent_values;
 mod malformed;
 mod no_value;
 mod numbers;

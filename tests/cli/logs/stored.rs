@@ -30,7 +30,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// The first day of the log, 2024-05-01.
 const FIRST_DAY: i64 = 19_844;
 
-/// Columns of one value each, all as categories.
+/// Columns of one value each as categories; `seen_in_berlin` is a time.
 const SCALARS: [&str; 2] = [
     "--categorical",
     "count,rating,is_new,day,seen_at,seen_at_utc,size,weight",
@@ -112,6 +112,18 @@ fn weight(row: u64) -> (f32, &'static str) {
     WEIGHTS[drawn(13, row, 4) as usize]
 }
 
+/// The time of a row in Berlin, where it is summer: two hours ahead of UTC.
+fn in_berlin(row: u64) -> String {
+    let second = second(row) + 2 * 3600;
+    let (day, minute) = (second / SECONDS_PER_DAY, second % SECONDS_PER_DAY / 60);
+    let day = 1 + day - FIRST_DAY;
+    format!(
+        "2024-05-{day:02} {:02}:{:02}:00+02:00",
+        minute / 60,
+        minute % 60
+    )
+}
+
 /// How the lists of a text file are written.
 #[derive(Debug, Clone, Copy)]
 enum Spelling {
@@ -172,7 +184,7 @@ impl Spelling {
 /// The rows as pandas writes them to CSV.
 fn csv(spelling: Spelling) -> String {
     let mut text =
-        "click,tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc,size,weight\n"
+        "click,tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc,seen_in_berlin,size,weight\n"
             .to_owned();
     for row in 0..ROWS {
         let lists = [
@@ -187,10 +199,11 @@ fn csv(spelling: Spelling) -> String {
         let day = format!("2024-05-{:02}", 1 + day(row) - FIRST_DAY);
         let time = format!("{day} {:02}:{:02}:00", of_day / 60, of_day % 60);
         text += &format!(
-            "{},{},{},{rating},{is_new},{day},{time},{time}+00:00,{},{}\n",
+            "{},{},{},{rating},{is_new},{day},{time},{time}+00:00,{},{},{}\n",
             u8::from(is_click(row)),
             lists.join(","),
             drawn(11, row, 7),
+            in_berlin(row),
             size(row).1,
             weight(row).1,
         );
@@ -221,9 +234,10 @@ fn write_parquet(path: &Path) {
     let times = || (0..ROWS).map(|row| Some(second(row) * 1_000_000));
     let seen_at: TimestampMicrosecondArray = times().collect();
     let seen_at_utc = seen_at.clone().with_timezone("UTC");
+    let seen_in_berlin = seen_at.clone().with_timezone("Europe/Berlin");
     let sizes: Float32Array = (0..ROWS).map(|row| Some(size(row).0)).collect();
     let weights: Float32Array = (0..ROWS).map(|row| Some(weight(row).0)).collect();
-    let columns: [(&str, ArrayRef); 12] = [
+    let columns: [(&str, ArrayRef); 13] = [
         ("click", Arc::new(clicks)),
         ("tags", Arc::new(texts.finish())),
         ("items", Arc::new(integers.finish())),
@@ -234,6 +248,7 @@ fn write_parquet(path: &Path) {
         ("day", Arc::new(days)),
         ("seen_at", Arc::new(seen_at)),
         ("seen_at_utc", Arc::new(seen_at_utc)),
+        ("seen_in_berlin", Arc::new(seen_in_berlin)),
         ("size", Arc::new(sizes)),
         ("weight", Arc::new(weights)),
     ];
@@ -405,8 +420,9 @@ fn a_list_that_numpy_cut_is_named() {
     let at = directory.path();
     write_files(at);
     train(at, "log.parquet", "run");
-    let header = "tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc,size,weight";
-    let rows = format!("{header}\n['a'],[0 1 ... 8 9],,,,,,,,,\n");
+    let header =
+        "tags,items,prices,count,rating,is_new,day,seen_at,seen_at_utc,seen_in_berlin,size,weight";
+    let rows = format!("{header}\n['a'],[0 1 ... 8 9],,,,,,,,,,\n");
     fs::write(at.join("cut.csv"), rows).expect("written");
     let predict = ["predict", "run", "--data", "cut.csv", "-o", "scores.csv"];
     let says = "cut.csv:2, column `items`: expected all elements of a list, not `...`";

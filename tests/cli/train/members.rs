@@ -53,7 +53,6 @@ fn alone(at: &Path, member: usize) -> PathBuf {
     }
     fs::remove_dir_all(alone.join("members")).expect("removed");
     let manifest = fs::read_to_string(alone.join("bundle.toml")).expect("text");
-    let manifest = manifest.replace("format = 6", "format = 5");
     let manifest = manifest.replace("members = 3\n", "");
     fs::write(alone.join("bundle.toml"), manifest).expect("written");
     checksums::write(&alone).expect("written");

@@ -172,6 +172,7 @@ impl DataConfig {
                 columns: self.columns.clone(),
                 missing: self.missing.clone().unwrap_or_default(),
                 missing_words: self.missing_words(),
+                zoned_times: true,
             };
             return Ok((format, self.fields.clone()));
         };

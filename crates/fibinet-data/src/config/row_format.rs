@@ -28,6 +28,10 @@ pub struct RowFormat {
     /// of older versions have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_words: Vec<String>,
+    /// Whether times of a Parquet file are read in the zone that the file names for their column, as pandas
+    /// writes them into a CSV file. Formats of older versions read them in UTC.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub zoned_times: bool,
 }
 
 /// The usual words for "no value", [`RowFormat::missing_words`] where a log names none.
@@ -67,6 +71,7 @@ impl RowFormat {
             columns: None,
             missing: Vec::new(),
             missing_words: Self::usual_words(),
+            zoned_times: true,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::encode::shown::shown;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, ColumnLook, Reading, Seen};
-use crate::fields::{Categorical, FieldEncoding, FieldSpec, NumberFormat, Quantile};
+use crate::fields::{Categorical, FieldEncoding, FieldSpec, NumberFormat, Quantile, Smoothed};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::position::Position;
@@ -269,7 +269,7 @@ fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> Co
         Reading::Unclear(unclear) if reason.ends_with(unclear) => Some(unclear.clone()),
         _ => None,
     };
-    if *look.reading() == Reading::Texts && !reason.ends_with("as asked") {
+    if *look.reading() == Reading::Texts && !reason.contains("as asked") {
         note = mostly_numbers(look.cells());
     }
     if let Some(field) = &mut field {
@@ -304,12 +304,15 @@ fn guess(look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
     }
     if is_in(&known.numeric) {
         let format = look.number_format().cloned().unwrap_or_default();
-        return asked(
-            Quantile {
-                buckets: 20,
-                format,
-            }
-            .into(),
+        let buckets = look.num_buckets();
+        let encoding = if look.has_many_rows() {
+            Quantile { buckets, format }.into()
+        } else {
+            Smoothed { buckets, format }.into()
+        };
+        return (
+            Some(encoding),
+            format!("as asked; {}", look.buckets_reason()),
         );
     }
     if cells.name().is_empty() {
@@ -381,7 +384,7 @@ mod tests {
             .map(|ColumnGuess { name, field, .. }| {
                 let kind = field.as_ref().map(|field| match &field.encoding {
                     FieldEncoding::Categorical(_) => "categorical",
-                    FieldEncoding::Quantile(_) => "quantile",
+                    FieldEncoding::Smoothed(_) => "smoothed",
                     FieldEncoding::Timestamp(time) => time.format.as_str(),
                     FieldEncoding::MultiCategorical(multi) => multi.separator.as_str(),
                     other => panic!("{other:?}"),
@@ -395,8 +398,8 @@ mod tests {
                 ("site", Some("categorical")),
                 ("hour", Some("categorical")),
                 ("userId", Some("categorical")),
-                ("age", Some("quantile")),
-                ("price", Some("quantile")),
+                ("age", Some("smoothed")),
+                ("price", Some("smoothed")),
                 ("item", Some("categorical")),
                 ("key", None),
                 ("constant", None),

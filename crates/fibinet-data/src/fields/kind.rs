@@ -170,8 +170,14 @@ pub(crate) enum FittedField {
     /// Ascending upper edges of buckets, for numbers that are first rounded to single precision, as earlier
     /// versions did.
     Quantile { edges: Vec<f32> },
-    /// Ascending upper edges of buckets.
-    Buckets { edges: Vec<f64>, range: NumberRange },
+    /// Ascending upper edges of buckets, and the values with at least twice the rows of a bucket, which older
+    /// versions did not write.
+    Buckets {
+        edges: Vec<f64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        values: Vec<f64>,
+        range: NumberRange,
+    },
     /// `(v - shift) * scale`, where `v` is first rounded to single precision, as earlier versions did.
     Value { shift: f64, scale: f64 },
     /// `(v - shift) * scale`, where `v` is first clamped to the range.

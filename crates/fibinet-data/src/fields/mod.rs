@@ -8,9 +8,12 @@
 //! A kind builds on one of three families, which drive it over blocks and rows:
 //! - `token`: a cell has tokens, which get ids by their counts ([`Categorical`], [`MultiCategorical`],
 //!   [`Log2`]);
-//! - `number`: a cell is a number, whose distribution is learnt ([`Quantile`], [`Value`]);
+//! - `number`: a cell is a number, whose distribution is learnt ([`Quantile`], [`Smoothed`],
+//!   [`Value`]);
 //! - `fixed`: the id follows from the cell alone ([`Hashed`], [`Id`], [`Timestamp`]).
 
+mod bins;
+mod buckets;
 pub(crate) mod cell_counts;
 pub(crate) mod cells;
 pub(crate) mod column_counter;
@@ -37,6 +40,7 @@ mod id;
 mod log2;
 mod multi_categorical;
 mod quantile;
+mod smoothed;
 pub(crate) mod time_order;
 mod timestamp;
 mod value;
@@ -51,6 +55,7 @@ pub use multi_categorical::MultiCategorical;
 pub use number_format::NumberFormat;
 pub use quantile::Quantile;
 pub use registry::FieldEncoding;
+pub use smoothed::Smoothed;
 pub use spec::FieldSpec;
 pub use timestamp::{TimePart, Timestamp};
 pub use value::{Scaling, Value};

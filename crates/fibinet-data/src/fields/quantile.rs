@@ -1,24 +1,24 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
+use crate::fields::buckets::{Buckets, Reservoir};
+use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
-use crate::fields::look::{ColumnLook, Reading};
-use crate::fields::number::{NumberFit, Precision, Summary, unscaled};
+use crate::fields::look::ColumnLook;
+use crate::fields::number::NumberFit;
 use crate::fields::number_format::NumberFormat;
-use crate::fields::number_range::{NumberRange, unusual_number};
-use crate::mix::mix;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
 
-/// `kind = "numeric"`, `encoding = "quantile"`: the id of a number is its quantile among the training
-/// rows, of at most `buckets`. Numbers beyond those of the training rows are in the first or last one. Numbers
-/// are `f64`: from 2⁵³ on they lose their last digits.
+/// `kind = "numeric"`, `encoding = "quantile"`: the id of a number is its bucket among the training rows, of at
+/// most `buckets`. A value that holds at least a bucket's share of the rows has a bucket of its own, and the other
+/// numbers share the remaining buckets equally. Numbers beyond those of the training rows are in the first or last
+/// one. Numbers are `f64`: from 2⁵³ on they lose their last digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantile {
-    /// The number of quantiles.
+    /// The most buckets.
     #[serde(default = "default_buckets")]
     pub buckets: u32,
     /// How the numbers are written.
@@ -26,7 +26,7 @@ pub struct Quantile {
     pub format: NumberFormat,
 }
 
-fn default_buckets() -> u32 {
+pub(crate) fn default_buckets() -> u32 {
     20
 }
 
@@ -62,136 +62,28 @@ impl FieldKind for Quantile {
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        let (edges, range) = match fitted {
-            FittedField::Quantile { edges } => {
-                (edges.iter().map(|edge| f64::from(*edge)).collect(), None)
-            }
-            FittedField::Buckets { edges, range } => (edges.clone(), Some(*range)),
-            _ => return None,
-        };
-        let is_valid = edges.is_sorted_by(|a, b| a < b);
-        (is_valid && range.is_none_or(NumberRange::is_valid)).then(|| -> Box<dyn CellEncoder> {
-            Box::new(Buckets {
-                format: self.format.clone(),
-                edges,
-                range,
-            })
-        })
+        let buckets = Buckets::fitted(&self.format, fitted)?;
+        Some(Box::new(QuantileEncoder(buckets)))
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        let Reading::Numbers(format) = look.reading() else {
-            return None;
-        };
-        if look.has_few_values() {
-            return None;
-        }
-        let mut reason = if look.has_fractions() {
-            "numbers with fractions".to_owned()
-        } else if look.is_quantity() && !look.is_named_as_category() {
-            format!(
-                "integers, {} distinct: a quantity?",
-                look.num_distinct_text()
-            )
-        } else {
-            return None;
-        };
-        if !format.is_plain() {
-            reason += &format!(", written as in `{}`", format.example());
-        }
+        let (format, reason) = look.quantity().filter(|_| look.has_many_rows())?;
         let kind = Self {
-            buckets: default_buckets(),
+            buckets: look.num_buckets(),
             format: format.clone(),
         };
         Some((kind, reason))
     }
 }
 
-/// Above this many values, quantiles come from a random sample of them.
-const SAMPLE: usize = 100_000;
-
-/// A uniform sample of a stream of unknown length (Vitter's algorithm R). Its draws depend only on the
-/// field and on how many values came before.
+/// Encodes a number as the id of its bucket.
 #[derive(Debug)]
-struct Reservoir {
-    buckets: u32,
-    seed: u64,
-    seen: u64,
-    values: Vec<f64>,
-}
+struct QuantileEncoder(Buckets);
 
-impl Reservoir {
-    fn new(buckets: u32, seed: u64) -> Self {
-        Self {
-            buckets,
-            seed,
-            seen: 0,
-            values: Vec::new(),
-        }
-    }
-
-    /// Ascending, distinct upper edges: bucket `i` holds values up to `edges[i]`, the last the rest.
-    fn edges(mut self) -> Vec<f64> {
-        self.values.sort_unstable_by(f64::total_cmp);
-        let (len, buckets) = (self.values.len(), self.buckets as usize);
-        let mut edges: Vec<f64> = (1..buckets)
-            .filter_map(|i| self.values.get((len * i / buckets).checked_sub(1)?))
-            .copied()
-            .collect();
-        edges.dedup();
-        // An edge at the maximum would leave the last bucket without a value.
-        if edges.last() == self.values.last() {
-            edges.pop();
-        }
-        edges
-    }
-}
-
-impl Summary for Reservoir {
-    fn add(&mut self, number: f64) {
-        if self.values.len() < SAMPLE {
-            self.values.push(number);
-        } else {
-            let draw = u128::from(mix(self.seed, self.seen)) * u128::from(self.seen + 1);
-            let slot = (draw >> 64) as u64;
-            if let Some(kept) = self.values.get_mut(slot as usize) {
-                *kept = number;
-            }
-        }
-        self.seen += 1;
-    }
-
-    fn finish(self, range: NumberRange) -> FittedField {
-        FittedField::Buckets {
-            edges: self.edges(),
-            range,
-        }
-    }
-}
-
-/// Encodes numbers by their bucket.
-#[derive(Debug)]
-struct Buckets {
-    format: NumberFormat,
-    edges: Vec<f64>,
-    /// `None` for a fit of an earlier version.
-    range: Option<NumberRange>,
-}
-
-impl Buckets {
-    /// The id of a number; NaN is missing.
-    fn id(&self, number: f64) -> u32 {
-        if number.is_nan() {
-            return MISSING;
-        }
-        FIRST_TOKEN + self.edges.partition_point(|edge| *edge < number) as u32
-    }
-}
-
-impl CellEncoder for Buckets {
+impl CellEncoder for QuantileEncoder {
     fn shape(&self) -> FieldShape {
         FieldShape::Id {
-            num_ids: FIRST_TOKEN as usize + self.edges.len() + 1,
+            num_ids: self.0.num_ids(),
         }
     }
 
@@ -202,11 +94,9 @@ impl CellEncoder for Buckets {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let number = Precision::of(self.range).read(cell, reader, &self.format)?;
-        values.ids.push(self.id(number));
-        if let Some(unusual) = unusual_number(number, self.range) {
-            values.note(unusual);
-        }
+        let (id, unusual) = self.0.read(cell, reader)?;
+        values.ids.push(id);
+        unusual.into_iter().for_each(|unusual| values.note(unusual));
         Ok(())
     }
 
@@ -216,9 +106,7 @@ impl CellEncoder for Buckets {
         _ids: &[u64],
         counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f64)> {
-        let numbers = unscaled(column);
-        counter.count_numbers(numbers, self.range);
-        let ids = numbers.iter().map(|number| self.id(*number)).collect();
+        let ids = self.0.read_column(column, counter).collect();
         *column = Column::Ids(ids);
         Vec::new()
     }
@@ -227,38 +115,8 @@ impl CellEncoder for Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::cells::{FIRST_TOKEN, MISSING};
     use crate::fields::number::fitted;
-
-    fn edges(values: &[f64], buckets: u32) -> Vec<f64> {
-        let mut reservoir = Reservoir::new(buckets, 0);
-        values.iter().for_each(|&value| reservoir.add(value));
-        reservoir.edges()
-    }
-
-    #[test]
-    fn edges_cut_equal_shares_and_never_leave_a_bucket_empty() {
-        assert_eq!(edges(&[4.0, 1.0, 3.0, 2.0], 2), [2.0]);
-        assert_eq!(
-            edges(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], 4),
-            [2.0, 4.0, 6.0]
-        );
-        // Most values equal: one edge below them, or none.
-        assert_eq!(edges(&[0.0, 0.0, 0.0, 9.0], 4), [0.0]);
-        assert_eq!(edges(&[5.0; 10], 4), [] as [f64; 0]);
-        assert_eq!(edges(&[], 4), [] as [f64; 0]);
-        assert_eq!(edges(&[7.0], 4), [] as [f64; 0]);
-    }
-
-    #[test]
-    fn a_sample_of_a_long_stream_keeps_its_quantiles() {
-        let mut reservoir = Reservoir::new(4, 1);
-        (0..1_000_000_u32).for_each(|i| reservoir.add(i.into()));
-        assert_eq!(reservoir.values.len(), SAMPLE);
-        let edges = reservoir.edges();
-        for (edge, expected) in edges.iter().zip([250_000.0, 500_000.0, 750_000.0]) {
-            assert!((edge - expected).abs() < 5_000.0, "{edges:?}");
-        }
-    }
 
     fn ids(fitted: &FittedField, numbers: &[f64]) -> Vec<u32> {
         let encoder = Quantile::new(20).encoder(fitted).unwrap();
@@ -297,20 +155,5 @@ mod tests {
         let fitted = fitted(Reservoir::new(20, 0), &[1.0, 2.0, 3.0, 4.0]);
         let outside = ids(&fitted, &[-1e300, 0.99, 1.0, 4.0, 4.01, f64::MAX, f64::NAN]);
         assert_eq!(outside, [3, 3, 3, 6, 6, 6, MISSING]);
-    }
-
-    #[test]
-    fn damaged_fits_have_no_encoder() {
-        let buckets = |edges: &[f64], min, max| FittedField::Buckets {
-            edges: edges.to_vec(),
-            range: NumberRange { min, max },
-        };
-        for damaged in [
-            buckets(&[2.0, 1.0], 0.0, 3.0),
-            buckets(&[1.0], 3.0, 0.0),
-            buckets(&[1.0], 0.0, f64::INFINITY),
-        ] {
-            assert!(Quantile::new(20).encoder(&damaged).is_none(), "{damaged:?}");
-        }
     }
 }

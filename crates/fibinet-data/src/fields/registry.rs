@@ -2,7 +2,9 @@ use serde::Serialize;
 
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
-use crate::fields::{Categorical, Hashed, Id, Log2, MultiCategorical, Quantile, Timestamp, Value};
+use crate::fields::{
+    Categorical, Hashed, Id, Log2, MultiCategorical, Quantile, Smoothed, Timestamp, Value,
+};
 use crate::schema_error::FieldError;
 
 /// Lists the kinds. `init` asks them in this order what a column looks like. Of several with the same
@@ -94,6 +96,7 @@ field_kinds! {
     Timestamp,
     MultiCategorical,
     Quantile,
+    Smoothed,
     Log2,
     Value,
     Hashed,
@@ -317,22 +320,28 @@ unit = "%"
 [[fields]]
 name = "e"
 kind = "numeric"
+encoding = "smoothed"
+buckets = 9
+
+[[fields]]
+name = "f"
+kind = "numeric"
 encoding = "log2"
 min_count = 4
 
 [[fields]]
-name = "f"
+name = "g"
 kind = "numeric"
 encoding = "value"
 scaling = "min_max"
 
 [[fields]]
-name = "g"
+name = "h"
 kind = "categorical"
 hash_buckets = 100
 
 [[fields]]
-name = "h"
+name = "i"
 kind = "categorical"
 min_count = 5
 "#;
@@ -350,10 +359,11 @@ min_count = 5
             ("kind = 'timestamp'\nformat = 'unix'", 1),
             ("kind = 'multi_categorical'\nbrackets = true", 2),
             ("kind = 'numeric'", 3),
-            ("kind = 'numeric'\nencoding = 'log2'", 4),
-            ("kind = 'numeric'\nencoding = 'value'", 5),
-            ("kind = 'categorical'\nhash_buckets = 9", 6),
-            ("kind = 'categorical'", 7),
+            ("kind = 'numeric'\nencoding = 'smoothed'", 4),
+            ("kind = 'numeric'\nencoding = 'log2'", 5),
+            ("kind = 'numeric'\nencoding = 'value'", 6),
+            ("kind = 'categorical'\nhash_buckets = 9", 7),
+            ("kind = 'categorical'", 8),
         ] {
             let is_numeric = text.starts_with("kind = 'numeric'");
             let written = "\ndecimal = ','\nthousands = '.'\nunit = '%'";
@@ -370,7 +380,8 @@ min_count = 5
         for (text, expected) in [
             (
                 "kind = 'categorical'\nbuckets = 5",
-                "`buckets` only applies to numeric fields with `encoding = \"quantile\"`",
+                "`buckets` only applies to numeric fields with `encoding = \"quantile\"` and to numeric fields \
+                 with `encoding = \"smoothed\"`",
             ),
             (
                 "kind = 'numeric'\nmin_count = 5",
@@ -392,7 +403,7 @@ min_count = 5
             ),
             (
                 "kind = 'numeric'\nencoding = 'log'",
-                "unknown encoding `log`, expected one of `quantile`, `log2`, `value`",
+                "unknown encoding `log`, expected one of `quantile`, `smoothed`, `log2`, `value`",
             ),
             (
                 "kind = 'sparse'",
@@ -420,7 +431,7 @@ min_count = 5
             (
                 "kind = 'categorical'\nthousands = ','",
                 "`thousands` only applies to numeric fields with `encoding = \"quantile\"`, to numeric \
-                 fields with `encoding = \"log2\"` and to numeric fields with `encoding = \"value\"`",
+                 fields with `encoding = \"smoothed\"`, to numeric fields with `encoding = \"log2\"` and to numeric fields with `encoding = \"value\"`",
             ),
             (
                 "kind = 'numeric'\nencoding = 'value'\ndecimal = ','\nthousands = ','",

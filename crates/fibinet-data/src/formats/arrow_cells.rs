@@ -19,14 +19,24 @@ use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use crate::cell::{Cell, ElementCells, Elements, Number};
 use crate::formats::arrow_lists::Lists;
+use crate::formats::time_zone::TimeZone;
 
 /// The day 1970-01-01 as chrono counts days.
 const EPOCH_DAY: i32 = 719_163;
 const SECONDS_PER_DAY: i64 = 86_400;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// A column of a file: what describes its first values, or why it cannot be read.
-pub(crate) type ReadableColumn = Result<ColumnDescPtr, &'static str>;
+/// A column of a file, or why it cannot be read.
+pub(crate) type ReadableColumn = Result<ColumnType, &'static str>;
+
+/// What is known of the values of a column besides their Arrow type.
+#[derive(Debug)]
+pub(crate) struct ColumnType {
+    /// Describes its first values.
+    pub(crate) leaf: ColumnDescPtr,
+    /// The zone in which its times are written.
+    pub(crate) zone: Option<TimeZone>,
+}
 
 /// The cells of consecutive rows, column by column.
 #[derive(Debug)]
@@ -98,7 +108,7 @@ impl Cells {
     /// # Errors
     ///
     /// If the type is not readable.
-    pub(crate) fn new(array: &dyn Array, column: &ColumnDescriptor) -> Result<Self, ParquetError> {
+    pub(crate) fn new(array: &dyn Array, column: &ColumnType) -> Result<Self, ParquetError> {
         use DataType as D;
         use TimeUnit as U;
         Ok(match array.data_type() {
@@ -122,7 +132,7 @@ impl Cells {
             D::Binary => Self::Text(array.as_binary().clone()),
             D::FixedSizeBinary(_) => {
                 let values = array.as_fixed_size_binary();
-                let is_uuid = matches!(column.logical_type_ref(), Some(LogicalType::Uuid));
+                let is_uuid = matches!(column.leaf.logical_type_ref(), Some(LogicalType::Uuid));
                 written(array, |text, row| {
                     if is_uuid {
                         push_uuid(text, values.value(row));
@@ -137,12 +147,14 @@ impl Cells {
             D::Time32(U::Millisecond) => times::<Time32MillisecondType>(array, 1_000),
             D::Time64(U::Microsecond) => times::<Time64MicrosecondType>(array, 1_000_000),
             D::Time64(U::Nanosecond) => times::<Time64NanosecondType>(array, NANOS_PER_SECOND),
-            D::Timestamp(U::Millisecond, _) => timestamps::<TimestampMillisecondType>(array, 1_000),
+            D::Timestamp(U::Millisecond, _) => {
+                timestamps::<TimestampMillisecondType>(array, 1_000, column.zone)
+            }
             D::Timestamp(U::Microsecond, _) => {
-                timestamps::<TimestampMicrosecondType>(array, 1_000_000)
+                timestamps::<TimestampMicrosecondType>(array, 1_000_000, column.zone)
             }
             D::Timestamp(U::Nanosecond, _) => {
-                timestamps::<TimestampNanosecondType>(array, NANOS_PER_SECOND)
+                timestamps::<TimestampNanosecondType>(array, NANOS_PER_SECOND, column.zone)
             }
             D::List(_) => {
                 let array = array.as_list();
@@ -150,7 +162,7 @@ impl Cells {
                 Self::Lists(Lists::new(array, Elements::new(elements)))
             }
             other => {
-                let reason = format!("column `{}` is {other}", column.name());
+                let reason = format!("column `{}` is {other}", column.leaf.name());
                 return Err(ParquetError::General(reason));
             }
         })
@@ -245,12 +257,16 @@ where
     })
 }
 
-fn timestamps<T: ArrowPrimitiveType>(array: &dyn Array, units_per_second: i64) -> Cells
+fn timestamps<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    units_per_second: i64,
+    zone: Option<TimeZone>,
+) -> Cells
 where
     T::Native: Into<i64>,
 {
     numbers::<T>(array, |text, value| {
-        push_timestamp(text, value.into(), units_per_second);
+        push_timestamp(text, value.into(), units_per_second, zone);
     })
 }
 
@@ -269,15 +285,22 @@ fn push_date(text: &mut Vec<u8>, days: i32) {
     }
 }
 
-fn push_timestamp(text: &mut Vec<u8>, value: i64, units_per_second: i64) {
+/// Appends `2024-02-29 13:05:00` in UTC, or `2024-02-29 14:05:00+01:00` in a zone.
+fn push_timestamp(text: &mut Vec<u8>, value: i64, units_per_second: i64, zone: Option<TimeZone>) {
     let (seconds, nanos) = split(value, units_per_second);
-    match DateTime::from_timestamp(seconds, nanos) {
-        Some(time) => {
-            push_day(text, time.date_naive());
-            text.push(b' ');
-            push_time(text, time.time());
+    let mut push = |day, time| {
+        push_day(text, day);
+        text.push(b' ');
+        push_time(text, time);
+    };
+    match (DateTime::from_timestamp(seconds, nanos), zone) {
+        (Some(time), None) => push(time.date_naive(), time.time()),
+        (Some(time), Some(zone)) => {
+            let local = zone.local(time);
+            push(local.date_naive(), local.time());
+            append(text, format_args!("{}", local.offset()));
         }
-        None => Number::Integer(value).write(text),
+        (None, _) => Number::Integer(value).write(text),
     }
 }
 
@@ -346,13 +369,13 @@ mod tests {
             assert_eq!(text(|text| push_date(text, days)), days.to_string());
         }
         // DuckDB's `infinity`.
-        let infinity = text(|text| push_timestamp(text, i64::MAX, 1_000_000));
+        let infinity = text(|text| push_timestamp(text, i64::MAX, 1_000_000, None));
         assert_eq!(infinity, i64::MAX.to_string());
     }
 
     #[test]
     fn times_before_1970_count_forward_within_their_second() {
-        let timestamp = |units, value| text(|text| push_timestamp(text, value, units));
+        let timestamp = |units, value| text(|text| push_timestamp(text, value, units, None));
         assert_eq!(timestamp(1_000, -1), "1969-12-31 23:59:59.999");
         assert_eq!(timestamp(1_000_000, 1_500_000), "1970-01-01 00:00:01.5");
         assert_eq!(

@@ -42,12 +42,16 @@ pub(crate) mod tests {
     use parquet::basic::Type as PhysicalType;
     use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type};
 
-    use crate::formats::arrow_cells::Cells;
+    use crate::formats::arrow_cells::{Cells, ColumnType};
 
     fn column_of(array: &ListArray) -> Lists {
         let leaf = Type::primitive_type_builder("x", PhysicalType::BYTE_ARRAY).build();
         let path = ColumnPath::from("x");
-        let column = ColumnDescriptor::new(Arc::new(leaf.unwrap()), 0, 0, path);
+        let leaf = ColumnDescriptor::new(Arc::new(leaf.unwrap()), 0, 0, path);
+        let column = ColumnType {
+            leaf: Arc::new(leaf),
+            zone: None,
+        };
         Lists::new(
             array,
             Elements::new(Cells::new(array.values().as_ref(), &column).unwrap()),

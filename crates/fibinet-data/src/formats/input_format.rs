@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use crate::config::RowFormat;
 use crate::error::DataError;
 use crate::formats::reader::RowReader;
 use crate::formats::remote::refuse_address;
@@ -23,7 +24,7 @@ pub(crate) enum Contents {
     Rows(OpenRows),
 }
 
-type OpenRows = fn(&Path, File) -> Result<Box<dyn RowReader>, DataError>;
+type OpenRows = fn(&Path, File, &RowFormat) -> Result<Box<dyn RowReader>, DataError>;
 
 /// Opens a file for reading.
 ///

@@ -44,6 +44,7 @@ pub(crate) mod reader;
 pub(crate) mod registry;
 mod remote;
 pub(crate) mod spread;
+mod time_zone;
 
 pub use crate::cell::{Cell, List, Number};
 pub use parquet_table::ParquetTable;

@@ -5,26 +5,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
+use crate::config::RowFormat;
 use crate::error::{DataError, DataErrorKind};
-use crate::formats::arrow_cells::{ReadableColumn, RowBatch, unreadable};
+use crate::formats::arrow_cells::{ColumnType, ReadableColumn, RowBatch, unreadable};
 use crate::formats::input_format::{Contents, InputFormat, open};
 use crate::formats::raw_row::{RawRow, RowCells};
 use crate::formats::reader::RowReader;
+use crate::formats::time_zone::TimeZone;
 use crate::position::{Location, Position};
 use crate::shards::column::check_offsets;
 
 pub(crate) const PARQUET: InputFormat = InputFormat {
     recognizes: |start| start.starts_with(b"PAR1"),
-    contents: Contents::Rows(|path, file| Ok(Box::new(ParquetReader::new(path, file)?))),
+    contents: Contents::Rows(|path, file, format| {
+        Ok(Box::new(ParquetReader::new(path, file, format)?))
+    }),
 };
 
 /// Rows that are decoded at a time. It bounds the memory, however many rows a row group has.
@@ -53,13 +57,15 @@ impl ParquetReader {
     /// If the file cannot be read, is not a Parquet file or has two columns of one name.
     #[cfg(test)]
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        Self::new(path, open(path)?.into_inner())
+        let format = RowFormat::csv("y");
+        Self::new(path, open(path)?.into_inner(), &format)
     }
 
     /// Opens a file to read `rows` rows from each of `blocks` places spread evenly over it, or all rows
     /// of a file that has no more. Also gives the number of rows of the file.
     pub(crate) fn open_spread(
         path: &Path,
+        format: &RowFormat,
         blocks: usize,
         rows: usize,
     ) -> Result<(Self, u64), DataError> {
@@ -69,25 +75,26 @@ impl ParquetReader {
         let num_rows: usize = groups.map(|group| group.num_rows().max(0) as usize).sum();
         let selection = spread(num_rows, blocks, rows);
         Ok((
-            Self::select(path, file, metadata, selection)?,
+            Self::select(path, file, format, metadata, selection)?,
             num_rows as u64,
         ))
     }
 
-    fn new(path: &Path, file: File) -> Result<Self, DataError> {
+    fn new(path: &Path, file: File, format: &RowFormat) -> Result<Self, DataError> {
         let metadata = guarded(path, || metadata(&file))?;
-        Self::select(path, file, metadata, None)
+        Self::select(path, file, format, metadata, None)
     }
 
     /// Reads the selected rows, or all of them.
     fn select(
         path: &Path,
         file: File,
+        format: &RowFormat,
         metadata: ArrowReaderMetadata,
         selection: Option<RowSelection>,
     ) -> Result<Self, DataError> {
         let names = names(&metadata, path)?;
-        let columns = columns(&metadata).map_err(DataError::parquet(path))?;
+        let columns = columns(&metadata, format).map_err(DataError::parquet(path))?;
         let readable = (0..columns.len()).filter(|root| columns[*root].is_ok());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), readable);
         let batches = guarded(path, || {
@@ -240,16 +247,40 @@ fn names(metadata: &ArrowReaderMetadata, path: &Path) -> Result<Vec<String>, Dat
 }
 
 /// The columns that the top-level fields are read as.
-fn columns(metadata: &ArrowReaderMetadata) -> Result<Vec<ReadableColumn>, ParquetError> {
+fn columns(
+    metadata: &ArrowReaderMetadata,
+    format: &RowFormat,
+) -> Result<Vec<ReadableColumn>, ParquetError> {
+    let zones = match format.zoned_times {
+        true => zones(metadata),
+        false => Vec::new(),
+    };
+    let mut zones = zones.into_iter();
     let fields = metadata.schema().fields().iter().enumerate();
     let columns = fields.map(|(root, field)| {
         let leaf = first_leaf(metadata.parquet_schema(), root)?;
+        let zone = zones.next().flatten();
         Ok(match unreadable(field.data_type(), &leaf) {
             Some(reason) => Err(reason),
-            None => Ok(leaf),
+            None => Ok(ColumnType { leaf, zone }),
         })
     });
     columns.collect()
+}
+
+/// The zones of the times in the top-level fields, from the Arrow types that the writer noted. Parquet itself
+/// knows UTC alone.
+fn zones(metadata: &ArrowReaderMetadata) -> Vec<Option<TimeZone>> {
+    let noted = metadata.metadata().file_metadata().key_value_metadata();
+    match parquet_to_arrow_schema(metadata.parquet_schema(), noted) {
+        Ok(schema) => {
+            let fields = schema.fields().iter();
+            fields
+                .map(|field| TimeZone::of(field.data_type()))
+                .collect()
+        }
+        Err(_) => Vec::new(),
+    }
 }
 
 /// The first column of values below a top-level field.

@@ -72,7 +72,7 @@ fn open_contents(
                     "Parquet cannot be read from a pipe: its columns are listed at its end";
                 return Err(DataError::corrupt(path, reason));
             }
-            open(path, file)
+            open(path, file, format)
         }
     }
 }

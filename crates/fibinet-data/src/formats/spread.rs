@@ -103,7 +103,8 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
             }
             Access::Row => {
                 let blocks = blocks as usize;
-                let (reader, num_rows) = ParquetReader::open_spread(path, blocks, BLOCK_ROWS)?;
+                let (reader, num_rows) =
+                    ParquetReader::open_spread(path, self.format, blocks, BLOCK_ROWS)?;
                 self.rows(Some(Box::new(reader)));
                 self.coverage.num_rows += num_rows;
             }

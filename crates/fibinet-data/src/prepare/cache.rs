@@ -13,7 +13,7 @@ use crate::prepare::prepared::Prepared;
 use crate::prepare::run::{Progress, prepare};
 
 /// Raised with every change of what [`prepare`] writes.
-const CACHE_VERSION: u32 = 5;
+const CACHE_VERSION: u32 = 6;
 
 /// As [`prepare`], into a directory of its own under `cache`, which is returned too. It is used again
 /// as long as the spec and the files (by path, length and time of change) are the same.

@@ -7,7 +7,7 @@ use fibinet_nn::models::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig};
 use fibinet_storage::checksums;
 
 use crate::bundle::logit_map::LogitMap;
-use crate::bundle::manifest::{Manifest, NEWEST};
+use crate::bundle::manifest::{FORMAT, Manifest};
 use crate::bundle::member::{Member, MemberParts, TABLES};
 use crate::error::BundleError;
 use crate::inputs::plan::FieldPlan;
@@ -79,7 +79,7 @@ impl BundleParts<'_> {
     /// If a file cannot be written.
     pub fn write_settings(&self, directory: &Path) -> Result<(), BundleError> {
         let manifest = Manifest {
-            format: Manifest::format_with(self.members.len()),
+            format: FORMAT,
             program: concat!("fibinet ", env!("CARGO_PKG_VERSION")).to_owned(),
             output: self.output,
             negative_rate: self.negative_rate,
@@ -213,10 +213,10 @@ fn check_format(path: &Path) -> Result<(), BundleError> {
     let manifest = path.join(MANIFEST);
     let text = fs::read_to_string(&manifest).map_err(BundleError::io(&manifest))?;
     match Manifest::format_of(&text) {
-        Some(got) if got > NEWEST => Err(BundleError::Newer {
+        Some(got) if got > FORMAT => Err(BundleError::Newer {
             path: path.to_owned(),
             got,
-            known: NEWEST,
+            known: FORMAT,
         }),
         // Any other fault is found by the checksums.
         _ => Ok(()),

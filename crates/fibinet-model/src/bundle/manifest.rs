@@ -4,14 +4,12 @@ use toml::{Table, Value};
 
 use crate::bundle::logit_map::LogitMap;
 
-/// The newest format that this program reads.
+/// The format that this program writes, and the newest that it reads.
 ///
-/// Format 6 has several members; a bundle of one member is written in format 5. Format 5 has an encoder that gives a value one text, keeps the range of numbers and counts the cells of the
-/// validation rows. Format 4 names the model and has its tables' settings apart from its head's. Formats up to 3 held
+/// Format 6 may have several members, and its encoder knows the zones of a Parquet file's times. The encoder of
+/// format 5 gives a value one text, keeps the range of numbers and counts the cells of the validation rows. Format 4 names the model and has its tables' settings apart from its head's. Formats up to 3 held
 /// only FiBiNET, with all settings in one table `[fibinet]`; they are still read.
-pub(crate) const NEWEST: i64 = 6;
-/// The format of a bundle of one member.
-const ONE_MEMBER: i64 = 5;
+pub(crate) const FORMAT: i64 = 6;
 
 /// What is in `bundle.toml`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,11 +40,6 @@ fn is_one(members: &usize) -> bool {
 }
 
 impl Manifest {
-    /// The format of a bundle with this number of members: the oldest that has room for them.
-    pub(crate) fn format_with(members: usize) -> i64 {
-        if members == 1 { ONE_MEMBER } else { NEWEST }
-    }
-
     /// Reads a manifest of any format.
     ///
     /// # Errors
@@ -130,7 +123,7 @@ mod tests {
     fn a_manifest_of_every_model_is_read_as_it_was_written() {
         for name in AnySpec::NAMES {
             let manifest = Manifest {
-                format: NEWEST,
+                format: FORMAT,
                 program: "test".to_owned(),
                 output: LogitMap::IDENTITY,
                 negative_rate: 0.5,
@@ -141,7 +134,7 @@ mod tests {
             assert!(text.contains(&format!("name = \"{name}\"")), "{text}");
             let read = Manifest::parse(&text).unwrap();
             assert_eq!((read.members, &read.model), (3, &manifest.model));
-            assert_eq!(Manifest::format_of(&text), Some(NEWEST));
+            assert_eq!(Manifest::format_of(&text), Some(FORMAT));
             // Burn's configs ignore keys that they do not know; a manifest's own are refused.
             assert!(Manifest::parse(&format!("unknown = 1\n{text}")).is_err());
         }

@@ -135,7 +135,8 @@ pub struct TrainConfig {
     pub monitor: Monitor,
     /// Steps between evaluations within an epoch; 0: only at its end.
     pub evaluate_every: usize,
-    /// Evaluations without a better value before it stops.
+    /// Evaluations without a better value before it stops. With several members, those with the lowest log
+    /// loss so far do not count.
     pub patience: usize,
     /// What the learning rate is multiplied by on a plateau.
     pub plateau_factor: f64,

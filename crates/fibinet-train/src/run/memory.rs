@@ -33,7 +33,7 @@ impl Part {
     fn of_members(mut self, members: usize) -> Self {
         self.bytes = self.bytes.saturating_mul(members as u64);
         if members > 1 {
-            self.name += &format!(" of {members} members");
+            self.name += &format!(", in {members} members");
             self.settings = format!("`train.members`, {}", self.settings);
         }
         self
@@ -258,7 +258,7 @@ mod tests {
         let ((one, _), (three, estimate)) = (bytes(1), bytes(3));
         assert_eq!(three, 3 * one);
         let text = estimate.check_against(1).unwrap_err().to_string();
-        let part = "most of it is for the DNN's first map of 3 members";
+        let part = "of all pairs of fields, in 3 members (";
         assert!(text.contains(part), "{text}");
         assert!(text.contains("lower `train.members`, `hidden"), "{text}");
     }

@@ -8,6 +8,8 @@ const EQUAL_AUC: f64 = 1e-4;
 #[derive(Debug, Default)]
 pub(super) struct Stopping {
     best: Option<Best>,
+    /// The lowest log loss of all evaluations so far.
+    lowest_logloss: Option<f64>,
     /// Evaluations in a row without a new best.
     without_best: usize,
     /// The same since the learning rate was last cut.
@@ -52,11 +54,27 @@ impl Stopping {
         };
         *self = Self {
             best: Some(best),
+            lowest_logloss: self.lowest_logloss,
             ..Self::default()
         };
+        self.note_logloss(&metrics);
+    }
+
+    /// Notes a log loss, and returns whether it is the lowest so far.
+    fn note_logloss(&mut self, metrics: &Metrics) -> bool {
+        let logloss = metrics.logloss;
+        let is_lowest = self.lowest_logloss.is_none_or(|lowest| logloss < lowest);
+        if is_lowest {
+            self.lowest_logloss = Some(logloss);
+        }
+        is_lowest
     }
 
     /// Notes an evaluation that is not a new best, at a learning rate.
+    ///
+    /// If there are several members, one whose log loss is the lowest so far uses up no patience: the mean of
+    /// members that have hardly trained ranks rows well, and then worse for some epochs in which their log loss
+    /// falls fast.
     pub(super) fn not_best(
         &mut self,
         metrics: &Metrics,
@@ -66,6 +84,12 @@ impl Stopping {
         let highest_auc = self.highest_auc(metrics);
         if let Some(best) = &mut self.best {
             best.highest_auc = highest_auc;
+        }
+        if self.note_logloss(metrics) && settings.members > 1 {
+            return Verdict {
+                learning_rate: None,
+                stop: false,
+            };
         }
         self.without_best += 1;
         self.on_plateau += 1;
@@ -118,19 +142,23 @@ mod tests {
     use super::*;
     use crate::config::TrainConfig;
 
+    fn metrics((auc, logloss): (f64, f64)) -> Metrics {
+        Metrics {
+            auc: Some(auc),
+            group_auc: None,
+            logloss,
+            calibration_ratio: None,
+            rows: 1000,
+            clicks: 100,
+        }
+    }
+
     /// The number of the best of some evaluations, by AUC and log loss, from 1.
     fn best(evaluations: &[(f64, f64)]) -> Option<usize> {
         let mut stopping = Stopping::default();
         let settings = TrainConfig::default().validate().unwrap();
         for (epoch, &(auc, logloss)) in (1..).zip(evaluations) {
-            let metrics = Metrics {
-                auc: Some(auc),
-                group_auc: None,
-                logloss,
-                calibration_ratio: None,
-                rows: 1000,
-                clicks: 100,
-            };
+            let metrics = metrics((auc, logloss));
             if stopping.is_best(&metrics, Monitor::Auc) {
                 stopping.set_best(epoch, metrics);
             } else {
@@ -138,6 +166,26 @@ mod tests {
             }
         }
         stopping.best_epoch()
+    }
+
+    #[test]
+    fn the_log_loss_of_several_members_may_fall_before_their_auc_rises() {
+        let evaluations = [(0.861, 0.65), (0.857, 0.59), (0.860, 0.52), (0.859, 0.53)];
+        let stops = |members| {
+            let config = TrainConfig {
+                members,
+                ..TrainConfig::default()
+            };
+            let settings = config.validate().unwrap();
+            let mut stopping = Stopping::default();
+            stopping.set_best(1, metrics(evaluations[0]));
+            let later = evaluations[1..].iter();
+            let verdicts = later.map(|&of| stopping.not_best(&metrics(of), &settings, 0.1));
+            verdicts.map(|verdict| verdict.stop).collect::<Vec<_>>()
+        };
+        // The patience is 2.
+        assert_eq!(stops(1), [false, true, true]);
+        assert_eq!(stops(2), [false, false, false]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ pub(crate) struct InitArgs {
     /// Columns to treat as categories, whatever they look like.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(super) categorical: Vec<String>,
-    /// Columns to treat as quantities, whatever they look like.
+    /// Columns to treat as quantities, whatever they look like. As all quantities they are cut into buckets, more for
+    /// more rows, which the run file shows as `encoding` and `buckets`.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(super) numeric: Vec<String>,
     /// Cells that mean "no value" in every column, besides empty ones. So do usual words such as ?, NA, null,

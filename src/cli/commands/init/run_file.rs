@@ -128,6 +128,12 @@ fn remove_defaults(data: &mut Table) {
     }
 }
 
+/// Settings beside which the other values are written.
+const CHOICES: [(&str, &[&str]); 2] = [
+    ("encoding", &["smoothed", "quantile", "log2", "value"]),
+    ("pooling", &["mean", "sum", "max"]),
+];
+
 /// One table per field, with the reason beside its header, and comments for the columns left unused.
 fn field_tables(guess: &Guess) -> Result<ArrayOfTables> {
     let mut tables = ArrayOfTables::new();
@@ -141,9 +147,13 @@ fn field_tables(guess: &Guess) -> Result<ArrayOfTables> {
         let decor = table.decor_mut();
         decor.set_prefix(format!("{}\n", std::mem::take(&mut unused)));
         decor.set_suffix(format!(" # {}", on_one_line(&column.reason)));
-        for (key, others) in [("encoding", " # log2, value"), ("pooling", " # sum, max")] {
+        for (key, choices) in CHOICES {
             if let Some(value) = table.get_mut(key).and_then(Item::as_value_mut) {
-                value.decor_mut().set_suffix(others);
+                let others = choices.iter().filter(|other| value.as_str() != Some(other));
+                let others: Vec<&str> = others.copied().collect();
+                value
+                    .decor_mut()
+                    .set_suffix(format!(" # {}", others.join(", ")));
             }
         }
         tables.push(table);

@@ -20,6 +20,8 @@ use crate::fields::NumberFormat;
 const FEW: usize = 20;
 /// An integer column with at most this many distinct values is a quantity, unless its name says otherwise.
 const SOME: usize = 200;
+/// From so many rows on, neighbouring buckets of a number need not share what they learn.
+const MANY_ROWS: u64 = 100_000;
 /// From here on an `f64` lacks some integers.
 const INEXACT: f64 = (1_u64 << 53) as f64;
 
@@ -142,9 +144,41 @@ impl ColumnLook {
         self.num_numbers <= FEW
     }
 
-    /// Whether a number is not an integer.
-    pub(crate) fn has_fractions(&self) -> bool {
-        self.has_fractions
+    /// Whether there are enough rows to learn each bucket of a number apart.
+    pub(crate) fn has_many_rows(&self) -> bool {
+        self.cells.num_rows >= MANY_ROWS
+    }
+
+    /// The number of buckets for a number: more for more rows.
+    pub(crate) fn num_buckets(&self) -> u32 {
+        (self.cells.num_rows as f64 / 8.0).sqrt().clamp(12.0, 64.0) as u32
+    }
+
+    /// Why a number has so many buckets.
+    pub(crate) fn buckets_reason(&self) -> String {
+        let (buckets, rows) = (self.num_buckets(), self.cells.num_rows);
+        if self.has_many_rows() {
+            format!("{buckets} buckets, each apart: {rows} rows or more")
+        } else {
+            format!("{buckets} buckets that share with their neighbours: {rows} rows")
+        }
+    }
+
+    /// Why a column is a quantity, if it looks like one, and how its numbers are written.
+    pub(crate) fn quantity(&self) -> Option<(&NumberFormat, String)> {
+        let format = self.number_format().filter(|_| !self.has_few_values())?;
+        let mut reason = if self.has_fractions {
+            "numbers with fractions".to_owned()
+        } else if self.is_quantity() && !self.is_named_as_category() {
+            let distinct = self.num_distinct_text();
+            format!("integers, {distinct} distinct: a quantity?")
+        } else {
+            return None;
+        };
+        if !format.is_plain() {
+            reason += &format!(", written as in `{}`", format.example());
+        }
+        Some((format, format!("{reason}; {}", self.buckets_reason())))
     }
 
     /// Whether many integers are the same number once they have lost their last digits.
