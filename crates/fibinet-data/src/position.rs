@@ -13,13 +13,15 @@ pub struct Position {
     pub location: Location,
 }
 
-/// A line or row of a file.
+/// A line, a row or a byte of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location {
     /// The line of a text file that the row begins on, from 1.
     Line(u64),
     /// The number of the row, from 1, in a file without lines.
     Row(u64),
+    /// A byte of the text of a file of which only parts were read. The row begins within the 256 KiB from there on.
+    After(u64),
 }
 
 impl fmt::Display for Position {
@@ -28,6 +30,7 @@ impl fmt::Display for Position {
         match self.location {
             Location::Line(line) => write!(f, "{path}:{line}"),
             Location::Row(row) => write!(f, "{path}, row {row}"),
+            Location::After(byte) => write!(f, "{path}, soon after byte {byte} of its text"),
         }
     }
 }

@@ -35,6 +35,19 @@ pub struct AtomicFile {
     file: BufWriter<File>,
 }
 
+const STANDARD_OUTPUT: &str = "/dev/stdout";
+
+#[cfg(unix)]
+fn standard_output() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(not(unix))]
+fn standard_output() -> io::Result<File> {
+    File::create(STANDARD_OUTPUT)
+}
+
 impl AtomicFile {
     /// Creates an empty file for what will be `target`.
     ///
@@ -42,6 +55,15 @@ impl AtomicFile {
     ///
     /// If the target is a directory or another process is writing it, or the file cannot be created.
     pub fn create(target: &Path) -> Result<Self, StorageError> {
+        if target == Path::new(STANDARD_OUTPUT) {
+            // Opened by its name it would lose what is in a file that it was redirected to.
+            let file = standard_output().map_err(StorageError::io(target))?;
+            return Ok(Self {
+                file: BufWriter::new(file),
+                target: target.to_owned(),
+                partial: None,
+            });
+        }
         let target = target.canonicalize().unwrap_or_else(|_| target.to_owned());
         if target.is_dir() {
             let error = io::ErrorKind::IsADirectory.into();

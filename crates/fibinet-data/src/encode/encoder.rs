@@ -13,7 +13,7 @@ use crate::encode::vocabulary::Vocabulary;
 use crate::encode::written_cells::WrittenCells;
 use crate::error::DataError;
 use crate::fields::FieldSpec;
-use crate::fields::cell_counts::{CellCounts, SeenCells, Unusual};
+use crate::fields::cell_counts::{CellCounts, SeenCells};
 use crate::fields::cells;
 use crate::fields::column_counter::{ColumnCounter, SplitRows};
 use crate::fields::kind::{CellEncoder, FittedField, KnownField};
@@ -266,8 +266,8 @@ impl Encoder {
         let [_, test] = &*seen;
         let encode = |(field, column): (usize, &mut Column)| {
             let mut counter = ColumnCounter::new(&rows);
-            let needs_examples = test[field].examples.len() < Unusual::ALL.len();
-            let written = needs_examples.then(|| WrittenCells::of(column, &rows[1]));
+            let has_tokens = self.fields[field].spec.encoding.has_tokens();
+            let written = WrittenCells::of(column, &rows[1], has_tokens);
             let ids = self.vocabulary.ids_by_slot(field);
             let encoder = &self.fields[field].encoder;
             let refused = encoder.encode_column(column, ids, &mut counter);
@@ -275,7 +275,8 @@ impl Encoder {
             let refused = refused.into_iter().map(unscaled).collect();
             let mut later = counter.counts().map(SeenCells::from);
             if let Some(written) = written {
-                later[1].examples = written.examples(&counter, &self.vocabulary, field);
+                let known = &test[field].examples;
+                later[1].examples = written.examples(&counter, &self.vocabulary, field, known);
             }
             (refused, later)
         };

@@ -1,3 +1,4 @@
+use crate::cell::Number;
 use crate::encode::vocabulary::Vocabulary;
 use crate::fields::cell_counts::{Examples, Unusual};
 use crate::fields::cells::{FIRST_TOKEN, MISSING, OUT_OF_VOCABULARY};
@@ -10,10 +11,15 @@ use crate::shards::columns::Column;
 pub(crate) struct WrittenCells(Column);
 
 impl WrittenCells {
-    /// The cells of some rows of a column.
-    pub(crate) fn of(column: &Column, rows: &[u32]) -> Self {
+    /// The cells of some rows of a column; `None` if there is no row, or its ids are not those of
+    /// [texts of cells](crate::fields::kind::FieldKind::HAS_TOKENS).
+    pub(crate) fn of(column: &Column, rows: &[u32], has_tokens: bool) -> Option<Self> {
+        let are_numbers = matches!(column, Column::Numbers(_) | Column::Unscaled(_));
+        if rows.is_empty() || !(has_tokens || are_numbers) {
+            return None;
+        }
         let rows = rows.iter().map(|row| *row as usize);
-        Self(match column {
+        Some(Self(match column {
             Column::Ids(ids) => Column::Ids(rows.map(|row| ids[row]).collect()),
             Column::Numbers(numbers) => Column::Numbers(rows.map(|row| numbers[row]).collect()),
             Column::Unscaled(numbers) => Column::Unscaled(rows.map(|row| numbers[row]).collect()),
@@ -22,18 +28,22 @@ impl WrittenCells {
                 rows.for_each(|row| of_rows.push(lists.row(row)));
                 Column::Lists(of_rows)
             }
-        })
+        }))
     }
 
-    /// The first unusual ones that `counter` has found among these cells, as far as their texts are known:
-    /// those of hashes are not.
+    /// The first unusual ones that `counter` has found among these cells, as far as their texts are known (those
+    /// of hashes and of empty cells are not) and no examples are `known`.
     pub(crate) fn examples(
         &self,
         counter: &ColumnCounter<'_>,
         vocabulary: &Vocabulary,
         field: usize,
+        known: &Examples,
     ) -> Examples {
         let example = |unusual: Unusual| {
+            if known.contains_key(&unusual) {
+                return None;
+            }
             let at = counter.first_of_test(unusual)?;
             let text = match &self.0 {
                 Column::Ids(ids) => vocabulary.text_of_slot(field, slot(ids[at])?)?,
@@ -43,13 +53,21 @@ impl WrittenCells {
                     let slot = slots.find(|slot| is(ids_by_slot[*slot], unusual))?;
                     vocabulary.text_of_slot(field, slot)?
                 }
-                Column::Unscaled(numbers) => numbers[at].to_string(),
-                Column::Numbers(numbers) => numbers[at].to_string(),
+                Column::Unscaled(numbers) => number_text(numbers[at]),
+                Column::Numbers(numbers) => number_text(numbers[at].into()),
             };
             Some((unusual, text))
         };
         Unusual::ALL.into_iter().filter_map(example).collect()
     }
+}
+
+/// A number as people write it: `17`, `0.5`, `1e+300`.
+fn number_text(number: f64) -> String {
+    let mut text = Vec::new();
+    Number::Double(number).write_as_python(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 fn slot(id: u32) -> Option<usize> {

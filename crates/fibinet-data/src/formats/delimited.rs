@@ -103,6 +103,8 @@ pub struct DelimitedReader {
     columns: Vec<String>,
     path: Arc<PathBuf>,
     lines: Lines,
+    /// Where the text begins in its file, if that is not at its start.
+    part_of_file: Option<u64>,
     /// Number of bytes that may be read before the next row is complete.
     allowed: Arc<AtomicU64>,
     /// The delimiter, if it has several characters.
@@ -134,6 +136,7 @@ impl DelimitedReader {
             columns: Vec::new(),
             path: Arc::new(path.to_owned()),
             lines: Lines::default(),
+            part_of_file: None,
             allowed,
             long_delimiter: long_delimiter.cloned(),
             row: ByteRecord::new(),
@@ -155,6 +158,12 @@ impl DelimitedReader {
             None => header(path, &rows.row)?,
         };
         Ok(rows)
+    }
+
+    /// Takes the text as a part of the file that begins at a byte of the file's text.
+    pub(crate) fn with_start(mut self, byte: u64) -> Self {
+        self.part_of_file = Some(byte);
+        self
     }
 
     /// Reads the next row, as wide as it is; false at the end.
@@ -236,7 +245,10 @@ impl RowReader for DelimitedReader {
     fn position(&self) -> Position {
         Position {
             path: Arc::clone(&self.path),
-            location: Location::Line(self.lines.start),
+            location: match self.part_of_file {
+                Some(byte) => Location::After(byte),
+                None => Location::Line(self.lines.start),
+            },
         }
     }
 }

@@ -94,7 +94,7 @@ impl ParquetReader {
         selection: Option<RowSelection>,
     ) -> Result<Self, DataError> {
         let names = names(&metadata, path)?;
-        let columns = columns(&metadata, format).map_err(DataError::parquet(path))?;
+        let columns = guarded(path, || columns(&metadata, format))?;
         let readable = (0..columns.len()).filter(|root| columns[*root].is_ok());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), readable);
         let batches = guarded(path, || {
@@ -251,9 +251,10 @@ fn columns(
     metadata: &ArrowReaderMetadata,
     format: &RowFormat,
 ) -> Result<Vec<ReadableColumn>, ParquetError> {
-    let zones = match format.zoned_times {
-        true => zones(metadata),
-        false => Vec::new(),
+    let zones = if format.zoned_times {
+        zones(metadata)
+    } else {
+        Vec::new()
     };
     let mut zones = zones.into_iter();
     let fields = metadata.schema().fields().iter().enumerate();

@@ -17,22 +17,24 @@ const BLOCKS: u64 = 64;
 const BLOCK_BYTES: u64 = 1 << 18;
 /// The number of rows of a table that are read in each place.
 const BLOCK_ROWS: usize = 1563;
-/// Compressed text has to be read from its start. Beyond this many bytes of its text, about a minute, the rest
-/// is not read.
-const MOST_COMPRESSED: u64 = 16 << 30;
+/// Compressed text has to be read from its start. Of a source, at most this many bytes of such text are
+/// decompressed, which takes about a minute.
+const MOST_DECOMPRESSED: u64 = 16 << 30;
+/// A compressed file with at most this many bytes of text is read whole, which takes about a second.
+const SHORT: u64 = 1 << 28;
 
 /// What [`SpreadRows::read`] has read of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Coverage {
     /// The number of rows in the whole source, estimated from the part that was read.
     pub(crate) num_rows: u64,
-    /// The number of rows that were read of a compressed file whose later rows were not.
+    /// A compressed file whose end was not looked at, and about how many rows come before.
     pub(crate) beginning_of: Option<(PathBuf, u64)>,
 }
 
 /// Reads rows from all over a source, at a cost that does not grow with its size: about 16 MiB of plain
-/// text, or 100,000 rows of Parquet. Compressed text is decompressed as a whole, up to 16 GiB of it. Rows that
-/// cannot be read are passed over, and a file that cannot be read any further ends there: this is a sample.
+/// text, or 100,000 rows of Parquet. Compressed files are decompressed, up to 16 GiB of text in all; short ones
+/// are read whole, and pieces of 16 to 32 MiB of others. Rows that cannot be read are passed over, and a file that cannot be read any further ends there: this is a sample.
 pub(crate) struct SpreadRows<'a, F> {
     format: &'a RowFormat,
     /// The names of the columns.
@@ -96,8 +98,10 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                 self.coverage.num_rows += self.rows(open_part(path, self.format)?);
             }
             Access::Byte => {
-                let texts =
-                    (0..blocks).map(|block| text_at(path, size / blocks * block, size / blocks));
+                let texts = (0..blocks).map(|block| {
+                    let start = size / blocks * block;
+                    Ok((start, text_at(path, start, size / blocks)?))
+                });
                 let (rows, bytes) = self.texts(path, texts)?;
                 self.coverage.num_rows += (rows / bytes * size as f64) as u64;
             }
@@ -112,16 +116,18 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                 let Some(text) = open_text(path)? else {
                     return Ok(());
                 };
-                let Pieces {
-                    texts,
-                    stride,
-                    bytes,
-                    has_more,
-                } = Pieces::read(text, blocks as usize);
-                if stride == 1 {
+                let most = MOST_DECOMPRESSED / BLOCKS * blocks;
+                let pieces = Pieces::read(text, blocks as usize, most);
+                if !pieces.has_more && pieces.bytes <= SHORT {
                     self.coverage.num_rows += self.rows(open_part(path, self.format)?);
                     return Ok(());
                 }
+                let Pieces {
+                    texts,
+                    bytes,
+                    has_more,
+                    ..
+                } = pieces;
                 let (rows, read) = self.texts(path, texts.into_iter().map(Ok))?;
                 let num_rows = (rows / read * bytes as f64) as u64;
                 self.coverage.num_rows += num_rows;
@@ -133,17 +139,18 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
         Ok(())
     }
 
-    /// Passes on the rows in parts of a text; gives their number and that of their bytes.
+    /// Passes on the rows in parts of a text, each with where it begins; gives their number and that of their bytes.
     fn texts(
         &mut self,
         path: &Path,
-        texts: impl Iterator<Item = Result<Vec<u8>, DataError>>,
+        texts: impl Iterator<Item = Result<(u64, Vec<u8>), DataError>>,
     ) -> Result<(f64, f64), DataError> {
         let (mut rows, mut bytes) = (0, 0);
         for text in texts {
-            let lines = complete_lines(text?);
+            let (start, text) = text?;
+            let lines = complete_lines(text);
             bytes += lines.len();
-            rows += self.rows(self.text_rows(path, lines));
+            rows += self.rows(self.text_rows(path, start, lines));
         }
         Ok((rows as f64, bytes.max(1) as f64))
     }
@@ -166,14 +173,14 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
     }
 
     /// The rows of lines from the middle of a file; `None` if there are none.
-    fn text_rows(&self, path: &Path, lines: Vec<u8>) -> Option<Box<dyn RowReader>> {
+    fn text_rows(&self, path: &Path, start: u64, lines: Vec<u8>) -> Option<Box<dyn RowReader>> {
         let format = RowFormat {
             columns: Some(self.columns.to_vec()),
             ..self.format.clone()
         };
         let text = Box::new(Cursor::new(lines));
         let reader = DelimitedReader::new(path, text, &format, Label::Required).ok()?;
-        Some(Box::new(reader))
+        Some(Box::new(reader.with_start(start)))
     }
 }
 
@@ -212,7 +219,8 @@ fn complete_lines(mut text: Vec<u8>) -> Vec<u8> {
 
 /// Pieces of a text of unknown length, evenly spread over it.
 struct Pieces {
-    texts: Vec<Vec<u8>>,
+    /// Each with the byte that it begins at.
+    texts: Vec<(u64, Vec<u8>)>,
     /// Each of this many pieces was kept.
     stride: usize,
     /// The length of the text that was read.
@@ -222,8 +230,9 @@ struct Pieces {
 }
 
 impl Pieces {
-    /// Reads a text and keeps at least `least` pieces and less than twice as many, or all of a short text.
-    fn read(mut text: impl Read, least: usize) -> Self {
+    /// Reads at most `most` bytes of a text, and keeps at least `least` pieces and less than twice as many, or all
+    /// of a short text.
+    fn read(mut text: impl Read, least: usize, most: u64) -> Self {
         let mut pieces = Self {
             texts: Vec::new(),
             stride: 1,
@@ -232,15 +241,15 @@ impl Pieces {
         };
         let mut piece = Vec::new();
         for at in 0.. {
-            if pieces.bytes >= MOST_COMPRESSED {
+            if pieces.bytes >= most {
                 break;
             }
             piece.clear();
             let read = text.by_ref().take(BLOCK_BYTES).read_to_end(&mut piece);
-            pieces.bytes += piece.len() as u64;
             if at % pieces.stride == 0 && !piece.is_empty() {
-                pieces.keep(piece.clone(), least);
+                pieces.keep((pieces.bytes, piece.clone()), least);
             }
+            pieces.bytes += piece.len() as u64;
             // Damaged text ends where it cannot be read any further.
             if read.is_err() || (piece.len() as u64) < BLOCK_BYTES {
                 pieces.has_more = false;
@@ -250,7 +259,7 @@ impl Pieces {
         pieces
     }
 
-    fn keep(&mut self, piece: Vec<u8>, least: usize) {
+    fn keep(&mut self, piece: (u64, Vec<u8>), least: usize) {
         self.texts.push(piece);
         if self.texts.len() >= 2 * least.max(1) {
             let mut at = 0;
@@ -345,21 +354,24 @@ mod tests {
     }
 
     #[test]
-    fn compressed_text_is_read_all_over_and_each_row_once() {
+    fn a_long_compressed_text_is_read_all_over_and_each_row_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.csv.gz");
-        write_compressed(&path, &log(0..400_000));
+        write_compressed(&path, &log(0..3_000_000));
         let (numbers, coverage) = read(&path);
         assert!(
-            (150_000..250_000).contains(&numbers.len()),
+            (150_000..400_000).contains(&numbers.len()),
             "{}",
             numbers.len()
         );
         assert!(numbers.is_sorted_by(|a, b| a < b));
-        assert!(numbers[0] < 10 && numbers[numbers.len() - 1] > 390_000);
+        assert!(numbers[0] < 10 && numbers[numbers.len() - 1] > 2_940_000);
         let mean = numbers.iter().sum::<u64>() / numbers.len() as u64;
-        assert!(mean.abs_diff(200_000) < 5_000, "{mean}");
-        assert!(coverage.num_rows.abs_diff(400_000) < 4_000, "{coverage:?}");
+        assert!(mean.abs_diff(1_500_000) < 50_000, "{mean}");
+        assert!(
+            coverage.num_rows.abs_diff(3_000_000) < 30_000,
+            "{coverage:?}"
+        );
         assert_eq!(coverage.beginning_of, None);
     }
 
@@ -367,10 +379,10 @@ mod tests {
     fn a_short_compressed_text_is_read_whole() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.csv.gz");
-        write_compressed(&path, &log(0..100_000));
+        write_compressed(&path, &log(0..400_000));
         let (numbers, coverage) = read(&path);
-        assert_eq!(numbers, (0..100_000).collect::<Vec<_>>());
-        assert_eq!((coverage.num_rows, coverage.beginning_of), (100_000, None));
+        assert_eq!(numbers, (0..400_000).collect::<Vec<_>>());
+        assert_eq!((coverage.num_rows, coverage.beginning_of), (400_000, None));
     }
 
     #[test]
@@ -378,12 +390,22 @@ mod tests {
         for (blocks, kept, stride) in [(1, 1, 1), (7, 7, 1), (8, 4, 2), (9, 5, 2), (100, 7, 16)] {
             let text = (0..blocks).flat_map(|block| vec![block as u8; BLOCK_BYTES as usize]);
             let text: Vec<u8> = text.collect();
-            let pieces = Pieces::read(&text[..], 4);
-            let whole = pieces.texts.iter().filter(|text| !text.is_empty());
-            let firsts: Vec<usize> = whole.map(|text| usize::from(text[0])).collect();
-            let expected: Vec<usize> = (0..kept).map(|piece| piece * stride).collect();
-            assert_eq!((firsts, pieces.stride), (expected, stride), "{blocks}");
-            assert_eq!(pieces.bytes, blocks * BLOCK_BYTES);
+            let pieces = Pieces::read(&text[..], 4, u64::MAX);
+            let kept_ones = pieces.texts.iter();
+            let firsts = kept_ones.map(|(start, text)| (*start, usize::from(text[0])));
+            let expected = (0..kept).map(|piece| piece * stride);
+            let expected = expected.map(|at| (at as u64 * BLOCK_BYTES, at));
+            assert_eq!(
+                firsts.collect::<Vec<_>>(),
+                expected.collect::<Vec<_>>(),
+                "{blocks}"
+            );
+            assert_eq!(
+                (pieces.bytes, pieces.has_more),
+                (blocks * BLOCK_BYTES, false)
+            );
+            let beginning = Pieces::read(&text[..], 4, BLOCK_BYTES);
+            assert_eq!((beginning.bytes, beginning.has_more), (BLOCK_BYTES, true));
         }
     }
 

@@ -2,12 +2,24 @@ use crate::config::DataSpec;
 use crate::encode::encoder::Encoder;
 use crate::error::{DataError, DataErrorKind};
 
+/// The spec of rows that continue an encoder: their times have the zones that its own had.
+///
+/// # Errors
+///
+/// [`DataErrorKind::OtherFields`] with the first difference of the fields.
+pub(crate) fn continued(spec: &DataSpec, base: &Encoder) -> Result<DataSpec, DataError> {
+    check_base(spec, base)?;
+    let mut spec = spec.clone();
+    spec.format.zoned_times = base.format().zoned_times;
+    Ok(spec)
+}
+
 /// Checks that the spec describes the fields of an encoder that is to be continued.
 ///
 /// # Errors
 ///
 /// [`DataErrorKind::OtherFields`] with the first difference.
-pub(crate) fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
+fn check_base(spec: &DataSpec, base: &Encoder) -> Result<(), DataError> {
     let known: Vec<_> = base.fields().collect();
     let differ = |difference| Err(DataErrorKind::OtherFields { difference }.into());
     // These settings decide what a cell means, so they must agree. The rest of the format may change.

@@ -7,7 +7,7 @@ use crate::config::split::{Split, SplitKind};
 use crate::encode::encoder::{Encoder, SplitCells};
 use crate::encode::spill::Spill;
 use crate::error::DataError;
-use crate::prepare::base::check_base;
+use crate::prepare::base::continued;
 use crate::prepare::fit::{Fitted, count, fit};
 use crate::prepare::prepared::{ENCODER, MANIFEST, Prepared};
 use crate::prepare::split::FirstPass;
@@ -55,9 +55,10 @@ pub fn prepare(
     mut progress: impl FnMut(Progress),
 ) -> Result<Prepared, DataError> {
     remove_manifest(directory)?;
-    if let Some(base) = base {
-        check_base(spec, base)?;
-    }
+    let spec = &match base {
+        Some(base) => continued(spec, base)?,
+        None => spec.clone(),
+    };
     fs::create_dir_all(directory).map_err(DataError::io(directory))?;
     let first_pass = first_pass(spec, directory, |rows| progress(Progress::Counting(rows)))?;
     let spill = Spill::create(directory)?;

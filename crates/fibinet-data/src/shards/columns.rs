@@ -117,7 +117,6 @@ impl Columns {
 }
 
 impl Column {
-    /// Keeps the rows that are `kept`.
     /// Whether a row has this id.
     pub(crate) fn has_id(&self, row: usize, id: u32) -> bool {
         match self {
@@ -127,6 +126,7 @@ impl Column {
         }
     }
 
+    /// Keeps the rows that are `kept`.
     pub(crate) fn retain(&mut self, kept: &[bool]) {
         match self {
             Self::Ids(ids) => retain(ids, kept),

@@ -5,9 +5,9 @@ use crate::cli::commands::init::args::InitArgs;
 
 /// The most members that are chosen. More gain little.
 const MOST: u64 = 8;
-/// Members · rows · fields that train within about two minutes of one core, by the runs on Adult, Frappe and
-/// MovieLens.
-const CELLS: u64 = 4_000_000;
+/// Members · rows · fields² that train within about three minutes of one core, by the runs on Adult, Frappe and
+/// MovieLens: a row has as many pairs as fields² / 2.
+const CELLS: u64 = 50_000_000;
 /// No more rows are read, so that a log from this size on may be of any size.
 const LARGE: u64 = 200_000;
 
@@ -32,8 +32,10 @@ pub(super) fn members(args: &InitArgs, guess: &Guess) -> (usize, String) {
     };
     let (rows, members) = (guess.num_rows, affordable(guess.num_rows, fields as u64));
     let reason = match members {
-        1 => " # a large log: several, averaged, would gain little and train as many times longer"
-            .to_owned(),
+        1 if rows >= LARGE => {
+            " # a large log, of which several members would gain little and take as many times longer".to_owned()
+        }
+        1 => format!(" # several members of {rows} rows and {fields} fields would train for long"),
         _ => format!(
             " # separate models, averaged, for a small log ({rows} rows, {fields} fields); 1 trains {members} \
              times as fast"
@@ -47,7 +49,7 @@ fn affordable(rows: u64, fields: u64) -> u64 {
     if rows >= LARGE {
         return 1;
     }
-    let most = CELLS / (rows * fields).max(1);
+    let most = CELLS / rows.saturating_mul(fields * fields).max(1);
     // The power of two below it.
     1 << most.clamp(1, MOST).ilog2()
 }
@@ -61,11 +63,13 @@ mod tests {
         for (rows, fields, members) in [
             (0, 2, 8),
             (2_600, 14, 8),
-            (20_000, 25, 8),
-            (20_001, 25, 4),
+            (52_035, 10, 8),
+            (62_500, 10, 8),
+            (62_501, 10, 4),
             (48_842, 14, 4),
-            (100_000, 15, 2),
-            (100_000, 24, 1),
+            (8_000, 39, 4),
+            (20_000, 39, 1),
+            (500, 250, 1),
             (199_999, 2, 8),
             (200_000, 2, 1),
         ] {
