@@ -55,6 +55,27 @@ fn scoring_leaves_the_scores_and_nothing_else() {
 }
 
 #[test]
+fn scores_on_standard_output_come_after_what_is_in_its_file() {
+    let directory = scratch();
+    let at = directory.path();
+    ADULT_RUN.predict(at, ADULT, "scores.csv", &[]);
+    let kept = at.join("kept.csv");
+    fs::write(&kept, "before\n").expect("written");
+    let output = fs::OpenOptions::new().append(true).open(&kept);
+    let status = Command::new(env!("CARGO_BIN_EXE_fibinet"))
+        .current_dir(at)
+        .arg("predict")
+        .arg(ADULT_RUN.bundle())
+        .args(["--data", ADULT, "-o", "-"])
+        .stdout(output.expect("the file"))
+        .status();
+    assert!(status.expect("the binary runs").success());
+    let scores = fs::read_to_string(at.join("scores.csv")).expect("scores");
+    let kept = fs::read_to_string(kept).expect("text");
+    assert!(kept == format!("before\n{scores}"), "{kept:.80}");
+}
+
+#[test]
 fn carried_columns_stand_beside_the_scores() {
     let directory = scratch();
     let at = directory.path();
