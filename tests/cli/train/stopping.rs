@@ -90,6 +90,7 @@ static PLATEAU: LazyLock<Plateau> = LazyLock::new(|| {
         "--json",
         "--set",
         "train.epochs=6",
+        "train.members=1",
         "train.learning_rate=0.04",
         "train.plateau_patience=1",
         "train.plateau_factor=0.5",

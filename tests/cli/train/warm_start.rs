@@ -39,6 +39,7 @@ static DAYS: LazyLock<Days> = LazyLock::new(|| {
         "--set",
         "data.train=tuesday.csv",
         "train.epochs=1",
+        "train.batch_size=256",
         "train.learning_rate=1e-5",
     ];
     let from_monday = ["--warm-start", "monday"];
