@@ -104,7 +104,7 @@ class Peer:
         self.name = self.program = name
 
     def key(self):
-        return digest(self.name.encode(), (HERE / "peers.py").read_bytes())
+        return digest(self.name.encode(), " ".join(PACKAGES).encode(), (HERE / "peers.py").read_bytes())
 
     def predict(self, log, seed, output):
         run([sys.executable, HERE / "peers.py", self.name, log, seed, output])
@@ -142,7 +142,10 @@ class Variant:
             if "." in key:
                 settings.append(edit)
                 continue
-            text = re.sub(rf"^{re.escape(key)} = .*$", lambda _: f"{key} = {value}", text, flags=re.MULTILINE)
+            line = rf"^{re.escape(key)} = .*$"
+            text, count = re.subn(line, lambda _: f"{key} = {value}", text, flags=re.MULTILINE)
+            if count == 0:
+                raise SystemExit(f"--edit {edit}: the run file of {run_file.parent} has no setting `{key}` of a field")
         run_file.write_text(text)
         return ["--set", *settings] if settings else []
 

@@ -117,6 +117,24 @@ fn skipping_rows_needs_a_column_that_tells_them_apart() {
 }
 
 #[test]
+fn a_column_called_as_the_scores_are_cannot_be_carried() {
+    let directory = scratch();
+    let at = directory.path();
+    let rows = fs::read_to_string(ADULT).expect("the log");
+    let rows = rows.lines().enumerate().map(|(line, row)| {
+        let cell = if line == 0 { "probability" } else { "0.5" };
+        format!("{row},{cell}\n")
+    });
+    fs::write(at.join("rows.csv"), rows.collect::<String>()).expect("written");
+    let bundle = ADULT_RUN.bundle();
+    let predict = ["predict", text(&bundle), "--data", "rows.csv"];
+    let carry = ["-o", "scores.csv", "--carry", "probability"];
+    let says = "--carry probability: the scores have a column of that name";
+    fail(at, &[&predict[..], &carry].concat(), 2, says);
+    assert_eq!(entries(at), ["rows.csv"]);
+}
+
+#[test]
 fn rows_come_from_standard_input_and_scores_go_to_standard_output() {
     let directory = scratch();
     let at = directory.path();

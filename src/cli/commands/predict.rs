@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use fibinet::data::formats::{Label, ParquetTable, RowReader};
@@ -212,9 +212,16 @@ enum Scores {
 
 impl Scores {
     fn create(path: &Path, carry: &[String], spread: bool) -> Result<Self> {
-        let file = AtomicFile::create(path)?;
         let numbers = [PROBABILITY, SPREAD];
         let numbers = if spread { &numbers } else { &numbers[..1] };
+        if let Some(column) = carry
+            .iter()
+            .find(|column| numbers.contains(&column.as_str()))
+        {
+            let says = format!("--carry {column}: the scores have a column of that name");
+            bail!(UsageError(says));
+        }
+        let file = AtomicFile::create(path)?;
         if path.extension().is_some_and(|ending| ending == "parquet") {
             let table = ParquetTable::create(file, path, carry, numbers)?;
             return Ok(Self::Parquet(table));

@@ -33,20 +33,23 @@ impl TableOps for Flex {
     }
 }
 
-/// The numbers of rows, i32 or i64. Negative ones become too large for any table.
+/// The numbers of rows, i32 or i64.
+///
+/// # Panics
+///
+/// If one is negative.
 pub(super) fn indices(rows: &FlexTensor) -> Vec<usize> {
+    fn unsigned<I: Copy + TryInto<usize> + std::fmt::Display>(rows: &[I]) -> Vec<usize> {
+        let unsigned = |row: &I| match (*row).try_into() {
+            Ok(row) => row,
+            Err(_) => panic!("table row {row} is negative"),
+        };
+        rows.iter().map(unsigned).collect()
+    }
     let rows = rows.to_contiguous();
     match rows.dtype() {
-        DType::I32 => rows
-            .storage::<i32>()
-            .iter()
-            .map(|row| *row as usize)
-            .collect(),
-        _ => rows
-            .storage::<i64>()
-            .iter()
-            .map(|row| *row as usize)
-            .collect(),
+        DType::I32 => unsigned(rows.storage::<i32>()),
+        _ => unsigned(rows.storage::<i64>()),
     }
 }
 
