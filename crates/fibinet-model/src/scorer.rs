@@ -56,9 +56,10 @@ impl Scorer {
         let device = device.clone().inner();
         let head = |member| {
             let head = bundle.head(member, &device)?;
-            Ok(match is_flex(&device) {
-                true => huge_pages::move_weights(head),
-                false => head,
+            Ok(if is_flex(&device) {
+                huge_pages::move_weights(head)
+            } else {
+                head
             })
         };
         let heads = (0..bundle.num_members()).map(head);

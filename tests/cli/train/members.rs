@@ -207,8 +207,7 @@ fn the_number_of_members_is_shown() {
 fn the_first_member_is_the_model_that_would_be_trained_alone() {
     let directory = scratch();
     let at = directory.path();
-    let config = THREE.directory.join("fibinet.toml");
-    fs::copy(config, at.join("fibinet.toml")).expect("copied");
+    copy_run_file(at);
     let one_epoch = ["train.epochs=1"];
     train(at, "one", "1", &one_epoch);
     train(at, "two", "2", &one_epoch);
@@ -228,11 +227,7 @@ fn the_first_member_is_the_model_that_would_be_trained_alone() {
 fn members_have_the_same_bits_at_any_number_of_threads_and_again() {
     let directory = scratch();
     let at = directory.path();
-    fs::copy(
-        THREE.directory.join("fibinet.toml"),
-        at.join("fibinet.toml"),
-    )
-    .expect("copied");
+    copy_run_file(at);
     let files = |threads: &str, out: &str| {
         train(
             at,
@@ -257,11 +252,7 @@ fn a_run_that_is_killed_leaves_the_bundle_that_it_was_to_replace() {
     let directory = scratch();
     let at = directory.path();
     copy_directory(&THREE.directory.join("run"), &at.join("run"));
-    fs::copy(
-        THREE.directory.join("fibinet.toml"),
-        at.join("fibinet.toml"),
-    )
-    .expect("copied");
+    copy_run_file(at);
     let mut child = Command::new(env!("CARGO_BIN_EXE_fibinet"))
         .current_dir(at)
         .args(["train", "fibinet.toml", "--out", "run", "--force", "--set"])
@@ -283,15 +274,17 @@ fn a_run_that_is_killed_leaves_the_bundle_that_it_was_to_replace() {
     succeed(at, &["inspect", "run"]);
 }
 
+/// Copies the run file of [`THREE`].
+fn copy_run_file(at: &Path) {
+    let run_file = THREE.directory.join("fibinet.toml");
+    fs::copy(run_file, at.join("fibinet.toml")).expect("copied");
+}
+
 #[test]
 fn a_warm_start_continues_each_member() {
     let directory = scratch();
     let at = directory.path();
-    fs::copy(
-        THREE.directory.join("fibinet.toml"),
-        at.join("fibinet.toml"),
-    )
-    .expect("copied");
+    copy_run_file(at);
     let base = THREE.directory.join("run");
     // The weights hardly move.
     let still = ["train.learning_rate=1e-9", "--warm-start", text(&base)];
@@ -308,11 +301,7 @@ fn a_warm_start_continues_each_member() {
 fn a_warm_start_from_another_number_of_members_is_refused() {
     let directory = scratch();
     let at = directory.path();
-    fs::copy(
-        THREE.directory.join("fibinet.toml"),
-        at.join("fibinet.toml"),
-    )
-    .expect("copied");
+    copy_run_file(at);
     let base = THREE.directory.join("run");
     let run = [
         "train",

@@ -5,12 +5,37 @@ use crate::fields::bins::Bins;
 use crate::fields::cell_counts::Unusual;
 use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING};
 use crate::fields::column_counter::ColumnCounter;
-use crate::fields::kind::FittedField;
-use crate::fields::number::{Precision, Summary, unscaled};
+use crate::fields::kind::{FieldFit, FittedField, Setting};
+use crate::fields::number::{NumberFit, Precision, Summary, unscaled};
 use crate::fields::number_format::NumberFormat;
 use crate::fields::number_range::{NumberRange, unusual_number};
 use crate::mix::mix;
+use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
+
+/// The settings of a field whose numbers are in buckets.
+pub(crate) const BUCKET_SETTINGS: &[Setting] = &[
+    Setting::optional("buckets"),
+    Setting::optional("decimal"),
+    Setting::optional("thousands"),
+    Setting::optional("unit"),
+];
+
+pub(crate) fn default_buckets() -> u32 {
+    20
+}
+
+/// Checks the settings of such a field.
+pub(crate) fn validate(buckets: u32, format: &NumberFormat) -> Result<(), FieldError> {
+    FieldError::check_range("buckets", 2, 100_000, buckets)?;
+    format.validate()
+}
+
+/// An empty fit of such a field, which has this index.
+pub(crate) fn fit(buckets: u32, format: &NumberFormat, field: usize) -> Box<dyn FieldFit> {
+    let reservoir = Reservoir::new(buckets, field as u64);
+    Box::new(NumberFit::new(format, reservoir))
+}
 
 /// Above this many values, buckets come from a random sample of them.
 const SAMPLE: usize = 100_000;

@@ -1,12 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::fields::buckets::{Buckets, Reservoir};
+use crate::fields::buckets::{self, BUCKET_SETTINGS, Buckets, default_buckets};
 use crate::fields::cells::{BadCell, CellReader, RowValues, TokenIds};
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
-use crate::fields::number::NumberFit;
 use crate::fields::number_format::NumberFormat;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -26,10 +25,6 @@ pub struct Quantile {
     pub format: NumberFormat,
 }
 
-pub(crate) fn default_buckets() -> u32 {
-    20
-}
-
 impl Quantile {
     /// Quantiles of numbers with a point before their fraction.
     pub fn new(buckets: u32) -> Self {
@@ -43,22 +38,15 @@ impl Quantile {
 impl FieldKind for Quantile {
     const KIND: &'static str = "numeric";
     const ENCODING: Option<&'static str> = Some("quantile");
-    const SETTINGS: &'static [Setting] = &[
-        Setting::optional("buckets"),
-        Setting::optional("decimal"),
-        Setting::optional("thousands"),
-        Setting::optional("unit"),
-    ];
+    const SETTINGS: &'static [Setting] = BUCKET_SETTINGS;
     const FIELDS: &'static str = "numeric fields with `encoding = \"quantile\"`";
 
     fn validate(&self) -> Result<(), FieldError> {
-        FieldError::check_range("buckets", 2, 100_000, self.buckets)?;
-        self.format.validate()
+        buckets::validate(self.buckets, &self.format)
     }
 
     fn fit(&self, field: usize) -> Box<dyn FieldFit> {
-        let reservoir = Reservoir::new(self.buckets, field as u64);
-        Box::new(NumberFit::new(&self.format, reservoir))
+        buckets::fit(self.buckets, &self.format, field)
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
@@ -115,6 +103,7 @@ impl CellEncoder for QuantileEncoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::buckets::Reservoir;
     use crate::fields::cells::{FIRST_TOKEN, MISSING};
     use crate::fields::number::fitted;
 

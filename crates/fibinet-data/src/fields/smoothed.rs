@@ -1,14 +1,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::fields::buckets::{Buckets, Reservoir};
+use crate::fields::buckets::{self, BUCKET_SETTINGS, Buckets, default_buckets};
 use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, RowValues, TokenIds};
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
-use crate::fields::number::NumberFit;
 use crate::fields::number_format::NumberFormat;
-use crate::fields::quantile::default_buckets;
 use crate::schema_error::FieldError;
 use crate::shards::batch::IdLists;
 use crate::shards::columns::Column;
@@ -41,22 +39,15 @@ impl Smoothed {
 impl FieldKind for Smoothed {
     const KIND: &'static str = "numeric";
     const ENCODING: Option<&'static str> = Some("smoothed");
-    const SETTINGS: &'static [Setting] = &[
-        Setting::optional("buckets"),
-        Setting::optional("decimal"),
-        Setting::optional("thousands"),
-        Setting::optional("unit"),
-    ];
+    const SETTINGS: &'static [Setting] = BUCKET_SETTINGS;
     const FIELDS: &'static str = "numeric fields with `encoding = \"smoothed\"`";
 
     fn validate(&self) -> Result<(), FieldError> {
-        FieldError::check_range("buckets", 2, 100_000, self.buckets)?;
-        self.format.validate()
+        buckets::validate(self.buckets, &self.format)
     }
 
     fn fit(&self, field: usize) -> Box<dyn FieldFit> {
-        let reservoir = Reservoir::new(self.buckets, field as u64);
-        Box::new(NumberFit::new(&self.format, reservoir))
+        buckets::fit(self.buckets, &self.format, field)
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {

@@ -318,10 +318,7 @@ impl Combination {
         let inputs = self.in_order(raw, reweighted);
         match sides(&inputs) {
             Some(sides) => kernels::pairs(&sides),
-            None => {
-                let pairs = inputs.map(|(interaction, x)| interaction.forward(x).flatten(1, 2));
-                Tensor::cat(pairs.into(), 1)
-            }
+            None => Tensor::cat(pair_columns(inputs).into(), 1),
         }
     }
 
@@ -371,8 +368,8 @@ impl Combination {
         if let Some(sides) = sides(&inputs) {
             return kernels::pairs_linear(&sides, dense.as_ref(), map);
         }
-        let pairs = inputs.map(|(interaction, x)| interaction.forward(x).flatten(1, 2));
-        map.forward(Tensor::cat(pairs.into_iter().chain(dense).collect(), 1))
+        let columns = pair_columns(inputs).into_iter().chain(dense);
+        map.forward(Tensor::cat(columns.collect(), 1))
     }
 
     /// The interaction and the embeddings of each side, in the order of the output.
@@ -392,6 +389,11 @@ impl Combination {
     pub(crate) fn kernel_sides(&self, raw: Tensor<3>, reweighted: Tensor<3>) -> Option<[Side; 2]> {
         sides(&self.in_order(raw, reweighted))
     }
+}
+
+/// The pairs of each side, `[B, P K]`, or `[B, P]` of an inner product.
+fn pair_columns(inputs: [(&Interaction, Tensor<3>); 2]) -> [Tensor<2>; 2] {
+    inputs.map(|(interaction, embeddings)| interaction.forward(embeddings).flatten(1, 2))
 }
 
 /// Both sides as the kernels take them. `None` if one is an inner product.
