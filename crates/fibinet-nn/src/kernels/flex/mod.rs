@@ -132,7 +132,8 @@ impl TableGradients for Flex {
         gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let [_, width] = gradient.shape().dims();
-        let (gradient, rows) = (gradient.to_contiguous(), table_rows::indices(&rows));
+        let gradient = gradient.to_contiguous();
+        let rows = table_rows::indices(&rows, num_rows);
         let values = table_rows::backward([num_rows, width], &rows, gradient.storage());
         tensor(values, [num_rows, width])
     }

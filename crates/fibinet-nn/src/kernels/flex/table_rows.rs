@@ -27,38 +27,38 @@ const BLOCK: usize = 4096;
 
 impl TableOps for Flex {
     fn table_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self> {
-        let ([_, width], rows) = (table.shape().dims(), indices(&rows));
+        let [num_rows, width] = table.shape().dims();
+        let rows = indices(&rows, num_rows);
         let values = forward(table.to_contiguous().storage(), width, &rows);
         tensor(values, [rows.len(), width])
     }
 }
 
-/// The numbers of rows, i32 or i64.
+/// The numbers of rows, i32 or i64, of a table of `num_rows` rows.
 ///
 /// # Panics
 ///
-/// If one is negative.
-pub(super) fn indices(rows: &FlexTensor) -> Vec<usize> {
-    fn unsigned<I: Copy + TryInto<usize> + std::fmt::Display>(rows: &[I]) -> Vec<usize> {
-        let unsigned = |row: &I| match (*row).try_into() {
-            Ok(row) => row,
-            Err(_) => panic!("table row {row} is negative"),
+/// If the table has no such row.
+pub(super) fn indices(rows: &FlexTensor, num_rows: usize) -> Vec<usize> {
+    fn below<I>(num_rows: usize, rows: &[I]) -> Vec<usize>
+    where
+        I: Copy + TryInto<usize> + std::fmt::Display,
+    {
+        let index = |row: &I| match (*row).try_into() {
+            Ok(index) if index < num_rows => index,
+            _ => panic!("table row {row} is out of range of the {num_rows} rows"),
         };
-        rows.iter().map(unsigned).collect()
+        rows.iter().map(index).collect()
     }
     let rows = rows.to_contiguous();
     match rows.dtype() {
-        DType::I32 => unsigned(rows.storage::<i32>()),
-        _ => unsigned(rows.storage::<i64>()),
+        DType::I32 => below(num_rows, rows.storage::<i32>()),
+        _ => below(num_rows, rows.storage::<i64>()),
     }
 }
 
 /// `[n, K]`
 fn forward(table: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
-    let num_rows = table.len() / width;
-    if let Some(row) = rows.iter().find(|row| **row >= num_rows) {
-        panic!("table row {row} is out of range of the {num_rows} rows");
-    }
     let mut out = zeroed(rows.len() * width);
     let chunks = out.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS));
     chunks.for_each(|(out, rows)| {
