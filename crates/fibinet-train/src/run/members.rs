@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::tensor::Device;
-use fibinet_model::bundle::{Bundle, BundleError, MemberParts};
+use fibinet_model::bundle::{Bundle, BundleError, MemberParts, member_config};
 use fibinet_model::inputs::RowInputs;
 use fibinet_model::scorer::mean_logits;
 use fibinet_nn::ConfigError;
@@ -25,8 +25,10 @@ impl Members {
         train: &TrainSettings,
         device: &Device,
     ) -> Result<Self, ConfigError> {
-        let trainers = (0..train.members)
-            .map(|member| Trainer::new(model, sizes.clone(), &train.of_member(member), device));
+        let trainers = (0..train.members).map(|member| {
+            let model = member_config(model, member, train.alternate_batch_norm);
+            Trainer::new(&model, sizes.clone(), &train.of_member(member), device)
+        });
         Ok(Self {
             trainers: trainers.collect::<Result<_, _>>()?,
         })

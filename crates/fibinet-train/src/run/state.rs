@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
         let RunSettings { data, model, train } = settings;
         let mut memory = MemoryEstimate::of_head(model, train);
         memory.check()?;
-        let base = open_base(options, model, train.members)?;
+        let base = open_base(options, model, train)?;
         let encoder = base.as_ref().map(|base| &base.encoder);
         let progress = |progress| observe(Event::Preparing(progress));
         let prepared = match options.cache {
@@ -104,11 +104,11 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The bundle of a warm start, if there is to be one. It must have the same model and number of members.
+/// The bundle of a warm start, if there is to be one. It must have the same model and members.
 fn open_base(
     options: &RunOptions<'_>,
     model: &CtrModelConfig<AnyHeadConfig>,
-    members: usize,
+    train: &TrainSettings,
 ) -> Result<Option<Bundle>, TrainError> {
     let Some(path) = options.warm_start else {
         return Ok(None);
@@ -125,11 +125,18 @@ fn open_base(
         let text = "[model] differs from that of the bundle to warm-start from";
         return Err(TrainError::RunFile(text.to_owned()));
     }
-    let base_members = base.num_members();
+    let (members, base_members) = (train.members, base.num_members());
     if members != base_members {
         return Err(TrainError::RunFile(format!(
             "train.members is {members}, but the bundle to warm-start from has {base_members}: set \
              train.members = {base_members}"
+        )));
+    }
+    let (alternate, base_alternate) = (train.alternate_batch_norm, base.alternate_batch_norm);
+    if members > 1 && alternate != base_alternate {
+        return Err(TrainError::RunFile(format!(
+            "train.alternate_batch_norm is {alternate}, but {base_alternate} in the bundle to warm-start from: set \
+             train.alternate_batch_norm = {base_alternate}"
         )));
     }
     Ok(Some(base))

@@ -198,6 +198,7 @@ impl Run<'_> {
                 shift: calibration.shift + negative_rate.ln(),
             },
             negative_rate,
+            alternate_batch_norm: self.train.alternate_batch_norm,
         }
     }
 }
