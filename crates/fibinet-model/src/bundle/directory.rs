@@ -103,8 +103,20 @@ impl BundleParts<'_> {
     ///
     /// If a file cannot be written.
     pub fn write_weights(&self, directory: &Path) -> Result<(), BundleError> {
-        let mut members = self.members.iter().enumerate();
-        members.try_for_each(|(index, member)| member.write(directory, index))
+        (0..self.members.len()).try_for_each(|member| self.write_member(directory, member))
+    }
+
+    /// [`write_weights`](Self::write_weights) of one member.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such member; they count from 0.
+    pub fn write_member(&self, directory: &Path, member: usize) -> Result<(), BundleError> {
+        self.members[member].write(directory, member)
     }
 }
 

@@ -253,6 +253,15 @@ impl TrainSettings {
         settings
     }
 
+    /// 2 if every second member has batch norm and there are several, else 1.
+    pub(crate) fn member_kinds(&self) -> usize {
+        if self.alternate_batch_norm && self.members > 1 {
+            2
+        } else {
+            1
+        }
+    }
+
     /// Replaces the learning rate, which is above 0 already.
     pub(crate) fn set_learning_rate(&mut self, rate: f64) {
         self.0.learning_rate = rate;

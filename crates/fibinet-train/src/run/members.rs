@@ -2,7 +2,6 @@ use burn::module::Module;
 use burn::tensor::Device;
 use fibinet_model::bundle::{Bundle, BundleError, MemberParts, member_config};
 use fibinet_model::inputs::RowInputs;
-use fibinet_model::scorer::mean_logits;
 use fibinet_nn::ConfigError;
 use fibinet_nn::inputs::FieldSizes;
 use fibinet_nn::models::{AnyHead, AnyHeadConfig, CtrModelConfig};
@@ -68,13 +67,12 @@ impl Members {
         self.trainers.iter().map(Trainer::valid_head).collect()
     }
 
-    /// The logits of the mean probabilities of a batch, by heads from [`valid_heads`](Self::valid_heads).
-    pub(super) fn logits(&self, heads: &[AnyHead], rows: &RowInputs) -> Vec<f32> {
+    /// Each member's logits of a batch, by heads from [`valid_heads`](Self::valid_heads).
+    pub(super) fn logits(&self, heads: &[AnyHead], rows: &RowInputs) -> Vec<Vec<f32>> {
         let members = self.trainers.iter().zip(heads);
-        let logits: Vec<_> = members
+        members
             .map(|(trainer, head)| trainer.score(head, rows))
-            .collect();
-        mean_logits(&logits)
+            .collect()
     }
 
     /// The weights of each member, with heads from [`valid_heads`](Self::valid_heads).

@@ -12,6 +12,7 @@ use crate::config::{RunSettings, TrainSettings};
 use crate::error::TrainError;
 use crate::run::class_counts::ClassCounts;
 use crate::run::event::Event;
+use crate::run::kept::ValidLogits;
 use crate::run::members::Members;
 use crate::run::memory::MemoryEstimate;
 use crate::run::options::RunOptions;
@@ -37,6 +38,8 @@ pub(super) struct Run<'a> {
     pub(super) members: Members,
     pub(super) warm_start: Option<WarmStart>,
     pub(super) stopping: Stopping,
+    /// Of the weights that are in the directory, if members are of two kinds.
+    pub(super) kept: Option<ValidLogits>,
     pub(super) progress: TrainingProgress,
 }
 
@@ -99,6 +102,7 @@ impl<'a> Run<'a> {
             members,
             warm_start,
             stopping: Stopping::default(),
+            kept: None,
             progress: TrainingProgress::default(),
         })
     }
