@@ -1,7 +1,7 @@
 use std::fmt::{self, Display, LowerExp};
 use std::io::Write;
 
-use crate::number_text::read_f64;
+use crate::single_text::shortest_f64;
 
 /// A cell of a raw row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,6 +117,7 @@ impl Number {
     }
 
     /// The `f64` that the number's text reads as.
+    #[inline]
     pub fn to_f64(self) -> f64 {
         match self {
             Self::Integer(value) => value as f64,
@@ -172,40 +173,6 @@ fn write_python_float(number: f64, shown: impl Display + LowerExp, text: &mut Ve
         write!(text, "{shown}")
     };
     debug_assert!(written.is_ok(), "writing to a vector does not fail");
-}
-
-/// The `f64` that the shortest text of an `f32` reads as: that of 0.1 is another than the `f32` itself.
-fn shortest_f64(value: f32) -> f64 {
-    let integer = value as i32;
-    if integer as f32 == value && integer.unsigned_abs() < 1 << 24 {
-        return value.into();
-    }
-    few_places(value).unwrap_or_else(|| {
-        let mut text = zmij::Buffer::new();
-        // A float's own text is a number.
-        read_f64(text.format(value).as_bytes()).unwrap_or(f64::NAN)
-    })
-}
-
-/// The number with the fewest decimal places that is `value` in single precision, and the nearest of those:
-/// several times faster than through its text. `None` if that takes too many places, or if two are as near.
-fn few_places(value: f32) -> Option<f64> {
-    // Products of 24 bits and these are exact.
-    const POWERS: [f64; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
-    const MANTISSA: u32 = (1 << 23) - 1;
-    let size = f64::from(value.abs());
-    // Below a power of two, numbers are closer to each other than above.
-    if size >= f64::from(1 << 24) || value.to_bits() & MANTISSA == 0 {
-        return None;
-    }
-    let fits = |power: &f64| {
-        let product = size * power;
-        let multiple = (product + 0.5) as i64 as f64;
-        let number = multiple / power;
-        (number as f32 == value.abs()).then_some((number, multiple - product))
-    };
-    let (number, distance) = POWERS.iter().find_map(fits)?;
-    (distance != 0.5).then_some(number.copysign(value.into()))
 }
 
 /// The `f32` that the shortest text of a number reads as, so that a CSV file and a Parquet file of the same

@@ -25,6 +25,7 @@ mod mix;
 mod number_text;
 mod position;
 mod schema_error;
+mod single_text;
 mod skipped;
 
 pub use error::{DataError, DataErrorKind, ErrorClass};
