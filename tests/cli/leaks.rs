@@ -205,7 +205,7 @@ fn copies_of_a_leak_draw_one_warning() {
     let says = "warning: `score` and its copy `score_again` and its copy `score_nearly` may give the label away: it \
         alone ranks the rows with an AUC of 0.9";
     assert!(warnings[0].starts_with(says), "{stderr}");
-    let key = "; --exclude score,score_again,score_nearly leaves them out";
+    let key = "; --exclude 'score,score_again,score_nearly' leaves them out";
     assert!(warnings[0].ends_with(key), "{stderr}");
     let says = "warning: `conversion` and its copy `converted` may give the label away: its value `1` has ";
     assert!(warnings[1].starts_with(says), "{stderr}");

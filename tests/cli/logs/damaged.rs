@@ -17,10 +17,10 @@ fn init(at: &Path) -> String {
     stderr
 }
 
-/// A compressed log of 300,000 rows.
+/// A compressed log of more rows than the guess reads at once.
 fn log() -> Vec<u8> {
     let mut text = "click,user,site\n".to_owned();
-    for row in 0..300_000 {
+    for row in 0..600_000 {
         let drawn = |seed, below| fibinet::data::mix_seed(seed, row) % below;
         let (click, user, site) = (drawn(1, 2), drawn(2, 5000), drawn(3, 90));
         writeln!(text, "{click},u{user},s{site}").expect("written");
