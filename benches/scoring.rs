@@ -80,6 +80,7 @@ fn scorer(kind: BilinearKind, members: u64, device: &Device) -> Scorer {
         members: members.collect(),
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
+        alternate_batch_norm: false,
     };
     let bundle = directory.path().join("bundle");
     fs::create_dir(&bundle).expect("a directory");

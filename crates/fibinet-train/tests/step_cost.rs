@@ -180,6 +180,7 @@ fn scorer(directory: &Path, num_rows: usize, device: &Device) -> Scorer {
         }],
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
+        alternate_batch_norm: false,
     };
     parts.write_encoder(directory).expect("written");
     parts.write_settings(directory).expect("written");
@@ -263,6 +264,7 @@ fn checkpoint_bytes(field_rows: usize, rule: RowRule, dtype: TableDtype) -> [usi
         }],
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
+        alternate_batch_norm: false,
     };
     let start = allocated();
     parts.write_weights(directory.path()).expect("written");

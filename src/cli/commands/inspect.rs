@@ -93,7 +93,12 @@ impl Inspection {
         let (model, members) = (&bundle.model, bundle.num_members());
         let mut facts = vec![("model", model.head.name().to_owned())];
         if members > 1 {
-            facts.push(("members", members.to_string()));
+            let kinds = if bundle.alternate_batch_norm {
+                ", every second one with batch norm"
+            } else {
+                ""
+            };
+            facts.push(("members", format!("{members}{kinds}")));
         }
         if model.tables.embedding_dim > 0 {
             let dimension = model.tables.embedding_dim.to_string();
@@ -144,6 +149,7 @@ impl Report for Inspection {
         let report = json!({
             "fields": fields.collect::<Vec<_>>(),
             "members": bundle.num_members(),
+            "alternate_batch_norm": bundle.alternate_batch_norm,
             "num_parameters": parameters,
             "table_parameters": table_parameters,
             "head_parameters": parameters - table_parameters,

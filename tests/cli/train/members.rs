@@ -15,6 +15,9 @@ use crate::cli::{
     shared_directory, succeed, text,
 };
 
+/// The edit that gives every second member batch norm.
+const ALTERNATE: &str = "train.alternate_batch_norm=true";
+
 /// A short run on the Adult sample with three members.
 struct Three {
     directory: PathBuf,
@@ -28,7 +31,7 @@ static THREE: LazyLock<Three> = LazyLock::new(|| {
     Three { directory, report }
 });
 
-/// Trains with this number of members for two epochs.
+/// Trains with this number of members, all of one kind, for two epochs.
 fn train(at: &Path, out: &str, members: &str, more: &[&str]) -> Value {
     let members = format!("train.members={members}");
     let run = ["train", "fibinet.toml", "--out", out, "--json"];
@@ -36,6 +39,7 @@ fn train(at: &Path, out: &str, members: &str, more: &[&str]) -> Value {
         "--set",
         "train.epochs=2",
         "model.hidden_units=[16]",
+        "train.alternate_batch_norm=false",
         &members,
     ];
     json(&succeed(at, &[&run[..], &set, more].concat()))
@@ -233,7 +237,7 @@ fn members_have_the_same_bits_at_any_number_of_threads_and_again() {
             at,
             out,
             "3",
-            &["train.batch_size=512", "--threads", threads],
+            &["train.batch_size=512", ALTERNATE, "--threads", threads],
         );
         let names = ["", "members/2", "members/3"].map(|member| at.join(out).join(member));
         names.map(|member| {
@@ -245,6 +249,50 @@ fn members_have_the_same_bits_at_any_number_of_threads_and_again() {
     for (threads, out) in [("2", "two"), ("3", "three"), ("1", "again")] {
         assert!(files(threads, out) == one, "{threads} threads");
     }
+}
+
+#[test]
+fn every_second_member_may_have_batch_norm() {
+    let directory = scratch();
+    let at = directory.path();
+    copy_run_file(at);
+    train(at, "run", "4", &[ALTERNATE]);
+    let has_norms = |member: &str| {
+        let head = fs::read(at.join("run").join(member).join("head.safetensors")).expect("a file");
+        head.windows(5).any(|name| name == b"norms")
+    };
+    let members = ["", "members/2", "members/3", "members/4"].map(has_norms);
+    assert_eq!(members, [false, true, false, true]);
+    let shown = succeed(at, &["inspect", "run"]);
+    let says = "members                  4, every second one with batch norm\n";
+    assert!(shown.contains(says), "{shown}");
+
+    // What is served is what was evaluated.
+    let served = predict(at, &at.join("run"), "run.csv", &[]);
+    let evaluate = ["evaluate", "run", "--data", ADULT, "--json"];
+    let evaluated = json(&succeed(at, &evaluate));
+    let rows = fs::read_to_string(ADULT).expect("the sample");
+    let auc = crate::cli::auc_of(&served, &rows);
+    assert!(
+        (number(&evaluated, "auc") - auc).abs() < 1e-6,
+        "{evaluated}"
+    );
+
+    // Members of one kind do not go on from those of two.
+    let next = ["train", "fibinet.toml", "--out", "next"];
+    let of_one_kind = [
+        "--warm-start",
+        "run",
+        "--set",
+        "model.hidden_units=[16]",
+        "train.members=4",
+        "train.alternate_batch_norm=false",
+    ];
+    let says = "train.alternate_batch_norm is false, but true in the bundle to warm-start from";
+    fail(at, &[&next[..], &of_one_kind].concat(), 2, says);
+    let still = ["train.learning_rate=1e-9", ALTERNATE, "--warm-start", "run"];
+    let report = train(at, "next", "4", &still);
+    assert_eq!(report["warm_start"]["new_rows"], 0, "{report}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use fibinet_storage::checksums;
 
 use crate::bundle::logit_map::LogitMap;
 use crate::bundle::manifest::{FORMAT, Manifest};
-use crate::bundle::member::{Member, MemberParts, TABLES};
+use crate::bundle::member::{Member, MemberParts, TABLES, member_config};
 use crate::error::BundleError;
 use crate::inputs::plan::FieldPlan;
 use crate::tables::view::TableView;
@@ -27,8 +27,8 @@ const ENCODER: &str = "encoder";
 /// | `members/2/`, `members/3/`, … | head and tables of each further member |
 /// | `SHA256SUMS` | one checksum per file, which `sha256sum -c` can check too |
 ///
-/// A bundle has one or more members: separate models of the same settings, whose probabilities are averaged.
-/// Without `members` in `bundle.toml` there is one.
+/// A bundle has one or more members: separate models of the same settings ([`member_config`] has the one exception),
+/// whose probabilities are averaged. Without `members` in `bundle.toml` there is one.
 ///
 /// A training run adds its `history.jsonl` and `report.json`.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub struct Bundle {
     /// The share of the negatives that the training log kept. Evaluation weights the rows of logs that
     /// were sampled in the same way by it.
     pub negative_rate: f64,
+    /// Whether every second member has batch norm, as [`member_config`] says.
+    pub alternate_batch_norm: bool,
     members: Vec<Member>,
 }
 
@@ -60,6 +62,8 @@ pub struct BundleParts<'a> {
     pub output: LogitMap,
     /// The share of the negatives that the training log kept.
     pub negative_rate: f64,
+    /// Whether every second member has batch norm, as [`member_config`] says.
+    pub alternate_batch_norm: bool,
 }
 
 impl BundleParts<'_> {
@@ -84,6 +88,7 @@ impl BundleParts<'_> {
             output: self.output,
             negative_rate: self.negative_rate,
             members: self.members.len(),
+            alternate_batch_norm: self.alternate_batch_norm,
             model: self.model.clone(),
         };
         let path = directory.join(MANIFEST);
@@ -98,8 +103,20 @@ impl BundleParts<'_> {
     ///
     /// If a file cannot be written.
     pub fn write_weights(&self, directory: &Path) -> Result<(), BundleError> {
-        let mut members = self.members.iter().enumerate();
-        members.try_for_each(|(index, member)| member.write(directory, index))
+        (0..self.members.len()).try_for_each(|member| self.write_member(directory, member))
+    }
+
+    /// [`write_weights`](Self::write_weights) of one member.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such member; they count from 0.
+    pub fn write_member(&self, directory: &Path, member: usize) -> Result<(), BundleError> {
+        self.members[member].write(directory, member)
     }
 }
 
@@ -168,6 +185,7 @@ impl Bundle {
             plan,
             output: manifest.output,
             negative_rate: manifest.negative_rate,
+            alternate_batch_norm: manifest.alternate_batch_norm,
         })
     }
 
@@ -195,7 +213,8 @@ impl Bundle {
     ///
     /// If there is no such member; they count from 0.
     pub fn head(&self, member: usize, device: &Device) -> Result<AnyHead, BundleError> {
-        self.members[member].head(&self.model.head, device)
+        let config = member_config(&self.model, member, self.alternate_batch_norm);
+        self.members[member].head(&config.head, device)
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct Manifest {
     /// The number of members, whose probabilities are averaged.
     #[serde(default = "one_member", skip_serializing_if = "is_one")]
     pub(crate) members: usize,
+    /// Whether every second member has batch norm.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) alternate_batch_norm: bool,
     pub(crate) model: CtrModelConfig<AnyHeadConfig>,
 }
 
@@ -38,6 +41,10 @@ fn one_member() -> usize {
 
 fn is_one(members: &usize) -> bool {
     *members == 1
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Manifest {
@@ -129,12 +136,14 @@ mod tests {
                 output: LogitMap::IDENTITY,
                 negative_rate: 0.5,
                 members: 3,
+                alternate_batch_norm: true,
                 model: model(name),
             };
             let text = toml::to_string(&manifest).unwrap();
             assert!(text.contains(&format!("name = \"{name}\"")), "{text}");
             let read = Manifest::parse(&text).unwrap();
             assert_eq!((read.members, &read.model), (3, &manifest.model));
+            assert!(read.alternate_batch_norm);
             assert_eq!(Manifest::format_of(&text), Some(FORMAT));
             // Burn's configs ignore keys that they do not know; a manifest's own are refused.
             assert!(Manifest::parse(&format!("unknown = 1\n{text}")).is_err());
@@ -146,6 +155,7 @@ mod tests {
         let text = include_str!("../../../../tests/fixtures/bundle_format_3/bundle.toml");
         let read = Manifest::parse(text).unwrap();
         assert_eq!(read.members, 1);
+        assert!(!read.alternate_batch_norm);
         assert_eq!(read.model.tables.numerics, Numerics::Dense);
         let inputs = read.model.head.inputs();
         assert_eq!(inputs.num_fields, 3);

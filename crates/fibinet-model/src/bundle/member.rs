@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{DType, Device, Tensor};
 use fibinet_nn::inputs::FieldSizes;
-use fibinet_nn::models::{AnyHead, AnyHeadConfig, HeadConfig, TablesConfig};
+use fibinet_nn::models::{AnyHead, AnyHeadConfig, CtrModelConfig, HeadConfig, TablesConfig};
 
 use crate::error::BundleError;
 use crate::tables::mapped::MappedTables;
@@ -24,6 +24,21 @@ fn directory(bundle: &Path, member: usize) -> PathBuf {
         0 => bundle.to_owned(),
         _ => bundle.join(MEMBERS).join((member + 1).to_string()),
     }
+}
+
+/// The settings of one of several members, who count from 0: those of the model. If batch norm is to alternate, every
+/// second member, the first one not, has it in its hidden layers whatever the model's settings say. What one kind does
+/// well on a log the other often does not, and their mean is seldom far from the better one.
+pub fn member_config(
+    model: &CtrModelConfig<AnyHeadConfig>,
+    member: usize,
+    alternate_batch_norm: bool,
+) -> CtrModelConfig<AnyHeadConfig> {
+    let mut config = model.clone();
+    if alternate_batch_norm && member % 2 == 1 {
+        config.head = config.head.batch_normalized();
+    }
+    config
 }
 
 /// The weights of one member of a bundle, to be written.

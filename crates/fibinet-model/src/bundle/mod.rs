@@ -9,5 +9,5 @@ pub(crate) mod staging;
 pub use crate::error::BundleError;
 pub use directory::{Bundle, BundleParts};
 pub use logit_map::LogitMap;
-pub use member::MemberParts;
+pub use member::{MemberParts, member_config};
 pub use staging::Staging;

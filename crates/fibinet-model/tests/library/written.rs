@@ -165,6 +165,7 @@ impl Written {
                 .collect(),
             output: model.output,
             negative_rate: model.negative_rate,
+            alternate_batch_norm: false,
         };
         parts.write_encoder(directory).expect("written");
         parts.write_settings(directory).expect("written");

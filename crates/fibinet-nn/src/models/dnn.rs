@@ -118,6 +118,10 @@ impl HeadConfig for DnnModelConfig {
         })
     }
 
+    fn batch_normalized(&self) -> Self {
+        self.clone().with_batch_norm(true)
+    }
+
     fn parts(&self) -> Vec<HeadPart> {
         let [first, rest] = self.dnn().num_params();
         vec![

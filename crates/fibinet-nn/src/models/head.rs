@@ -79,6 +79,12 @@ pub trait HeadConfig: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// The same settings with batch norm in the hidden layers, if there are any.
+    #[must_use]
+    fn batch_normalized(&self) -> Self {
+        self.clone()
+    }
+
     /// The settings to show to a person, as label and value.
     fn describe(&self) -> Vec<(&'static str, String)> {
         Vec::new()

@@ -133,6 +133,12 @@ macro_rules! registry {
                 }
             }
 
+            fn batch_normalized(&self) -> Self {
+                match self {
+                    $(Self::$Model(config) => config.batch_normalized().into(),)+
+                }
+            }
+
             fn describe(&self) -> Vec<(&'static str, String)> {
                 match self {
                     $(Self::$Model(config) => config.describe(),)+

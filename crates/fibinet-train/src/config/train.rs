@@ -102,6 +102,7 @@ pub enum Monitor {
 /// | `calibration` | platt | calibration of the logits on the validation rows: none, temperature, platt | |
 /// | `seed` | 2019 | seed of the drawn weights and of the rows' order | |
 /// | `members` | 1 | separate models, each with a seed of its own, whose probabilities are averaged | 1 to 64 |
+/// | `alternate_batch_norm` | false | whether every second member has batch norm in its hidden layers, whatever the model's settings say | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
@@ -152,6 +153,9 @@ pub struct TrainConfig {
     /// dropout are drawn from a seed of each, the first one's being `seed`. Early stopping and calibration see
     /// the mean.
     pub members: usize,
+    /// Whether every second member has batch norm in its hidden layers, whatever the model's settings say
+    /// ([`member_config`](fibinet_model::bundle::member_config)).
+    pub alternate_batch_norm: bool,
 }
 
 impl Default for TrainConfig {
@@ -178,6 +182,7 @@ impl Default for TrainConfig {
             calibration: Calibration::Platt,
             seed: 2019,
             members: 1,
+            alternate_batch_norm: false,
         }
     }
 }
@@ -246,6 +251,15 @@ impl TrainSettings {
             settings.0.seed = mix_seed(self.seed ^ MEMBER, member as u64);
         }
         settings
+    }
+
+    /// 2 if every second member has batch norm and there are several, else 1.
+    pub(crate) fn member_kinds(&self) -> usize {
+        if self.alternate_batch_norm && self.members > 1 {
+            2
+        } else {
+            1
+        }
     }
 
     /// Replaces the learning rate, which is above 0 already.

@@ -7,9 +7,10 @@ use fibinet_model::bundle::{Bundle, LogitMap};
 use fibinet_model::scorer::Scorer;
 
 use crate::error::TrainError;
+use crate::metrics::Predictions;
 use crate::metrics::calibration;
 use crate::metrics::logloss::weighted_logloss;
-use crate::metrics::{Metrics, Predictions};
+use crate::run::kept::{Choice, ValidLogits};
 use crate::run::memory::EVALUATION_ROWS;
 use crate::run::read_ahead::read_ahead;
 use crate::run::report::{RunReport, SplitCells};
@@ -18,18 +19,32 @@ use crate::run::state::Run;
 const REPORT: &str = "report.json";
 
 impl Run<'_> {
-    /// The metrics of the members' mean as they are, without calibration.
-    pub(super) fn evaluate(&self, shards: &Arc<Shards>) -> Result<Metrics, TrainError> {
+    /// The logits of the validation rows by the members as they are, and the weights to keep of them and of those kept
+    /// before. Their metrics are those of the members' mean, without calibration.
+    pub(super) fn evaluate(&self) -> Result<(ValidLogits, Choice), TrainError> {
         let heads = self.members.valid_heads();
-        let output = LogitMap::of_sampled_negatives(self.data.negative_rate);
-        let predictions = predict(shards, |batch| {
-            let logits = self.members.logits(&heads, &self.plan.inputs(batch));
-            logits
-                .into_iter()
-                .map(|logit| output.apply(logit))
-                .collect()
+        let num_kinds = self.train.member_kinds();
+        let mut logits = ValidLogits::default();
+        let mut rows = Predictions::default();
+        for_batches(&self.prepared.valid, |batch, labels, groups| {
+            logits.extend(
+                self.members.logits(&heads, &self.plan.inputs(batch)),
+                num_kinds,
+            );
+            rows.labels.extend(labels);
+            rows.groups.extend(groups);
         })?;
-        Ok(predictions.metrics(self.data.negative_rate))
+        let output = LogitMap::of_sampled_negatives(self.data.negative_rate);
+        let metrics = |mut logits: Vec<f32>| {
+            logits
+                .iter_mut()
+                .for_each(|logit| *logit = output.apply(*logit));
+            rows.logits = logits;
+            rows.metrics(self.data.negative_rate)
+        };
+        let sizes = [self.train.members, num_kinds];
+        let choice = logits.best_choice(self.kept.as_ref(), sizes, self.train.monitor, metrics);
+        Ok((logits, choice))
     }
 
     /// Calibrates and evaluates the best weights, read back from disk by the code that will serve them.
@@ -124,13 +139,24 @@ fn predict(
     shards: &Arc<Shards>,
     logits: impl Fn(&Batch) -> Vec<f32>,
 ) -> Result<Predictions, TrainError> {
-    let stream = BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None);
     let mut predictions = Predictions::default();
+    for_batches(shards, |batch, labels, groups| {
+        predictions.extend(&logits(batch), &labels, &groups);
+    })?;
+    Ok(predictions)
+}
+
+/// Calls a function with each batch of a split, its labels and its groups.
+fn for_batches(
+    shards: &Arc<Shards>,
+    mut run: impl FnMut(&Batch, Vec<f32>, Vec<u64>),
+) -> Result<(), TrainError> {
+    let stream = BatchStream::new(Arc::clone(shards), EVALUATION_ROWS, None);
     for batch in read_ahead(stream)? {
         let mut batch = batch?;
         let labels = std::mem::take(&mut batch.labels);
         let groups = std::mem::take(&mut batch.groups);
-        predictions.extend(&logits(&batch), &labels, &groups);
+        run(&batch, labels, groups);
     }
-    Ok(predictions)
+    Ok(())
 }

@@ -1,8 +1,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
-use fibinet_model::bundle::{Bundle, BundleError, MemberParts};
+use fibinet_model::bundle::{Bundle, BundleError, MemberParts, member_config};
 use fibinet_model::inputs::RowInputs;
-use fibinet_model::scorer::mean_logits;
 use fibinet_nn::ConfigError;
 use fibinet_nn::inputs::FieldSizes;
 use fibinet_nn::models::{AnyHead, AnyHeadConfig, CtrModelConfig};
@@ -25,8 +24,10 @@ impl Members {
         train: &TrainSettings,
         device: &Device,
     ) -> Result<Self, ConfigError> {
-        let trainers = (0..train.members)
-            .map(|member| Trainer::new(model, sizes.clone(), &train.of_member(member), device));
+        let trainers = (0..train.members).map(|member| {
+            let model = member_config(model, member, train.alternate_batch_norm);
+            Trainer::new(&model, sizes.clone(), &train.of_member(member), device)
+        });
         Ok(Self {
             trainers: trainers.collect::<Result<_, _>>()?,
         })
@@ -66,13 +67,12 @@ impl Members {
         self.trainers.iter().map(Trainer::valid_head).collect()
     }
 
-    /// The logits of the mean probabilities of a batch, by heads from [`valid_heads`](Self::valid_heads).
-    pub(super) fn logits(&self, heads: &[AnyHead], rows: &RowInputs) -> Vec<f32> {
+    /// Each member's logits of a batch, by heads from [`valid_heads`](Self::valid_heads).
+    pub(super) fn logits(&self, heads: &[AnyHead], rows: &RowInputs) -> Vec<Vec<f32>> {
         let members = self.trainers.iter().zip(heads);
-        let logits: Vec<_> = members
+        members
             .map(|(trainer, head)| trainer.score(head, rows))
-            .collect();
-        mean_logits(&logits)
+            .collect()
     }
 
     /// The weights of each member, with heads from [`valid_heads`](Self::valid_heads).

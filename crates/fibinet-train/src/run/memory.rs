@@ -29,9 +29,8 @@ struct Part {
 }
 
 impl Part {
-    /// The part as each of several members has it.
-    fn of_members(mut self, members: usize) -> Self {
-        self.bytes = self.bytes.saturating_mul(members as u64);
+    /// The part as an error names it where there are several members.
+    fn in_members(mut self, members: usize) -> Self {
         if members > 1 {
             self.name += &format!(", in {members} members");
             self.settings = format!("`train.members`, {}", self.settings);
@@ -41,9 +40,10 @@ impl Part {
 }
 
 impl MemoryEstimate {
-    /// Of the members' heads: their weights, gradients and optimizer state, and the pairs of a batch.
+    /// Of the members' heads: their weights and optimizer state, the gradients of one member, as they train one
+    /// after the other, and the pairs of a batch.
     pub(super) fn of_head(model: &CtrModelConfig<AnyHeadConfig>, train: &TrainSettings) -> Self {
-        let per_param = 2 + dense_state(train);
+        let per_param = 1 + train.members as u64 * (1 + dense_state(train));
         let mut parts: Vec<Part> = model
             .head
             .parts()
@@ -53,7 +53,7 @@ impl MemoryEstimate {
                 bytes: (part.num_params as u64).saturating_mul(per_param * NUMBER),
                 settings: part.settings.to_owned(),
             })
-            .map(|part| part.of_members(train.members))
+            .map(|part| part.in_members(train.members))
             .collect();
         parts.extend(batch(&model.head, train));
         Self { parts }
@@ -81,7 +81,11 @@ impl MemoryEstimate {
                  choose another `train.row_optimizer` or `train.table_dtype`"
             ),
         };
-        self.parts.push(part.of_members(train.members));
+        let part = Part {
+            bytes: part.bytes.saturating_mul(train.members as u64),
+            ..part
+        };
+        self.parts.push(part.in_members(train.members));
     }
 
     /// All of it.
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn each_member_takes_as_much_as_the_first() {
+    fn members_have_their_own_weights_and_optimizer_state_but_share_the_gradients() {
         let bytes = |members| {
             let train = settings(TrainConfig {
                 members,
@@ -256,7 +260,8 @@ mod tests {
             (estimate.bytes() - pairs, estimate)
         };
         let ((one, _), (three, estimate)) = (bytes(1), bytes(3));
-        assert_eq!(three, 3 * one);
+        // Adam: a weight, its gradient and two numbers of state.
+        assert_eq!(4 * three, 10 * one);
         let text = estimate.check_against(1).unwrap_err().to_string();
         let part = "of all pairs of fields, in 3 members (";
         assert!(text.contains(part), "{text}");

@@ -5,6 +5,7 @@ pub(crate) mod report;
 mod class_counts;
 mod evaluation;
 mod event;
+mod kept;
 mod machine;
 mod members;
 mod memory;

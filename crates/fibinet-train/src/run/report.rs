@@ -16,7 +16,8 @@ pub struct EvaluationReport {
     pub learning_rate: f64,
     /// Mean loss of the members in the training steps since the last one, without L2.
     pub train_loss: f64,
-    /// Metrics of the validation rows.
+    /// Metrics of the validation rows: those of the members' mean. If members are of two kinds, those of one may be the
+    /// ones kept before, where that mean is better.
     pub valid: Metrics,
     /// Whether it is the best evaluation so far.
     pub best: bool,

@@ -12,6 +12,7 @@ use crate::config::{RunSettings, TrainSettings};
 use crate::error::TrainError;
 use crate::run::class_counts::ClassCounts;
 use crate::run::event::Event;
+use crate::run::kept::ValidLogits;
 use crate::run::members::Members;
 use crate::run::memory::MemoryEstimate;
 use crate::run::options::RunOptions;
@@ -37,6 +38,8 @@ pub(super) struct Run<'a> {
     pub(super) members: Members,
     pub(super) warm_start: Option<WarmStart>,
     pub(super) stopping: Stopping,
+    /// Of the weights that are in the directory, if members are of two kinds.
+    pub(super) kept: Option<ValidLogits>,
     pub(super) progress: TrainingProgress,
 }
 
@@ -70,7 +73,7 @@ impl<'a> Run<'a> {
         let RunSettings { data, model, train } = settings;
         let mut memory = MemoryEstimate::of_head(model, train);
         memory.check()?;
-        let base = open_base(options, model, train.members)?;
+        let base = open_base(options, model, train)?;
         let encoder = base.as_ref().map(|base| &base.encoder);
         let progress = |progress| observe(Event::Preparing(progress));
         let prepared = match options.cache {
@@ -99,16 +102,17 @@ impl<'a> Run<'a> {
             members,
             warm_start,
             stopping: Stopping::default(),
+            kept: None,
             progress: TrainingProgress::default(),
         })
     }
 }
 
-/// The bundle of a warm start, if there is to be one. It must have the same model and number of members.
+/// The bundle of a warm start, if there is to be one. It must have the same model and members.
 fn open_base(
     options: &RunOptions<'_>,
     model: &CtrModelConfig<AnyHeadConfig>,
-    members: usize,
+    train: &TrainSettings,
 ) -> Result<Option<Bundle>, TrainError> {
     let Some(path) = options.warm_start else {
         return Ok(None);
@@ -125,11 +129,18 @@ fn open_base(
         let text = "[model] differs from that of the bundle to warm-start from";
         return Err(TrainError::RunFile(text.to_owned()));
     }
-    let base_members = base.num_members();
+    let (members, base_members) = (train.members, base.num_members());
     if members != base_members {
         return Err(TrainError::RunFile(format!(
             "train.members is {members}, but the bundle to warm-start from has {base_members}: set \
              train.members = {base_members}"
+        )));
+    }
+    let (alternate, base_alternate) = (train.alternate_batch_norm, base.alternate_batch_norm);
+    if members > 1 && alternate != base_alternate {
+        return Err(TrainError::RunFile(format!(
+            "train.alternate_batch_norm is {alternate}, but {base_alternate} in the bundle to warm-start from: set \
+             train.alternate_batch_norm = {base_alternate}"
         )));
     }
     Ok(Some(base))

@@ -137,6 +137,16 @@ impl Best {
     }
 }
 
+/// Whether the metrics of one choice of weights are better than those of another.
+pub(super) fn is_better(new: &Metrics, than: &Metrics, monitor: Monitor) -> bool {
+    let best = Best {
+        epoch: 0,
+        metrics: *than,
+        highest_auc: than.auc,
+    };
+    best.is_surpassed_by(new, monitor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

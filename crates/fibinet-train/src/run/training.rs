@@ -111,15 +111,16 @@ impl Run<'_> {
         Ok(loss)
     }
 
-    /// Evaluates the members' mean on the validation rows, saves them if it is the best so far, and returns
-    /// whether training is over.
+    /// Evaluates the members' mean on the validation rows, saves what is to be kept of them if it is the best so far,
+    /// and returns whether training is over.
     fn evaluation(
         &mut self,
         history: &mut File,
         observe: &mut impl FnMut(Event),
     ) -> Result<bool, TrainError> {
         let TrainingProgress { epoch, step, .. } = self.progress;
-        let valid = self.evaluate(&self.prepared.valid)?;
+        let (mut logits, choice) = self.evaluate()?;
+        let valid = choice.metrics;
         self.require_finite(valid.logloss, || {
             format!("on the validation rows after step {step} (epoch {epoch})")
         })?;
@@ -127,8 +128,15 @@ impl Run<'_> {
         self.append(history, &report)?;
         let stop = if report.best {
             let heads = self.members.valid_heads();
-            self.bundle_parts(&heads, LogitMap::IDENTITY)
-                .write_weights(self.directory)?;
+            let parts = self.bundle_parts(&heads, LogitMap::IDENTITY);
+            for (member, _) in choice.renewed.iter().enumerate().filter(|(_, new)| **new) {
+                parts.write_member(self.directory, member)?;
+            }
+            drop(heads);
+            if self.train.member_kinds() > 1 {
+                logits.keep(self.kept.take(), &choice.renewed);
+                self.kept = Some(logits);
+            }
             self.stopping.set_best(epoch, valid);
             // The setting is at least 1, so one best evaluation never stops training.
             false
@@ -198,6 +206,7 @@ impl Run<'_> {
                 shift: calibration.shift + negative_rate.ln(),
             },
             negative_rate,
+            alternate_batch_norm: self.train.alternate_batch_norm,
         }
     }
 }

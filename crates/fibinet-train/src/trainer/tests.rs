@@ -73,6 +73,7 @@ fn checkpoint(
         }],
         output: LogitMap::IDENTITY,
         negative_rate: 1.0,
+        alternate_batch_norm: false,
     };
     parts.write_encoder(directory).unwrap();
     parts.write_settings(directory).unwrap();

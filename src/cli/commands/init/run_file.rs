@@ -8,7 +8,7 @@ use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::cli::commands::init::args::InitArgs;
-use crate::cli::commands::init::members::members;
+use crate::cli::commands::init::members::{ALTERNATE, members};
 use crate::cli::commands::init::split::{by_time, split};
 use crate::cli::failure::UsageError;
 
@@ -204,11 +204,14 @@ fn train_table(args: &InitArgs, guess: &Guess) -> Result<Table> {
         monitor: Monitor::Auc,
         calibration: Calibration::Platt,
         members,
+        alternate_batch_norm: members > 1,
         ..TrainConfig::default()
     };
     let mut all = toml_edit::ser::to_document(&config)?;
     let mut table = Table::new();
-    for (key, beside) in TRAIN_KEYS.into_iter().chain([("members", &*reason)]) {
+    let of_members = [("members", &*reason), ALTERNATE];
+    let of_members = &of_members[..if members > 1 { 2 } else { 1 }];
+    for &(key, beside) in TRAIN_KEYS.iter().chain(of_members) {
         let Some(Ok(mut value)) = all.remove(key).map(Item::into_value) else {
             bail!("there is no setting `{key}` in [train]");
         };

@@ -18,6 +18,19 @@ const COLUMNS: usize = 1024;
 #[cfg(feature = "autodiff")]
 const BLOCK: usize = 2 * CHUNK;
 
+/// The most bytes of the blocks' gradients of the matrices, unless each thread's own takes more.
+#[cfg(feature = "autodiff")]
+const BLOCK_BYTES: usize = 64 << 20;
+
+/// The blocks whose gradients of the matrices, `num_weights` each, exist at once.
+#[cfg(feature = "autodiff")]
+fn blocks_at_once(num_weights: usize) -> usize {
+    let affordable = BLOCK_BYTES / (num_weights * size_of::<f32>()).max(1);
+    affordable
+        .min(BACKWARD_ROWS / BLOCK)
+        .max(rayon::current_num_threads())
+}
+
 /// The tasks of each side, one after the other.
 fn tasks(sides: &[PreparedSide], shape: RowShape) -> Vec<Task> {
     let columns = sides.iter().map(|side| {
@@ -75,11 +88,12 @@ pub(super) fn backward(
         let mut to_rows = vec![0.0; batch * shape.len()];
         let mut to_matrices = vec![0.0; side.num_weights()];
         // Each block has a gradient of the matrices of its own, of which only those of one range exist at once.
-        let ranges = to_rows.chunks_mut(BACKWARD_ROWS * shape.len()).enumerate();
+        let range_rows = blocks_at_once(side.num_weights()) * BLOCK;
+        let ranges = to_rows.chunks_mut(range_rows * shape.len()).enumerate();
         for (range, to_rows) in ranges {
             let blocks = to_rows.par_chunks_mut(BLOCK * shape.len()).enumerate();
             let blocks = blocks.map_init(Vec::new, |scratch, (block, to_rows)| {
-                let start = range * BACKWARD_ROWS + block * BLOCK;
+                let start = range * range_rows + block * BLOCK;
                 let mut to_matrices = vec![0.0; side.num_weights()];
                 let to = RowGradients {
                     rows: start..start + to_rows.len() / shape.len(),

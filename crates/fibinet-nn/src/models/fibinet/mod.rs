@@ -265,6 +265,10 @@ impl HeadConfig for FiBiNetConfig {
         })
     }
 
+    fn batch_normalized(&self) -> Self {
+        self.clone().with_batch_norm(true)
+    }
+
     fn parts(&self) -> Vec<HeadPart> {
         let [first, rest] = self.dnn().map_or([0, 0], |dnn| dnn.num_params());
         let dense_linear = if self.linear { self.num_dense } else { 0 };
