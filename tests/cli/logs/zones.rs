@@ -17,9 +17,11 @@ fn write_log(path: &Path, zone: &str) {
     let sites: Int64Array = (0..ROWS).map(|row| Some(row % 7)).collect();
     let times = (0..ROWS).map(|row| Some((1_714_521_600 + row * 3600) * 1_000_000));
     let times: TimestampMicrosecondArray = times.collect();
-    let columns: [(&str, ArrayRef); 3] = [
+    let pages: Int64Array = (0..ROWS).map(|row| Some(row % 5)).collect();
+    let columns: [(&str, ArrayRef); 4] = [
         ("click", Arc::new(clicks)),
         ("site", Arc::new(sites)),
+        ("page", Arc::new(pages)),
         ("seen_at", Arc::new(times.with_timezone(zone))),
     ];
     let rows = RecordBatch::try_from_iter(columns).expect("columns of one length");
@@ -44,7 +46,7 @@ fn an_unknown_zone_is_told_and_not_read_as_utc() {
         "--label",
         "click",
         "--categorical",
-        "site",
+        "site,page",
     ];
     let output = fibinet(at, &init);
     let stderr = String::from_utf8_lossy(&output.stderr);
