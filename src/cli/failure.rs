@@ -11,22 +11,22 @@ use fibinet::nn::backend::BackendError;
 use fibinet::storage::StorageError;
 use fibinet::train::TrainError;
 
-use super::output::note;
+use super::commands::PastBadRows;
+use super::output::{note, shell_word};
 
 /// A wrong argument, besides the faults that the libraries find.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// Prints what went wrong and returns the exit code of the process. `skip_rows` is the flag that makes
-/// the subcommand skip malformed rows.
-pub(crate) fn report(error: &anyhow::Error, skip_rows: Option<&str>) -> ExitCode {
+/// Prints what went wrong and returns the exit code of the process.
+pub(crate) fn report(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
     // Each error has its cause either in its message or as its source, so nothing is said twice.
     note(&format!("error: {error:#}"));
-    if let Some(hint) = hint(error, skip_rows) {
+    if let Some(hint) = hint(error, past_bad_rows) {
         note(&format!("hint: {hint}"));
     }
     ExitCode::from(match class(error) {
@@ -106,8 +106,8 @@ fn storage_class(error: &StorageError) -> Option<ErrorClass> {
     error.is_refused_target().then_some(ErrorClass::Usage)
 }
 
-/// The flag that helps, if there is one. Libraries do not know flags.
-fn hint(error: &anyhow::Error, skip_rows: Option<&str>) -> Option<String> {
+/// The flag or setting that helps, if there is one. Libraries do not know flags.
+fn hint(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> Option<String> {
     if error.chain().any(|cause| cause.is::<BackendError>()) {
         return Some("`fibinet devices` lists the devices of this machine".to_owned());
     }
@@ -120,12 +120,23 @@ fn hint(error: &anyhow::Error, skip_rows: Option<&str>) -> Option<String> {
         }
         _ => {}
     }
-    let flag = skip_rows.filter(|_| is_bad_row(error))?;
-    Some(format!("`{flag}` drops malformed rows and counts them"))
+    let past = past_bad_rows?;
+    let error = error.chain().find_map(data_error)?;
+    let skip = format!("`{}` drops malformed rows and counts them", past.skip);
+    let hint = match error.kind() {
+        DataErrorKind::Number { got, .. } => {
+            format!("{skip}; {} takes such cells as missing", missing(got, past))
+        }
+        _ => skip,
+    };
+    error.is_bad_row().then_some(hint)
 }
 
-/// Whether the error is a malformed row, which could be skipped.
-fn is_bad_row(error: &anyhow::Error) -> bool {
-    let data = error.chain().find_map(data_error);
-    data.is_some_and(DataError::is_bad_row)
+/// What makes a cell of a field of numbers a missing one.
+fn missing(cell: &str, past: PastBadRows) -> String {
+    if past.has_missing {
+        return format!("`--missing {}`", shell_word(cell));
+    }
+    let cell = toml_edit::Value::from(cell);
+    format!("`missing = [{cell}]` in the field's section of the run file")
 }

@@ -20,9 +20,9 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let skip_rows = cli.skip_rows_flag();
+    let past_bad_rows = cli.past_bad_rows();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure::report(&error, skip_rows),
+        Err(error) => failure::report(&error, past_bad_rows),
     }
 }

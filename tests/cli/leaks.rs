@@ -186,6 +186,37 @@ fn a_strong_column_draws_a_warning_only_beside_weak_ones() {
 }
 
 #[test]
+fn copies_of_a_leak_draw_one_warning() {
+    let directory = scratch();
+    let at = directory.path();
+    let names = "score,score_again,score_nearly,conversion,converted";
+    write_log(at, 8000, names, |row, click| {
+        let score = score(10, row, click, 2.7);
+        let nearly = if row % 200 == 0 { 0.0 } else { score };
+        let conversion = u8::from(click && unit(4, row) < 0.1);
+        format!("{score:.4},{score:.4},{nearly:.4},{conversion},{conversion}")
+    });
+    let (stderr, config) = init(at, &[]);
+    let warnings: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.starts_with("warning"))
+        .collect();
+    assert_eq!(warnings.len(), 2, "{stderr}");
+    let says = "warning: `score` and its copy `score_again` and its copy `score_nearly` may give the label away: it \
+        alone ranks the rows with an AUC of 0.9";
+    assert!(warnings[0].starts_with(says), "{stderr}");
+    let key = "; --exclude 'score,score_again,score_nearly' leaves them out";
+    assert!(warnings[0].ends_with(key), "{stderr}");
+    let says = "warning: `conversion` and its copy `converted` may give the label away: its value `1` has ";
+    assert!(warnings[1].starts_with(says), "{stderr}");
+    for (column, original) in [("score_again", "score"), ("converted", "conversion")] {
+        assert!(has_field(&config, column), "{config}");
+        let says = format!("warning: it is a copy of `{original}`, which may give the label away");
+        assert!(config.contains(&says), "{config}");
+    }
+}
+
+#[test]
 fn leaks_are_not_checked_among_few_clicks() {
     let directory = scratch();
     let at = directory.path();

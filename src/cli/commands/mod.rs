@@ -50,16 +50,27 @@ enum Command {
     Generate(GenerateArgs),
 }
 
+/// What makes a subcommand read past a malformed row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PastBadRows {
+    /// The flag that skips such rows.
+    pub(crate) skip: &'static str,
+    /// Whether it has the flag `--missing`.
+    pub(crate) has_missing: bool,
+}
+
 impl Cli {
-    /// The flag that makes the subcommand skip malformed rows; `None` if it reads no rows or has none.
-    pub(crate) fn skip_rows_flag(&self) -> Option<&'static str> {
-        match self.command {
-            Command::Init(_) | Command::Train(_) | Command::Evaluate(_) | Command::Predict(_) => {
-                Some("--on-bad-row skip")
+    /// What makes the subcommand read past a malformed row; `None` if it reads no rows or cannot.
+    pub(crate) fn past_bad_rows(&self) -> Option<PastBadRows> {
+        let (skip, has_missing) = match self.command {
+            Command::Init(_) | Command::Evaluate(_) | Command::Predict(_) => {
+                ("--on-bad-row skip", true)
             }
-            Command::Prepare(_) => Some("--set data.on_bad_row=skip"),
-            _ => None,
-        }
+            Command::Train(_) => ("--on-bad-row skip", false),
+            Command::Prepare(_) => ("--set data.on_bad_row=skip", false),
+            _ => return None,
+        };
+        Some(PastBadRows { skip, has_missing })
     }
 
     /// Checks the arguments of the subcommand and does its work.

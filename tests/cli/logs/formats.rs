@@ -40,7 +40,7 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     Files { directory, report }
 });
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(bytes).expect("compressed");
     gzip.finish().expect("compressed")

@@ -1,5 +1,6 @@
 //! What a log may be: its fields, its format, its faults.
 
+mod damaged;
 mod delimiters;
 pub(crate) mod fields;
 pub(crate) mod formats;
@@ -7,8 +8,10 @@ mod frequent_values;
 mod malformed;
 mod no_value;
 mod numbers;
+mod single_lists;
 mod spellings;
 mod stored;
 mod unusual_cells;
 mod value_rows;
 mod values;
+mod zones;

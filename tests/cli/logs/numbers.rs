@@ -136,7 +136,8 @@ fn a_cell_that_is_not_a_number_is_told_with_two_ways_out() {
         write_rows(at, &["7", cell]);
         let told = format!(
             "new.csv:3, column `n`: expected a number, but the cell is `{cell}`; if it means \
-             \"no value\", list it in `missing`\nhint: `--on-bad-row skip` drops malformed rows"
+             \"no value\", list it in `missing`\nhint: `--on-bad-row skip` drops malformed rows \
+             and counts them; `--missing {cell}` takes such cells as missing"
         );
         let data = ["--data", "new.csv"];
         let predict = ["predict", text(&run), "-o", "scores.csv"];
@@ -160,6 +161,11 @@ fn training_tells_a_cell_that_is_not_a_number_too() {
         fs::write(at.join("log.csv"), log(0, 1) + &format!("1,{cell}\n")).expect("written");
         let says = format!("log.csv:1002, column `n`: expected a number, but the cell is `{cell}`");
         fail(at, &[&TRAIN[..5], &["--force"]].concat(), 1, &says);
+        let hint = format!(
+            "hint: `--on-bad-row skip` drops malformed rows and counts them; `missing = [\"{cell}\"]` in the \
+             field's section of the run file takes such cells as missing"
+        );
+        fail(at, &[&TRAIN[..5], &["--force"]].concat(), 1, &hint);
         let skip = [
             &TRAIN[..4],
             &["--no-cache", "--json", "--force", "--on-bad-row", "skip"],

@@ -1,6 +1,7 @@
 //! Values that are written in another way, and what they score.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -322,32 +323,66 @@ fn a_label_is_a_click_however_it_is_written() {
     assert_eq!(evaluate("yes", "no")["clicks"], 0);
 }
 
+/// A run file whose hashed field learns from the rows of the site `s1`.
+fn write_hashed_run_file(at: &Path) {
+    write_run_file(at, "kind = 'categorical'\nhash_buckets = 5000");
+    let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
+    let split =
+        "split = { by = 'column', column = 'site', train_value = 's1', valid_value = 's2' }";
+    let run_file = run_file.replace("split = { valid = 0.2, test = 0.2 }", split);
+    let site = "[[data.fields]]\nname = 'site'\nkind = 'categorical'\n";
+    let run_file = run_file.replace(site, &site.replace("'site'\n", "'s'\ncolumn = 'site'\n"));
+    fs::write(at.join("run.toml"), run_file).expect("written");
+}
+
+/// Trains on rows with these sites and values.
+fn train_hashed(at: &Path, values: impl Iterator<Item = (&'static str, String)>) -> Value {
+    write_hashed_run_file(at);
+    let mut rows = "click,site,value\n".to_owned();
+    for (row, (site, value)) in values.enumerate() {
+        rows += &format!("{},{site},{value}\n", drawn(row as u64 + 1, 2));
+    }
+    fs::write(at.join("train.csv"), rows).expect("written");
+    let train = ["train", "run.toml", "--out", "run", "--no-cache", "--force"];
+    json(&succeed(at, &[&train[..], &["--json"]].concat()))
+}
+
 #[test]
 fn a_hashed_field_goes_by_its_training_rows() {
     let directory = scratch();
     let at = directory.path();
-    write_run_file(at, "kind = 'categorical'\nhash_buckets = 5000");
-    let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
-    let part = "split = { by = 'column', column = 'site', train_value = 's1', valid_value = 's2' }";
-    let run_file = run_file.replace("split = { valid = 0.2, test = 0.2 }", part);
-    fs::write(at.join("run.toml"), run_file).expect("written");
     // The validation rows alone have versions.
-    let mut rows = "click,site,value\n".to_owned();
-    for row in 0..ROWS {
-        let (site, value) = match row % 4 {
-            0 => ("s2", format!("4.{row}")),
-            _ => ("s1", drawn(row, 80).to_string()),
-        };
-        rows += &format!("{},{site},{value}\n", drawn(row + 1, 2));
-    }
-    fs::write(at.join("train.csv"), rows).expect("written");
-    let run_file = fs::read_to_string(at.join("run.toml")).expect("a run file");
-    let site = "[[data.fields]]\nname = 'site'\nkind = 'categorical'\n";
-    fs::write(
-        at.join("run.toml"),
-        run_file.replace(site, &site.replace("'site'\n", "'s'\ncolumn = 'site'\n")),
-    )
-    .expect("written");
-    succeed(at, &["train", "run.toml", "--out", "run", "--no-cache"]);
+    let value = |row: u64| match row % 4 {
+        0 => ("s2", format!("4.{row}")),
+        _ => ("s1", drawn(row, 80).to_string()),
+    };
+    train_hashed(at, (0..ROWS).map(value));
     assert_alike(at, &["17", "17.0"], &["18", "17.5"]);
+}
+
+#[test]
+fn the_last_training_row_may_tell_how_a_hashed_field_is_written() {
+    let directory = scratch();
+    let at = directory.path();
+    // More rows than are read at a time.
+    let rows = |last: &'static str, number: fn(u64) -> String| {
+        let site = |row: u64| ["s2", "s1", "s1", "s1"][row as usize % 4];
+        let numbers = (0..9_000).map(move |row| (site(row), number(row)));
+        numbers.chain([("s1", last.to_owned())])
+    };
+    let spelled = |row: u64| format!("{}{}", drawn(row, 80), [".0", ""][row as usize / 4 % 2]);
+    let rewritten = |report: &Value| report["fields"]["valid"][1]["rewritten"].as_f64();
+    let report = train_hashed(at, rows("17", spelled));
+    assert_eq!(rewritten(&report), Some(0.5));
+    assert_alike(at, &["17", "17.0"], &["18"]);
+    // Versions, then: 4 and 4.0 may be two.
+    let report = train_hashed(at, rows("4.0-beta", spelled));
+    assert_eq!(rewritten(&report), Some(0.0));
+    assert_alike(at, &["17", " 17"], &["17.0"]);
+    // Numbers, and no truths.
+    let bits = |row: u64| drawn(row, 2).to_string();
+    train_hashed(at, rows("1", bits));
+    assert_alike(at, &["1", "1.0", "True"], &["0"]);
+    train_hashed(at, rows("2", bits));
+    assert_alike(at, &["1", "1.0"], &["0", "True"]);
 }

@@ -201,13 +201,13 @@ impl Looks {
         let columns = std::mem::take(&mut self.columns).into_iter().enumerate();
         let columns = columns.filter(|(i, _)| *i != label);
         let columns = columns.map(|(i, cells)| match reader.unreadable(i) {
-            Some(kind) => ColumnGuess {
+            Some(kind) if !known.exclude.iter().any(|name| name == cells.name()) => ColumnGuess {
                 name: cells.name().to_owned(),
                 field: None,
                 reason: format!("excluded: {kind}, which cannot be read"),
-                note: None,
+                note: Some(format!("{kind}, which cannot be read: it is left out")),
             },
-            None => guess_column(cells, known, &self.positions),
+            _ => guess_column(cells, known, &self.positions),
         });
         columns.collect()
     }

@@ -342,8 +342,8 @@ pub(crate) trait TokenIds {
     /// The id of a token.
     fn id(&mut self, token: &[u8]) -> u32;
 
-    /// Notes that the next token is the text of a float of a typed file.
-    fn note_float(&mut self) {}
+    /// Notes that a token is the text of this cell, a float of a typed file.
+    fn note_float(&mut self, _cell: Cell<'_>) {}
 
     /// The id of the token that `write` writes. If `key` is a number, it identifies that token, and
     /// `write` may not be called again for it; keys are small.

@@ -2,6 +2,7 @@
 
 use crate::fields::cells::{CellReader, FIRST_TOKEN, MISSING, MissingTexts, MissingWords};
 use crate::fields::kind::{FinishedFit, FittedField, KnownField, REWRITTEN};
+use crate::fields::token_rules::TypedFloats;
 use crate::fields::token_table::TokenTable;
 use crate::fields::token_text::TokenText;
 
@@ -9,8 +10,7 @@ use crate::fields::token_text::TokenText;
 pub(crate) struct CountedTexts {
     /// How often each text stands in the training rows; 0 for texts of other rows only.
     pub(crate) table: TokenTable,
-    /// Whether floats of a typed file are among them.
-    pub(crate) has_floats: bool,
+    pub(crate) floats: TypedFloats,
     /// The smallest count of a token with an id of its own, at least 1.
     pub(crate) min_count: u64,
 }
@@ -81,7 +81,7 @@ impl CountedTexts {
             Some(_) => self.min_count,
             None => 1,
         };
-        TokenText::of(texts(least), self.has_floats)
+        TokenText::of(texts(least), self.floats)
     }
 
     /// Moves the counts of texts that are written in another way than their tokens to those.

@@ -2,11 +2,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::fields::cell_counts::Unusual;
-use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, MISSING, RowValues, TokenIds};
+use crate::fields::cells::{
+    BadCell, CellReader, FIRST_TOKEN, MISSING, MissingTexts, MissingWords, RowValues, TokenIds,
+};
 use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{
-    CellEncoder, FieldFit, FieldKind, FinishedFit, FittedField, KnownField, Setting,
+    self, CellEncoder, FieldFit, FieldKind, FinishedFit, FittedField, KnownField, Setting,
 };
+use crate::fields::token_rules::{TokenRules, TypedFloats};
+use crate::fields::token_table::TokenTable;
 use crate::fields::token_text::TokenText;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
@@ -35,7 +39,8 @@ impl FieldKind for Hashed {
     fn fit(&self, _field: usize) -> Box<dyn FieldFit> {
         Box::new(HashedFit {
             buckets: self.buckets,
-            text: None,
+            rule: Rule::Open(TokenRules::default(), TypedFloats::default()),
+            texts: TokenTable::default(),
         })
     }
 
@@ -59,20 +64,19 @@ struct Hasher {
     text: TokenText,
 }
 
+/// Marks the id of a rewritten cell while an encoder is being fitted.
+const REWRITTEN: u32 = 1 << 31;
+/// Marks the slot of a text that is hashed when the fit is finished.
+const SLOT: u32 = 1 << 30;
+
 impl Hasher {
-    /// What marks the id of a cell. With more than two billion buckets nothing does, and rewritten cells are
-    /// not counted in the rows of the training file.
-    fn mark(&self, is_rewritten: bool) -> u32 {
-        let has_room = self.buckets < REWRITTEN - FIRST_TOKEN;
-        if is_rewritten && has_room {
-            REWRITTEN
-        } else {
-            0
-        }
+    /// Whether ids leave the bits of marks free. With more than a billion buckets they do not: the first training
+    /// rows choose how tokens are written, and rewritten cells are not counted in the rows of the training file.
+    fn has_marks(&self) -> bool {
+        self.buckets < SLOT - FIRST_TOKEN
     }
 
-    /// The id of a cell, and whether its text was rewritten. Words for "no value" are missing: a hash cannot
-    /// tell whether the training rows had them.
+    /// The id of a cell, and whether its text was rewritten.
     // Inlined, since a call per cell shows in the time that preparing takes.
     #[inline(always)]
     fn id(
@@ -82,9 +86,22 @@ impl Hasher {
         scratch: &mut Vec<u8>,
     ) -> (u32, bool) {
         let (missing, words) = (reader.missing, reader.words);
-        let Some(text) = reader.value(cell) else {
-            return (MISSING, false);
-        };
+        match reader.value(cell) {
+            Some(text) => self.id_of_text(text, missing, words, scratch),
+            None => (MISSING, false),
+        }
+    }
+
+    /// The id of a text, and whether it was rewritten. Words for "no value" are missing: a hash cannot tell whether
+    /// the training rows had them.
+    #[inline(always)]
+    fn id_of_text(
+        &self,
+        text: &[u8],
+        missing: MissingTexts<'_>,
+        words: MissingWords<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> (u32, bool) {
         let token = self.text.canonical(text, scratch);
         let is_rewritten = !std::ptr::eq(token, text) && token != text;
         if words.have(token) || missing.contain(token) {
@@ -95,78 +112,149 @@ impl Hasher {
     }
 }
 
-/// Marks the id of a rewritten cell while an encoder is being fitted, if ids leave the bit free.
-const REWRITTEN: u32 = 1 << 31;
-
-/// Hashes tokens while an encoder is being fitted. The first training rows choose how tokens are written,
-/// since tokens are not kept.
+/// Hashes tokens while an encoder is being fitted. All training rows choose how tokens are written: until none is
+/// left to be read, the texts that a rule may rewrite wait in a table, and their cells have its slots.
 #[derive(Debug)]
 struct HashedFit {
     buckets: u32,
-    /// `None` before the first cell with a value.
-    text: Option<TokenText>,
+    rule: Rule,
+    texts: TokenTable,
+}
+
+/// How tokens are written.
+#[derive(Debug)]
+enum Rule {
+    /// By one of several rules.
+    Open(TokenRules, TypedFloats),
+    /// By this one.
+    Settled(TokenText),
 }
 
 impl HashedFit {
-    /// The rule that these cells fit; `None` if none has a value.
-    fn choose(cells: &[Cell<'_>], reader: &mut CellReader<'_>) -> Option<TokenText> {
-        if reader.as_written {
-            return Some(TokenText::Verbatim);
+    /// The most texts that wait. A column with more of them has shown how it is written.
+    const MAX_TEXTS: usize = 1 << 20;
+
+    fn rule(&self) -> TokenText {
+        match &self.rule {
+            Rule::Open(rules, floats) => rules.choose(*floats),
+            Rule::Settled(text) => *text,
         }
-        let words = reader.words;
-        let mut tokens: Vec<Box<[u8]>> = Vec::new();
-        let mut has_floats = false;
+    }
+
+    fn hasher(&self, text: TokenText) -> Hasher {
+        Hasher {
+            buckets: self.buckets,
+            text,
+        }
+    }
+
+    /// The ids of cells, and slots of those whose text a rule may rewrite.
+    fn read_open(&mut self, cells: &[Cell<'_>], reader: &mut CellReader<'_>) -> Vec<u32> {
+        let (missing, words) = (reader.missing, reader.words);
+        let hasher = self.hasher(TokenText::Trimmed);
+        let (mut ids, mut scratch) = (Vec::with_capacity(cells.len()), Vec::new());
         for cell in cells {
-            let text = reader.value(*cell).filter(|text| !words.contain(text));
-            tokens.extend(text.map(Into::into));
-            has_floats |= cell.is_float();
+            ids.push(match reader.value(*cell) {
+                None => MISSING,
+                Some(text) if TokenText::may_rewrite(text) => SLOT | self.texts.slot(text),
+                Some(text) => hasher.id_of_text(text, missing, words, &mut scratch).0,
+            });
         }
-        let texts = tokens.iter().map(AsRef::as_ref);
-        (!tokens.is_empty()).then(|| TokenText::of(texts, has_floats))
+        ids
+    }
+
+    /// The ids of cells. Those of rewritten cells are marked.
+    fn read_settled(
+        &self,
+        text: TokenText,
+        cells: &[Cell<'_>],
+        reader: &CellReader<'_>,
+    ) -> Vec<u32> {
+        let mut reader = reader.clone().with_text(Some(text), reader.as_written);
+        let hasher = self.hasher(text);
+        let has_marks = hasher.has_marks();
+        let mut scratch = Vec::new();
+        let ids = cells.iter().map(|cell| {
+            let (id, is_rewritten) = hasher.id(*cell, &mut reader, &mut scratch);
+            if is_rewritten && has_marks {
+                id | REWRITTEN
+            } else {
+                id
+            }
+        });
+        ids.collect()
     }
 }
 
 impl FieldFit for HashedFit {
     fn start_from(&mut self, base: &FittedField) {
-        self.text = Some(base.token_text());
+        self.rule = Rule::Settled(base.token_text());
     }
 
     fn needs_look(&self) -> bool {
-        self.text.is_none()
+        matches!(self.rule, Rule::Open(..))
     }
 
     fn look(&mut self, cells: &[Cell<'_>], reader: &mut CellReader<'_>) {
-        self.text = Self::choose(cells, reader);
+        let Rule::Open(rules, floats) = &mut self.rule else {
+            return;
+        };
+        if reader.as_written {
+            self.rule = Rule::Settled(TokenText::Verbatim);
+            return;
+        }
+        let words = reader.words;
+        for cell in cells {
+            floats.note(*cell);
+            let text = reader.value(*cell).filter(|text| !words.contain(text));
+            if text.is_some_and(|text| !rules.keep(text)) {
+                self.rule = Rule::Settled(TokenText::Trimmed);
+                return;
+            }
+        }
+        let is_full = self.texts.numbers().len() >= Self::MAX_TEXTS;
+        if is_full || !self.hasher(TokenText::Trimmed).has_marks() {
+            self.rule = Rule::Settled(self.rule());
+        }
     }
 
-    /// The ids of rewritten cells are marked with [`REWRITTEN`].
     fn read(
         &mut self,
         cells: &[Cell<'_>],
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
-        // Without a training row so far, these cells choose.
-        self.text = self.text.or_else(|| Self::choose(cells, reader));
-        let text = self.text.unwrap_or(TokenText::Trimmed);
-        let mut reader = reader.clone().with_text(Some(text), reader.as_written);
-        let hasher = Hasher {
-            buckets: self.buckets,
-            text,
+        let ids = match self.rule {
+            Rule::Open(..) => self.read_open(cells, reader),
+            Rule::Settled(text) => self.read_settled(text, cells, reader),
         };
-        let mut scratch = Vec::new();
-        let ids = cells.iter().map(|cell| {
-            let (id, is_rewritten) = hasher.id(*cell, &mut reader, &mut scratch);
-            id | hasher.mark(is_rewritten)
-        });
-        (Column::Ids(ids.collect()), Vec::new())
+        (Column::Ids(ids), Vec::new())
     }
 
     fn count(&mut self, _column: &Column, _is_train: &[bool]) {}
 
-    fn finish(self: Box<Self>, _reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit {
-        let text = self.text.unwrap_or(TokenText::Trimmed);
-        let fitted = base.map_or(FittedField::Hashed { text }, |base| base.fitted);
-        FinishedFit::without_tokens(fitted)
+    fn finish(
+        mut self: Box<Self>,
+        reader: &CellReader<'_>,
+        base: Option<KnownField>,
+    ) -> FinishedFit {
+        let text = self.rule();
+        let hasher = self.hasher(text);
+        let mut scratch = Vec::new();
+        let texts = self.texts.iter().map(|(waiting, _)| {
+            let (missing, words) = (reader.missing, reader.words);
+            let (id, is_rewritten) = hasher.id_of_text(waiting, missing, words, &mut scratch);
+            let mark = if is_rewritten { kind::REWRITTEN } else { 0 };
+            (Box::from(waiting), u64::from(id) | mark)
+        });
+        let texts: Vec<(Box<[u8]>, u64)> = texts.collect();
+        for (waiting, id) in texts {
+            *self.texts.number_mut(&waiting) = id;
+        }
+        FinishedFit {
+            fitted: base.map_or(FittedField::Hashed { text }, |base| base.fitted),
+            tokens: Vec::new(),
+            table: self.texts,
+        }
     }
 }
 
@@ -195,18 +283,23 @@ impl CellEncoder for Hasher {
     fn encode_column(
         &self,
         column: &mut Column,
-        _ids: &[u64],
+        ids_by_slot: &[u64],
         counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f64)> {
-        let mark = self.mark(true);
-        if let Column::Ids(ids) = column {
-            for (row, id) in ids
-                .iter_mut()
-                .enumerate()
-                .filter(|(_, id)| **id & mark != 0)
-            {
-                *id &= !mark;
-                counter.note(row, Unusual::Rewritten);
+        if let Column::Ids(ids) = column
+            && self.has_marks()
+        {
+            for (row, id) in ids.iter_mut().enumerate() {
+                let mut is_rewritten = *id & REWRITTEN != 0;
+                *id &= !REWRITTEN;
+                if *id & SLOT != 0 {
+                    let found = ids_by_slot[(*id & !SLOT) as usize];
+                    is_rewritten = found & kind::REWRITTEN != 0;
+                    *id = found as u32;
+                }
+                if is_rewritten {
+                    counter.note(row, Unusual::Rewritten);
+                }
             }
         }
         counter.count(column);

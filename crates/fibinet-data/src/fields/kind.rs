@@ -92,7 +92,7 @@ pub(crate) trait FieldFit: fmt::Debug + Send {
     /// Prepares for rows that are added to those of another run.
     fn start_from(&mut self, _base: &FittedField) {}
 
-    /// Whether [`look`](Self::look) has yet to be called with cells that have a value.
+    /// Whether [`look`](Self::look) has to be called with the next training rows.
     fn needs_look(&self) -> bool {
         false
     }

@@ -28,9 +28,11 @@ mod number_format;
 mod number_range;
 mod quoted;
 mod registry;
+mod single_integer;
 mod spec;
 pub(crate) mod time_format;
 mod token;
+mod token_rules;
 pub(crate) mod token_table;
 pub(crate) mod token_text;
 

@@ -136,12 +136,10 @@ impl TokenKind for MultiCategorical {
         let (missing, words, as_written) = (reader.missing, reader.words, reader.as_written);
         let separator = self.separator.as_bytes();
         if let Cell::List(list) = cell
-            && list
-                .elements()
-                .find(|element| *element != Cell::MISSING)
-                .is_some_and(Cell::is_float)
+            && let Some(first) = list.elements().find(|element| *element != Cell::MISSING)
+            && first.is_float()
         {
-            tokens.note_float();
+            tokens.note_float(first);
         }
         let mut push = |token: &[u8]| {
             if !missing.contain(token) && !words.contain(token) {

@@ -11,6 +11,7 @@ use crate::fields::counted_texts::CountedTexts;
 use crate::fields::kind::{
     CellEncoder, FieldFit, FinishedFit, FittedField, KnownField, OUT_OF_RANGE, REWRITTEN,
 };
+use crate::fields::token_rules::TypedFloats;
 use crate::fields::token_table::TokenTable;
 use crate::shards::batch::IdLists;
 use crate::shards::columns::Column;
@@ -70,8 +71,7 @@ pub(crate) struct TokenFit<K> {
 #[derive(Debug, Default)]
 struct Slots {
     table: TokenTable,
-    /// Whether floats of a typed file are among them.
-    has_floats: bool,
+    floats: TypedFloats,
     /// Ids by key.
     by_key: Vec<Option<u32>>,
     token: Vec<u8>,
@@ -109,7 +109,7 @@ impl Slots {
             if !matches!(cell, Cell::Text(_)) {
                 let start = written.len();
                 reader.write(*cell, &mut written);
-                self.has_floats |= cell.is_float();
+                self.floats.note(*cell);
                 others.push((at, start..written.len()));
             }
         }
@@ -126,8 +126,8 @@ impl TokenIds for Slots {
         FIRST_TOKEN + self.table.slot(token)
     }
 
-    fn note_float(&mut self) {
-        self.has_floats = true;
+    fn note_float(&mut self, cell: Cell<'_>) {
+        self.floats.note(cell);
     }
 
     fn id_by_key(&mut self, key: Option<usize>, write: &dyn Fn(&mut Vec<u8>)) -> u32 {
@@ -206,12 +206,10 @@ impl<K: TokenKind> FieldFit for TokenFit<K> {
     }
 
     fn finish(self: Box<Self>, reader: &CellReader<'_>, base: Option<KnownField>) -> FinishedFit {
-        let Slots {
-            table, has_floats, ..
-        } = self.slots;
+        let Slots { table, floats, .. } = self.slots;
         let counted = CountedTexts {
             table,
-            has_floats,
+            floats,
             min_count: self.kind.min_count().max(1),
         };
         let as_written = reader.as_written || !K::FROM_TEXT;

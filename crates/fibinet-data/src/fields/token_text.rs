@@ -6,6 +6,8 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Number;
+use crate::fields::single_integer::large_single;
+use crate::fields::token_rules::{TokenRules, TypedFloats};
 
 /// How the tokens of a field are written. A fit chooses it by the tokens that it finds, and texts that are
 /// written in another way are rewritten before they are looked up. A text that does not fit the rule is
@@ -24,6 +26,9 @@ pub(crate) enum TokenText {
     /// `-?(0|[1-9][0-9]{0,18})`, without the fraction `.0` that a text may have, and without the exponent of a
     /// [`Scientific`] one: `1.5e+06` is `1500000`.
     Integer,
+    /// [`Integer`](Self::Integer), of tokens that are numbers of single precision, some of them beyond 2^24. Every
+    /// text of such a number becomes the shortest of those without an exponent: `8.3886088e+07` is `83886090`.
+    SingleInteger,
     /// `true` or `false`, for these words in any case, and for 1 and 0.
     Bool,
     /// [`Bool`](Self::Bool), written as `1` or `0`.
@@ -36,39 +41,25 @@ pub(crate) enum TokenText {
 }
 
 impl TokenText {
-    /// The rule that all tokens fit. `are_floats` says that floats of a typed file are among them.
-    pub(crate) fn of<'a>(tokens: impl Iterator<Item = &'a [u8]>, are_floats: bool) -> Self {
-        let mut fits = Fits::default();
-        for token in tokens {
-            if !fits.keep(token) {
-                return Self::Trimmed;
-            }
+    /// The rule that all tokens fit; `floats` are those of typed files among them.
+    pub(crate) fn of<'a>(mut tokens: impl Iterator<Item = &'a [u8]>, floats: TypedFloats) -> Self {
+        let mut rules = TokenRules::default();
+        if tokens.all(|token| rules.keep(token)) {
+            rules.choose(floats)
+        } else {
+            Self::Trimmed
         }
-        match fits {
-            Fits {
-                has_tokens: false, ..
-            } => Self::Trimmed,
-            Fits {
-                bools: true,
-                has_digits,
-                ..
-            } => {
-                if has_digits {
-                    Self::Bit
-                } else {
-                    Self::Bool
-                }
-            }
-            Fits { integers: true, .. } => Self::Integer,
-            Fits { times: true, .. } => Self::Time,
-            Fits { decimals: true, .. } if are_floats => Self::Float,
-            Fits {
-                decimals: true,
-                has_integer: false,
-                ..
-            } => Self::PythonFloat,
-            Fits { .. } => Self::Trimmed,
-        }
+    }
+
+    /// Whether a rule may write a text in another way, if floats of typed files are written by their type.
+    pub(crate) fn may_rewrite(text: &[u8]) -> bool {
+        let trimmed = text.trim_ascii();
+        let is_other = |written: Option<&[u8]>| written.is_some_and(|written| written != text);
+        trimmed.len() < text.len()
+            || boolean(text).is_some()
+            || is_other(integer(text))
+            || Scientific::parse(text).is_some()
+            || Time::parse(text).is_some_and(|time| time.write(&mut Vec::new()) != text)
     }
 
     /// A text as the field's tokens are written; empty if it has only blanks. `scratch` is a buffer.
@@ -96,6 +87,14 @@ impl TokenText {
                 Some(number) => return number.write_whole(scratch),
                 None => integer(text),
             },
+            Self::SingleInteger => {
+                let Some(single) = large_single(text) else {
+                    return Self::Integer.canonical(text, scratch);
+                };
+                scratch.clear();
+                Number::Single(single).write(scratch);
+                return scratch;
+            }
             Self::Bool => boolean(text).map(|value| if value { &b"true"[..] } else { b"false" }),
             Self::Bit => boolean(text).map(|value| if value { &b"1"[..] } else { b"0" }),
             Self::Time => return Time::parse(text).map_or(text, |time| time.write(scratch)),
@@ -120,53 +119,9 @@ pub(crate) fn is_same_value(a: &[u8], b: &[u8]) -> bool {
     a == b || integers.is_some_and(|(a, b)| a == b) || truths.is_some_and(|(a, b)| a == b)
 }
 
-/// The rules that all tokens so far fit.
-struct Fits {
-    has_tokens: bool,
-    bools: bool,
-    /// Whether a token begins with a digit.
-    has_digits: bool,
-    integers: bool,
-    times: bool,
-    decimals: bool,
-    /// Whether a token is an integer without a point, which Python does not write for a float.
-    has_integer: bool,
-}
-
-impl Default for Fits {
-    fn default() -> Self {
-        Self {
-            has_tokens: false,
-            bools: true,
-            has_digits: false,
-            integers: true,
-            times: true,
-            decimals: true,
-            has_integer: false,
-        }
-    }
-}
-
-impl Fits {
-    /// Drops the rules that a token does not fit; false if none is left.
-    fn keep(&mut self, token: &[u8]) -> bool {
-        let token = token.trim_ascii();
-        self.has_tokens = true;
-        self.bools = self.bools && boolean(token).is_some();
-        self.has_digits |= token.first().is_some_and(u8::is_ascii_digit);
-        self.integers = self.integers
-            && (integer(token).is_some()
-                || Scientific::parse(token).is_some_and(Scientific::is_whole));
-        self.times = self.times && Time::parse(token).is_some();
-        self.decimals = self.decimals && decimal(token).is_some();
-        self.has_integer |= integer(token) == Some(token);
-        self.bools || self.integers || self.times || self.decimals
-    }
-}
-
 /// The digits of `-?(0|[1-9][0-9]{0,18})(\.0+)?` before its point, with their sign. Compared by characters:
 /// no float has all of 19 digits.
-fn integer(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn integer(text: &[u8]) -> Option<&[u8]> {
     let point = text.iter().position(|byte| *byte == b'.');
     let (whole, fraction) = text.split_at(point.unwrap_or(text.len()));
     let digits = whole.strip_prefix(b"-").unwrap_or(whole);
@@ -177,16 +132,17 @@ fn integer(text: &[u8]) -> Option<&[u8]> {
     };
     let is_whole = match fraction {
         [] => true,
-        [_, zeros @ ..] => !zeros.is_empty() && zeros.iter().all(|byte| *byte == b'0'),
+        [_, zeros @ ..] => !zeros.is_empty() && are_zeros(zeros),
     };
     // -0.0 is what some programs write for 0.
     (is_integer && is_whole).then_some(if digits == b"0" { digits } else { whole })
 }
 
-/// A number of single precision from a million on, or near 0, as pandas writes it into a CSV file:
-/// `-?[1-9](\.[0-9]+)?e[+-][0-9]{2,3}`. Hashes such as `1e5` have no sign in their middle.
+/// A number of single precision from a million on, or near 0, as pandas writes it into a CSV file, or as NumPy
+/// writes those of a list: `-?[1-9](\.[0-9]*)?e[+-][0-9]{2,3}`, or 0 with such an exponent. Hashes such as `1e5`
+/// have no sign in their middle.
 #[derive(Clone, Copy)]
-struct Scientific<'a> {
+pub(super) struct Scientific<'a> {
     is_negative: bool,
     first: u8,
     fraction: &'a [u8],
@@ -194,9 +150,9 @@ struct Scientific<'a> {
 }
 
 impl<'a> Scientific<'a> {
-    fn parse(text: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-        let (first @ b'1'..=b'9', rest) = unsigned.split_first()? else {
+        let (first @ b'0'..=b'9', rest) = unsigned.split_first()? else {
             return None;
         };
         let e = rest.iter().position(|byte| *byte == b'e')?;
@@ -208,7 +164,8 @@ impl<'a> Scientific<'a> {
         let all_digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
         let has_form = all_digits(digits)
             && digits.len() <= 18
-            && fraction.is_empty() == digits.is_empty()
+            && (fraction.is_empty() || fraction.len() > digits.len())
+            && (*first != b'0' || are_zeros(digits))
             && (2..=3).contains(&size.len())
             && all_digits(size);
         let size = size.iter().fold(0, |number, digit| {
@@ -222,18 +179,32 @@ impl<'a> Scientific<'a> {
         })
     }
 
+    /// The number of its digits after the point.
+    pub(super) fn num_places(self) -> usize {
+        self.fraction.len()
+    }
+
     /// Whether it is an integer of at most 19 digits.
-    fn is_whole(self) -> bool {
-        let len = self.fraction.len() as i16;
-        (len..=18).contains(&self.exponent)
+    pub(super) fn is_whole(self) -> bool {
+        (0..=18).contains(&self.exponent) && are_zeros(self.split().1)
+    }
+
+    /// The digits after the point of the text that are before that of the number, and those after it.
+    fn split(self) -> (&'a [u8], &'a [u8]) {
+        let len = self.fraction.len().min(self.exponent.max(0) as usize);
+        self.fraction.split_at(len)
     }
 
     /// Writes a [whole](Self::is_whole) one without its exponent, character by character.
     fn write_whole(self, text: &mut Vec<u8>) -> &[u8] {
         text.clear();
+        if self.first == b'0' {
+            text.push(b'0');
+            return text;
+        }
         text.extend(self.is_negative.then_some(b'-'));
         text.push(self.first);
-        text.extend_from_slice(self.fraction);
+        text.extend_from_slice(self.split().0);
         text.resize(
             usize::from(self.is_negative) + 1 + self.exponent as usize,
             b'0',
@@ -242,7 +213,11 @@ impl<'a> Scientific<'a> {
     }
 }
 
-fn boolean(text: &[u8]) -> Option<bool> {
+fn are_zeros(digits: &[u8]) -> bool {
+    digits.iter().all(|digit| *digit == b'0')
+}
+
+pub(super) fn boolean(text: &[u8]) -> Option<bool> {
     if text.eq_ignore_ascii_case(b"true") {
         return Some(true);
     }
@@ -257,7 +232,7 @@ fn boolean(text: &[u8]) -> Option<bool> {
 }
 
 /// A finite number that begins with a digit or a sign.
-fn decimal(text: &[u8]) -> Option<f64> {
+pub(super) fn decimal(text: &[u8]) -> Option<f64> {
     let starts = text
         .first()
         .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
@@ -267,7 +242,7 @@ fn decimal(text: &[u8]) -> Option<f64> {
 
 /// A date or a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Time {
+pub(super) enum Time {
     /// In UTC. A time without a zone is taken as UTC.
     Date(NaiveDateTime),
     OfDay(NaiveTime),
@@ -275,7 +250,7 @@ enum Time {
 
 impl Time {
     /// `YYYY-MM-DD`, with `[T ]HH:MM[:SS[.f]]` and a zone (`Z`, `+HH:MM`) after it or not; or `HH:MM:SS[.f]`.
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let Some((date, rest)) = date(text) else {
             let (time, rest) = time(text)?;
             return (rest.is_empty() && text.len() >= 8).then_some(Self::OfDay(time));
@@ -372,9 +347,13 @@ fn zone(text: &[u8]) -> Option<TimeDelta> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::Cell;
 
     fn rule(tokens: &[&str]) -> TokenText {
-        TokenText::of(tokens.iter().map(|token| token.as_bytes()), false)
+        TokenText::of(
+            tokens.iter().map(|token| token.as_bytes()),
+            TypedFloats::default(),
+        )
     }
 
     fn canonical(rule: TokenText, text: &str) -> String {
@@ -385,7 +364,7 @@ mod tests {
 
     #[test]
     fn the_tokens_choose_the_rule() {
-        use TokenText::{Bit, Bool, Integer, PythonFloat, Time, Trimmed};
+        use TokenText::{Bit, Bool, Integer, PythonFloat, SingleInteger, Time, Trimmed};
         for (tokens, expected) in [
             (&["17", "-4", "0", "9223372036854775807"][..], Integer),
             (&["17.0", "4", "5.00"], Integer),
@@ -397,7 +376,11 @@ mod tests {
             (&["13:05:00", "13:05:00.5"], Time),
             (&["4.5", "17.0"], PythonFloat),
             (&["4.5", "1e-07"], PythonFloat),
-            (&["17.0", "8.388608e+07"], Integer),
+            (&["17.0", "8.388608e+06"], Integer),
+            (&["17.0", "8.388609e+07", "8.3886088e+07"], SingleInteger),
+            // A number of double precision, as NumPy writes it in a list.
+            (&["1.23456793e+08", "8.388609e+07"], Integer),
+            (&["17", "83886088"], Integer),
             (&["17.5", "8.388608e+07"], PythonFloat),
             (&["17", "1e+19"], Trimmed),
             // A zip code, a hash, a version, an id of 20 digits, a phone number with its zero.
@@ -415,10 +398,26 @@ mod tests {
         ] {
             assert_eq!(rule(tokens), expected, "{tokens:?}");
         }
-        let floats = [&b"4.5"[..], b"17"];
-        assert_eq!(TokenText::of(floats.into_iter(), true), TokenText::Float);
-        let versions = [&b"4.5"[..], b"4.5-beta"];
-        assert_eq!(TokenText::of(versions.into_iter(), true), Trimmed);
+    }
+
+    #[test]
+    fn floats_of_typed_files_choose_too() {
+        let single = |number: f32| vec![Cell::from(number)];
+        let double = |number: f64| vec![Cell::from(number)];
+        let both = [single(0.5), double(0.5)].concat();
+        for (tokens, cells, expected) in [
+            (&["4.5", "17"][..], double(4.5), TokenText::Float),
+            (&["4.5", "4.5-beta"], double(4.5), TokenText::Trimmed),
+            (&["17", "83886090"], single(17.0), TokenText::SingleInteger),
+            (&["17", "16777215"], single(17.0), TokenText::Integer),
+            (&["17", "83886090"], double(17.0), TokenText::Integer),
+            (&["17", "83886090"], both, TokenText::Integer),
+        ] {
+            let mut floats = TypedFloats::default();
+            cells.into_iter().for_each(|cell| floats.note(cell));
+            let tokens_of = tokens.iter().map(|token| token.as_bytes());
+            assert_eq!(TokenText::of(tokens_of, floats), expected, "{tokens:?}");
+        }
     }
 
     #[test]
@@ -439,7 +438,9 @@ mod tests {
 
     #[test]
     fn one_value_has_one_text() {
-        use TokenText::{Bit, Bool, Float, Integer, PythonFloat, Time, Trimmed, Verbatim};
+        use TokenText::{
+            Bit, Bool, Float, Integer, PythonFloat, SingleInteger, Time, Trimmed, Verbatim,
+        };
         for (rule, texts, expected) in [
             (Integer, &["17", "17.0", " 17 ", "17.000"][..], "17"),
             (Integer, &["0", "-0.0", "0.0"], "0"),
@@ -450,10 +451,20 @@ mod tests {
                 &["83886080", "83886080.0", "8.388608e+07"],
                 "83886080",
             ),
-            (Integer, &["-1000000", "-1e+06"], "-1000000"),
+            (Integer, &["-1000000", "-1e+06", "-1.e+06"], "-1000000"),
+            (Integer, &["17", "1.7000000e+01"], "17"),
+            (Integer, &["0", "0.e+00", "-0.0000000e+00"], "0"),
             (PythonFloat, &["1234567.8", "1.2345678e+06"], "1234567.8"),
             (PythonFloat, &["0.0001", "1e-04"], "0.0001"),
             (PythonFloat, &["1e-05"], "1e-05"),
+            (
+                SingleInteger,
+                &["8.388609e+07", "8.3886088e+07", "83886088.0", "83886090"],
+                "83886090",
+            ),
+            (SingleInteger, &["-1234567", "-1.234567e+06"], "-1234567"),
+            (SingleInteger, &["1e+15"], "1000000000000000"),
+            (SingleInteger, &["00083886090"], "00083886090"),
             (Bool, &["True", "true", "TRUE", "1", "1.0"], "true"),
             (Bit, &["False", "0", "0.0", " false"], "0"),
             (
@@ -497,7 +508,8 @@ mod tests {
             (
                 Integer,
                 &[
-                    "00042", "1e5", "4.10", "17.5", "17.", "+17", "0x1", "x17", "1,234",
+                    "00042", "1e5", "0.1e+01", "1.75e+01", "1e-01", "4.10", "17.5", "17.", "+17",
+                    "0x1", "x17", "1,234",
                 ][..],
             ),
             (Integer, &["12345678901234567890", "--1", "-", ""]),

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io::Write;
 
 use arrow_array::builder::BinaryBuilder;
@@ -27,7 +28,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// A column of a file, or why it cannot be read.
-pub(crate) type ReadableColumn = Result<ColumnType, &'static str>;
+pub(crate) type ReadableColumn = Result<ColumnType, Cow<'static, str>>;
 
 /// What is known of the values of a column besides their Arrow type.
 #[derive(Debug)]

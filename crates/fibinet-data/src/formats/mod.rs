@@ -25,8 +25,8 @@
 //! `INT96` timestamps are read to the microsecond: their nanoseconds would overflow outside the years
 //! 1677 to 2262. A date or timestamp that is 262,000 years away stays a number.
 //!
-//! A column has the name of its top-level field. Other columns (structs, maps, nested lists) have empty
-//! cells, and [`RowReader::unreadable`] tells why.
+//! A column has the name of its top-level field. Other columns (structs, maps, nested lists, times in an unknown
+//! zone) have empty cells, and [`RowReader::unreadable`] tells why.
 
 mod arrow_cells;
 pub(crate) mod arrow_lists;

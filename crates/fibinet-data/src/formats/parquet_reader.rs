@@ -20,7 +20,7 @@ use crate::formats::arrow_cells::{ColumnType, ReadableColumn, RowBatch, unreadab
 use crate::formats::input_format::{Contents, InputFormat, open};
 use crate::formats::raw_row::{RawRow, RowCells};
 use crate::formats::reader::RowReader;
-use crate::formats::time_zone::TimeZone;
+use crate::formats::time_zone::{TimeZone, UnknownZone};
 use crate::position::{Location, Position};
 use crate::shards::column::check_offsets;
 
@@ -164,7 +164,7 @@ impl RowReader for ParquetReader {
     }
 
     fn unreadable(&self, column: usize) -> Option<&str> {
-        self.columns[column].as_ref().err().copied()
+        self.columns[column].as_ref().err().map(AsRef::as_ref)
     }
 }
 
@@ -260,10 +260,11 @@ fn columns(
     let fields = metadata.schema().fields().iter().enumerate();
     let columns = fields.map(|(root, field)| {
         let leaf = first_leaf(metadata.parquet_schema(), root)?;
-        let zone = zones.next().flatten();
-        Ok(match unreadable(field.data_type(), &leaf) {
-            Some(reason) => Err(reason),
-            None => Ok(ColumnType { leaf, zone }),
+        let zone = zones.next().unwrap_or(Ok(None));
+        Ok(match (unreadable(field.data_type(), &leaf), zone) {
+            (Some(reason), _) => Err(reason.into()),
+            (None, Err(zone)) => Err(zone.to_string().into()),
+            (None, Ok(zone)) => Ok(ColumnType { leaf, zone }),
         })
     });
     columns.collect()
@@ -271,7 +272,7 @@ fn columns(
 
 /// The zones of the times in the top-level fields, from the Arrow types that the writer noted. Parquet itself
 /// knows UTC alone.
-fn zones(metadata: &ArrowReaderMetadata) -> Vec<Option<TimeZone>> {
+fn zones(metadata: &ArrowReaderMetadata) -> Vec<Result<Option<TimeZone>, UnknownZone>> {
     let noted = metadata.metadata().file_metadata().key_value_metadata();
     match parquet_to_arrow_schema(metadata.parquet_schema(), noted) {
         Ok(schema) => {

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::config::RowFormat;
@@ -30,11 +30,14 @@ pub(crate) struct Coverage {
     pub(crate) num_rows: u64,
     /// A compressed file whose end was not looked at, and about how many rows come before.
     pub(crate) beginning_of: Option<(PathBuf, u64)>,
+    /// Why a file could not be read to its end, for the first such file.
+    pub(crate) damage: Option<String>,
 }
 
 /// Reads rows from all over a source, at a cost that does not grow with its size: about 16 MiB of plain
 /// text, or 100,000 rows of Parquet. Compressed files are decompressed, up to 16 GiB of text in all; short ones
-/// are read whole, and pieces of 16 to 32 MiB of others. Rows that cannot be read are passed over, and a file that cannot be read any further ends there: this is a sample.
+/// are read whole, and pieces of 16 to 32 MiB of others. Rows that cannot be
+/// read are passed over, and a file that cannot be read any further ends there.
 pub(crate) struct SpreadRows<'a, F> {
     format: &'a RowFormat,
     /// The names of the columns.
@@ -61,6 +64,7 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
             coverage: Coverage {
                 num_rows: 0,
                 beginning_of: None,
+                damage: None,
             },
         };
         let mut sizes = Vec::new();
@@ -95,7 +99,7 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
     ) -> Result<(), DataError> {
         match access(path)? {
             Access::Byte if is_small => {
-                self.coverage.num_rows += self.rows(open_part(path, self.format)?);
+                self.coverage.num_rows += self.whole(open_part(path, self.format)?);
             }
             Access::Byte => {
                 let texts = (0..blocks).map(|block| {
@@ -109,7 +113,7 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                 let blocks = blocks as usize;
                 let (reader, num_rows) =
                     ParquetReader::open_spread(path, self.format, blocks, BLOCK_ROWS)?;
-                self.rows(Some(Box::new(reader)));
+                self.whole(Some(Box::new(reader)));
                 self.coverage.num_rows += num_rows;
             }
             Access::Start => {
@@ -119,18 +123,20 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                 let most = MOST_DECOMPRESSED / BLOCKS * blocks;
                 let pieces = Pieces::read(text, blocks as usize, most);
                 if !pieces.has_more && pieces.bytes <= SHORT {
-                    self.coverage.num_rows += self.rows(open_part(path, self.format)?);
+                    self.coverage.num_rows += self.whole(open_part(path, self.format)?);
                     return Ok(());
                 }
                 let Pieces {
                     texts,
                     bytes,
                     has_more,
+                    fault,
                     ..
                 } = pieces;
                 let (rows, read) = self.texts(path, texts.into_iter().map(Ok))?;
                 let num_rows = (rows / read * bytes as f64) as u64;
                 self.coverage.num_rows += num_rows;
+                self.note_damage(fault.map(DataError::io(path)));
                 if has_more {
                     self.coverage.beginning_of = Some((path.to_owned(), num_rows));
                 }
@@ -150,23 +156,36 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
             let (start, text) = text?;
             let lines = complete_lines(text);
             bytes += lines.len();
-            rows += self.rows(self.text_rows(path, start, lines));
+            // A piece may begin or end within a quoted cell.
+            rows += self.rows(self.text_rows(path, start, lines)).0;
         }
         Ok((rows as f64, bytes.max(1) as f64))
     }
 
-    /// Passes on rows; gives their number, with those that cannot be read.
-    fn rows(&mut self, reader: Option<Box<dyn RowReader>>) -> u64 {
+    /// Passes on the rows of a file, and notes if it cannot be read to its end.
+    fn whole(&mut self, reader: Option<Box<dyn RowReader>>) -> u64 {
+        let (rows, error) = self.rows(reader);
+        self.note_damage(error);
+        rows
+    }
+
+    fn note_damage(&mut self, error: Option<DataError>) {
+        let damage = &mut self.coverage.damage;
+        *damage = damage.take().or(error.map(|error| error.to_string()));
+    }
+
+    /// Passes on rows; gives their number, with those that cannot be read, and why there are no more.
+    fn rows(&mut self, reader: Option<Box<dyn RowReader>>) -> (u64, Option<DataError>) {
         let Some(mut reader) = reader else {
-            return 0;
+            return (0, None);
         };
         let mut rows = 0;
         loop {
             match reader.read_row() {
                 Ok(true) => (self.each)(reader.as_ref()),
-                Ok(false) => return rows,
+                Ok(false) => return (rows, None),
                 Err(error) if error.is_bad_row() => {}
-                Err(_) => return rows,
+                Err(error) => return (rows, Some(error)),
             }
             rows += 1;
         }
@@ -227,6 +246,8 @@ struct Pieces {
     bytes: u64,
     /// Whether there may be more text.
     has_more: bool,
+    /// Why the text cannot be read any further.
+    fault: Option<io::Error>,
 }
 
 impl Pieces {
@@ -238,6 +259,7 @@ impl Pieces {
             stride: 1,
             bytes: 0,
             has_more: true,
+            fault: None,
         };
         let mut piece = Vec::new();
         for at in 0.. {
@@ -250,8 +272,8 @@ impl Pieces {
                 pieces.keep((pieces.bytes, piece.clone()), least);
             }
             pieces.bytes += piece.len() as u64;
-            // Damaged text ends where it cannot be read any further.
-            if read.is_err() || (piece.len() as u64) < BLOCK_BYTES {
+            pieces.fault = read.err();
+            if pieces.fault.is_some() || (piece.len() as u64) < BLOCK_BYTES {
                 pieces.has_more = false;
                 break;
             }
@@ -344,6 +366,7 @@ mod tests {
         let (numbers, coverage) = read(directory.path());
         assert_eq!(numbers, (0..100).collect::<Vec<_>>());
         assert_eq!((coverage.num_rows, coverage.beginning_of), (101, None));
+        assert_eq!(coverage.damage, None);
     }
 
     fn write_compressed(path: &Path, text: &str) {
@@ -383,6 +406,23 @@ mod tests {
         let (numbers, coverage) = read(&path);
         assert_eq!(numbers, (0..400_000).collect::<Vec<_>>());
         assert_eq!((coverage.num_rows, coverage.beginning_of), (400_000, None));
+    }
+
+    #[test]
+    fn a_damaged_text_ends_where_it_is_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.csv.gz");
+        // Of the longer text, pieces are read.
+        for (rows, percent) in [(400_000, 50), (3_000_000, 95)] {
+            write_compressed(&path, &log(0..rows));
+            let whole = fs::read(&path).unwrap();
+            fs::write(&path, &whole[..whole.len() * percent / 100]).unwrap();
+            let (numbers, coverage) = read(&path);
+            let share = numbers[numbers.len() - 1] as f64 / rows as f64;
+            assert!((share - percent as f64 / 100.0).abs() < 0.03, "{share}");
+            let damage = format!("{}: the compressed data is cut short", path.display());
+            assert_eq!(coverage.damage, Some(damage));
+        }
     }
 
     #[test]
@@ -439,12 +479,13 @@ mod tests {
             writeln!(text, "0,{row},\"1,{row}{row}\n0,7,8\n{}\"", "x".repeat(90)).unwrap();
         }
         fs::write(&path, text).unwrap();
-        let (numbers, _) = read(&path);
+        let (numbers, coverage) = read(&path);
         let wrong = numbers.iter().filter(|number| **number == 7).count();
         assert!(
             numbers.len() > 50_000 && wrong < 70,
             "{wrong} of {}",
             numbers.len()
         );
+        assert_eq!(coverage.damage, None);
     }
 }

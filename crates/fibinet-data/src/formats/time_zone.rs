@@ -1,3 +1,5 @@
+use std::fmt;
+
 use arrow_schema::DataType;
 use chrono::{DateTime, FixedOffset, Offset, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -11,28 +13,35 @@ pub(crate) enum TimeZone {
     Named(Tz),
 }
 
+/// The name of a zone that no one knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnknownZone(String);
+
 impl TimeZone {
-    /// The zone of times, or of the times in lists; `None` for other values, for UTC, and for a zone that no one
-    /// knows.
-    pub(crate) fn of(data_type: &DataType) -> Option<Self> {
+    /// The zone of times, or of the times in lists; `None` for other values and for UTC.
+    pub(crate) fn of(data_type: &DataType) -> Result<Option<Self>, UnknownZone> {
         match data_type {
             DataType::Timestamp(_, Some(zone)) => Self::parse(zone),
             DataType::List(element) | DataType::LargeList(element) => Self::of(element.data_type()),
-            _ => None,
+            _ => Ok(None),
         }
     }
 
-    /// A zone by its name, or as `+02:00`.
-    fn parse(zone: &str) -> Option<Self> {
-        if let Ok(offset) = zone.parse::<FixedOffset>() {
-            return (offset.local_minus_utc() != 0).then_some(Self::Fixed(offset));
+    /// A zone by its name, or as `+02:00`; `None` for UTC.
+    fn parse(zone: &str) -> Result<Option<Self>, UnknownZone> {
+        if zone.is_empty() || zone == "Z" || zone.eq_ignore_ascii_case("UTC") {
+            return Ok(None);
         }
-        let zone: Tz = zone.parse().ok()?;
+        if let Ok(offset) = zone.parse::<FixedOffset>() {
+            return Ok((offset.local_minus_utc() != 0).then_some(Self::Fixed(offset)));
+        }
+        let unknown = |_| UnknownZone(zone.to_owned());
+        let zone: Tz = zone.parse().map_err(unknown)?;
         let is_utc = matches!(
             zone,
             Tz::UTC | Tz::UCT | Tz::Zulu | Tz::Universal | Tz::Etc__UTC | Tz::Etc__UCT
         );
-        (!is_utc).then_some(Self::Named(zone))
+        Ok((!is_utc).then_some(Self::Named(zone)))
     }
 
     /// A time as its clocks show it.
@@ -45,6 +54,16 @@ impl TimeZone {
     }
 }
 
+impl fmt::Display for UnknownZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(zone) = self;
+        write!(
+            f,
+            "a time in the unknown zone `{zone}` (convert it to UTC or to a zone such as `Europe/Berlin`)"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,14 +72,19 @@ mod tests {
     fn zones_have_their_own_clocks() {
         let shown = |zone: &str, time: &str| {
             let time: DateTime<Utc> = time.parse().unwrap();
-            TimeZone::parse(zone).unwrap().local(time).to_rfc3339()
+            let zone = TimeZone::parse(zone).unwrap().unwrap();
+            zone.local(time).to_rfc3339()
         };
         let [winter, summer] = ["2024-01-15T23:30:00Z", "2024-07-15T23:30:00Z"];
         assert_eq!(shown("Europe/Berlin", winter), "2024-01-16T00:30:00+01:00");
         assert_eq!(shown("Europe/Berlin", summer), "2024-07-16T01:30:00+02:00");
         assert_eq!(shown("-03:30", summer), "2024-07-15T20:00:00-03:30");
-        for zone in ["UTC", "Etc/UTC", "+00:00", "Mars/Base"] {
-            assert_eq!(TimeZone::parse(zone), None, "{zone}");
+        for zone in ["UTC", "utc", "Etc/UTC", "+00:00", "Z", ""] {
+            assert_eq!(TimeZone::parse(zone), Ok(None), "{zone}");
+        }
+        for zone in ["Mars/Base", "+2", " UTC"] {
+            let unknown = UnknownZone(zone.to_owned());
+            assert_eq!(TimeZone::parse(zone), Err(unknown), "{zone}");
         }
     }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use fibinet::data::config::RowFormat;
-use fibinet::data::encode::{self, Guess, Known, Leak, Leaks, Treatment};
+use fibinet::data::encode::{self, Evidence, Guess, Known, Leak, Leaks, Treatment};
 
 use crate::cli::output::shell_word;
 
@@ -23,18 +23,25 @@ pub(super) fn exclude_leaks(
             column.reason += &format!("; `init {}` brings it back", flag("--keep", &leak.column));
         }
     }
-    let mut notes: Vec<String> = leaks.columns.iter().map(leak_note).collect();
+    let columns = leaks.columns.iter();
+    let mut notes: Vec<String> = columns.filter_map(|leak| leak_note(leak, &leaks)).collect();
     notes.extend(not_checked(&leaks));
+    notes.extend(leaks.damage.map(|damage| {
+        format!(
+            "warning: {damage}: only the rows before were looked at, and training will stop there"
+        )
+    }));
     Ok(notes)
 }
 
-fn leak_note(leak: &Leak) -> String {
+/// What is said of a leak; `None` if the note of another one names it as its copy.
+fn leak_note(leak: &Leak, leaks: &Leaks) -> Option<String> {
     let Leak {
         column,
         evidence,
         treatment,
     } = leak;
-    match treatment {
+    Some(match treatment {
         Treatment::LeftOut => format!(
             "note: `{column}` is left out: {evidence}; {} brings it back",
             flag("--keep", column)
@@ -44,11 +51,31 @@ fn leak_note(leak: &Leak) -> String {
                 "warning: `{column}` is kept, as asked, but may give the label away: {evidence}"
             )
         }
-        Treatment::Kept => format!(
-            "warning: `{column}` may give the label away: {evidence}; {} leaves it out",
-            flag("--exclude", column)
-        ),
-    }
+        Treatment::Kept => {
+            if matches!(evidence, Evidence::CopyOf { .. }) {
+                return None;
+            }
+            let copies = copies(column, leaks);
+            let and_copies: String = copies
+                .iter()
+                .map(|copy| format!(" and its copy `{copy}`"))
+                .collect();
+            let all = [&[column.as_str()], &copies[..]].concat().join(",");
+            let them = if copies.is_empty() { "it" } else { "them" };
+            format!(
+                "warning: `{column}`{and_copies} may give the label away: {evidence}; {} leaves {them} out",
+                flag("--exclude", &all)
+            )
+        }
+    })
+}
+
+/// The leaks that are copies of this one.
+fn copies<'a>(original: &str, leaks: &'a Leaks) -> Vec<&'a str> {
+    let is_copy =
+        |leak: &&Leak| matches!(&leak.evidence, Evidence::CopyOf { column } if column == original);
+    let copies = leaks.columns.iter().filter(is_copy);
+    copies.map(|leak| leak.column.as_str()).collect()
 }
 
 /// What was not looked at.

@@ -41,6 +41,11 @@ pub enum Evidence {
         /// The best of the other columns, and its AUC.
         next: (String, f64),
     },
+    /// It is a copy of another column that may give the label away.
+    CopyOf {
+        /// The other column.
+        column: String,
+    },
     /// Its numbers other than 0 have clicks only, more than chance explains.
     PureAmounts {
         /// The number of their rows.
@@ -79,6 +84,12 @@ impl fmt::Display for Evidence {
                 write_auc(f, *auc, *bound)?;
                 let (name, auc) = next;
                 write!(f, ", the next column, `{name}`, with {auc:.4}")
+            }
+            Self::CopyOf { column } => {
+                write!(
+                    f,
+                    "it is a copy of `{column}`, which may give the label away"
+                )
             }
             Self::PureAmounts { rows } => {
                 write!(

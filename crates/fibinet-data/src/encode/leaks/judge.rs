@@ -10,13 +10,15 @@ const MIN_SUSPECT: f64 = 0.95;
 const MIN_GAP: f64 = 0.10;
 
 /// Excludes the columns that should not be fields, and lists those with evidence. `findings` are those
-/// of the guess's columns, `None` if a column is not a field.
+/// of the guess's columns, `None` if a column is not a field. `are_copies` tells it of two of these columns.
 pub(super) fn judge(
     guess: &mut Guess,
     findings: Vec<Option<Findings>>,
     known: &Known,
+    are_copies: impl Fn(usize, usize) -> bool,
 ) -> Vec<Leak> {
-    let verdicts = verdicts(guess, findings, known);
+    let mut verdicts = verdicts(guess, findings, known);
+    name_originals(&mut verdicts, guess, are_copies);
     let columns = guess.columns.iter_mut().zip(verdicts);
     let leaks = columns.filter_map(|(column, verdict)| {
         let (evidence, treatment) = verdict?;
@@ -67,6 +69,27 @@ fn verdicts(guess: &Guess, mut findings: Vec<Option<Findings>>, known: &Known) -
         *verdict = verdict.take().or(pure.map(|pure| (pure, Treatment::Kept)));
     }
     verdicts
+}
+
+/// Columns that draw a warning and are copies of an earlier one have that one as their evidence.
+fn name_originals(
+    verdicts: &mut [Verdict],
+    guess: &Guess,
+    are_copies: impl Fn(usize, usize) -> bool,
+) {
+    let mut originals = Vec::new();
+    for (at, verdict) in verdicts.iter_mut().enumerate() {
+        let Some((evidence, Treatment::Kept)) = verdict else {
+            continue;
+        };
+        match originals.iter().find(|original| are_copies(**original, at)) {
+            Some(original) => {
+                let column = guess.columns[*original].name.clone();
+                *evidence = Evidence::CopyOf { column };
+            }
+            None => originals.push(at),
+        }
+    }
 }
 
 /// A column, by its index, and its separation.

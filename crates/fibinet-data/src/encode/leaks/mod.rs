@@ -49,6 +49,8 @@ pub struct Leaks {
     pub checked: bool,
     /// A compressed file of which only the beginning was read, and the number of rows read.
     pub beginning_of: Option<(PathBuf, u64)>,
+    /// Why a file could not be read to its end.
+    pub damage: Option<String>,
 }
 
 /// Takes the columns that give the label away out of the fields of a guess, except for those that
@@ -91,8 +93,8 @@ pub fn exclude_leaks(
         Some((at, is_time))
     });
     let fields: Vec<Option<(usize, bool)>> = fields.collect();
-    let findings = fields.into_par_iter().map(|field| {
-        let (at, is_time) = field?;
+    let findings = fields.par_iter().map(|field| {
+        let (at, is_time) = (*field)?;
         let column = &sample.columns()[at];
         let values = Values::of(&column.cells, sample.rows());
         let mut findings = Findings::default();
@@ -105,11 +107,18 @@ pub fn exclude_leaks(
         Some(findings)
     });
     let findings = findings.collect();
+    let are_copies = |a: usize, b: usize| {
+        let sampled = |field: usize| fields[field].map(|(at, _)| &sample.columns()[at]);
+        sampled(a)
+            .zip(sampled(b))
+            .is_some_and(|(a, b)| a.is_copy_of(b))
+    };
     Ok(Leaks {
-        columns: judge(guess, findings, known),
+        columns: judge(guess, findings, known, are_copies),
         label_counts,
         checked,
         beginning_of: coverage.beginning_of,
+        damage: coverage.damage,
     })
 }
 

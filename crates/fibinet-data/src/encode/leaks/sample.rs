@@ -176,6 +176,19 @@ impl SampledColumn {
         }
     }
 
+    /// Whether the other column has the same cells. As many rows may differ as are 1% of those that do not have
+    /// the most frequent cell: two rare things are no copies because most rows have neither.
+    pub(super) fn is_copy_of(&self, other: &Self) -> bool {
+        let mut counts: HashMap<CellKey, usize> = HashMap::new();
+        for cell in &self.cells {
+            *counts.entry(*cell).or_default() += 1;
+        }
+        let num_most_frequent = counts.into_values().max().unwrap_or(0);
+        let pairs = self.cells.iter().zip(&other.cells);
+        let num_different = pairs.filter(|(own, other)| own != other).count();
+        100 * num_different <= self.cells.len() - num_most_frequent
+    }
+
     /// A cell as text, if it is known.
     pub(super) fn text(&self, cell: CellKey) -> Option<String> {
         match cell {

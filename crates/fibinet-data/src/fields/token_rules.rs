@@ -1,0 +1,136 @@
+//! Which rule the tokens of a field are [written](TokenText) by.
+
+use crate::cell::{Cell, Number};
+use crate::fields::single_integer::{has_digits_of, large_single};
+use crate::fields::token_text::{Scientific, Time, TokenText, boolean, decimal, integer};
+
+/// The floats of typed files among the tokens of a field.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct TypedFloats {
+    has_singles: bool,
+    has_doubles: bool,
+}
+
+impl TypedFloats {
+    /// Notes a cell, if it is a float.
+    pub(crate) fn note(&mut self, cell: Cell<'_>) {
+        self.has_singles |= matches!(cell, Cell::Number(Number::Single(_)));
+        self.has_doubles |= matches!(cell, Cell::Number(Number::Double(_)));
+    }
+
+    pub(super) fn any(self) -> bool {
+        self.has_singles || self.has_doubles
+    }
+
+    fn are_single(self) -> bool {
+        self.has_singles && !self.has_doubles
+    }
+}
+
+/// The rules that all tokens of a field so far fit.
+#[derive(Debug)]
+pub(crate) struct TokenRules {
+    has_tokens: bool,
+    bools: bool,
+    /// Whether a token begins with a digit.
+    has_digits: bool,
+    integers: bool,
+    /// Whether a token has an exponent.
+    has_exponent: bool,
+    /// Whether a token is an integer beyond 2^24.
+    has_large: bool,
+    /// Whether all integers beyond 2^24 have the digits of a single.
+    large_are_single: bool,
+    times: bool,
+    decimals: bool,
+    /// Whether a token is an integer without a point, which Python does not write for a float.
+    has_integer: bool,
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self {
+            has_tokens: false,
+            bools: true,
+            has_digits: false,
+            integers: true,
+            has_exponent: false,
+            has_large: false,
+            large_are_single: true,
+            times: true,
+            decimals: true,
+            has_integer: false,
+        }
+    }
+}
+
+impl TokenRules {
+    /// Drops the rules that a token does not fit; false if none is left.
+    pub(crate) fn keep(&mut self, token: &[u8]) -> bool {
+        let token = token.trim_ascii();
+        if self.are_integers_alone() && is_short_integer(token) {
+            return true;
+        }
+        self.has_tokens = true;
+        self.bools = self.bools && boolean(token).is_some();
+        self.has_digits |= token.first().is_some_and(u8::is_ascii_digit);
+        let scientific = Scientific::parse(token);
+        self.integers = self.integers
+            && (integer(token).is_some() || scientific.is_some_and(Scientific::is_whole));
+        self.has_exponent |= scientific.is_some();
+        if self.integers
+            && self.large_are_single
+            && let Some(single) = large_single(token)
+        {
+            self.has_large = true;
+            self.large_are_single = has_digits_of(token, single);
+        }
+        self.times = self.times && Time::parse(token).is_some();
+        self.decimals = self.decimals && decimal(token).is_some();
+        self.has_integer |= integer(token) == Some(token);
+        self.bools || self.integers || self.times || self.decimals
+    }
+
+    /// Whether one more short integer changes nothing.
+    fn are_integers_alone(&self) -> bool {
+        self.integers && self.has_integer && !self.bools && !self.times
+    }
+
+    /// The rule for all tokens; `floats` are those of typed files among them.
+    pub(crate) fn choose(&self, floats: TypedFloats) -> TokenText {
+        if !self.has_tokens {
+            TokenText::Trimmed
+        } else if self.bools {
+            if self.has_digits {
+                TokenText::Bit
+            } else {
+                TokenText::Bool
+            }
+        } else if self.integers {
+            if self.are_large_singles(floats) {
+                TokenText::SingleInteger
+            } else {
+                TokenText::Integer
+            }
+        } else if self.times {
+            TokenText::Time
+        } else if self.decimals && floats.any() {
+            TokenText::Float
+        } else if self.decimals && !self.has_integer {
+            TokenText::PythonFloat
+        } else {
+            TokenText::Trimmed
+        }
+    }
+
+    /// Whether the tokens are numbers of single precision, some beyond 2^24. Among texts, exponents tell.
+    fn are_large_singles(&self, floats: TypedFloats) -> bool {
+        let are_singles = floats.are_single() || self.has_exponent && !floats.any();
+        self.has_large && self.large_are_single && are_singles
+    }
+}
+
+/// Whether a token is an integer that a single holds, as its digits.
+fn is_short_integer(token: &[u8]) -> bool {
+    (1..=7).contains(&token.len()) && token[0] != b'0' && token.iter().all(u8::is_ascii_digit)
+}
