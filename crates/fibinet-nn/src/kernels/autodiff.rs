@@ -10,8 +10,7 @@ use burn::backend::autodiff::{Autodiff, NodeId};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 
 use super::ops::{
-    Matrices, PairGradients, PairOps, PairSide, PairSides, Reader, SideGradients, TableGradients,
-    TableOps,
+    Matrices, PairGradients, PairOps, PairSide, PairSides, Reader, TableGradients, TableOps,
 };
 
 /// The backward step of [`PairOps::pairs`]. Its parents are the embeddings and matrices of each side.
@@ -51,8 +50,16 @@ impl<B: PairGradients> Backward<B, 6> for PairsLinear {
         let (sides, reader) = ops.state;
         let (sides, reader) = B::pairs_linear_backward(sides, reader, gradient);
         register_sides::<B>(grads, sides, [a, b, c, d]);
-        register::<B>(grads, weight, Some(reader.weight));
-        register::<B>(grads, dense, reader.dense);
+        match reader {
+            Reader::Pairs { weight: gradient } => register::<B>(grads, weight, gradient),
+            Reader::PairsAndDense {
+                weight: of_weight,
+                dense: of_dense,
+            } => {
+                register::<B>(grads, weight, of_weight);
+                register::<B>(grads, dense, of_dense);
+            }
+        }
     }
 }
 
@@ -64,7 +71,7 @@ impl<B: PairGradients> Backward<B, 1> for InnerProducts {
         let gradient = grads.consume::<B>(&ops.node);
         let [embeddings] = ops.parents.map(|parent| parent.map(|node| node.id));
         let gradient = B::inner_products_backward(ops.state, gradient);
-        register::<B>(grads, embeddings, Some(gradient));
+        register::<B>(grads, embeddings, gradient);
     }
 }
 
@@ -77,7 +84,7 @@ impl<B: TableGradients> Backward<B, 1> for TableRows {
         let [table] = ops.parents.map(|parent| parent.map(|node| node.id));
         let (num_rows, rows) = ops.state;
         let gradient = B::table_rows_backward(num_rows, rows, gradient);
-        register::<B>(grads, table, Some(gradient));
+        register::<B>(grads, table, gradient);
     }
 }
 
@@ -132,24 +139,38 @@ impl<B: TableGradients, C: CheckpointStrategy> TableOps for Autodiff<B, C> {
     }
 }
 
-fn register<B: Backend>(
-    grads: &mut Gradients,
-    parent: Option<NodeId>,
-    gradient: Option<FloatTensor<B>>,
-) {
-    if let (Some(parent), Some(gradient)) = (parent, gradient) {
+/// Registers the gradient of a parent that is tracked.
+fn register<B: Backend>(grads: &mut Gradients, parent: Option<NodeId>, gradient: FloatTensor<B>) {
+    if let Some(parent) = parent {
         grads.register::<B>(parent, gradient);
     }
 }
 
 fn register_sides<B: Backend>(
     grads: &mut Gradients,
-    sides: Vec<SideGradients<B>>,
+    sides: PairSides<B>,
     [a, b, c, d]: [Option<NodeId>; 4],
 ) {
-    for (side, (embeddings, matrices)) in sides.into_iter().zip([(a, b), (c, d)]) {
-        register::<B>(grads, embeddings, Some(side.embeddings));
-        register::<B>(grads, matrices, side.matrices);
+    match sides {
+        PairSides::One { only } => register_side(grads, only, [a, b]),
+        PairSides::Two { first, second } => {
+            register_side(grads, first, [a, b]);
+            register_side(grads, second, [c, d]);
+        }
+    }
+}
+
+fn register_side<B: Backend>(
+    grads: &mut Gradients,
+    side: PairSide<B>,
+    [embeddings, matrices]: [Option<NodeId>; 2],
+) {
+    register::<B>(grads, embeddings, side.embeddings);
+    match side.matrices {
+        Matrices::None => {}
+        Matrices::All(gradient) | Matrices::Each(gradient) | Matrices::Interaction(gradient) => {
+            register::<B>(grads, matrices, gradient);
+        }
     }
 }
 

@@ -9,13 +9,13 @@
 //! backend, autodiff and graph capture run it, and the tests compare the kernels with it. Kernels are imported by
 //! layers and do not know them.
 //!
-//! | operation | layers | forward and backward on flex, f32 | other backends, other types |
-//! |---|---|---|---|
-//! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs` | reference |
-//! | [`pairs_linear`], the same and the linear map behind it | `forward_linear` of these, `FiBiNet` | `flex::linear` and `flex::batch_innermost`; forward of up to four batch rows `flex::small_batch` | reference |
-//! | [`inner_products`] | `PairProduct` (inner) | `flex::inner` | reference |
-//! | [`table_rows`] | `FeatureEmbedding`, `LinearLogit` | `flex::table_rows` | `Tensor::select` |
-//! | [`small_batch_linear`] | `Dnn`, up to four batch rows | `flex::small_batch_linear`, without autodiff | the layer's own map |
+//! | operation | layers | on flex, forward and backward, f32 | on GPUs, forward and backward, f32 | other backends, other types |
+//! |---|---|---|---|---|
+//! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs` | `cube::pairs`, `cube::gradient` | reference |
+//! | [`pairs_linear`], the same and the linear map behind it | `forward_linear` of these, `FiBiNet` | `flex::linear` and `flex::batch_innermost`; forward of up to four batch rows `flex::small_batch` | `cube::linear`, with an array of pairs | reference |
+//! | [`inner_products`] | `PairProduct` (inner) | `flex::inner` | `cube::inner` | reference |
+//! | [`table_rows`] | `FeatureEmbedding`, `LinearLogit` | `flex::table_rows` | `cube::table_rows` | `Tensor::select` |
+//! | [`small_batch_linear`] | `Dnn`, up to four batch rows | `flex::small_batch_linear`, without autodiff | the layer's own map | the layer's own map |
 //!
 //! # To add an operation
 //!
@@ -30,37 +30,54 @@
 //!    that returns `None` unless `primitive` takes every input. `PairOps` is a *backend extension* of Burn: the
 //!    macro `backend_extension` writes the `impl` for `Dispatch` that finds a tensor's backend, so the function
 //!    calls `Dispatch::pair_differences` on primitives and wraps the result by `Tensor::from_dispatch`. Several
-//!    tensors that belong together are a struct or an enum that derives `ExtensionType`. Its twin in `no_ops.rs`,
-//!    for builds without kernels, returns `None`.
+//!    tensors that belong together are a struct or an enum that derives `ExtensionType`. Burn's GPU backends run
+//!    operations later, together with their neighbours (*fusion*), and ask for an output's shape now: the attribute
+//!    `#[fusion(meta = …)]` names a function of `specs.rs` that computes it from the inputs' shapes. Its twin in
+//!    `no_ops.rs`, for builds without kernels, returns `None`.
 //! 4. **Backward pass**: a method `pair_differences_backward` of `PairGradients` in `ops.rs`, from the inputs that it
-//!    needs and the output's gradient to the inputs' gradients. In `autodiff.rs` an empty struct `PairDifferences` is
+//!    needs and the output's gradient to the inputs' gradients, with a `#[fusion(meta = …)]` of its own. In `autodiff.rs` an empty struct `PairDifferences` is
 //!    the node of Burn's graph. Its `impl Backward<B, N>` names the `N` inputs (parents), keeps what the backward
 //!    pass reads as its `State`, consumes the output's gradient and registers one for each parent that is tracked.
 //!    The `impl PairOps for Autodiff<B, C>` takes inputs apart into primitives and nodes and prepares that node.
-//! 5. **Kernel**, in `flex/pair_differences.rs`: plain functions over `&[f32]`, forward and backward. Split the batch
-//!    into chunks of `CHUNK` rows with rayon, one output slice each. The innermost loop is a struct that implements
-//!    `VectorLoop` (`flex/rows.rs`), which compiles it for common values of `K`. Outputs come from
+//! 5. **Kernel on flex**, in `flex/pair_differences.rs`: plain functions over `&[f32]`, forward and backward. Split
+//!    the batch into chunks of `CHUNK` rows with rayon, one output slice each. The innermost loop is a struct that
+//!    implements `VectorLoop` (`flex/rows.rs`), which compiles it for common values of `K`. Outputs come from
 //!    [`zeroed`](crate::memory::zeroed). `flex/mod.rs` implements the operation for `Flex` by calling them on
 //!    `to_contiguous()` tensors and wrapping the result by `tensor`.
-//! 6. **Tests**, in `layers/kernel_tests`: against the reference, values and gradients, in every shape of
-//!    `shapes.rs`; and the same bits on any number of threads. So sums over the batch have a fixed order: chunk by
-//!    chunk, whatever thread computed the chunk. A row of the table above, and a line in `benches/layers.rs`.
+//! 6. **Kernel on GPUs**, in `cube/pair_differences.rs`, for wgpu, Vulkan, Metal and CUDA at once: a
+//!    `#[cube(launch, address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that launches it on
+//!    `empty_beside(…)`. A unit is one number of the output, and its place is `ABSOLUTE_POS`; units beyond the last
+//!    number end at once. `F`, `K` and columns are `#[comptime]`, the number of batch rows is an argument. `cubes`
+//!    counts the cubes and splits them over two dimensions where one holds too few. There are no atomics and no plane
+//!    operations: a unit sums in a fixed order, and a sum over the batch is made of sums per chunk
+//!    (`cube/matrices.rs`). `cube/mod.rs` implements the operation for `CubeBackend` on `into_contiguous` tensors. A
+//!    method without a kernel may call that backend's own tensor operations.
+//! 7. **Tests**, in `layers/kernel_tests`: against the reference, values and gradients, in every shape of
+//!    `shapes.rs`; on other devices in a few of them; and the same bits on any number of threads and in a second run.
+//!    So sums over the batch have a fixed order: chunk by chunk, whatever thread computed the chunk. A row of the table
+//!    above, and a line in `benches/layers.rs`.
 //!
-//! Another backend is another `impl` of the operation beside flex's, one more name in the `backend_extension` list of
-//! its trait, and an arm of `ops::has_kernels`. Autodiff and layers stay as they are.
+//! A backend of another kind is another `impl` of the operation beside these two, one more name in the
+//! `backend_extension` list of its traits, and an arm of `ops::has_kernels`. Autodiff and layers stay as they are.
 
 use burn::nn::Linear;
 use burn::tensor::{DType, Device, Int, Tensor};
 
 use crate::pairs::{BilinearKind, num_pairs};
 
-#[cfg(all(feature = "flex", feature = "autodiff"))]
+#[cfg(all(any(feature = "flex", feature = "cube"), feature = "autodiff"))]
 mod autodiff;
+#[cfg(feature = "cube")]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
-#[cfg_attr(not(feature = "flex"), path = "no_ops.rs")]
+#[cfg_attr(not(any(feature = "flex", feature = "cube")), path = "no_ops.rs")]
 pub(crate) mod ops;
 pub(crate) mod reference;
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod row_shape;
+#[cfg(feature = "cube")]
+mod specs;
 
 /// Batch rows whose pairs exist at once in the backward pass.
 const BACKWARD_ROWS: usize = 2048;
@@ -74,18 +91,18 @@ const TASK_COLUMNS: usize = 384;
 
 /// The most batch rows for which the kernels of small batches pay: `cargo bench --bench scoring` measures it
 /// at F = 39, K = 10, H = 400.
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 const SMALL_BATCH_ROWS: usize = 4;
 
 /// Weights per task of a linear map of a small batch. The pool's threads that are awake already take one
 /// without delay.
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 const LINEAR_TASK_WEIGHTS: usize = 1 << 15;
 
 /// Backward tasks kept in flight at once, raised to a multiple of the number of threads.
 const BACKWARD_TASKS: usize = 4;
 
-/// The most bytes of pairs that exist at once in [`pairs_linear`], forward and backward, if the batch
+/// The most bytes of pairs that exist at once in [`pairs_linear`] on flex, forward and backward, if the batch
 /// is not small. With field_interaction each pair also stores its left vector.
 pub(crate) fn bytes_at_once(
     kind: BilinearKind,
@@ -135,7 +152,7 @@ pub(crate) fn pairs(sides: &[Side]) -> Tensor<2> {
 }
 
 /// `[p; dense] W + b` or `[p; q; dense] W + b`: a linear map over the pairs of one or two sides and raw numeric
-/// inputs. Kernels compute it without an array of pairs.
+/// inputs. On flex the kernel computes it without an array of pairs.
 ///
 /// # Shapes
 ///

@@ -4,11 +4,14 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, backend_extension};
 use burn::tensor::{DType, Device, Int, Tensor};
 
+#[cfg(feature = "cube")]
+use super::specs;
 use super::{LINEAR_TASK_WEIGHTS, SMALL_BATCH_ROWS, Side};
 use crate::pairs::BilinearKind;
 
 /// The matrices of one side, `[1 | F | F - 1 | P, K, K]`.
 #[derive(ExtensionType, Debug, Clone)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub(crate) enum Matrices<B: Backend> {
     /// The Hadamard product.
     None,
@@ -22,6 +25,7 @@ pub(crate) enum Matrices<B: Backend> {
 
 /// One side of the pairs.
 #[derive(ExtensionType, Debug, Clone)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub(crate) struct PairSide<B: Backend> {
     /// `[B, F, K]`
     pub embeddings: FloatTensor<B>,
@@ -31,6 +35,7 @@ pub(crate) struct PairSide<B: Backend> {
 
 /// The sides in the order of the output.
 #[derive(ExtensionType, Debug, Clone)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub(crate) enum PairSides<B: Backend> {
     One {
         #[extension_type]
@@ -46,6 +51,7 @@ pub(crate) enum PairSides<B: Backend> {
 
 /// The linear map that reads the pairs, and its other inputs. `S` is the number of sides.
 #[derive(ExtensionType, Debug, Clone)]
+#[extension_type(fusion: cfg(feature = "cube"))]
 pub(crate) enum Reader<B: Backend> {
     /// `weight: [S P K, H]`
     Pairs { weight: FloatTensor<B> },
@@ -57,30 +63,44 @@ pub(crate) enum Reader<B: Backend> {
 }
 
 /// Implemented by each backend with kernels of pairs.
-#[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "cube"),
+    Autodiff: cfg(feature = "autodiff")
+)]
 pub(crate) trait PairOps: Backend {
     /// `p` or `[p; q]`, `[B, S P K]`.
+    #[fusion(meta = PairSidesMetadata::pairs)]
     fn pairs(#[extension_type] sides: PairSides<Self>) -> FloatTensor<Self>;
 
     /// `[p; dense] W` or `[p; q; dense] W`, `[B, H]`.
+    #[fusion(meta = PairSidesMetadata::mapped)]
     fn pairs_linear(
         #[extension_type] sides: PairSides<Self>,
         #[extension_type] reader: Reader<Self>,
     ) -> FloatTensor<Self>;
 
     /// `v_i · v_j` of `[B, F, K]`, `[B, P]`.
+    #[fusion(meta = specs::inner_products)]
     fn inner_products(embeddings: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Implemented by each backend with a kernel that reads table rows.
-#[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "cube"),
+    Autodiff: cfg(feature = "autodiff")
+)]
 pub(crate) trait TableOps: Backend {
     /// The rows of `[V, K]` that are named, `[n, K]`.
+    #[fusion(meta = specs::table_rows)]
     fn table_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Implemented by each backend with a kernel for [`small_batch_linear`], which has no backward pass.
-#[backend_extension(Flex)]
+#[backend_extension(Flex: cfg(feature = "flex"))]
 pub(crate) trait LinearOps: Backend {
     /// `x W + b`, `[B, H]`.
     fn small_batch_linear(
@@ -90,38 +110,32 @@ pub(crate) trait LinearOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// The gradients of one side.
+/// The backward passes of [`PairOps`], which take the gradient of the output. They return the gradients of the
+/// inputs in the inputs' own form.
 #[cfg(feature = "autodiff")]
-pub(crate) struct SideGradients<B: Backend> {
-    pub embeddings: FloatTensor<B>,
-    pub matrices: Option<FloatTensor<B>>,
-}
-
-/// The gradients of a linear map that reads pairs.
-#[cfg(feature = "autodiff")]
-pub(crate) struct ReaderGradients<B: Backend> {
-    pub weight: FloatTensor<B>,
-    pub dense: Option<FloatTensor<B>>,
-}
-
-/// The backward passes of [`PairOps`], which take the gradient of the output. They return gradients side by
-/// side.
-#[cfg(feature = "autodiff")]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "cube")
+)]
 pub(crate) trait PairGradients: PairOps {
     /// The backward pass of [`PairOps::pairs`].
+    #[fusion(meta = |sides, _gradient| sides.clone())]
     fn pairs_backward(
-        sides: PairSides<Self>,
+        #[extension_type] sides: PairSides<Self>,
         gradient: FloatTensor<Self>,
-    ) -> Vec<SideGradients<Self>>;
+    ) -> PairSides<Self>;
 
     /// The backward pass of [`PairOps::pairs_linear`].
+    #[fusion(meta = |sides, reader, _gradient| (sides.clone(), reader.clone()))]
     fn pairs_linear_backward(
-        sides: PairSides<Self>,
-        reader: Reader<Self>,
+        #[extension_type] sides: PairSides<Self>,
+        #[extension_type] reader: Reader<Self>,
         gradient: FloatTensor<Self>,
-    ) -> (Vec<SideGradients<Self>>, ReaderGradients<Self>);
+    ) -> (PairSides<Self>, Reader<Self>);
 
     /// The backward pass of [`PairOps::inner_products`].
+    #[fusion(meta = |embeddings, _gradient| embeddings.clone())]
     fn inner_products_backward(
         embeddings: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -130,8 +144,14 @@ pub(crate) trait PairGradients: PairOps {
 
 /// The backward pass of [`TableOps`].
 #[cfg(feature = "autodiff")]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "cube")
+)]
 pub(crate) trait TableGradients: TableOps {
     /// The gradient of a table of `num_rows` rows.
+    #[fusion(meta = specs::table_rows_backward)]
     fn table_rows_backward(
         num_rows: usize,
         rows: IntTensor<Self>,
@@ -142,11 +162,29 @@ pub(crate) trait TableGradients: TableOps {
 /// See [`super::has_kernels`].
 pub(crate) fn has_kernels(device: &Device, dtype: DType) -> bool {
     let differentiable = !device.is_autodiff() || cfg!(feature = "autodiff");
-    let is_flex = matches!(
-        device.clone().inner().as_dispatch(),
-        DispatchDevice::Flex(_)
-    );
-    differentiable && is_flex && dtype == DType::F32
+    differentiable && (is_flex(device) || is_gpu(device)) && dtype == DType::F32
+}
+
+#[cfg(feature = "flex")]
+fn is_flex(device: &Device) -> bool {
+    let device = device.clone().inner();
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+#[cfg(not(feature = "flex"))]
+fn is_flex(_: &Device) -> bool {
+    false
+}
+
+#[cfg(feature = "cube")]
+fn is_gpu(device: &Device) -> bool {
+    let device = device.clone().inner();
+    matches!(device.as_dispatch(), DispatchDevice::Cube(_))
+}
+
+#[cfg(not(feature = "cube"))]
+fn is_gpu(_: &Device) -> bool {
+    false
 }
 
 /// The primitive of a tensor, if kernels take it.
@@ -159,7 +197,8 @@ pub(crate) fn pairs(sides: &[Side]) -> Option<Tensor<2>> {
     let num_rows = sides[0].embeddings.dims()[0];
     let copies_matrices = sides.iter().any(|side| {
         let kind = side.matrices.as_ref().map(|(kind, _)| *kind);
-        kind == Some(BilinearKind::FieldInteraction) && !side.embeddings.device().is_autodiff()
+        let device = side.embeddings.device();
+        kind == Some(BilinearKind::FieldInteraction) && is_flex(&device) && !device.is_autodiff()
     });
     if copies_matrices && num_rows < INTERACTION_ROWS {
         return None;
@@ -168,7 +207,7 @@ pub(crate) fn pairs(sides: &[Side]) -> Option<Tensor<2>> {
     Some(Tensor::from_dispatch(Dispatch::pairs(sides)))
 }
 
-/// The least number of batch rows for which the kernel beats tensor operations on the pairs of
+/// The least number of batch rows for which flex's kernel beats tensor operations on the pairs of
 /// field_interaction alone: it first copies the matrices into another layout.
 const INTERACTION_ROWS: usize = 4;
 
@@ -210,7 +249,9 @@ pub(crate) fn small_batch_linear(
     weight: &Tensor<2>,
     bias: &Tensor<1>,
 ) -> Option<Tensor<2>> {
-    if input.device().is_autodiff() || !small_batch_linear_pays(input.dims()[0], weight.dims()) {
+    let device = input.device();
+    let applies = is_flex(&device) && !device.is_autodiff();
+    if !applies || !small_batch_linear_pays(input.dims()[0], weight.dims()) {
         return None;
     }
     Some(Tensor::from_dispatch(Dispatch::small_batch_linear(

@@ -183,8 +183,9 @@ impl BilinearInteraction {
 
     /// [`forward`](Self::forward) and a linear map over all pairs, `[p; dense] W + b`.
     ///
-    /// Where there is a kernel ([`has_kernels`](crate::backend::has_kernels)), the array of pairs is never made,
-    /// forward or backward: this is how to put a hidden layer behind the pairs.
+    /// Where there is a kernel ([`has_kernels`](crate::backend::has_kernels)), the pairs are computed as the map's
+    /// input, and on flex their array is never made, forward or backward: this is how to put a hidden layer behind
+    /// the pairs.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {

@@ -211,7 +211,7 @@ impl CombinationConfig {
         sets.saturating_mul(matrices).saturating_mul(matrix)
     }
 
-    /// The most bytes of pairs that exist at once, in scoring and in training, where a kernel fuses the layer with
+    /// The most bytes of pairs that exist at once, in scoring and in training, where flex's kernel fuses the layer with
     /// a linear map; `None` if no kernel takes it, as a side is an inner product.
     pub(crate) fn fused_bytes(&self, num_rows: usize, num_threads: usize) -> Option<[usize; 2]> {
         let is_inner = self.product_kind == PairProductKind::Inner && self.sides() != [true; 2];
@@ -325,8 +325,8 @@ impl Combination {
     /// [`forward`](Self::forward) and a linear map over all pairs, `[p; q; dense] W + b`.
     ///
     /// Where there is a kernel ([`has_kernels`](crate::backend::has_kernels)) and no side is an inner product, the
-    /// array of pairs is never made, forward or backward: this is how [`FiBiNet`](crate::models::fibinet::FiBiNet)
-    /// runs the first layer of its DNN.
+    /// pairs are computed as the map's input, and on flex their array is never made, forward or backward: this is how
+    /// [`FiBiNet`](crate::models::fibinet::FiBiNet) runs the first layer of its DNN.
     ///
     /// ```
     /// # #[cfg(feature = "flex")] {

@@ -52,7 +52,7 @@ use burn::backend::tensor::IntTensor;
 use self::operands::shaped_like;
 use self::operands::{DenseReader, DenseSides, sizes, tensor};
 #[cfg(feature = "autodiff")]
-use super::ops::{PairGradients, ReaderGradients, SideGradients, TableGradients};
+use super::ops::{PairGradients, TableGradients};
 use super::ops::{PairOps, PairSides, Reader};
 use crate::kernels::SMALL_BATCH_ROWS;
 use crate::pairs::num_pairs;
@@ -84,10 +84,7 @@ impl PairOps for Flex {
 
 #[cfg(feature = "autodiff")]
 impl PairGradients for Flex {
-    fn pairs_backward(
-        sides: PairSides<Self>,
-        gradient: FloatTensor<Self>,
-    ) -> Vec<SideGradients<Self>> {
+    fn pairs_backward(sides: PairSides<Self>, gradient: FloatTensor<Self>) -> PairSides<Self> {
         let sides = DenseSides::new(sides);
         let gradient = gradient.to_contiguous();
         let gradients = pairs::backward(&sides.prepared(), sides.shape, gradient.storage());
@@ -98,19 +95,13 @@ impl PairGradients for Flex {
         sides: PairSides<Self>,
         reader: Reader<Self>,
         gradient: FloatTensor<Self>,
-    ) -> (Vec<SideGradients<Self>>, ReaderGradients<Self>) {
+    ) -> (PairSides<Self>, Reader<Self>) {
         let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
         let gradient = gradient.to_contiguous();
         let slices = sides.slices();
         let gradients = linear::backward(&slices, sides.shape, reader.map(), gradient.storage());
-        let reader_gradients = ReaderGradients {
-            weight: shaped_like(&reader.weight, gradients.weight),
-            dense: gradients
-                .dense
-                .zip(reader.dense.as_ref())
-                .map(|(values, dense)| shaped_like(dense, values)),
-        };
-        (sides.gradients(gradients.sides), reader_gradients)
+        let reader = reader.gradients(gradients.weight, gradients.dense);
+        (sides.gradients(gradients.sides), reader)
     }
 
     fn inner_products_backward(

@@ -8,8 +8,6 @@ use super::linear_map::LinearMap;
 use super::row_shape::RowShape;
 use super::side::PreparedSide;
 use super::small_batch::SideSlices;
-#[cfg(feature = "autodiff")]
-use crate::kernels::ops::SideGradients;
 use crate::kernels::ops::{Matrices, PairSide, PairSides, Reader};
 use crate::pairs::BilinearKind;
 
@@ -65,6 +63,25 @@ impl DenseSide {
         let matrices = self.matrices.as_ref().map(|(kind, m)| (*kind, m.storage()));
         (self.embeddings.storage(), matrices)
     }
+
+    #[cfg(feature = "autodiff")]
+    fn gradients(&self, gradients: Gradients) -> PairSide<Flex> {
+        let matrices = match self.matrices.as_ref().zip(gradients.matrices) {
+            None => Matrices::None,
+            Some(((kind, matrices), values)) => {
+                let gradient = shaped_like(matrices, values);
+                match kind {
+                    BilinearKind::FieldAll => Matrices::All(gradient),
+                    BilinearKind::FieldEach => Matrices::Each(gradient),
+                    BilinearKind::FieldInteraction => Matrices::Interaction(gradient),
+                }
+            }
+        };
+        PairSide {
+            embeddings: shaped_like(&self.embeddings, gradients.embeddings),
+            matrices,
+        }
+    }
 }
 
 impl DenseSides {
@@ -98,16 +115,14 @@ impl DenseSides {
     }
 
     #[cfg(feature = "autodiff")]
-    pub fn gradients(&self, gradients: Vec<Gradients>) -> Vec<SideGradients<Flex>> {
+    pub fn gradients(&self, gradients: Vec<Gradients>) -> PairSides<Flex> {
         let gradients = self.sides.iter().zip(gradients);
-        let tensors = gradients.map(|(side, gradients)| SideGradients {
-            embeddings: shaped_like(&side.embeddings, gradients.embeddings),
-            matrices: gradients
-                .matrices
-                .zip(side.matrices.as_ref())
-                .map(|(values, (_, matrices))| shaped_like(matrices, values)),
-        });
-        tensors.collect()
+        let mut sides = gradients.map(|(side, gradients)| side.gradients(gradients));
+        match (sides.next(), sides.next()) {
+            (Some(first), Some(second)) => PairSides::Two { first, second },
+            (Some(only), None) => PairSides::One { only },
+            (None, _) => unreachable!("there are one or two sides"),
+        }
     }
 }
 
@@ -138,6 +153,18 @@ impl DenseReader {
                 let [_, num_dense] = dense.shape().dims();
                 (dense.storage(), num_dense)
             }),
+        }
+    }
+
+    #[cfg(feature = "autodiff")]
+    pub fn gradients(&self, weight: Vec<f32>, dense: Option<Vec<f32>>) -> Reader<Flex> {
+        let weight = shaped_like(&self.weight, weight);
+        match self.dense.as_ref().zip(dense) {
+            None => Reader::Pairs { weight },
+            Some((dense, values)) => Reader::PairsAndDense {
+                weight,
+                dense: shaped_like(dense, values),
+            },
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which inputs the kernels of pairs take, and which they leave to tensor operations.
 
 use burn::tensor::{DType, Device, Tensor};
+use fibinet_testing::test_devices;
 
 use super::numbers;
 use crate::backend::has_kernels;
@@ -8,7 +9,6 @@ use crate::kernels::ops;
 use crate::layers::combination::{CombinationConfig, CombinationKind};
 use crate::layers::pair_product::PairProductKind;
 use crate::pairs::BilinearKind;
-use crate::testing::cpu_devices;
 
 #[test]
 fn field_interaction_pairs_of_a_very_small_batch_are_left_to_tensor_ops() {
@@ -51,8 +51,8 @@ fn a_device_says_whether_layers_run_kernels_on_it() {
     assert!(has_kernels(&device, DType::F32));
     assert!(has_kernels(&device.clone().autodiff(), DType::F32));
     assert!(!has_kernels(&device, DType::F16));
-    for device in cpu_devices() {
-        let is_flex = device.clone().inner() == Device::flex();
-        assert_eq!(has_kernels(&device, DType::F32), is_flex);
+    for (name, device) in test_devices() {
+        assert_eq!(has_kernels(&device, DType::F32), name != "ndarray");
+        assert!(!has_kernels(&device, DType::F16));
     }
 }

@@ -1,6 +1,6 @@
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
-use super::{device, numbers, on_threads, values};
+use super::{device, if_there_is_one, numbers, on_threads, other_devices, values};
 use crate::kernels::{ops, reference};
 use crate::pairs::pair_indices;
 use crate::testing::assert_close;
@@ -8,11 +8,12 @@ use crate::testing::assert_close;
 /// The products of `[B, F, K]`, and the embeddings' gradient from one of random numbers.
 fn results(
     [num_fields, dim, batch]: [usize; 3],
+    device: &Device,
     products: impl Fn(&Tensor<3>) -> Tensor<2>,
 ) -> [Tensor<2>; 2] {
-    let embeddings = numbers::<3>([batch, num_fields, dim], 1, &device()).require_grad();
+    let embeddings = numbers::<3>([batch, num_fields, dim], 1, device).require_grad();
     let out = products(&embeddings);
-    let gradients = (out.clone() * numbers(out.dims(), 2, &device()))
+    let gradients = (out.clone() * numbers(out.dims(), 2, device))
         .sum()
         .backward();
     let gradient = embeddings.grad(&gradients).expect("a gradient");
@@ -20,23 +21,35 @@ fn results(
 }
 
 fn by_kernel(embeddings: &Tensor<3>) -> Tensor<2> {
-    ops::inner_products(embeddings).expect("the kernel runs on flex")
+    let device = embeddings.device();
+    let kernel = ops::inner_products(embeddings);
+    if_there_is_one(kernel, &device, || by_tensor_ops(embeddings))
+}
+
+fn by_tensor_ops(embeddings: &Tensor<3>) -> Tensor<2> {
+    let [_, num_fields, _] = embeddings.dims();
+    let (left, right) = pair_indices(num_fields, &embeddings.device());
+    reference::inner_products(embeddings.clone(), [left, right])
 }
 
 /// Numbers are below 1, so that a sum of `n` products has an error of a few roundings of `n`.
-pub(super) fn assert_kernel_matches(shape: [usize; 3]) {
-    let by_tensor_ops = |embeddings: &Tensor<3>| {
-        let (left, right) = pair_indices(shape[0], &device());
-        reference::inner_products(embeddings.clone(), [left, right])
-    };
-    let reference = results(shape, by_tensor_ops);
-    for (result, expected) in results(shape, by_kernel).into_iter().zip(reference) {
+pub(super) fn assert_kernel_matches(shape: [usize; 3], on: &Device) {
+    let reference = results(shape, &device(), by_tensor_ops);
+    for (result, expected) in results(shape, on, by_kernel).into_iter().zip(reference) {
         assert_close(result, &values(expected), 1e-5);
     }
 }
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let run = || results([39, 10, 300], by_kernel).map(values);
+    let run = || results([39, 10, 300], &device(), by_kernel).map(values);
     assert_eq!(on_threads(1, run), on_threads(3, run));
+}
+
+#[test]
+fn a_second_run_on_another_device_changes_no_bit() {
+    for (_, device) in other_devices() {
+        let run = || results([39, 10, 70], &device, by_kernel).map(values);
+        assert_eq!(run(), run());
+    }
 }

@@ -8,15 +8,19 @@ mod small_batch_linear;
 mod table_rows;
 
 use burn::module::Param;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use fibinet_testing::{NamedDevice, test_devices};
 
+use crate::backend::has_kernels;
 use crate::kernels::Side;
 use crate::layers::combination::{Combination, CombinationConfig, Interaction};
 use crate::pairs::BilinearKind;
 
-/// The sizes and settings of one comparison.
+/// The device, sizes and settings of one comparison.
 #[derive(Debug, Clone)]
 struct Case {
+    /// With autodiff.
+    device: Device,
     config: CombinationConfig,
     batch: usize,
     num_dense: usize,
@@ -29,7 +33,7 @@ struct Case {
 
 impl Case {
     fn numbers<const D: usize>(&self, shape: [usize; D], seed: u64) -> Tensor<D> {
-        let numbers = numbers(shape, seed, &device());
+        let numbers = numbers(shape, seed, &self.device);
         if self.absolute {
             numbers.abs()
         } else {
@@ -56,10 +60,30 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
+/// The devices other than flex, with autodiff: ndarray, which has no kernels, and the software adapter of wgpu.
+fn other_devices() -> Vec<NamedDevice> {
+    let mut devices = test_devices();
+    devices.retain(|(_, other)| *other != device());
+    devices
+}
+
+/// What a kernel returned, or if the device has none, what tensor operations return.
+///
+/// # Panics
+///
+/// If the device has kernels and none ran, or the other way round.
+fn if_there_is_one<const D: usize>(
+    kernel: Option<Tensor<D>>,
+    device: &Device,
+    tensor_ops: impl FnOnce() -> Tensor<D>,
+) -> Tensor<D> {
+    assert_eq!(kernel.is_some(), has_kernels(device, DType::F32));
+    kernel.unwrap_or_else(tensor_ops)
+}
+
 /// A combination whose matrices are the case's numbers.
 fn combination(case: &Case) -> Combination {
-    let device = device();
-    let mut combination = case.config.init(&device);
+    let mut combination = case.config.init(&case.device);
     let set = |interaction: &mut Interaction, seed| {
         if let Interaction::Bilinear(bilinear) = interaction {
             let weight = case.numbers(bilinear.weight.shape().dims(), seed);
@@ -133,6 +157,7 @@ fn results(
 
 fn case(kind: BilinearKind, num_fields: usize, embedding_dim: usize, batch: usize) -> Case {
     Case {
+        device: device(),
         config: CombinationConfig::new(num_fields, embedding_dim).with_bilinear_kind(kind),
         batch,
         num_dense: 0,

@@ -1,8 +1,11 @@
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 
-use super::{Case, KINDS, Results, case, numbers, on_threads, results, values};
-use crate::kernels::{ops, reference};
+use super::{
+    Case, KINDS, Results, case, device, if_there_is_one, numbers, on_threads, other_devices,
+    results, values,
+};
+use crate::kernels::{Side, ops, reference};
 use crate::layers::bilinear::EachMatrices;
 use crate::layers::combination::{CombinationConfig, CombinationKind, CombinationOrder};
 use crate::pairs::{BilinearKind, num_pairs};
@@ -10,7 +13,8 @@ use crate::testing::assert_close;
 
 fn fused_pairs(case: &Case) -> Results {
     results(case, |sides, _, _| {
-        ops::pairs(sides).expect("the kernel runs on flex")
+        let kernel = ops::pairs(sides);
+        if_there_is_one(kernel, &case.device, || reference::pairs(sides))
     })
 }
 
@@ -20,27 +24,36 @@ fn pairs_by_tensor_ops(case: &Case) -> Results {
 
 fn fused_linear(case: &Case) -> Results {
     results(case, |sides, dense, weight| {
-        ops::pairs_linear(sides, dense.as_ref(), &weight).expect("the kernel runs on flex")
+        let kernel = ops::pairs_linear(sides, dense.as_ref(), &weight);
+        if_there_is_one(kernel, &case.device, || {
+            composed_linear(sides, dense, weight)
+        })
     })
 }
 
 fn linear_by_tensor_ops(case: &Case) -> Results {
-    results(case, |sides, dense, weight| {
-        let pairs = reference::pairs(sides);
-        let columns = core::iter::once(pairs).chain(dense).collect();
-        Tensor::cat(columns, 1).matmul(weight)
-    })
+    results(case, composed_linear)
 }
 
-/// Asserts that a kernel's results are those of `run`, but for the order in which terms are summed.
+fn composed_linear(sides: &[Side], dense: Option<Tensor<2>>, weight: Tensor<2>) -> Tensor<2> {
+    let pairs = reference::pairs(sides);
+    let columns = core::iter::once(pairs).chain(dense).collect();
+    Tensor::cat(columns, 1).matmul(weight)
+}
+
+/// Asserts that a kernel's results are those of `run` on flex, but for the order in which terms are summed.
 ///
 /// That order moves a sum by a few roundings of the sum of its terms' absolute values. Each result is a sum
 /// of products of a case's numbers, so `run` on absolute numbers gives those bounds.
 fn assert_same(fused: &Results, run: impl Fn(&Case) -> Results, case: &Case) {
-    let reference = run(case);
+    let on_flex = Case {
+        device: device(),
+        ..case.clone()
+    };
+    let reference = run(&on_flex);
     let sizes = run(&Case {
         absolute: true,
-        ..case.clone()
+        ..on_flex
     });
     assert_eq!(fused.len(), reference.len(), "{case:?}");
     for (((name, fused), (_, reference)), (_, sizes)) in fused.iter().zip(&reference).zip(&sizes) {
@@ -184,6 +197,18 @@ fn the_number_of_threads_changes_no_bit() {
                 let formed = on_threads(num_threads, || fused_pairs(&case));
                 assert_eq!(formed, pairs, "{kind:?}");
             }
+        }
+    }
+}
+
+/// But for the map behind the pairs, which is a matrix product of the backend's.
+#[test]
+fn a_second_run_on_another_device_changes_no_bit() {
+    for (_, device) in other_devices() {
+        for kind in KINDS {
+            let mut case = case(kind, 12, 10, 70);
+            case.device = device.clone();
+            assert_eq!(fused_pairs(&case), fused_pairs(&case), "{case:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every operation and kind on small and usual shapes.
 
 use super::pairs::assert_kernels_match;
-use super::{KINDS, case, inner_products, table_rows};
+use super::{KINDS, case, device, inner_products, other_devices, table_rows};
 use crate::layers::combination::CombinationKind;
 
 #[test]
@@ -26,14 +26,14 @@ fn pairs_and_the_map_behind_them_match_tensor_ops_in_every_shape() {
 
 #[test]
 fn inner_products_match_tensor_ops_in_every_shape() {
-    for_each_shape(inner_products::assert_kernel_matches);
+    for_each_shape(|shape| inner_products::assert_kernel_matches(shape, &device()));
 }
 
 #[test]
 fn table_rows_match_tensor_ops_in_every_shape() {
     for_each_shape(|[num_fields, dim, batch]| {
         let num_table_rows = 7 * num_fields;
-        table_rows::assert_kernel_matches([num_table_rows, dim], batch * num_fields);
+        table_rows::assert_kernel_matches([num_table_rows, dim], batch * num_fields, &device());
     });
 }
 
@@ -43,6 +43,69 @@ fn for_each_shape(check: impl Fn([usize; 3])) {
             for batch in [1, 5, 64] {
                 check([num_fields, dim, batch]);
             }
+        }
+    }
+}
+
+/// Numbers of fields, embedding dimensions and batch rows. They are few because a GPU compiles each kernel for each
+/// number of fields and dimensions.
+const FEW_SHAPES: [[usize; 3]; 8] = [
+    [2, 1, 1],
+    [2, 16, 64],
+    [3, 4, 5],
+    [3, 10, 64],
+    [39, 1, 5],
+    [39, 4, 64],
+    [39, 10, 5],
+    [39, 16, 1],
+];
+
+/// One side has matrices, the other is the plain product.
+#[test]
+fn pairs_match_on_other_devices_too() {
+    for (_, device) in other_devices() {
+        for [num_fields, dim, batch] in FEW_SHAPES {
+            for kind in KINDS {
+                let mut case = case(kind, num_fields, dim, batch);
+                case.device = device.clone();
+                case.num_dense = 2;
+                case.config = case.config.with_kind(CombinationKind::RawBilinear);
+                assert_kernels_match(&case);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_single_side_matches_on_other_devices_too() {
+    for (_, device) in other_devices() {
+        for kind in KINDS {
+            for combination in [CombinationKind::RawBilinear, CombinationKind::SenetBilinear] {
+                let mut case = case(kind, 3, 10, 64);
+                case.device = device.clone();
+                case.num_sides = 1;
+                case.config = case.config.with_kind(combination);
+                assert_kernels_match(&case);
+            }
+        }
+    }
+}
+
+#[test]
+fn inner_products_match_on_other_devices_too() {
+    for (_, device) in other_devices() {
+        for shape in FEW_SHAPES {
+            inner_products::assert_kernel_matches(shape, &device);
+        }
+    }
+}
+
+#[test]
+fn table_rows_match_on_other_devices_too() {
+    for (_, device) in other_devices() {
+        for [num_fields, dim, batch] in FEW_SHAPES {
+            let num_rows = batch * num_fields;
+            table_rows::assert_kernel_matches([7 * num_fields, dim], num_rows, &device);
         }
     }
 }

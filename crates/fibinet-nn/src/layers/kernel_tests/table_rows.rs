@@ -1,18 +1,23 @@
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use super::{device, numbers, on_threads, values};
+use super::{device, if_there_is_one, numbers, on_threads, other_devices, values};
 use crate::kernels::ops;
 use crate::testing::assert_close;
 
 type Read = fn(&Tensor<2>, &Tensor<1, Int>) -> Tensor<2>;
 
 /// `num_rows` rows of a table, some of them several times, and the table's gradient.
-fn results([num_table_rows, width]: [usize; 2], num_rows: usize, read: Read) -> [Tensor<2>; 2] {
-    let table = numbers::<2>([num_table_rows, width], 1, &device()).require_grad();
+fn results(
+    [num_table_rows, width]: [usize; 2],
+    num_rows: usize,
+    device: &Device,
+    read: Read,
+) -> [Tensor<2>; 2] {
+    let table = numbers::<2>([num_table_rows, width], 1, device).require_grad();
     let rows = (0..num_rows).map(|row| (row * row * 7919 % num_table_rows) as i64);
     let rows = TensorData::new(rows.collect(), [num_rows]);
-    let out = read(&table, &Tensor::from_data(rows, &device()));
-    let gradients = (out.clone() * numbers(out.dims(), 2, &device()))
+    let out = read(&table, &Tensor::from_data(rows, device));
+    let gradients = (out.clone() * numbers(out.dims(), 2, device))
         .sum()
         .backward();
     let gradient = table.grad(&gradients).expect("a gradient");
@@ -20,14 +25,17 @@ fn results([num_table_rows, width]: [usize; 2], num_rows: usize, read: Read) -> 
 }
 
 fn by_kernel(table: &Tensor<2>, rows: &Tensor<1, Int>) -> Tensor<2> {
-    ops::table_rows(table, rows).expect("the kernel runs on flex")
+    let kernel = ops::table_rows(table, rows);
+    if_there_is_one(kernel, &table.device(), || by_tensor_ops(table, rows))
 }
 
-pub(super) fn assert_kernel_matches(table: [usize; 2], num_rows: usize) {
-    let reference = results(table, num_rows, |table, rows| {
-        table.clone().select(0, rows.clone())
-    });
-    for (result, expected) in results(table, num_rows, by_kernel)
+fn by_tensor_ops(table: &Tensor<2>, rows: &Tensor<1, Int>) -> Tensor<2> {
+    table.clone().select(0, rows.clone())
+}
+
+pub(super) fn assert_kernel_matches(table: [usize; 2], num_rows: usize, on: &Device) {
+    let reference = results(table, num_rows, &device(), by_tensor_ops);
+    for (result, expected) in results(table, num_rows, on, by_kernel)
         .into_iter()
         .zip(reference)
     {
@@ -39,9 +47,17 @@ pub(super) fn assert_kernel_matches(table: [usize; 2], num_rows: usize) {
 #[test]
 fn a_large_table_is_read_whole_with_the_same_bits_on_any_number_of_threads() {
     let table = [3 * 4096 + 77, 3];
-    assert_kernel_matches(table, 5000);
-    let run = || results(table, 5000, by_kernel).map(values);
+    assert_kernel_matches(table, 5000, &device());
+    let run = || results(table, 5000, &device(), by_kernel).map(values);
     assert_eq!(on_threads(1, run), on_threads(3, run));
+}
+
+#[test]
+fn a_second_run_on_another_device_changes_no_bit() {
+    for (_, device) in other_devices() {
+        let run = || results([77, 10], 5000, &device, by_kernel).map(values);
+        assert_eq!(run(), run());
+    }
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! The kernels of Burn's GPU backends (wgpu, Vulkan, Metal, CUDA) in CubeCL, for f32.
+//!
+//! Each output number is written by one unit, which sums in a fixed order. There are no atomics and no plane
+//! operations, so the same input gives the same bits, and software adapters run the kernels too. Only the matrix
+//! products behind the pairs are Burn's own. The numbers of fields and columns are constants of a compiled kernel, and
+//! the number of batch rows is not.
+//!
+//! Kernels are launched with bounds checks.
+
+mod crossed;
+#[cfg(feature = "autodiff")]
+mod gradient;
+mod inner;
+mod linear;
+#[cfg(feature = "autodiff")]
+mod matrices;
+mod operands;
+mod pair_index;
+mod pairs;
+mod table_rows;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::into_contiguous;
+
+use self::linear::DenseReader;
+use self::operands::dense_sides;
+#[cfg(feature = "autodiff")]
+use self::operands::join_sides;
+#[cfg(feature = "autodiff")]
+use super::ops::{PairGradients, TableGradients};
+use super::ops::{PairOps, PairSides, Reader, TableOps};
+
+impl PairOps for CubeBackend {
+    fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
+        pairs::forward(&dense_sides(sides))
+    }
+
+    fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
+        let sides = dense_sides(sides);
+        let reader = DenseReader::new(reader, &sides);
+        linear::forward(&sides, reader)
+    }
+
+    fn inner_products(embeddings: FloatTensor<Self>) -> FloatTensor<Self> {
+        inner::forward(&into_contiguous(embeddings))
+    }
+}
+
+#[cfg(feature = "autodiff")]
+impl PairGradients for CubeBackend {
+    fn pairs_backward(sides: PairSides<Self>, gradient: FloatTensor<Self>) -> PairSides<Self> {
+        let (sides, to_pairs) = (dense_sides(sides), into_contiguous(gradient));
+        let stride = sides.len() * sides[0].shape.num_columns();
+        let gradients = pairs::columns(&sides, stride)
+            .zip(&sides)
+            .map(|(columns, side)| gradient::backward(side, &to_pairs, columns));
+        join_sides(gradients)
+    }
+
+    fn pairs_linear_backward(
+        sides: PairSides<Self>,
+        reader: Reader<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> (PairSides<Self>, Reader<Self>) {
+        let sides = dense_sides(sides);
+        let reader = DenseReader::new(reader, &sides);
+        linear::backward(&sides, reader, gradient)
+    }
+
+    fn inner_products_backward(
+        embeddings: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        inner::backward(&into_contiguous(embeddings), &into_contiguous(gradient))
+    }
+}
+
+impl TableOps for CubeBackend {
+    fn table_rows(table: FloatTensor<Self>, rows: IntTensor<Self>) -> FloatTensor<Self> {
+        table_rows::forward(&into_contiguous(table), &into_contiguous(rows))
+    }
+}
+
+#[cfg(feature = "autodiff")]
+impl TableGradients for CubeBackend {
+    fn table_rows_backward(
+        num_rows: usize,
+        rows: IntTensor<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        table_rows::backward(num_rows, rows, &into_contiguous(gradient))
+    }
+}

@@ -1,0 +1,130 @@
+use burn::backend::TensorMetadata;
+use burn::tensor::{DType, Shape};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
+use cubecl::prelude::{AddressType, CubeCount, CubeDim};
+
+use crate::kernels::ops::{Matrices, PairSide, PairSides};
+use crate::kernels::row_shape::RowShape;
+use crate::pairs::BilinearKind;
+
+/// One side as contiguous tensors.
+pub(super) struct DenseSide {
+    /// `[B, F, K]`
+    pub embeddings: CubeTensor,
+    /// `[1 | F | F - 1 | P, K, K]`
+    pub matrices: Option<(BilinearKind, CubeTensor)>,
+    pub batch: usize,
+    pub shape: RowShape,
+}
+
+/// Where the pairs of one side are in an array of several columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Columns {
+    /// The number of columns of the whole array.
+    pub stride: usize,
+    /// The side's first column.
+    pub offset: usize,
+}
+
+impl DenseSide {
+    fn new(side: PairSide<CubeBackend>) -> Self {
+        let matrices = match side.matrices {
+            Matrices::None => None,
+            Matrices::All(tensor) => Some((BilinearKind::FieldAll, tensor)),
+            Matrices::Each(tensor) => Some((BilinearKind::FieldEach, tensor)),
+            Matrices::Interaction(tensor) => Some((BilinearKind::FieldInteraction, tensor)),
+        };
+        let (shape, batch) = sizes(&side.embeddings);
+        Self {
+            embeddings: into_contiguous(side.embeddings),
+            matrices: matrices.map(|(kind, tensor)| (kind, into_contiguous(tensor))),
+            batch,
+            shape,
+        }
+    }
+
+    /// The gradients in the side's form. There is one of the matrices if the side has matrices.
+    #[cfg(feature = "autodiff")]
+    pub fn gradients(
+        &self,
+        embeddings: CubeTensor,
+        matrices: Option<CubeTensor>,
+    ) -> PairSide<CubeBackend> {
+        let kind = self.matrices.as_ref().map(|(kind, _)| *kind);
+        let matrices = match kind.zip(matrices) {
+            None => Matrices::None,
+            Some((BilinearKind::FieldAll, gradient)) => Matrices::All(gradient),
+            Some((BilinearKind::FieldEach, gradient)) => Matrices::Each(gradient),
+            Some((BilinearKind::FieldInteraction, gradient)) => Matrices::Interaction(gradient),
+        };
+        PairSide {
+            embeddings,
+            matrices,
+        }
+    }
+}
+
+/// The sides in the order of their columns.
+pub(super) fn dense_sides(sides: PairSides<CubeBackend>) -> Vec<DenseSide> {
+    match sides {
+        PairSides::One { only } => vec![DenseSide::new(only)],
+        PairSides::Two { first, second } => [first, second].map(DenseSide::new).into(),
+    }
+}
+
+/// The sides' gradients in the form of the sides.
+#[cfg(feature = "autodiff")]
+pub(super) fn join_sides(
+    mut sides: impl Iterator<Item = PairSide<CubeBackend>>,
+) -> PairSides<CubeBackend> {
+    match (sides.next(), sides.next()) {
+        (Some(first), Some(second)) => PairSides::Two { first, second },
+        (Some(only), None) => PairSides::One { only },
+        (None, _) => unreachable!("there are one or two sides"),
+    }
+}
+
+/// The sizes of `[B, F, K]`: those of a batch row, and the number of rows.
+pub(super) fn sizes(embeddings: &CubeTensor) -> (RowShape, usize) {
+    let [batch, num_fields, embedding_dim] = embeddings.shape().dims();
+    let shape = RowShape {
+        num_fields,
+        embedding_dim,
+    };
+    (shape, batch)
+}
+
+/// A contiguous f32 tensor on the device of another, its values still to be written.
+pub(super) fn empty_beside<const D: usize>(other: &CubeTensor, shape: [usize; D]) -> CubeTensor {
+    empty_device_contiguous_dtype(
+        other.client.clone(),
+        other.device.clone(),
+        Shape::from(shape),
+        DType::F32,
+    )
+}
+
+/// [`empty_beside`] a tensor in its shape.
+#[cfg(feature = "autodiff")]
+pub(super) fn empty_like(other: &CubeTensor) -> CubeTensor {
+    let (client, device) = (other.client.clone(), other.device.clone());
+    empty_device_contiguous_dtype(client, device, other.shape(), DType::F32)
+}
+
+/// Cubes for at least `num_units` units. Their number is split over several dimensions if one dimension holds
+/// fewer.
+pub(super) fn cubes(tensor: &CubeTensor, num_units: usize) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new(&tensor.client, num_units);
+    let count = calculate_cube_count_elemwise(&tensor.client, num_units, dim);
+    (count, dim)
+}
+
+/// The type that indexes all of some tensors.
+pub(super) fn address_type<const N: usize>(tensors: [&CubeTensor; N]) -> AddressType {
+    let types = tensors.map(CubeTensor::required_address_type);
+    types.into_iter().max().unwrap_or_default()
+}
