@@ -1,4 +1,5 @@
 //! Trainers and runs as a library's user has them.
 
+mod devices;
 mod heads;
 mod run;
