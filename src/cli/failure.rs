@@ -87,6 +87,9 @@ fn data_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DataError> {
 /// The class of the first cause that has one; it decides the exit code.
 fn class(error: &anyhow::Error) -> ErrorClass {
     let class = error.chain().find_map(|cause| {
+        if let Some(BackendError::Unusable { .. }) = cause.downcast_ref() {
+            return Some(ErrorClass::Failure);
+        }
         if cause.is::<UsageError>() || cause.is::<BackendError>() || cause.is::<ConfigError>() {
             return Some(ErrorClass::Usage);
         }
@@ -105,6 +108,9 @@ fn storage_class(error: &StorageError) -> Option<ErrorClass> {
 
 /// The flag or setting that helps, if there is one. Libraries do not know flags.
 fn hint(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> Option<String> {
+    if error.chain().any(|cause| cause.is::<BackendError>()) {
+        return Some("`fibinet devices` lists the devices of this machine".to_owned());
+    }
     match error.chain().find_map(storage_error) {
         Some(StorageError::Exists { .. }) => {
             return Some("write elsewhere, or replace a bundle with --force".to_owned());

@@ -3,8 +3,8 @@ use std::process::Command;
 
 use super::{closed_pipe, entries, fail, scratch, succeed};
 
-const SUBCOMMANDS: [&str; 7] = [
-    "evaluate", "init", "inspect", "predict", "prepare", "synth", "train",
+const SUBCOMMANDS: [&str; 8] = [
+    "devices", "evaluate", "init", "inspect", "predict", "prepare", "synth", "train",
 ];
 
 /// The completion script of a shell names every subcommand, in that shell's syntax.

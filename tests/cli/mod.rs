@@ -3,6 +3,7 @@
 
 mod adult;
 mod bundles;
+mod devices;
 mod earlier;
 mod evaluate;
 mod generate;

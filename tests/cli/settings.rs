@@ -10,7 +10,7 @@ use super::{entries, fail, fibinet, scratch, succeed};
 
 /// A run with these `--set` pairs or flags must be refused, as a wrong setting.
 #[track_caller]
-fn settings_are_refused(more: &[&str], says: &str) {
+pub(super) fn settings_are_refused(more: &[&str], says: &str) {
     refused(&[&TRAIN[..], more].concat(), 2, says);
 }
 

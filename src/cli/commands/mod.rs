@@ -2,6 +2,7 @@
 //!
 //! To add one, write its file, declare it, and add a variant of [`Command`] with its line in [`Cli::run`].
 
+mod devices;
 mod evaluate;
 mod generate;
 mod init;
@@ -14,6 +15,7 @@ mod train;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::devices::DevicesArgs;
 use self::evaluate::EvaluateArgs;
 use self::generate::GenerateArgs;
 use self::init::InitArgs;
@@ -43,6 +45,7 @@ enum Command {
     Predict(PredictArgs),
     Inspect(InspectArgs),
     Synth(SynthArgs),
+    Devices(DevicesArgs),
     #[command(hide = true)]
     Generate(GenerateArgs),
 }
@@ -80,6 +83,7 @@ impl Cli {
             Command::Predict(args) => args.check()?.run(),
             Command::Inspect(args) => args.check()?.run(),
             Command::Synth(args) => args.check()?.run(),
+            Command::Devices(args) => args.check().run(),
             Command::Generate(args) => args.run(Self::command()),
         }
     }

@@ -1,10 +1,24 @@
-//! The backends that layers run on, by name.
+//! The backends that layers run on and the devices of this machine, by name.
+
+mod adapter_info;
+mod device_list;
+mod device_name;
+
+// Both have the same functions, so that nothing else asks whether a GPU backend is compiled in.
+#[cfg(feature = "cube")]
+mod adapters;
+#[cfg(not(feature = "cube"))]
+#[path = "no_adapters.rs"]
+mod adapters;
 
 use core::fmt;
 use core::str::FromStr;
 
 use burn::tensor::Device;
 
+pub use self::adapter_info::{AdapterInfo, AdapterKind, AdapterLimits, MatrixUnit};
+pub use self::device_list::{CpuInfo, DeviceInfo, Hardware, devices};
+pub use self::device_name::DeviceName;
 pub use crate::kernels::has_kernels;
 
 /// The backends that Cargo features of this crate turn on.
@@ -61,6 +75,38 @@ pub enum BackendError {
         compiled = Backend::compiled_names()
     )]
     NotCompiledIn(Backend),
+    /// A backend of the CPU has one device.
+    #[error("`{backend}` runs on the CPU and has no adapters to choose from, got `{got}`")]
+    NoAdapters {
+        /// The backend.
+        backend: Backend,
+        /// The name given.
+        got: String,
+    },
+    /// Not a number of an adapter, nor `cpu`.
+    #[error("expected the number of an adapter or `cpu` after `{backend}:`, got `{got}`")]
+    InvalidAdapter {
+        /// The backend.
+        backend: Backend,
+        /// The name given.
+        got: String,
+    },
+    /// This machine has no such adapter.
+    #[error("this machine has no device `{name}`; `{backend}` finds {found}", backend = .name.backend())]
+    NoSuchDevice {
+        /// The device asked for.
+        name: DeviceName,
+        /// The names of the backend's devices, or `no adapter`.
+        found: String,
+    },
+    /// The adapter is there, but its driver does not give access to it.
+    #[error("device `{name}` cannot be used: {reason}")]
+    Unusable {
+        /// The device asked for.
+        name: DeviceName,
+        /// What the driver said.
+        reason: String,
+    },
 }
 
 impl Backend {
@@ -97,12 +143,23 @@ impl Backend {
         }
     }
 
+    /// Whether the backend runs on the CPU, as one device.
+    pub const fn is_cpu(self) -> bool {
+        matches!(self, Self::Flex | Self::NdArray)
+    }
+
     /// The backends of this build, CPU first.
     pub fn compiled() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|b| b.is_compiled_in())
     }
 
-    /// The first device of this backend, without autodiff (add it with `Device::autodiff`).
+    /// The backends whose features were off when this crate was built.
+    pub fn not_compiled() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|b| !b.is_compiled_in())
+    }
+
+    /// The first device of this backend, without autodiff (add it with `Device::autodiff`). A GPU is only opened
+    /// when it is first used, which panics if there is none; [`DeviceName::open`] returns an error instead.
     ///
     /// # Errors
     ///
@@ -176,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_not_compiled_in_is_an_error_that_names_its_feature() {
-        for backend in Backend::ALL.into_iter().filter(|b| !b.is_compiled_in()) {
+        for backend in Backend::not_compiled() {
             let message = backend.device().unwrap_err().to_string();
             assert!(
                 message.contains(&format!("--features {backend}")),

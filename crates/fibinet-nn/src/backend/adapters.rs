@@ -1,0 +1,130 @@
+//! The adapters behind GPU backends: how they are found, numbered, opened and described.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::panic::catch_unwind;
+
+use burn::backend::DispatchDevice;
+use burn::tensor::{Device, DeviceType};
+use cubecl::client::Client;
+use cubecl::device::WgpuDeviceKind;
+use cubecl::ir::features::MmaConfig;
+
+use super::{AdapterInfo, AdapterKind, AdapterLimits, Backend, MatrixUnit};
+
+/// The devices of a backend, in the order of their numbers. None is opened.
+pub(super) fn adapters(backend: Backend) -> Vec<Device> {
+    let filter = match backend {
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => DeviceType::Wgpu,
+        #[cfg(feature = "vulkan")]
+        Backend::Vulkan => DeviceType::Vulkan,
+        #[cfg(feature = "metal")]
+        Backend::Metal => DeviceType::Metal,
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => DeviceType::Cuda,
+        _ => return Vec::new(),
+    };
+    let mut devices = Device::enumerate(filter).into_vec();
+    devices.sort_by_key(kind);
+    devices
+}
+
+/// What an adapter is.
+pub(super) fn kind(device: &Device) -> AdapterKind {
+    let DispatchDevice::Cube(device) = device.as_dispatch() else {
+        return AdapterKind::Other;
+    };
+    match device {
+        cubecl::Device::Wgpu(device) => match device.kind {
+            WgpuDeviceKind::DiscreteGpu(_) => AdapterKind::Discrete,
+            WgpuDeviceKind::IntegratedGpu(_) => AdapterKind::Integrated,
+            WgpuDeviceKind::VirtualGpu(_) => AdapterKind::Virtual,
+            WgpuDeviceKind::Cpu => AdapterKind::Software,
+            _ => AdapterKind::Other,
+        },
+        cubecl::Device::Cuda(_) => AdapterKind::Discrete,
+        _ => AdapterKind::Other,
+    }
+}
+
+/// Opens a device and describes it, or returns what its driver says.
+pub(super) fn open(device: &Device) -> Result<AdapterInfo, String> {
+    let DispatchDevice::Cube(cube) = device.as_dispatch() else {
+        return Err("not a device of a GPU backend".to_owned());
+    };
+    let driver = driver(cube)?;
+    // CUDA has no call that returns an error: it panics if the driver does not work.
+    let client = catch_unwind(|| cube.client()).map_err(|panic| panic_message(&*panic))?;
+    Ok(describe(&client, driver))
+}
+
+/// Opens a device of wgpu. Its driver, unless it was open already.
+#[cfg(feature = "wgpu")]
+fn driver(device: &cubecl::Device) -> Result<Option<String>, String> {
+    use burn::backend::wgpu::graphics::AutoGraphicsApi;
+    use burn::backend::wgpu::{RuntimeOptions, WgpuInitError, try_init_setup};
+
+    let cubecl::Device::Wgpu(device) = device else {
+        return Ok(None);
+    };
+    match try_init_setup::<AutoGraphicsApi>(device, RuntimeOptions::default()) {
+        Ok(setup) => {
+            let info = setup.adapter.get_info();
+            let driver = format!("{} {}", info.driver, info.driver_info);
+            let driver = driver.trim();
+            Ok((!driver.is_empty()).then(|| driver.to_owned()))
+        }
+        Err(WgpuInitError::Registration { .. }) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn driver(_: &cubecl::Device) -> Result<Option<String>, String> {
+    Ok(None)
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("the driver failed").to_owned()
+}
+
+fn describe(client: &Client, driver: Option<String>) -> AdapterInfo {
+    let properties = client.properties();
+    let (hardware, memory) = (&properties.hardware, &properties.memory);
+    let matmul = &properties.features.matmul;
+    // `wgpu<spirv>`, `cuda`
+    let name = client.name();
+    let compiler = name.split_once('<').map_or(name, |(_, compiler)| compiler);
+    let units = |interface, configs: &BTreeSet<MmaConfig>| -> Vec<MatrixUnit> {
+        let unit = |config| matrix_unit(interface, config);
+        configs.iter().map(unit).collect()
+    };
+    AdapterInfo {
+        adapter: properties.identity.name.clone(),
+        driver,
+        compiler: compiler.trim_end_matches('>').to_owned(),
+        memory_bytes: memory.max_memory(),
+        limits: AdapterLimits {
+            binding_bytes: memory.max_page_size,
+            bindings: hardware.max_bindings,
+            workgroups: hardware.max_cube_count.into(),
+            workgroup_threads: hardware.max_units_per_cube,
+            workgroup_memory_bytes: hardware.max_shared_memory_size,
+            plane_sizes: [hardware.plane_size_min, hardware.plane_size_max],
+        },
+        matrix_units: [units("cmma", &matmul.cmma), units("mma", &matmul.mma)].concat(),
+    }
+}
+
+fn matrix_unit(interface: &'static str, config: &MmaConfig) -> MatrixUnit {
+    MatrixUnit {
+        interface,
+        left: config.a_type.to_string(),
+        right: config.b_type.to_string(),
+        sum: config.cd_type.to_string(),
+        shape: [config.m, config.n, config.k],
+    }
+}

@@ -1,0 +1,17 @@
+//! The adapters of a build without GPU backends: none.
+
+use burn::tensor::Device;
+
+use super::{AdapterInfo, AdapterKind, Backend};
+
+pub(super) fn adapters(_: Backend) -> Vec<Device> {
+    Vec::new()
+}
+
+pub(super) fn kind(_: &Device) -> AdapterKind {
+    AdapterKind::Other
+}
+
+pub(super) fn open(_: &Device) -> Result<AdapterInfo, String> {
+    Err("no GPU backend is compiled in".to_owned())
+}
