@@ -193,13 +193,13 @@ impl FittingField {
     ) -> (Column, Refused) {
         let cells = block.cells(self.column, rows);
         let mut reader = field_reader(format, &self.spec, self.text);
+        let (column, bad) = self.fit.read(&cells, &mut reader);
         if self.fit.needs_look() {
             let rows = cells.iter().zip(kinds);
             let train = rows.filter(|(_, kind)| **kind == SplitKind::Train);
             let train: Vec<Cell<'_>> = train.map(|(cell, _)| *cell).collect();
             self.fit.look(&train, &mut reader);
         }
-        let (column, bad) = self.fit.read(&cells, &mut reader);
         let error = |(at, bad): (usize, _)| {
             let position = rows[at].position();
             (at, cell_error(bad, position, &self.spec.column, cells[at]))

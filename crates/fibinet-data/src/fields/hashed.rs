@@ -40,6 +40,7 @@ impl FieldKind for Hashed {
         Box::new(HashedFit {
             buckets: self.buckets,
             rule: Rule::Open(TokenRules::default(), TypedFloats::default()),
+            has_news: false,
             texts: TokenTable::default(),
         })
     }
@@ -70,8 +71,8 @@ const REWRITTEN: u32 = 1 << 31;
 const SLOT: u32 = 1 << 30;
 
 impl Hasher {
-    /// Whether ids leave the bits of marks free. With more than a billion buckets they do not: the first training
-    /// rows choose how tokens are written, and rewritten cells are not counted in the rows of the training file.
+    /// Whether ids leave the bits of marks free. With more than a billion buckets they do not: the first rows
+    /// choose how tokens are written, and rewritten cells are not counted in the rows of the training file.
     fn has_marks(&self) -> bool {
         self.buckets < SLOT - FIRST_TOKEN
     }
@@ -118,6 +119,8 @@ impl Hasher {
 struct HashedFit {
     buckets: u32,
     rule: Rule,
+    /// Whether the rows that were read last have texts that the rules may not know.
+    has_news: bool,
     texts: TokenTable,
 }
 
@@ -154,10 +157,15 @@ impl HashedFit {
         let hasher = self.hasher(TokenText::Trimmed);
         let (mut ids, mut scratch) = (Vec::with_capacity(cells.len()), Vec::new());
         for cell in cells {
-            ids.push(match reader.value(*cell) {
-                None => MISSING,
-                Some(text) if TokenText::may_rewrite(text) => SLOT | self.texts.slot(text),
-                Some(text) => hasher.id_of_text(text, missing, words, &mut scratch).0,
+            let Some(text) = reader.value(*cell) else {
+                ids.push(MISSING);
+                continue;
+            };
+            self.has_news |= !matches!(&self.rule, Rule::Open(rules, _) if rules.know(text));
+            ids.push(if TokenText::may_rewrite(text) {
+                SLOT | self.texts.slot(text)
+            } else {
+                hasher.id_of_text(text, missing, words, &mut scratch).0
             });
         }
         ids
@@ -192,17 +200,14 @@ impl FieldFit for HashedFit {
     }
 
     fn needs_look(&self) -> bool {
-        matches!(self.rule, Rule::Open(..))
+        self.has_news && matches!(self.rule, Rule::Open(..))
     }
 
     fn look(&mut self, cells: &[Cell<'_>], reader: &mut CellReader<'_>) {
         let Rule::Open(rules, floats) = &mut self.rule else {
             return;
         };
-        if reader.as_written {
-            self.rule = Rule::Settled(TokenText::Verbatim);
-            return;
-        }
+        self.has_news = false;
         let words = reader.words;
         for cell in cells {
             floats.note(*cell);
@@ -212,8 +217,7 @@ impl FieldFit for HashedFit {
                 return;
             }
         }
-        let is_full = self.texts.numbers().len() >= Self::MAX_TEXTS;
-        if is_full || !self.hasher(TokenText::Trimmed).has_marks() {
+        if self.texts.numbers().len() >= Self::MAX_TEXTS {
             self.rule = Rule::Settled(self.rule());
         }
     }
@@ -223,6 +227,12 @@ impl FieldFit for HashedFit {
         cells: &[Cell<'_>],
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
+        if reader.as_written {
+            self.rule = Rule::Settled(TokenText::Verbatim);
+        } else if !self.hasher(TokenText::Trimmed).has_marks() {
+            self.look(cells, reader);
+            self.rule = Rule::Settled(self.rule());
+        }
         let ids = match self.rule {
             Rule::Open(..) => self.read_open(cells, reader),
             Rule::Settled(text) => self.read_settled(text, cells, reader),

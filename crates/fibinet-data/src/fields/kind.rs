@@ -92,12 +92,12 @@ pub(crate) trait FieldFit: fmt::Debug + Send {
     /// Prepares for rows that are added to those of another run.
     fn start_from(&mut self, _base: &FittedField) {}
 
-    /// Whether [`look`](Self::look) has to be called with the next training rows.
+    /// Whether [`look`](Self::look) has to be called for the rows that were read last.
     fn needs_look(&self) -> bool {
         false
     }
 
-    /// Looks at cells of training rows before they are read, if what cells become depends on them.
+    /// Looks at the cells of the training rows among those that were read last, if what cells become depends on them.
     fn look(&mut self, _cells: &[Cell<'_>], _reader: &mut CellReader<'_>) {}
 
     /// Reads cells. Those that the field cannot read come with their index; the column has a

@@ -68,9 +68,6 @@ impl TokenRules {
     /// Drops the rules that a token does not fit; false if none is left.
     pub(crate) fn keep(&mut self, token: &[u8]) -> bool {
         let token = token.trim_ascii();
-        if self.are_integers_alone() && is_short_integer(token) {
-            return true;
-        }
         self.has_tokens = true;
         self.bools = self.bools && boolean(token).is_some();
         self.has_digits |= token.first().is_some_and(u8::is_ascii_digit);
@@ -91,9 +88,18 @@ impl TokenRules {
         self.bools || self.integers || self.times || self.decimals
     }
 
-    /// Whether one more short integer changes nothing.
-    fn are_integers_alone(&self) -> bool {
-        self.integers && self.has_integer && !self.bools && !self.times
+    /// Whether it is certain, at little cost, that one more token changes nothing: an integer among integers.
+    #[inline]
+    pub(crate) fn know(&self, token: &[u8]) -> bool {
+        // A single holds every integer of so many digits.
+        const SHORT: usize = 7;
+        let are_integers = self.integers && self.has_integer && !self.times;
+        are_integers
+            && match token {
+                [b'0' | b'1'] => true,
+                _ if self.bools || token.len() > SHORT && self.large_are_single => false,
+                _ => is_plain_integer(token),
+            }
     }
 
     /// The rule for all tokens; `floats` are those of typed files among them.
@@ -130,7 +136,8 @@ impl TokenRules {
     }
 }
 
-/// Whether a token is an integer that a single holds, as its digits.
-fn is_short_integer(token: &[u8]) -> bool {
-    (1..=7).contains(&token.len()) && token[0] != b'0' && token.iter().all(u8::is_ascii_digit)
+/// Whether a text is a positive integer that every rule leaves as it is, unless it is a truth.
+#[inline]
+pub(super) fn is_plain_integer(text: &[u8]) -> bool {
+    matches!(text, [b'1'..=b'9', rest @ ..] if rest.len() < 18 && rest.iter().all(u8::is_ascii_digit))
 }

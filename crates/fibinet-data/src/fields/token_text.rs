@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Number;
 use crate::fields::single_integer::large_single;
-use crate::fields::token_rules::{TokenRules, TypedFloats};
+use crate::fields::token_rules::{TokenRules, TypedFloats, is_plain_integer};
 
 /// How the tokens of a field are written. A fit chooses it by the tokens that it finds, and texts that are
 /// written in another way are rewritten before they are looked up. A text that does not fit the rule is
@@ -53,6 +53,9 @@ impl TokenText {
 
     /// Whether a rule may write a text in another way, if floats of typed files are written by their type.
     pub(crate) fn may_rewrite(text: &[u8]) -> bool {
+        if is_plain_integer(text) {
+            return text == b"1";
+        }
         let trimmed = text.trim_ascii();
         let is_other = |written: Option<&[u8]>| written.is_some_and(|written| written != text);
         trimmed.len() < text.len()
