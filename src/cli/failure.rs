@@ -124,6 +124,8 @@ fn hint(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> Option<Str
     let error = error.chain().find_map(data_error)?;
     let skip = format!("`{}` drops malformed rows and counts them", past.skip);
     let hint = match error.kind() {
+        // `--missing` splits its value at commas.
+        DataErrorKind::Number { got, .. } if past.has_missing && got.contains(',') => skip,
         DataErrorKind::Number { got, .. } => {
             format!("{skip}; {} takes such cells as missing", missing(got, past))
         }

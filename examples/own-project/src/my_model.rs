@@ -32,7 +32,7 @@ impl MyModel {
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<1> {
         let embeddings = self.embedding.forward(FieldIds::new(ids)); // [B, F, K]
         let reweighted = self.senet.forward(embeddings); // [B, F, K]
-        // The pairs [B, P, K] and the map behind them in one: the array of pairs is never made.
+        // The pairs [B, P, K] and the map behind them in one: on flex the array of pairs is never made.
         let hidden = self.bilinear.forward_linear(reweighted, None, &self.hidden); // [B, 16]
         self.output.forward(relu(hidden)).squeeze_dim(1) // [B]
     }

@@ -41,6 +41,7 @@ impl FieldKind for Hashed {
             buckets: self.buckets,
             rule: Rule::Open(TokenRules::default(), TypedFloats::default()),
             has_news: false,
+            hashed: AsWritten::default(),
             texts: TokenTable::default(),
         })
     }
@@ -121,7 +122,33 @@ struct HashedFit {
     rule: Rule,
     /// Whether the rows that were read last have texts that the rules may not know.
     has_news: bool,
+    /// The texts that were hashed as they are while the rule was open.
+    hashed: AsWritten,
     texts: TokenTable,
+}
+
+/// Texts that only rare rules rewrite, among those that were hashed before the rule was known. A rule that would
+/// have rewritten one of them is no longer chosen.
+#[derive(Debug, Default)]
+struct AsWritten {
+    has_long: bool,
+    has_point: bool,
+}
+
+impl AsWritten {
+    #[inline(always)]
+    fn note(&mut self, text: &[u8]) {
+        self.has_long |= text.len() >= TokenText::SINGLE_INTEGER_LEN;
+        self.has_point = self.has_point || text.contains(&b'.');
+    }
+
+    fn restrict(&self, rule: TokenText) -> TokenText {
+        match rule {
+            TokenText::SingleInteger if self.has_long => TokenText::Integer,
+            TokenText::Float if self.has_point => TokenText::Trimmed,
+            rule => rule,
+        }
+    }
 }
 
 /// How tokens are written.
@@ -139,9 +166,13 @@ impl HashedFit {
 
     fn rule(&self) -> TokenText {
         match &self.rule {
-            Rule::Open(rules, floats) => rules.choose(*floats),
+            Rule::Open(rules, floats) => self.hashed.restrict(rules.choose(*floats)),
             Rule::Settled(text) => *text,
         }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.rule, Rule::Open(..))
     }
 
     fn hasher(&self, text: TokenText) -> Hasher {
@@ -165,6 +196,7 @@ impl HashedFit {
             ids.push(if TokenText::may_rewrite(text) {
                 SLOT | self.texts.slot(text)
             } else {
+                self.hashed.note(text);
                 hasher.id_of_text(text, missing, words, &mut scratch).0
             });
         }
@@ -200,7 +232,7 @@ impl FieldFit for HashedFit {
     }
 
     fn needs_look(&self) -> bool {
-        self.has_news && matches!(self.rule, Rule::Open(..))
+        self.has_news && self.is_open()
     }
 
     fn look(&mut self, cells: &[Cell<'_>], reader: &mut CellReader<'_>) {
@@ -227,9 +259,11 @@ impl FieldFit for HashedFit {
         cells: &[Cell<'_>],
         reader: &mut CellReader<'_>,
     ) -> (Column, Vec<(usize, BadCell)>) {
+        // How a float of a typed file is written depends on the rule, and a text that waits has no type any more.
+        let is_typed = || cells.iter().any(|cell| cell.is_float());
         if reader.as_written {
             self.rule = Rule::Settled(TokenText::Verbatim);
-        } else if !self.hasher(TokenText::Trimmed).has_marks() {
+        } else if self.is_open() && (!self.hasher(TokenText::Trimmed).has_marks() || is_typed()) {
             self.look(cells, reader);
             self.rule = Rule::Settled(self.rule());
         }

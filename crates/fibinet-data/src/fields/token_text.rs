@@ -51,7 +51,12 @@ impl TokenText {
         }
     }
 
-    /// Whether a rule may write a text in another way, if floats of typed files are written by their type.
+    /// The length of the shortest text without an exponent that [`SingleInteger`](Self::SingleInteger) rewrites and
+    /// [`Integer`](Self::Integer) does not: 2^24 has as many digits.
+    pub(crate) const SINGLE_INTEGER_LEN: usize = 8;
+
+    /// Whether a rule may write a text in another way. [`SingleInteger`](Self::SingleInteger) may also rewrite longer
+    /// integers, and [`Float`](Self::Float) texts with a point.
     pub(crate) fn may_rewrite(text: &[u8]) -> bool {
         if is_plain_integer(text) {
             return text == b"1";
@@ -351,6 +356,7 @@ fn zone(text: &[u8]) -> Option<TimeDelta> {
 mod tests {
     use super::*;
     use crate::cell::Cell;
+    use proptest::prelude::*;
 
     fn rule(tokens: &[&str]) -> TokenText {
         TokenText::of(
@@ -363,6 +369,35 @@ mod tests {
         let mut scratch = Vec::new();
         let written = rule.canonical(text.as_bytes(), &mut scratch);
         String::from_utf8(written.to_vec()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_rule_rewrites_is_known_before_the_rule_is(
+            text in "[ ]?[-+]?(0|[1-9][0-9]{0,19}|[0-9]{1,3})(\\.[0-9]{1,3})?(e[+-][0-9]{2})?|[01]|[Tt]rue|false|2024-0[1-9]-[0-3][0-9]([ T]1[0-9]:00(:00)?)?",
+        ) {
+            let text = text.as_bytes();
+            let mut scratch = Vec::new();
+            for rule in [
+                TokenText::Trimmed,
+                TokenText::PythonFloat,
+                TokenText::Integer,
+                TokenText::SingleInteger,
+                TokenText::Bool,
+                TokenText::Bit,
+                TokenText::Time,
+                TokenText::Float,
+            ] {
+                let is_known = match rule {
+                    TokenText::SingleInteger => text.len() >= TokenText::SINGLE_INTEGER_LEN,
+                    TokenText::Float => text.contains(&b'.'),
+                    _ => false,
+                };
+                if rule.canonical(text, &mut scratch) != text {
+                    prop_assert!(is_known || TokenText::may_rewrite(text), "{rule:?}");
+                }
+            }
+        }
     }
 
     #[test]

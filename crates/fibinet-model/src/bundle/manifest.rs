@@ -6,7 +6,8 @@ use crate::bundle::logit_map::LogitMap;
 
 /// The format that this program writes, and the newest that it reads.
 ///
-/// Format 6 may have several members, and its encoder knows the zones of a Parquet file's times. The encoder of
+/// Format 6 may have several members, of two kinds, and its encoder knows the zones of a Parquet file's times and
+/// integers of single precision. The encoder of
 /// format 5 gives a value one text, keeps the range of numbers and counts the cells of the validation rows. Format
 /// 4 names the model and has its tables' settings apart from its head's. Formats up to 3 held only FiBiNET, with all
 /// settings in one table `[fibinet]`; they are still read.

@@ -26,9 +26,9 @@ fn directory(bundle: &Path, member: usize) -> PathBuf {
     }
 }
 
-/// The settings of one of several members, who count from 0: those of the model. If batch norm is to alternate, every
-/// second member, the first one not, has it in its hidden layers whatever the model's settings say. What one kind does
-/// well on a log the other often does not, and their mean is seldom far from the better one.
+/// The settings of one of several members, which count from 0: those of the model. If batch norm is to alternate, the
+/// second member, the fourth and so on have it in their hidden layers, whatever the model's settings say. Some logs
+/// want batch norm and some do not, and the mean of both kinds is seldom far from the better one.
 pub fn member_config(
     model: &CtrModelConfig<AnyHeadConfig>,
     member: usize,

@@ -21,6 +21,8 @@ pub(super) struct Choice {
     pub(super) renewed: Vec<bool>,
     /// The metrics of the mean of these weights.
     pub(super) metrics: Metrics,
+    /// The log loss of the mean of all members as they are, which is finite if each of them is.
+    pub(super) logloss_now: f64,
 }
 
 impl ValidLogits {
@@ -46,9 +48,12 @@ impl ValidLogits {
         monitor: Monitor,
         mut metrics: impl FnMut(Vec<f32>) -> Metrics,
     ) -> Choice {
+        let metrics_now = metrics(mean_logits(&self.columns));
+        let logloss_now = metrics_now.logloss;
         let all = Choice {
             renewed: vec![true; num_members],
-            metrics: metrics(mean_logits(&self.columns)),
+            metrics: metrics_now,
+            logloss_now,
         };
         let Some(kept) = kept.filter(|_| num_kinds > 1) else {
             return all;
@@ -56,7 +61,11 @@ impl ValidLogits {
         let of_kind = (0..num_kinds).map(|kind| {
             let renewed: Vec<bool> = (0..num_members).map(|i| i % num_kinds == kind).collect();
             let metrics = metrics(mean_logits(&self.mixed(kept, &renewed)));
-            Choice { renewed, metrics }
+            Choice {
+                renewed,
+                metrics,
+                logloss_now,
+            }
         });
         of_kind.fold(all, |best, other| {
             if is_better(&other.metrics, &best.metrics, monitor) {
@@ -152,6 +161,16 @@ mod tests {
             new.keep(Some(kept), &choice.renewed);
             assert_eq!(new.columns, [first, second]);
             kept = new;
+        }
+    }
+
+    #[test]
+    fn a_member_that_diverged_shows_though_the_kept_weights_are_chosen() {
+        let kept = logits([[-1.0, 1.0], [-1.0, 1.0]]);
+        let new = logits([[f32::NAN, 1.0], [-2.0, 2.0]]);
+        for monitor in [Monitor::Auc, Monitor::Logloss] {
+            let choice = new.best_choice(Some(&kept), [2, 2], monitor, metrics);
+            assert!(choice.logloss_now.is_nan(), "{monitor:?}");
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Run<'a> {
     pub(super) members: Members,
     pub(super) warm_start: Option<WarmStart>,
     pub(super) stopping: Stopping,
-    /// Of the weights that are in the directory, if members are of two kinds.
+    /// The validation logits of the weights that are in the directory, if members are of two kinds.
     pub(super) kept: Option<ValidLogits>,
     pub(super) progress: TrainingProgress,
 }

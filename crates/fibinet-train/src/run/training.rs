@@ -121,7 +121,7 @@ impl Run<'_> {
         let TrainingProgress { epoch, step, .. } = self.progress;
         let (mut logits, choice) = self.evaluate()?;
         let valid = choice.metrics;
-        self.require_finite(valid.logloss, || {
+        self.require_finite(choice.logloss_now, || {
             format!("on the validation rows after step {step} (epoch {epoch})")
         })?;
         let report = self.evaluation_report(valid);

@@ -68,7 +68,7 @@ fn gather<I: Int>(
 ///
 /// # Panics
 ///
-/// If a row is out of range.
+/// If a row is out of range, or there are 2^31 rows or more.
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(num_rows: usize, rows: CubeTensor, gradient: &CubeTensor) -> CubeTensor {
     let [_, width] = gradient.shape().dims();
@@ -120,6 +120,11 @@ struct Segments {
 impl Segments {
     fn new(num_rows: usize, rows: CubeTensor) -> Self {
         let rows: Vec<i64> = into_data_sync(rows).iter().collect();
+        let most = num_rows.max(rows.len());
+        assert!(
+            i32::try_from(most).is_ok(),
+            "expected at most 2^31 - 1 rows, got {most}"
+        );
         for row in &rows {
             let in_range = usize::try_from(*row).is_ok_and(|row| row < num_rows);
             assert!(
