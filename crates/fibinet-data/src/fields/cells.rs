@@ -209,7 +209,7 @@ impl<'a> CellReader<'a> {
         match number.and_then(finite) {
             Some(number) => Ok(number.unless_missing(&self.missing_numbers)),
             None if self.words.contain(text) => Ok(T::NAN),
-            None => Err(BadCell::Number),
+            None => Err(bad_number::<T>(text, format)),
         }
     }
 
@@ -337,6 +337,18 @@ pub(crate) enum BadCell {
     Rule(String),
 }
 
+/// Why a text is not a number of a format. One that is a number in the plain format is not a word for "no value".
+#[cold]
+fn bad_number<T: Float>(text: &[u8], format: &NumberFormat) -> BadCell {
+    if format.is_plain() || T::of_text(text).is_none() {
+        return BadCell::Number;
+    }
+    let example = format.example();
+    BadCell::Rule(format!(
+        "expected a number such as `{example}`, as the field's `decimal`, `thousands` and `unit` say"
+    ))
+}
+
 /// Gives tokens their ids: a fit counts them, a vocabulary looks them up.
 pub(crate) trait TokenIds {
     /// The id of a token.
@@ -415,6 +427,21 @@ mod tests {
         assert_eq!(reader.number(1_u64.into(), &plain), Ok(1.0_f64));
         assert_eq!(
             reader.number::<f64>((-f32::INFINITY).into(), &plain),
+            Err(BadCell::Number)
+        );
+        let with_comma = NumberFormat {
+            decimal: ',',
+            thousands: Some('.'),
+            unit: None,
+        };
+        assert_eq!(
+            reader.number::<f64>(Cell::Text(b"845.42"), &with_comma),
+            Err(BadCell::Rule(
+                "expected a number such as `1.234,5`, as the field's `decimal`, `thousands` and `unit` say".to_owned()
+            ))
+        );
+        assert_eq!(
+            reader.number::<f64>(Cell::Text(b"old"), &with_comma),
             Err(BadCell::Number)
         );
     }

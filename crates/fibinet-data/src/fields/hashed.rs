@@ -131,21 +131,23 @@ struct HashedFit {
 /// have rewritten one of them is no longer chosen.
 #[derive(Debug, Default)]
 struct AsWritten {
+    /// One that [`TokenText::SingleInteger`] may rewrite.
     has_long: bool,
-    has_point: bool,
+    /// One that [`TokenText::Float`] may rewrite.
+    has_decimal: bool,
 }
 
 impl AsWritten {
     #[inline(always)]
     fn note(&mut self, text: &[u8]) {
-        self.has_long |= text.len() >= TokenText::SINGLE_INTEGER_LEN;
-        self.has_point = self.has_point || text.contains(&b'.');
+        self.has_long |= TokenText::single_integer_may_rewrite(text);
+        self.has_decimal = self.has_decimal || TokenText::float_may_rewrite(text);
     }
 
     fn restrict(&self, rule: TokenText) -> TokenText {
         match rule {
             TokenText::SingleInteger if self.has_long => TokenText::Integer,
-            TokenText::Float if self.has_point => TokenText::Trimmed,
+            TokenText::Float if self.has_decimal => TokenText::Trimmed,
             rule => rule,
         }
     }

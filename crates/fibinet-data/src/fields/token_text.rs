@@ -51,12 +51,19 @@ impl TokenText {
         }
     }
 
-    /// The length of the shortest text without an exponent that [`SingleInteger`](Self::SingleInteger) rewrites and
-    /// [`Integer`](Self::Integer) does not: 2^24 has as many digits.
-    pub(crate) const SINGLE_INTEGER_LEN: usize = 8;
+    /// Whether [`SingleInteger`](Self::SingleInteger) may write a text in another way: 2^24 has eight digits.
+    pub(crate) fn single_integer_may_rewrite(text: &[u8]) -> bool {
+        text.len() >= 8
+    }
 
-    /// Whether a rule may write a text in another way. [`SingleInteger`](Self::SingleInteger) may also rewrite longer
-    /// integers, and [`Float`](Self::Float) texts with a point.
+    /// Whether [`Float`](Self::Float) may write a text in another way. It leaves integers as they are that a double
+    /// holds.
+    pub(crate) fn float_may_rewrite(text: &[u8]) -> bool {
+        !is_plain_integer(text) || text.len() > 15
+    }
+
+    /// Whether a rule other than [`SingleInteger`](Self::SingleInteger) and [`Float`](Self::Float) may write a text in
+    /// another way.
     pub(crate) fn may_rewrite(text: &[u8]) -> bool {
         if is_plain_integer(text) {
             return text == b"1";
@@ -389,8 +396,8 @@ mod tests {
                 TokenText::Float,
             ] {
                 let is_known = match rule {
-                    TokenText::SingleInteger => text.len() >= TokenText::SINGLE_INTEGER_LEN,
-                    TokenText::Float => text.contains(&b'.'),
+                    TokenText::SingleInteger => TokenText::single_integer_may_rewrite(text),
+                    TokenText::Float => TokenText::float_may_rewrite(text),
                     _ => false,
                 };
                 if rule.canonical(text, &mut scratch) != text {

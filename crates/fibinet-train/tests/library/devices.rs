@@ -39,14 +39,16 @@ impl ModuleMapper for Fill {
     }
 }
 
+/// Rows whose label their first field tells.
 fn batch(step: usize) -> RowInputs {
-    let ids =
-        (0..BATCH * NUM_FIELDS).map(|at| ((at * 7 + step * 5 + at / 3) % ROWS_PER_FIELD) as u32);
+    let ids = (0..BATCH * NUM_FIELDS).map(|at| (at * 7 + step * 5 + at / 3) % ROWS_PER_FIELD);
+    let ids: Vec<u32> = ids.map(|id| id as u32).collect();
+    let clicked = ids.chunks_exact(NUM_FIELDS).map(|row| row[0] < 3);
     RowInputs {
-        ids: ids.collect(),
-        labels: (0..BATCH)
-            .map(|row| f32::from(u8::from((row + step).is_multiple_of(3))))
+        labels: clicked
+            .map(|clicked| f32::from(u8::from(clicked)))
             .collect(),
+        ids,
         num_rows: BATCH,
         ..RowInputs::default()
     }
