@@ -77,8 +77,12 @@ fn closed_pipe(directory: &Path, args: &[&str]) {
     let output = command.output().expect("the binary runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {stderr}");
-    for word in ["error", "panicked", "pipe"] {
-        assert!(!stderr.contains(word), "{args:?}: {stderr}");
+    // Graphics drivers have messages of their own, about a desktop that is not there.
+    let is_ours = |line: &&str| !line.contains("XDG_RUNTIME_DIR");
+    for line in stderr.lines().filter(is_ours) {
+        for word in ["error", "panicked", "pipe"] {
+            assert!(!line.contains(word), "{args:?}: {stderr}");
+        }
     }
 }
 
