@@ -115,7 +115,8 @@ impl Hasher {
 }
 
 /// Hashes tokens while an encoder is being fitted. All training rows choose how tokens are written: until none is
-/// left to be read, the texts that a rule may rewrite wait in a table, and their cells have its slots.
+/// left to be read, the texts that a rule may rewrite wait in a table, and their cells have its slots. Floats of a typed
+/// file choose at once.
 #[derive(Debug)]
 struct HashedFit {
     buckets: u32,

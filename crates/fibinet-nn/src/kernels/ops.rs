@@ -49,6 +49,50 @@ pub(crate) enum PairSides<B: Backend> {
     },
 }
 
+impl<B: Backend> Matrices<B> {
+    /// `None` is the Hadamard product.
+    pub fn from_parts(parts: Option<(BilinearKind, FloatTensor<B>)>) -> Self {
+        match parts {
+            None => Self::None,
+            Some((BilinearKind::FieldAll, tensor)) => Self::All(tensor),
+            Some((BilinearKind::FieldEach, tensor)) => Self::Each(tensor),
+            Some((BilinearKind::FieldInteraction, tensor)) => Self::Interaction(tensor),
+        }
+    }
+
+    /// The inverse of [`from_parts`](Self::from_parts).
+    pub fn into_parts(self) -> Option<(BilinearKind, FloatTensor<B>)> {
+        match self {
+            Self::None => None,
+            Self::All(tensor) => Some((BilinearKind::FieldAll, tensor)),
+            Self::Each(tensor) => Some((BilinearKind::FieldEach, tensor)),
+            Self::Interaction(tensor) => Some((BilinearKind::FieldInteraction, tensor)),
+        }
+    }
+}
+
+impl<B: Backend> PairSides<B> {
+    /// # Panics
+    ///
+    /// If there is no side. Sides after the second are ignored.
+    #[cfg(feature = "autodiff")]
+    pub fn from_sides(mut sides: impl Iterator<Item = PairSide<B>>) -> Self {
+        match (sides.next(), sides.next()) {
+            (Some(first), Some(second)) => Self::Two { first, second },
+            (Some(only), None) => Self::One { only },
+            (None, _) => unreachable!("there are one or two sides"),
+        }
+    }
+
+    /// The sides in the order of the output.
+    pub fn into_sides(self) -> Vec<PairSide<B>> {
+        match self {
+            Self::One { only } => vec![only],
+            Self::Two { first, second } => vec![first, second],
+        }
+    }
+}
+
 /// The linear map that reads the pairs, and its other inputs. `S` is the number of sides.
 #[derive(ExtensionType, Debug, Clone)]
 #[extension_type(fusion: cfg(feature = "cube"))]
@@ -265,19 +309,12 @@ pub(crate) fn small_batch_linear(
 fn pair_sides(sides: &[Side]) -> Option<PairSides<Dispatch>> {
     let side = |side: &Side| {
         let matrices = match &side.matrices {
-            None => Matrices::None,
-            Some((kind, matrices)) => {
-                let matrices = primitive(matrices)?;
-                match kind {
-                    BilinearKind::FieldAll => Matrices::All(matrices),
-                    BilinearKind::FieldEach => Matrices::Each(matrices),
-                    BilinearKind::FieldInteraction => Matrices::Interaction(matrices),
-                }
-            }
+            None => None,
+            Some((kind, matrices)) => Some((*kind, primitive(matrices)?)),
         };
         Some(PairSide {
             embeddings: primitive(&side.embeddings)?,
-            matrices,
+            matrices: Matrices::from_parts(matrices),
         })
     };
     match sides {

@@ -40,8 +40,8 @@ impl Part {
 }
 
 impl MemoryEstimate {
-    /// Of the members' heads: their weights and optimizer state, the gradients of one member, as they train one
-    /// after the other, and the pairs of a batch.
+    /// The memory of the members' heads: their weights and optimizer state, the gradients of one member, as members
+    /// train one after the other, and the pairs of a batch.
     pub(super) fn of_head(model: &CtrModelConfig<AnyHeadConfig>, train: &TrainSettings) -> Self {
         let per_param = 1 + train.members as u64 * (1 + dense_state(train));
         let mut parts: Vec<Part> = model

@@ -16,8 +16,6 @@ use cubecl::prelude::*;
 
 #[cfg(feature = "autodiff")]
 use super::gradient;
-#[cfg(feature = "autodiff")]
-use super::operands::join_sides;
 use super::operands::{Columns, DenseSide, address_type, cubes, empty_beside};
 use super::pairs;
 #[cfg(feature = "autodiff")]
@@ -81,7 +79,7 @@ pub(super) fn backward(
     let gradients = pairs::columns(sides, stride)
         .zip(sides)
         .map(|(columns, side)| gradient::backward(side, &to_input, columns));
-    let gradients = join_sides(gradients);
+    let gradients = PairSides::from_sides(gradients);
     let reader = match reader.dense {
         None => Reader::Pairs { weight },
         Some(_) => {

@@ -26,8 +26,6 @@ use burn_cubecl::kernel::into_contiguous;
 use self::linear::DenseReader;
 use self::operands::dense_sides;
 #[cfg(feature = "autodiff")]
-use self::operands::join_sides;
-#[cfg(feature = "autodiff")]
 use super::ops::{PairGradients, TableGradients};
 use super::ops::{PairOps, PairSides, Reader, TableOps};
 
@@ -55,7 +53,7 @@ impl PairGradients for CubeBackend {
         let gradients = pairs::columns(&sides, stride)
             .zip(&sides)
             .map(|(columns, side)| gradient::backward(side, &to_pairs, columns));
-        join_sides(gradients)
+        PairSides::from_sides(gradients)
     }
 
     fn pairs_linear_backward(

@@ -7,7 +7,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::{AddressType, CubeCount, CubeDim};
 
-use crate::kernels::ops::{Matrices, PairSide, PairSides};
+#[cfg(feature = "autodiff")]
+use crate::kernels::ops::Matrices;
+use crate::kernels::ops::{PairSide, PairSides};
 use crate::kernels::row_shape::RowShape;
 use crate::pairs::BilinearKind;
 
@@ -32,12 +34,7 @@ pub(super) struct Columns {
 
 impl DenseSide {
     fn new(side: PairSide<CubeBackend>) -> Self {
-        let matrices = match side.matrices {
-            Matrices::None => None,
-            Matrices::All(tensor) => Some((BilinearKind::FieldAll, tensor)),
-            Matrices::Each(tensor) => Some((BilinearKind::FieldEach, tensor)),
-            Matrices::Interaction(tensor) => Some((BilinearKind::FieldInteraction, tensor)),
-        };
+        let matrices = side.matrices.into_parts();
         let (shape, batch) = sizes(&side.embeddings);
         Self {
             embeddings: into_contiguous(side.embeddings),
@@ -55,37 +52,16 @@ impl DenseSide {
         matrices: Option<CubeTensor>,
     ) -> PairSide<CubeBackend> {
         let kind = self.matrices.as_ref().map(|(kind, _)| *kind);
-        let matrices = match kind.zip(matrices) {
-            None => Matrices::None,
-            Some((BilinearKind::FieldAll, gradient)) => Matrices::All(gradient),
-            Some((BilinearKind::FieldEach, gradient)) => Matrices::Each(gradient),
-            Some((BilinearKind::FieldInteraction, gradient)) => Matrices::Interaction(gradient),
-        };
         PairSide {
             embeddings,
-            matrices,
+            matrices: Matrices::from_parts(kind.zip(matrices)),
         }
     }
 }
 
 /// The sides in the order of their columns.
 pub(super) fn dense_sides(sides: PairSides<CubeBackend>) -> Vec<DenseSide> {
-    match sides {
-        PairSides::One { only } => vec![DenseSide::new(only)],
-        PairSides::Two { first, second } => [first, second].map(DenseSide::new).into(),
-    }
-}
-
-/// The sides' gradients in the form of the sides.
-#[cfg(feature = "autodiff")]
-pub(super) fn join_sides(
-    mut sides: impl Iterator<Item = PairSide<CubeBackend>>,
-) -> PairSides<CubeBackend> {
-    match (sides.next(), sides.next()) {
-        (Some(first), Some(second)) => PairSides::Two { first, second },
-        (Some(only), None) => PairSides::One { only },
-        (None, _) => unreachable!("there are one or two sides"),
-    }
+    sides.into_sides().into_iter().map(DenseSide::new).collect()
 }
 
 /// The sizes of `[B, F, K]`: those of a batch row, and the number of rows.

@@ -8,7 +8,9 @@ use super::linear_map::LinearMap;
 use super::row_shape::RowShape;
 use super::side::PreparedSide;
 use super::small_batch::SideSlices;
-use crate::kernels::ops::{Matrices, PairSide, PairSides, Reader};
+#[cfg(feature = "autodiff")]
+use crate::kernels::ops::Matrices;
+use crate::kernels::ops::{PairSide, PairSides, Reader};
 use crate::pairs::BilinearKind;
 
 pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
@@ -47,12 +49,7 @@ pub(super) struct DenseSides {
 
 impl DenseSide {
     fn new(side: PairSide<Flex>) -> Self {
-        let matrices = match side.matrices {
-            Matrices::None => None,
-            Matrices::All(tensor) => Some((BilinearKind::FieldAll, tensor)),
-            Matrices::Each(tensor) => Some((BilinearKind::FieldEach, tensor)),
-            Matrices::Interaction(tensor) => Some((BilinearKind::FieldInteraction, tensor)),
-        };
+        let matrices = side.matrices.into_parts();
         Self {
             embeddings: side.embeddings.to_contiguous(),
             matrices: matrices.map(|(kind, tensor)| (kind, tensor.to_contiguous())),
@@ -66,30 +63,20 @@ impl DenseSide {
 
     #[cfg(feature = "autodiff")]
     fn gradients(&self, gradients: Gradients) -> PairSide<Flex> {
-        let matrices = match self.matrices.as_ref().zip(gradients.matrices) {
-            None => Matrices::None,
-            Some(((kind, matrices), values)) => {
-                let gradient = shaped_like(matrices, values);
-                match kind {
-                    BilinearKind::FieldAll => Matrices::All(gradient),
-                    BilinearKind::FieldEach => Matrices::Each(gradient),
-                    BilinearKind::FieldInteraction => Matrices::Interaction(gradient),
-                }
-            }
-        };
+        let matrices = self.matrices.as_ref().zip(gradients.matrices);
+        let matrices =
+            matrices.map(|((kind, matrices), values)| (*kind, shaped_like(matrices, values)));
         PairSide {
             embeddings: shaped_like(&self.embeddings, gradients.embeddings),
-            matrices,
+            matrices: Matrices::from_parts(matrices),
         }
     }
 }
 
 impl DenseSides {
     pub fn new(sides: PairSides<Flex>) -> Self {
-        let sides: Vec<_> = match sides {
-            PairSides::One { only } => vec![DenseSide::new(only)],
-            PairSides::Two { first, second } => [first, second].map(DenseSide::new).into(),
-        };
+        let sides = sides.into_sides().into_iter().map(DenseSide::new);
+        let sides: Vec<_> = sides.collect();
         let (shape, batch) = sizes(&sides[0].embeddings);
         Self {
             sides,
@@ -117,12 +104,7 @@ impl DenseSides {
     #[cfg(feature = "autodiff")]
     pub fn gradients(&self, gradients: Vec<Gradients>) -> PairSides<Flex> {
         let gradients = self.sides.iter().zip(gradients);
-        let mut sides = gradients.map(|(side, gradients)| side.gradients(gradients));
-        match (sides.next(), sides.next()) {
-            (Some(first), Some(second)) => PairSides::Two { first, second },
-            (Some(only), None) => PairSides::One { only },
-            (None, _) => unreachable!("there are one or two sides"),
-        }
+        PairSides::from_sides(gradients.map(|(side, gradients)| side.gradients(gradients)))
     }
 }
 
