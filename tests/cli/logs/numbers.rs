@@ -11,7 +11,7 @@ use crate::cli::{
     succeed, text,
 };
 
-const ENCODINGS: [&str; 4] = ["quantile", "smoothed", "log2", "value"];
+const ENCODINGS: [&str; 5] = ["quantile", "cumulative", "smoothed", "log2", "value"];
 
 /// A log of 1,000 rows with a number, which lies between `first` and `first + 59 * step`.
 fn log(first: i64, step: i64) -> String {
@@ -51,7 +51,7 @@ fn metrics(encoding: &str, first: i64, step: i64) -> Value {
 
 #[test]
 fn quantiles_do_not_depend_on_where_the_numbers_begin() {
-    for encoding in ["quantile", "smoothed"] {
+    for encoding in ["quantile", "cumulative", "smoothed"] {
         let near_zero = metrics(encoding, 0, 1);
         assert!(number(&near_zero, "auc") > 0.75, "{near_zero}");
         for (first, step) in [
@@ -244,7 +244,11 @@ fn numbers_out_of_range_are_counted_and_warned_of() {
         &["predict", text(&run), "-o", "scores.csv"],
     ] {
         let (report, stderr) = report_and_stderr(at, &[command, &data].concat());
-        assert_eq!(out_of_range(&report["fields"]), [0.25; 4], "{command:?}");
+        assert_eq!(
+            out_of_range(&report["fields"]),
+            [0.25; ENCODINGS.len()],
+            "{command:?}"
+        );
         let expected = "warning: `f0`: 25% of 8 cells are out of range (0% in the validation rows); training had numbers from -20 to 39; this file has `1e300`";
         assert!(stderr.contains(expected), "{stderr}");
     }
@@ -274,6 +278,12 @@ fn numbers_out_of_range_of_other_splits_are_counted() {
     )
     .expect("written");
     let report = json(&succeed(at, &TRAIN));
-    assert_eq!(out_of_range(&report["fields"]["valid"]), [0.5; 4]);
-    assert_eq!(out_of_range(&report["fields"]["test"]), [0.5; 4]);
+    assert_eq!(
+        out_of_range(&report["fields"]["valid"]),
+        [0.5; ENCODINGS.len()]
+    );
+    assert_eq!(
+        out_of_range(&report["fields"]["test"]),
+        [0.5; ENCODINGS.len()]
+    );
 }

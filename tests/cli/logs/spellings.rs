@@ -100,7 +100,7 @@ fn a_few_odd_cells_leave_a_quantity_and_are_named() {
         run_file.contains(r#"missing = ["inf", "1.281.501.0"]"#),
         "{run_file}"
     );
-    assert!(run_file.contains("encoding = \"smoothed\""), "{run_file}");
+    assert!(run_file.contains("encoding = \"cumulative\""), "{run_file}");
     train(at, "run");
     // The encoder keeps them, for this field alone.
     let rows = "site,price\ns1,\ns1,inf\ns1,1.281.501.0\ninf,7\nnew,7\n,7\n";

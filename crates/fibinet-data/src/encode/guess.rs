@@ -13,7 +13,7 @@ use crate::encode::shown::shown;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, ColumnLook, Reading, Seen};
-use crate::fields::{Categorical, FieldEncoding, FieldSpec, NumberFormat, Quantile, Smoothed};
+use crate::fields::{Categorical, Cumulative, FieldEncoding, FieldSpec, NumberFormat, Quantile};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::position::Position;
@@ -347,7 +347,7 @@ fn as_asked(look: &ColumnLook, known: &Known) -> Option<(FieldEncoding, String)>
     let encoding = if look.has_many_rows() {
         Quantile { buckets, format }.into()
     } else {
-        Smoothed { buckets, format }.into()
+        Cumulative { buckets, format }.into()
     };
     Some((encoding, format!("as asked; {}", look.buckets_reason())))
 }
@@ -422,7 +422,7 @@ mod tests {
             .map(|ColumnGuess { name, field, .. }| {
                 let kind = field.as_ref().map(|field| match &field.encoding {
                     FieldEncoding::Categorical(_) => "categorical",
-                    FieldEncoding::Smoothed(_) => "smoothed",
+                    FieldEncoding::Cumulative(_) => "cumulative",
                     FieldEncoding::Timestamp(time) => time.format.as_str(),
                     FieldEncoding::MultiCategorical(multi) => multi.separator.as_str(),
                     other => panic!("{other:?}"),
@@ -436,8 +436,8 @@ mod tests {
                 ("site", Some("categorical")),
                 ("hour", Some("categorical")),
                 ("userId", Some("categorical")),
-                ("age", Some("smoothed")),
-                ("price", Some("smoothed")),
+                ("age", Some("cumulative")),
+                ("price", Some("cumulative")),
                 ("item", Some("categorical")),
                 ("key", None),
                 ("constant", None),

@@ -13,6 +13,7 @@
 //! - `fixed`: the id follows from the cell alone ([`Hashed`], [`Id`], [`Timestamp`]).
 
 mod bins;
+mod bucket_lists;
 mod buckets;
 pub(crate) mod cell_counts;
 pub(crate) mod cells;
@@ -37,6 +38,7 @@ pub(crate) mod token_table;
 pub(crate) mod token_text;
 
 mod categorical;
+mod cumulative;
 mod hashed;
 mod id;
 mod log2;
@@ -48,6 +50,7 @@ mod timestamp;
 mod value;
 
 pub use categorical::Categorical;
+pub use cumulative::Cumulative;
 pub use hashed::Hashed;
 pub use id::Id;
 pub use log2::Log2;

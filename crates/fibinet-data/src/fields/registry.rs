@@ -3,7 +3,8 @@ use serde::Serialize;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::{
-    Categorical, Hashed, Id, Log2, MultiCategorical, Quantile, Smoothed, Timestamp, Value,
+    Categorical, Cumulative, Hashed, Id, Log2, MultiCategorical, Quantile, Smoothed, Timestamp,
+    Value,
 };
 use crate::schema_error::FieldError;
 
@@ -96,6 +97,7 @@ field_kinds! {
     Timestamp,
     MultiCategorical,
     Quantile,
+    Cumulative,
     Smoothed,
     Log2,
     Value,
@@ -320,28 +322,34 @@ unit = "%"
 [[fields]]
 name = "e"
 kind = "numeric"
-encoding = "smoothed"
+encoding = "cumulative"
 buckets = 9
 
 [[fields]]
 name = "f"
 kind = "numeric"
+encoding = "smoothed"
+buckets = 9
+
+[[fields]]
+name = "g"
+kind = "numeric"
 encoding = "log2"
 min_count = 4
 
 [[fields]]
-name = "g"
+name = "h"
 kind = "numeric"
 encoding = "value"
 scaling = "min_max"
 
 [[fields]]
-name = "h"
+name = "i"
 kind = "categorical"
 hash_buckets = 100
 
 [[fields]]
-name = "i"
+name = "j"
 kind = "categorical"
 min_count = 5
 "#;
@@ -359,11 +367,12 @@ min_count = 5
             ("kind = 'timestamp'\nformat = 'unix'", 1),
             ("kind = 'multi_categorical'\nbrackets = true", 2),
             ("kind = 'numeric'", 3),
-            ("kind = 'numeric'\nencoding = 'smoothed'", 4),
-            ("kind = 'numeric'\nencoding = 'log2'", 5),
-            ("kind = 'numeric'\nencoding = 'value'", 6),
-            ("kind = 'categorical'\nhash_buckets = 9", 7),
-            ("kind = 'categorical'", 8),
+            ("kind = 'numeric'\nencoding = 'cumulative'", 4),
+            ("kind = 'numeric'\nencoding = 'smoothed'", 5),
+            ("kind = 'numeric'\nencoding = 'log2'", 6),
+            ("kind = 'numeric'\nencoding = 'value'", 7),
+            ("kind = 'categorical'\nhash_buckets = 9", 8),
+            ("kind = 'categorical'", 9),
         ] {
             let is_numeric = text.starts_with("kind = 'numeric'");
             let written = "\ndecimal = ','\nthousands = '.'\nunit = '%'";
@@ -380,8 +389,8 @@ min_count = 5
         for (text, expected) in [
             (
                 "kind = 'categorical'\nbuckets = 5",
-                "`buckets` only applies to numeric fields with `encoding = \"quantile\"` and to numeric fields \
-                 with `encoding = \"smoothed\"`",
+                "`buckets` only applies to numeric fields with `encoding = \"quantile\"`, to numeric fields \
+                 with `encoding = \"cumulative\"` and to numeric fields with `encoding = \"smoothed\"`",
             ),
             (
                 "kind = 'numeric'\nmin_count = 5",
@@ -403,7 +412,7 @@ min_count = 5
             ),
             (
                 "kind = 'numeric'\nencoding = 'log'",
-                "unknown encoding `log`, expected one of `quantile`, `smoothed`, `log2`, `value`",
+                "unknown encoding `log`, expected one of `quantile`, `cumulative`, `smoothed`, `log2`, `value`",
             ),
             (
                 "kind = 'sparse'",
@@ -431,7 +440,8 @@ min_count = 5
             (
                 "kind = 'categorical'\nthousands = ','",
                 "`thousands` only applies to numeric fields with `encoding = \"quantile\"`, to numeric \
-                 fields with `encoding = \"smoothed\"`, to numeric fields with `encoding = \"log2\"` and to numeric fields with `encoding = \"value\"`",
+                 fields with `encoding = \"cumulative\"`, to numeric fields with `encoding = \"smoothed\"`, to \
+                 numeric fields with `encoding = \"log2\"` and to numeric fields with `encoding = \"value\"`",
             ),
             (
                 "kind = 'numeric'\nencoding = 'value'\ndecimal = ','\nthousands = ','",

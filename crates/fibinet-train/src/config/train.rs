@@ -91,6 +91,7 @@ pub enum Monitor {
 /// | `table_dtype` | f32 | type of the embedding table: f32, bf16, f16; [`Tables`](crate::optim::Tables) has the bytes per row | |
 /// | `row_update` | touched | table rows that a step updates: touched, all, auto | |
 /// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the table rows that a step updates | at least 0 |
+/// | `embedding_dropout` | 0 | share of the embeddings' numbers that a step sets to zero | `[0, 1)` |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
 /// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: no bound | at least 0 |
 /// | `monitor` | auc | what early stopping watches: auc (of AUCs within .0001 the lower log loss), logloss, auc_minus_logloss | |
@@ -128,6 +129,9 @@ pub struct TrainConfig {
     pub row_update: RowUpdate,
     /// λ of `λ/2 ‖w‖²` over the table rows that a step updates.
     pub embedding_l2: f64,
+    /// The share of the numbers in a batch's embeddings that a step sets to zero. The others are divided by 1 minus
+    /// it. Linear weights are not dropped.
+    pub embedding_dropout: f64,
     /// λ of `λ/2 ‖W‖²` over the dense weights.
     pub net_l2: f64,
     /// Bound on the global norm of all gradients; 0: no bound.
@@ -171,6 +175,7 @@ impl Default for TrainConfig {
             table_dtype: TableDtype::F32,
             row_update: RowUpdate::Touched,
             embedding_l2: 0.0,
+            embedding_dropout: 0.0,
             net_l2: 0.0,
             max_gradient_norm: 10.0,
             monitor: Monitor::Auc,
@@ -222,6 +227,13 @@ impl TrainConfig {
         let holds = rate > 0.0 && rate.is_finite();
         require(holds, "learning_rate", "above 0 and finite", rate)?;
         not_negative("embedding_l2", self.embedding_l2)?;
+        let holds = (0.0..1.0).contains(&self.embedding_dropout);
+        require(
+            holds,
+            "embedding_dropout",
+            "in [0, 1)",
+            self.embedding_dropout,
+        )?;
         not_negative("net_l2", self.net_l2)?;
         not_negative("max_gradient_norm", self.max_gradient_norm)?;
         Ok(TrainSettings(self.clone()))

@@ -1,3 +1,4 @@
+mod dropout;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
 
@@ -20,6 +21,8 @@ use crate::step_times::{Laps, StepTimes};
 
 /// Separates the random bits of rounding from other draws of the same seed.
 const ROUNDING: u64 = 0x524f_554e_4449_4e47;
+/// The same for those of dropout on embeddings.
+const DROPOUT: u64 = 0x4452_4f50_2d4f_5554;
 
 /// One model in training: its head on a device, its table rows on the host, and an optimizer for each.
 pub struct Trainer<H = AnyHead> {
@@ -191,9 +194,15 @@ impl<H: Head> Trainer<H> {
     }
 
     /// The mean loss of a batch.
-    fn loss(&self, labels: &[f32], inputs: FieldInputs) -> Tensor<1> {
+    fn loss(&self, labels: &[f32], mut inputs: FieldInputs) -> Tensor<1> {
         let labels = TensorData::new(labels.to_vec(), [labels.len()]);
         let labels = Tensor::from_inner(Tensor::<1>::from_data(labels, &self.device));
+        let rate = self.config.embedding_dropout;
+        if rate > 0.0 {
+            let seed = mix_seed(self.config.seed ^ DROPOUT, self.steps);
+            let embeddings = inputs.embeddings.take();
+            inputs.embeddings = embeddings.map(|vectors| dropout::drop_out(vectors, rate, seed));
+        }
         let logits = self.head().forward(inputs);
         BceLoss::new(Reduction::Mean).forward(logits, labels)
     }

@@ -124,7 +124,7 @@ fn a_column_that_is_asked_for_is_kept_with_a_warning() {
     let kept = Treatment::KeptAsAsked;
     assert_eq!(treated, [("copy", kept), ("played", kept)]);
     let reason =
-        "as asked; 25 buckets that share with their neighbours: 5000 rows; warning: it alone";
+        "as asked; 25 buckets, each a step from the one below: 5000 rows; warning: it alone";
     assert!(
         guess.columns[2].reason.starts_with(reason),
         "{}",

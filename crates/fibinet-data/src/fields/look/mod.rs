@@ -160,7 +160,7 @@ impl ColumnLook {
         if self.has_many_rows() {
             format!("{buckets} buckets, each apart: {rows} rows or more")
         } else {
-            format!("{buckets} buckets that share with their neighbours: {rows} rows")
+            format!("{buckets} buckets, each a step from the one below: {rows} rows")
         }
     }
 
