@@ -46,7 +46,7 @@ fn assert_close(result: &CubeTensor, expected: &CubeTensor) {
     }
 }
 
-const BATCH: usize = 13;
+const BATCH: usize = 6;
 const NUM_DENSE: usize = 2;
 
 /// Two sides, the first with matrices, and a linear map over their pairs and raw numeric inputs.
@@ -72,39 +72,35 @@ fn map_over_pairs(
     (sides, reader)
 }
 
-/// The first row of a range is a view of the whole array or a copy, by its alignment: with 64 numbers per batch row
-/// it is a view, with 12 it is not.
+/// Half the rows start at 144 bytes in embeddings, which can be a view, and at 24 in raw numeric inputs, which cannot.
 #[test]
 fn the_map_behind_pairs_is_the_same_in_parts() {
     let Some(device) = software_adapter() else {
         return;
     };
-    for [num_fields, dim] in [[4, 3], [4, 16]] {
-        let (sides, reader) = map_over_pairs([num_fields, dim], &device);
-        let gradient = numbers([BATCH, 5], 6.0, &device);
-        let results = |most_bytes| {
-            let output = linear::forward(&sides, &reader, most_bytes);
-            let gradients = linear::backward(&sides, &reader, &gradient, most_bytes);
-            let (sides, reader) = gradients.into_parts();
-            let Reader::PairsAndDense { weight, dense } = reader else {
-                unreachable!("there are raw numeric inputs");
-            };
-            let of_sides = sides.into_iter().flat_map(|side| {
-                let embeddings = Some(side.embeddings);
-                embeddings.into_iter().chain(side.matrices)
-            });
-            let mut results = vec![output, weight, dense];
-            results.extend(of_sides);
-            results
+    let [num_fields, dim] = [3, 4];
+    let (sides, reader) = map_over_pairs([num_fields, dim], &device);
+    let gradient = numbers([BATCH, 5], 6.0, &device);
+    let results = |most_bytes| {
+        let output = linear::forward(&sides, &reader, most_bytes);
+        let gradients = linear::backward(&sides, &reader, &gradient, most_bytes);
+        let (sides, reader) = gradients.into_parts();
+        let Reader::PairsAndDense { weight, dense } = reader else {
+            unreachable!("there are raw numeric inputs");
         };
-        let whole = results(usize::MAX);
-        assert_eq!(whole.len(), 6, "the second side has no matrices");
-        let row_bytes = (2 * num_pairs(num_fields) * dim + NUM_DENSE) * size_of::<f32>();
-        for num_rows in [1, 4] {
-            for (part, whole) in results(num_rows * row_bytes).iter().zip(&whole) {
-                assert_close(part, whole);
-            }
-        }
+        let of_sides = sides.into_iter().flat_map(|side| {
+            let embeddings = Some(side.embeddings);
+            embeddings.into_iter().chain(side.matrices)
+        });
+        let mut results = vec![output, weight, dense];
+        results.extend(of_sides);
+        results
+    };
+    let whole = results(usize::MAX);
+    assert_eq!(whole.len(), 6, "the second side has no matrices");
+    let row_bytes = (2 * num_pairs(num_fields) * dim + NUM_DENSE) * size_of::<f32>();
+    for (half, whole) in results(3 * row_bytes).iter().zip(&whole) {
+        assert_close(half, whole);
     }
 }
 
