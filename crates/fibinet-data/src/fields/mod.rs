@@ -31,7 +31,7 @@ mod registry;
 mod single_integer;
 mod spec;
 pub(crate) mod time_format;
-mod token;
+pub(crate) mod token;
 mod token_rules;
 pub(crate) mod token_table;
 pub(crate) mod token_text;
