@@ -122,6 +122,12 @@ fn hint(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> Option<Str
     }
     let past = past_bad_rows?;
     let error = error.chain().find_map(data_error)?;
+    if let DataErrorKind::Quote { .. } = error.kind() {
+        let unquoted = past.unquoted;
+        return Some(format!(
+            "if quotes are ordinary characters in this file, {unquoted} reads them so"
+        ));
+    }
     let skip = format!("`{}` drops malformed rows and counts them", past.skip);
     let hint = match error.kind() {
         // `--missing` splits its value at commas.

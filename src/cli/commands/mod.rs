@@ -57,6 +57,8 @@ pub(crate) struct PastBadRows {
     pub(crate) skip: &'static str,
     /// Whether it has the flag `--missing`.
     pub(crate) has_missing: bool,
+    /// What makes quotes ordinary characters.
+    pub(crate) unquoted: &'static str,
 }
 
 impl Cli {
@@ -70,7 +72,18 @@ impl Cli {
             Command::Prepare(_) => ("--set data.on_bad_row=skip", false),
             _ => return None,
         };
-        Some(PastBadRows { skip, has_missing })
+        let unquoted = match self.command {
+            Command::Init(_) => "`--quote none`",
+            Command::Train(_) | Command::Prepare(_) => {
+                "`quote = \"\"` under [data] in the run file"
+            }
+            _ => "training with `quote = \"\"` under [data]",
+        };
+        Some(PastBadRows {
+            skip,
+            has_missing,
+            unquoted,
+        })
     }
 
     /// Checks the arguments of the subcommand and does its work.

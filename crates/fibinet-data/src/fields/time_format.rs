@@ -5,20 +5,24 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
 use crate::schema_error::FieldError;
 
-/// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them.
-pub(crate) const TEXT_FORMATS: [&str; 45] = [
+/// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them;
+/// `%#z` those without minutes, too.
+pub(crate) const TEXT_FORMATS: [&str; 53] = [
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.fZ",
     "%Y-%m-%dT%H:%M:%S%.f%:z",
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.fZ",
     "%Y-%m-%d %H:%M:%S%.f%:z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.f UTC",
     "%Y-%m-%d %H:%M:%S,%f",
     "%Y-%m-%d %H:%M",
     "%Y-%m-%dT%H:%M",
     "%Y-%m-%dT%H:%MZ",
     "%Y-%m-%dT%H:%M%:z",
+    "%Y-%m-%dT%H:%M%#z",
     "%Y-%m-%d %H",
     "%Y-%m-%d",
     "%Y%m%dT%H%M%S",
@@ -34,6 +38,10 @@ pub(crate) const TEXT_FORMATS: [&str; 45] = [
     "%d/%m/%Y %I:%M:%S %p",
     "%m/%d/%Y %I:%M %p",
     "%d/%m/%Y %I:%M %p",
+    "%m/%d/%y %I:%M:%S %p",
+    "%d/%m/%y %I:%M:%S %p",
+    "%m/%d/%y %I:%M %p",
+    "%d/%m/%y %I:%M %p",
     "%m/%d/%Y",
     "%d/%m/%Y",
     "%m/%d/%y %H:%M",
@@ -51,6 +59,7 @@ pub(crate) const TEXT_FORMATS: [&str; 45] = [
     "%a, %d %b %Y %H:%M:%S GMT",
     "%d %b %Y %H:%M:%S %z",
     "%a %b %d %H:%M:%S %Y",
+    "%a %b %d %H:%M:%S %z %Y",
     "%d-%b-%Y",
 ];
 
@@ -100,14 +109,18 @@ impl TimeFormat {
         let items = StrftimeItems::new(format)
             .parse_to_owned()
             .map_err(|_| FieldError::NotATimeFormat(format.to_owned()))?;
-        // A format is good if a time that it writes can be read back as a date.
+        // A format is good if a time that it writes can be read back as a date. `%#z` can only be read.
+        let written = format.replace("%#z", "%:z");
+        let written = StrftimeItems::new(&written)
+            .parse_to_owned()
+            .unwrap_or_default();
         let sample = NaiveDate::from_ymd_opt(2024, 2, 29).and_then(|day| day.and_hms_opt(13, 5, 7));
         let written = sample.map(|time| {
             let offset = time.and_utc();
             let mut text = String::new();
             let written = std::fmt::Write::write_fmt(
                 &mut text,
-                format_args!("{}", offset.format_with_items(items.iter())),
+                format_args!("{}", offset.format_with_items(written.iter())),
             );
             (written.is_ok(), text)
         });

@@ -85,6 +85,14 @@ impl InitArgs {
             quote: self.quote,
         };
         let text = guess_delimiter(&self.train, &known)?;
+        if let Some(quote) = self.quote.map(String::from)
+            && !quote.is_empty()
+            && text.delimiter.as_str().contains(&quote)
+        {
+            let delimiter = text.delimiter.as_str().escape_debug();
+            let message = format!("--quote {quote}: the delimiter, `{delimiter}`, contains it");
+            return Err(UsageError(message).into());
+        }
         let format = RowFormat {
             positive: self.positive.clone(),
             group: self.group.clone(),
@@ -143,7 +151,13 @@ impl InitJob {
         // A built-in schema has its own fields.
         let notes = match args.schema {
             Some(_) => Vec::new(),
-            None => exclude_leaks(&mut guess, &args.train, &format, &known)?,
+            None => exclude_leaks(
+                &mut guess,
+                &args.train,
+                &format,
+                &known,
+                args.on_bad_row.into(),
+            )?,
         };
         let text = run_file(args, &format, text_guess.as_ref(), &guess)?;
         check_run_file(args, &text, &guess)?;
