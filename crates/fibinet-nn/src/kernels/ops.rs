@@ -209,25 +209,27 @@ pub(crate) fn has_kernels(device: &Device, dtype: DType) -> bool {
     differentiable && (is_flex(device) || is_gpu(device)) && dtype == DType::F32
 }
 
+/// Whether a device is flex, if its kernels are compiled in.
 #[cfg(feature = "flex")]
-fn is_flex(device: &Device) -> bool {
+pub(crate) fn is_flex(device: &Device) -> bool {
     let device = device.clone().inner();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))
 }
 
 #[cfg(not(feature = "flex"))]
-fn is_flex(_: &Device) -> bool {
+pub(crate) fn is_flex(_: &Device) -> bool {
     false
 }
 
+/// Whether a device is one of a GPU backend, if their kernels are compiled in.
 #[cfg(feature = "cube")]
-fn is_gpu(device: &Device) -> bool {
+pub(crate) fn is_gpu(device: &Device) -> bool {
     let device = device.clone().inner();
     matches!(device.as_dispatch(), DispatchDevice::Cube(_))
 }
 
 #[cfg(not(feature = "cube"))]
-fn is_gpu(_: &Device) -> bool {
+pub(crate) fn is_gpu(_: &Device) -> bool {
     false
 }
 

@@ -6,6 +6,7 @@
 //! two units of a batch row. `4 P K` operations per batch row, and `4 F K²` more for field_all and field_each, or
 //! `6 P K²` for field_interaction.
 
+use burn::backend::ops::FloatTensorOps;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -14,30 +15,48 @@ use super::crossed::{add_uncrossed, crossed};
 use super::matrices;
 use super::operands::{Columns, DenseSide, address_type, cubes, empty_like};
 use super::pair_index::first_pair;
-use crate::kernels::ops::PairSide;
 use crate::kernels::row_shape::RowShape;
 use crate::pairs::BilinearKind;
 
+/// The gradients of one side.
+pub(super) struct SideGradient {
+    /// `[B, F, K]`
+    pub embeddings: CubeTensor,
+    /// In the matrices' shape; `None` if the side has no matrices.
+    pub matrices: Option<CubeTensor>,
+}
+
+impl SideGradient {
+    /// Adds the gradients of the batch rows that follow.
+    pub fn extended(self, next: Self) -> Self {
+        let matrices = self.matrices.zip(next.matrices);
+        Self {
+            embeddings: CubeBackend::float_cat(vec![self.embeddings, next.embeddings], 0),
+            matrices: matrices.map(|(sum, next)| CubeBackend::float_add(sum, next)),
+        }
+    }
+}
+
 /// The gradients of a side, given `gradient`, an array that has the pairs' gradient in some of its columns.
-pub(super) fn backward(
-    side: &DenseSide,
-    gradient: &CubeTensor,
-    columns: Columns,
-) -> PairSide<CubeBackend> {
-    match &side.matrices {
-        None => side.gradients(fold_plain(side, gradient, columns), None),
-        Some((BilinearKind::FieldInteraction, weights)) => {
-            let embeddings = fold_per_pair(side, weights, gradient, columns);
-            let to_matrices = matrices::per_pair(side, weights, gradient, columns);
-            side.gradients(embeddings, Some(to_matrices))
-        }
-        Some((kind, weights)) => {
-            let left = crossed(side, *kind, weights);
-            let [to_left, embeddings] = fold_per_field(side, &left, gradient, columns);
-            add_uncrossed(side, *kind, weights, &to_left, &embeddings);
-            let to_matrices = matrices::per_field(side, *kind, weights, &to_left);
-            side.gradients(embeddings, Some(to_matrices))
-        }
+pub(super) fn backward(side: &DenseSide, gradient: &CubeTensor, columns: Columns) -> SideGradient {
+    let Some((kind, weights)) = &side.matrices else {
+        return SideGradient {
+            embeddings: fold_plain(side, gradient, columns),
+            matrices: None,
+        };
+    };
+    if *kind == BilinearKind::FieldInteraction {
+        return SideGradient {
+            embeddings: fold_per_pair(side, weights, gradient, columns),
+            matrices: Some(matrices::per_pair(side, weights, gradient, columns)),
+        };
+    }
+    let left = crossed(side, *kind, weights);
+    let [to_left, embeddings] = fold_per_field(side, &left, gradient, columns);
+    add_uncrossed(side, *kind, weights, &to_left, &embeddings);
+    SideGradient {
+        embeddings,
+        matrices: Some(matrices::per_field(side, *kind, weights, &to_left)),
     }
 }
 
