@@ -194,12 +194,13 @@ fn a_group_column_with_the_name_of_the_shards_own_becomes_a_field_of_another_nam
 fn comments_of_fields_are_broken_into_lines() {
     let directory = scratch();
     let at = directory.path();
-    let rows = (0..3000).map(|row| {
+    let rows = (0..3000_u64).map(|row| {
         let odd = match row % 200 {
             7 => format!("a cell that is {row} and has many words, none of them a number"),
             _ => format!("{}.5", row * 7 % 900),
         };
-        format!("{},s{},\"{odd}\"\n", row * 7 % 3 / 2, row % 9)
+        let click = fibinet::data::mix_seed(1, row) % 3 / 2;
+        format!("{click},s{},\"{odd}\"\n", row % 9)
     });
     let log = format!("click,site,price\n{}", rows.collect::<String>());
     fs::write(at.join("log.csv"), log).expect("written");

@@ -128,13 +128,13 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
     let directory = scratch();
     for (cell, says) in [
         (
-            &(|row: u64| number(row) + if row % 2 == 0 { "%" } else { "" })
+            &(|row: u64| number(row) + if row.is_multiple_of(2) { "%" } else { "" })
                 as &dyn Fn(u64) -> String,
             "its numbers are written in several ways, 600 as in `",
         ),
         (
             &|row: u64| {
-                if row % 2 == 0 {
+                if row.is_multiple_of(2) {
                     format!("${}", number(row))
                 } else {
                     format!("{} €", number(row))
@@ -144,7 +144,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
         ),
         (
             &|row: u64| {
-                if row % 3 == 0 {
+                if row.is_multiple_of(3) {
                     number(row).replace('.', ",")
                 } else {
                     number(row)
@@ -154,7 +154,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
         ),
         (
             &|row: u64| {
-                if row % 20 == 0 {
+                if row.is_multiple_of(20) {
                     format!("#{row}!")
                 } else {
                     number(row)
@@ -164,7 +164,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
         ),
         (
             &|row: u64| {
-                if row % 3 == 0 {
+                if row.is_multiple_of(3) {
                     "free".to_owned()
                 } else {
                     number(row)
@@ -174,7 +174,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
         ),
         (
             &|row: u64| {
-                if row % 3 == 0 {
+                if row.is_multiple_of(3) {
                     "free".to_owned()
                 } else {
                     number(row) + "%"
@@ -205,7 +205,7 @@ fn codes_among_which_are_numbers_are_just_texts() {
         &|row: u64| format!("{:03x}", drawn(3, row, 300)),
         &|row: u64| format!("{:05}", drawn(3, row, 900)),
         &|row: u64| {
-            if row % 3 == 0 {
+            if row.is_multiple_of(3) {
                 format!("a{}", drawn(3, row, 90))
             } else {
                 drawn(4, row, 90).to_string()
