@@ -35,23 +35,25 @@
 //!    `#[fusion(meta = …)]` names a function of `specs.rs` that computes it from the inputs' shapes. Its twin in
 //!    `no_ops.rs`, for builds without kernels, returns `None`.
 //! 4. **Backward pass**: a method `pair_differences_backward` of `PairGradients` in `ops.rs`, from the inputs that it
-//!    needs and the output's gradient to the inputs' gradients, with a `#[fusion(meta = …)]` of its own. In `autodiff.rs` an empty struct `PairDifferences` is
-//!    the node of Burn's graph. Its `impl Backward<B, N>` names the `N` inputs (parents), keeps what the backward
-//!    pass reads as its `State`, consumes the output's gradient and registers one for each parent that is tracked.
-//!    The `impl PairOps for Autodiff<B, C>` takes inputs apart into primitives and nodes and prepares that node.
+//!    needs and the output's gradient to the inputs' gradients, with a `#[fusion(meta = …)]` of its own. In
+//!    `autodiff.rs` an empty struct `PairDifferences` is the node of Burn's graph. Its `impl Backward<B, N>` names the
+//!    `N` inputs (parents), keeps what the backward pass reads as its `State`, consumes the output's gradient and
+//!    registers one for each parent that is tracked. The `impl PairOps for Autodiff<B, C>` takes inputs apart into
+//!    primitives and nodes and prepares that node.
 //! 5. **Kernel on flex**, in `flex/pair_differences.rs`: plain functions over `&[f32]`, forward and backward. Split
 //!    the batch into chunks of `CHUNK` rows with rayon, one output slice each. The innermost loop is a struct that
 //!    implements `VectorLoop` (`flex/rows.rs`), which compiles it for common values of `K`. Outputs come from
 //!    [`zeroed`](crate::memory::zeroed). `flex/mod.rs` implements the operation for `Flex` by calling them on
 //!    `to_contiguous()` tensors and wrapping the result by `tensor`.
 //! 6. **Kernel on GPUs**, in `cube/pair_differences.rs`, for wgpu, Vulkan, Metal and CUDA at once: a
-//!    `#[cube(launch, address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that launches it on
-//!    `empty_beside(…)`. A unit is one number of the output, and its place is `ABSOLUTE_POS`; units beyond the last
-//!    number end at once. `F`, `K` and columns are `#[comptime]`, the number of batch rows is an argument. `cubes`
-//!    counts the cubes and splits them over two dimensions where one holds too few. There are no atomics and no plane
-//!    operations: a unit sums in a fixed order, and a sum over the batch is made of sums per chunk
-//!    (`cube/matrices.rs`). `cube/mod.rs` implements the operation for `CubeBackend` on `into_contiguous` tensors. A
-//!    method without a kernel may call that backend's own tensor operations.
+//!    `#[cube(launch, address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it by
+//!    `launch!` on inputs and on an output of `empty_beside(…)`. A unit is one number of the output, and its index is
+//!    `ABSOLUTE_POS`; units beyond the last number end at once. `cube/index.rs` has the place of an index in
+//!    `[B, F, K]`, the fields of a pair and the pair of two fields. `F`, `K` and columns are `#[comptime]`, the number
+//!    of batch rows is an argument. There are no atomics and no plane operations: a unit sums in a fixed order, and a
+//!    sum over the batch is made of sums per chunk (`cube/matrices.rs`). `cube/mod.rs` implements the operation for
+//!    `CubeBackend` on `into_contiguous` tensors. A method without a kernel may call that backend's own tensor
+//!    operations.
 //! 7. **Tests**, in `layers/kernel_tests`: against the reference, values and gradients, in every shape of
 //!    `shapes.rs`, on GPUs in a few of them; and the same bits on any number of threads and in a second run.
 //!    So sums over the batch have a fixed order: chunk by chunk, whatever thread computed the chunk. A row of the table

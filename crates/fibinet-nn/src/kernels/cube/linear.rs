@@ -21,7 +21,9 @@ use cubecl::prelude::*;
 
 #[cfg(feature = "autodiff")]
 use super::gradient::{self, SideGradient};
-use super::operands::{Columns, DenseSide, address_type, cubes, empty_beside, rows_of};
+use super::index::start_of;
+use super::launch::launch;
+use super::operands::{Columns, DenseSide, empty_beside, rows_of};
 use super::pairs;
 use crate::kernels::ops::Reader;
 
@@ -38,25 +40,12 @@ impl DenseReader {
     ///
     /// If the map does not fit the sides.
     pub fn new(reader: Reader<CubeBackend>, sides: &[DenseSide]) -> Self {
-        let (weight, dense) = match reader {
-            Reader::Pairs { weight } => (weight, None),
-            Reader::PairsAndDense { weight, dense } => (weight, Some(into_contiguous(dense))),
-        };
-        let reader = Self { weight, dense };
-        let num_dense = reader.dense.as_ref().map_or(0, |dense| {
-            let [num_rows, num_dense] = dense.shape().dims();
-            assert_eq!(
-                num_rows, sides[0].batch,
-                "expected raw numeric inputs for each batch row"
-            );
-            num_dense
-        });
-        assert_eq!(
-            reader.num_inputs(),
-            num_pair_columns(sides) + num_dense,
-            "expected a weight row for each input"
-        );
-        reader
+        reader.assert_fits(sides[0].batch, num_pair_columns(sides));
+        let (weight, dense) = reader.into_parts();
+        Self {
+            weight,
+            dense: dense.map(into_contiguous),
+        }
     }
 
     fn num_inputs(&self) -> usize {
@@ -98,12 +87,7 @@ impl Gradients {
 
     /// The gradients of the map and of the raw numeric inputs in the reader's form.
     pub fn into_parts(self) -> (Vec<SideGradient>, Reader<CubeBackend>) {
-        let weight = self.weight;
-        let reader = match self.dense {
-            None => Reader::Pairs { weight },
-            Some(dense) => Reader::PairsAndDense { weight, dense },
-        };
-        (self.sides, reader)
+        (self.sides, Reader::from_parts(self.weight, self.dense))
     }
 }
 
@@ -222,14 +206,10 @@ fn copy_columns(
     [num_rows, width]: [usize; 2],
 ) {
     let num_units = num_rows * width;
-    let (count, dim) = cubes(to, num_units);
-    copy::launch(
-        &to.client,
-        count,
-        dim,
-        address_type([from, to]),
-        from.clone().into_buffer_arg(),
-        to.clone().into_buffer_arg(),
+    launch!(
+        copy,
+        num_units,
+        [from, to],
         num_units,
         width,
         from_columns,
@@ -250,9 +230,7 @@ fn copy(
         terminate!();
     }
     let (row, column) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
-    let from_index = row * comptime!(from_columns.stride) + comptime!(from_columns.offset) + column;
-    let to_index = row * comptime!(to_columns.stride) + comptime!(to_columns.offset) + column;
-    to[to_index] = from[from_index];
+    to[start_of(row, to_columns) + column] = from[start_of(row, from_columns) + column];
 }
 
 #[cfg(test)]

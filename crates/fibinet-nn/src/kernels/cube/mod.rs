@@ -10,12 +10,13 @@
 mod crossed;
 #[cfg(feature = "autodiff")]
 mod gradient;
+mod index;
 mod inner;
+mod launch;
 mod linear;
 #[cfg(feature = "autodiff")]
 mod matrices;
 mod operands;
-mod pair_index;
 mod pairs;
 mod table_rows;
 #[cfg(all(test, feature = "autodiff"))]

@@ -49,6 +49,11 @@ impl DenseSide {
         }
     }
 
+    /// The number of elements of the embeddings, `B F K`.
+    pub fn len(&self) -> usize {
+        self.batch * self.shape.len()
+    }
+
     /// Some of its batch rows.
     pub fn rows(&self, rows: &Range<usize>) -> Self {
         Self {
@@ -113,7 +118,6 @@ pub(super) fn empty_beside<const D: usize>(other: &CubeTensor, shape: [usize; D]
 }
 
 /// [`empty_beside`] a tensor in its shape.
-#[cfg(feature = "autodiff")]
 pub(super) fn empty_like(other: &CubeTensor) -> CubeTensor {
     let (client, device) = (other.client.clone(), other.device.clone());
     empty_device_contiguous_dtype(client, device, other.shape(), DType::F32)
