@@ -11,6 +11,7 @@ mod numbers;
 mod single_lists;
 mod spellings;
 mod stored;
+mod stored_times;
 mod unusual_cells;
 mod value_rows;
 mod values;

@@ -19,6 +19,7 @@ pub(crate) mod cells;
 pub(crate) mod column_counter;
 mod counted_texts;
 mod fixed;
+mod iso_time;
 pub(crate) mod kind;
 mod list;
 mod log2_rank;

@@ -1,8 +1,9 @@
 //! Which rule the tokens of a field are [written](TokenText) by.
 
 use crate::cell::{Cell, Number};
+use crate::fields::iso_time::IsoTime;
 use crate::fields::single_integer::{has_digits_of, large_single};
-use crate::fields::token_text::{Scientific, Time, TokenText, boolean, decimal, integer};
+use crate::fields::token_text::{Scientific, TokenText, boolean, decimal, integer};
 
 /// The floats of typed files among the tokens of a field.
 #[derive(Debug, Default, Clone, Copy)]
@@ -82,7 +83,7 @@ impl TokenRules {
             self.has_large = true;
             self.large_are_single = has_digits_of(token, single);
         }
-        self.times = self.times && Time::parse(token).is_some();
+        self.times = self.times && IsoTime::parse(token).is_some();
         self.decimals = self.decimals && decimal(token).is_some();
         self.has_integer |= integer(token) == Some(token);
         self.bools || self.integers || self.times || self.decimals

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Number;
+use crate::fields::iso_time::IsoTime;
 use crate::fields::single_integer::large_single;
 use crate::fields::token_rules::{TokenRules, TypedFloats, is_plain_integer};
 
@@ -74,7 +74,7 @@ impl TokenText {
             || boolean(text).is_some()
             || is_other(integer(text))
             || Scientific::parse(text).is_some()
-            || Time::parse(text).is_some_and(|time| time.write(&mut Vec::new()) != text)
+            || IsoTime::parse(text).is_some_and(|time| time.write(&mut Vec::new()) != text)
     }
 
     /// A text as the field's tokens are written; empty if it has only blanks. `scratch` is a buffer.
@@ -112,7 +112,7 @@ impl TokenText {
             }
             Self::Bool => boolean(text).map(|value| if value { &b"true"[..] } else { b"false" }),
             Self::Bit => boolean(text).map(|value| if value { &b"1"[..] } else { b"0" }),
-            Self::Time => return Time::parse(text).map_or(text, |time| time.write(scratch)),
+            Self::Time => return IsoTime::parse(text).map_or(text, |time| time.write(scratch)),
             Self::Float => {
                 return decimal(text).map_or(text, |number| {
                     scratch.clear();
@@ -253,110 +253,6 @@ pub(super) fn decimal(text: &[u8]) -> Option<f64> {
         .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
     let text = std::str::from_utf8(text).ok().filter(|_| starts)?;
     text.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// A date or a time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Time {
-    /// In UTC. A time without a zone is taken as UTC.
-    Date(NaiveDateTime),
-    OfDay(NaiveTime),
-}
-
-impl Time {
-    /// `YYYY-MM-DD`, with `[T ]HH:MM[:SS[.f]]` and a zone (`Z`, `+HH:MM`) after it or not; or `HH:MM:SS[.f]`.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let Some((date, rest)) = date(text) else {
-            let (time, rest) = time(text)?;
-            return (rest.is_empty() && text.len() >= 8).then_some(Self::OfDay(time));
-        };
-        let Some((b'T' | b' ', rest)) = rest.split_first() else {
-            return rest
-                .is_empty()
-                .then_some(Self::Date(date.and_time(NaiveTime::MIN)));
-        };
-        let (time, rest) = time(rest)?;
-        let ahead = zone(rest)?;
-        let local = date.and_time(time);
-        local.checked_sub_signed(ahead).map(Self::Date)
-    }
-
-    fn write(self, text: &mut Vec<u8>) -> &[u8] {
-        text.clear();
-        let written = match self {
-            Self::Date(date) if date.time() == NaiveTime::MIN => write!(text, "{}", date.date()),
-            // Chrono writes as many digits of a fraction as it needs, of 0, 3, 6 and 9.
-            Self::Date(date) => write!(text, "{date}"),
-            Self::OfDay(time) => write!(text, "{time}"),
-        };
-        debug_assert!(written.is_ok(), "writing to a vector does not fail");
-        if text.contains(&b'.') {
-            let zeros = text.iter().rev().take_while(|byte| **byte == b'0').count();
-            text.truncate(text.len() - zeros);
-        }
-        text
-    }
-}
-
-/// A number of exactly so many digits, and what follows.
-fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
-    let (digits, rest) = text.split_at_checked(count)?;
-    let all = digits.iter().all(u8::is_ascii_digit);
-    let number = digits.iter().fold(0, |number, digit| {
-        10 * number + u32::from(digit.wrapping_sub(b'0')) % 10
-    });
-    all.then_some((number, rest))
-}
-
-fn date(text: &[u8]) -> Option<(NaiveDate, &[u8])> {
-    let (year, rest) = digits(text, 4)?;
-    let (month, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
-    let (day, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
-    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
-    Some((date, rest))
-}
-
-fn time(text: &[u8]) -> Option<(NaiveTime, &[u8])> {
-    let (hour, rest) = digits(text, 2)?;
-    let (minute, rest) = digits(rest.strip_prefix(b":")?, 2)?;
-    let Some(rest) = rest.strip_prefix(b":") else {
-        return Some((NaiveTime::from_hms_opt(hour, minute, 0)?, rest));
-    };
-    let (second, rest) = digits(rest, 2)?;
-    let (mut nanos, mut rest) = (0, rest);
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let len = fraction
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        if !(1..=9).contains(&len) {
-            return None;
-        }
-        let (number, after) = digits(fraction, len)?;
-        (nanos, rest) = (number * 10_u32.pow(9 - len as u32), after);
-    }
-    Some((
-        NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?,
-        rest,
-    ))
-}
-
-/// How far a zone is ahead of UTC; none is UTC.
-fn zone(text: &[u8]) -> Option<TimeDelta> {
-    let (sign, text) = match text.split_first() {
-        None | Some((b'Z', [])) => return Some(TimeDelta::zero()),
-        Some((b'+', rest)) => (1, rest),
-        Some((b'-', rest)) => (-1, rest),
-        Some(_) => return None,
-    };
-    let (hours, rest) = digits(text, 2)?;
-    let (minutes, rest) = match rest {
-        [] => (0, rest),
-        rest => digits(rest.strip_prefix(b":").unwrap_or(rest), 2)?,
-    };
-    let is_zone = rest.is_empty() && hours < 24 && minutes < 60;
-    let minutes = sign * i64::from(60 * hours + minutes);
-    is_zone.then(|| TimeDelta::minutes(minutes))
 }
 
 #[cfg(test)]
