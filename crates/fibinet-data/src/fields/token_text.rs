@@ -1,11 +1,10 @@
 //! One text per value: where all tokens of a field are integers, `17`, `17.0` and ` 17 ` are one token.
 
-use std::io::Write;
-
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Number;
 use crate::fields::iso_time::IsoTime;
+use crate::fields::scientific::{Scientific, are_zeros};
 use crate::fields::single_integer::large_single;
 use crate::fields::token_rules::{TokenRules, TypedFloats, is_plain_integer};
 
@@ -23,12 +22,18 @@ pub(crate) enum TokenText {
     /// As [`Trimmed`](Self::Trimmed): all tokens are floats as Python writes them, and so are those of a typed
     /// file: `17.0`. A number as [`Scientific`] is written so too.
     PythonFloat,
+    /// [`PythonFloat`](Self::PythonFloat), of tokens that are numbers of single precision with all their digits, as
+    /// Python writes those: `0.10000000149011612`. The singles of a typed file are written so too.
+    ExactFloat,
     /// `-?(0|[1-9][0-9]{0,18})`, without the fraction `.0` that a text may have, and without the exponent of a
     /// [`Scientific`] one: `1.5e+06` is `1500000`.
     Integer,
     /// [`Integer`](Self::Integer), of tokens that are numbers of single precision, some of them beyond 2^24. Every
     /// text of such a number becomes the shortest of those without an exponent: `8.3886088e+07` is `83886090`.
     SingleInteger,
+    /// [`Integer`](Self::Integer), of tokens that are texts. Those beyond 2^24 are numbers of single precision with all
+    /// their digits: `83886088`. The singles of a typed file are written so too.
+    ExactInteger,
     /// `true` or `false`, for these words in any case, and for 1 and 0.
     Bool,
     /// [`Bool`](Self::Bool), written as `1` or `0`.
@@ -38,6 +43,8 @@ pub(crate) enum TokenText {
     /// A number, as [`Cell::text`](crate::cell::Cell::text) writes floats. Only floats of typed files make a
     /// fit choose it: in a text, `4.1` and `4.10` may be two versions of a program.
     Float,
+    /// [`Float`](Self::Float), of tokens that are numbers of single precision: every text is the nearest of them.
+    SingleFloat,
 }
 
 impl TokenText {
@@ -86,13 +93,26 @@ impl TokenText {
         let text = text.trim_ascii();
         let written = match self {
             Self::Verbatim | Self::Trimmed => None,
-            Self::PythonFloat => {
+            Self::PythonFloat | Self::ExactFloat => {
                 let number = Scientific::parse(text).and_then(|_| decimal(text));
                 return number.map_or(text, |number| {
+                    let number = match self {
+                        Self::ExactFloat => (number as f32).into(),
+                        _ => number,
+                    };
                     scratch.clear();
                     Number::Double(number).write_as_python(scratch);
                     scratch
                 });
+            }
+            Self::ExactInteger => {
+                let single = large_single(text).filter(|_| Scientific::parse(text).is_some());
+                let Some(single) = single else {
+                    return Self::Integer.canonical(text, scratch);
+                };
+                scratch.clear();
+                Number::Double(single.into()).write(scratch);
+                return scratch;
             }
             // Most integers are written as they should be.
             Self::Integer if !text.contains(&b'.') && !text.contains(&b'+') && text != b"-0" => {
@@ -113,11 +133,15 @@ impl TokenText {
             Self::Bool => boolean(text).map(|value| if value { &b"true"[..] } else { b"false" }),
             Self::Bit => boolean(text).map(|value| if value { &b"1"[..] } else { b"0" }),
             Self::Time => return IsoTime::parse(text).map_or(text, |time| time.write(scratch)),
-            Self::Float => {
+            Self::Float | Self::SingleFloat => {
                 return decimal(text).map_or(text, |number| {
                     scratch.clear();
-                    let written = write!(scratch, "{number}");
-                    debug_assert!(written.is_ok(), "writing to a vector does not fail");
+                    match (self, number as f32) {
+                        (Self::SingleFloat, single) if single.is_finite() => {
+                            Number::Single(single).write(scratch);
+                        }
+                        _ => Number::Double(number).write(scratch),
+                    }
                     scratch
                 });
             }
@@ -151,85 +175,6 @@ pub(super) fn integer(text: &[u8]) -> Option<&[u8]> {
     };
     // -0.0 is what some programs write for 0.
     (is_integer && is_whole).then_some(if digits == b"0" { digits } else { whole })
-}
-
-/// A number of single precision from a million on, or near 0, as pandas writes it into a CSV file, or as NumPy
-/// writes those of a list: `-?[1-9](\.[0-9]*)?e[+-][0-9]{2,3}`, or 0 with such an exponent. Hashes such as `1e5`
-/// have no sign in their middle.
-#[derive(Clone, Copy)]
-pub(super) struct Scientific<'a> {
-    is_negative: bool,
-    first: u8,
-    fraction: &'a [u8],
-    exponent: i16,
-}
-
-impl<'a> Scientific<'a> {
-    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
-        let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-        let (first @ b'0'..=b'9', rest) = unsigned.split_first()? else {
-            return None;
-        };
-        let e = rest.iter().position(|byte| *byte == b'e')?;
-        let (fraction, exponent) = (&rest[..e], &rest[e + 1..]);
-        let digits = fraction.strip_prefix(b".").unwrap_or(fraction);
-        let (sign @ (b'+' | b'-'), size) = exponent.split_first()? else {
-            return None;
-        };
-        let all_digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
-        let has_form = all_digits(digits)
-            && digits.len() <= 18
-            && (fraction.is_empty() || fraction.len() > digits.len())
-            && (*first != b'0' || are_zeros(digits))
-            && (2..=3).contains(&size.len())
-            && all_digits(size);
-        let size = size.iter().fold(0, |number, digit| {
-            10 * number + i16::from(digit.wrapping_sub(b'0'))
-        });
-        has_form.then_some(Self {
-            is_negative: text.len() > unsigned.len(),
-            first: *first,
-            fraction: digits,
-            exponent: if *sign == b'+' { size } else { -size },
-        })
-    }
-
-    /// The number of its digits after the point.
-    pub(super) fn num_places(self) -> usize {
-        self.fraction.len()
-    }
-
-    /// Whether it is an integer of at most 19 digits.
-    pub(super) fn is_whole(self) -> bool {
-        (0..=18).contains(&self.exponent) && are_zeros(self.split().1)
-    }
-
-    /// The digits after the point of the text that are before that of the number, and those after it.
-    fn split(self) -> (&'a [u8], &'a [u8]) {
-        let len = self.fraction.len().min(self.exponent.max(0) as usize);
-        self.fraction.split_at(len)
-    }
-
-    /// Writes a [whole](Self::is_whole) one without its exponent, character by character.
-    fn write_whole(self, text: &mut Vec<u8>) -> &[u8] {
-        text.clear();
-        if self.first == b'0' {
-            text.push(b'0');
-            return text;
-        }
-        text.extend(self.is_negative.then_some(b'-'));
-        text.push(self.first);
-        text.extend_from_slice(self.split().0);
-        text.resize(
-            usize::from(self.is_negative) + 1 + self.exponent as usize,
-            b'0',
-        );
-        text
-    }
-}
-
-fn are_zeros(digits: &[u8]) -> bool {
-    digits.iter().all(|digit| *digit == b'0')
 }
 
 pub(super) fn boolean(text: &[u8]) -> Option<bool> {
@@ -284,16 +229,23 @@ mod tests {
             for rule in [
                 TokenText::Trimmed,
                 TokenText::PythonFloat,
+                TokenText::ExactFloat,
                 TokenText::Integer,
+                TokenText::ExactInteger,
                 TokenText::SingleInteger,
                 TokenText::Bool,
                 TokenText::Bit,
                 TokenText::Time,
                 TokenText::Float,
+                TokenText::SingleFloat,
             ] {
                 let is_known = match rule {
                     TokenText::SingleInteger => TokenText::single_integer_may_rewrite(text),
                     TokenText::Float => TokenText::float_may_rewrite(text),
+                    TokenText::SingleFloat => {
+                        TokenText::single_integer_may_rewrite(text)
+                            || TokenText::float_may_rewrite(text)
+                    }
                     _ => false,
                 };
                 if rule.canonical(text, &mut scratch) != text {
@@ -305,7 +257,9 @@ mod tests {
 
     #[test]
     fn the_tokens_choose_the_rule() {
-        use TokenText::{Bit, Bool, Integer, PythonFloat, SingleInteger, Time, Trimmed};
+        use TokenText::{
+            Bit, Bool, ExactFloat, ExactInteger, Integer, PythonFloat, SingleInteger, Time, Trimmed,
+        };
         for (tokens, expected) in [
             (&["17", "-4", "0", "9223372036854775807"][..], Integer),
             (&["17.0", "4", "5.00"], Integer),
@@ -321,7 +275,13 @@ mod tests {
             (&["17.0", "8.388609e+07", "8.3886088e+07"], SingleInteger),
             // A number of double precision, as NumPy writes it in a list.
             (&["1.23456793e+08", "8.388609e+07"], Integer),
-            (&["17", "83886088"], Integer),
+            // Singles as Python writes them, and ids.
+            (&["17.0", "83886088.0"], ExactInteger),
+            (&["17", "83886090"], Integer),
+            (&["17", "83886088", "83886089"], Integer),
+            (&["0.5", "0.10000000149011612"], ExactFloat),
+            (&["0.5", "83886088.0"], ExactFloat),
+            (&["0.5", "0.10000000149011612", "0.1"], PythonFloat),
             (&["17.5", "8.388608e+07"], PythonFloat),
             (&["17", "1e+19"], Trimmed),
             // A zip code, a hash, a version, an id of 20 digits, a phone number with its zero.
@@ -348,6 +308,8 @@ mod tests {
         let both = [single(0.5), double(0.5)].concat();
         for (tokens, cells, expected) in [
             (&["4.5", "17"][..], double(4.5), TokenText::Float),
+            (&["4.5", "17"], single(4.5), TokenText::SingleFloat),
+            (&["4.5", "17"], both.clone(), TokenText::Float),
             (&["4.5", "4.5-beta"], double(4.5), TokenText::Trimmed),
             (&["17", "83886090"], single(17.0), TokenText::SingleInteger),
             (&["17", "16777215"], single(17.0), TokenText::Integer),
@@ -380,7 +342,8 @@ mod tests {
     #[test]
     fn one_value_has_one_text() {
         use TokenText::{
-            Bit, Bool, Float, Integer, PythonFloat, SingleInteger, Time, Trimmed, Verbatim,
+            Bit, Bool, ExactFloat, ExactInteger, Float, Integer, PythonFloat, SingleFloat,
+            SingleInteger, Time, Trimmed, Verbatim,
         };
         for (rule, texts, expected) in [
             (Integer, &["17", "17.0", " 17 ", "17.000"][..], "17"),
@@ -401,6 +364,24 @@ mod tests {
             (
                 SingleInteger,
                 &["8.388609e+07", "8.3886088e+07", "83886088.0", "83886090"],
+                "83886090",
+            ),
+            (
+                ExactInteger,
+                &["83886088.0", "8.388609e+07", "8.3886088e+07", "83886088"],
+                "83886088",
+            ),
+            (ExactInteger, &["83886089.0"], "83886089"),
+            (ExactFloat, &["1234567.75", "1.2345678e+06"], "1234567.75"),
+            (ExactFloat, &["0.1"], "0.1"),
+            (
+                SingleFloat,
+                &["0.1", "0.10", "0.10000000149011612", "1e-1"],
+                "0.1",
+            ),
+            (
+                SingleFloat,
+                &["83886088.0", "83886090", "8.388609e+07"],
                 "83886090",
             ),
             (SingleInteger, &["-1234567", "-1.234567e+06"], "-1234567"),
