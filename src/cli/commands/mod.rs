@@ -52,7 +52,7 @@ enum Command {
 
 /// What makes a subcommand read past a malformed row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PastBadRows {
+pub(crate) struct BadRowFlags {
     /// The flag that skips such rows.
     pub(crate) skip: &'static str,
     /// Whether it has the flag `--missing`.
@@ -61,7 +61,7 @@ pub(crate) struct PastBadRows {
 
 impl Cli {
     /// What makes the subcommand read past a malformed row; `None` if it reads no rows or cannot.
-    pub(crate) fn past_bad_rows(&self) -> Option<PastBadRows> {
+    pub(crate) fn bad_row_flags(&self) -> Option<BadRowFlags> {
         let (skip, has_missing) = match self.command {
             Command::Init(_) | Command::Evaluate(_) | Command::Predict(_) => {
                 ("--on-bad-row skip", true)
@@ -70,7 +70,7 @@ impl Cli {
             Command::Prepare(_) => ("--set data.on_bad_row=skip", false),
             _ => return None,
         };
-        Some(PastBadRows { skip, has_missing })
+        Some(BadRowFlags { skip, has_missing })
     }
 
     /// Checks the arguments of the subcommand and does its work.
