@@ -134,6 +134,25 @@ fn the_environment_names_the_default() {
 }
 
 #[test]
+fn the_default_of_a_gpu_backend_is_the_adapter_behind_it() {
+    let Some(adapter) = adapters().into_iter().next() else {
+        return;
+    };
+    let backend = adapter["backend"].as_str().expect("a name");
+    let directory = scratch();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+    command.current_dir(directory.path()).arg("devices");
+    let output = command.env("BURN_DEVICE", backend).output();
+    let text = String::from_utf8(output.expect("the binary runs").stdout).expect("UTF-8");
+    let mut lines = text.lines().filter(|line| line.ends_with("(default)"));
+    let line = lines
+        .next()
+        .unwrap_or_else(|| panic!("no default in:\n{text}"));
+    assert!(line.contains(&format!(" {backend}:")), "{line}");
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
 fn a_listing_into_a_closed_pipe_is_a_success() {
     let directory = scratch();
     closed_pipe(directory.path(), &["devices"]);

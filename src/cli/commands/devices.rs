@@ -36,14 +36,14 @@ impl DevicesJob {
         self.printer.print(&Listing {
             devices: devices(),
             // A wrong BURN_DEVICE is an error of the commands that use it.
-            default: default.ok().map(|name| name.to_string()),
+            default: default.ok().map(|name| name.listed().to_string()),
         })
     }
 }
 
 struct Listing {
     devices: Vec<DeviceInfo>,
-    /// The device of commands without `--device`.
+    /// The device of commands without `--device`, by its name in the list.
     default: Option<String>,
 }
 

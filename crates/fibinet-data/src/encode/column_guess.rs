@@ -11,4 +11,6 @@ pub struct ColumnGuess {
     pub reason: String,
     /// What the user should know of it.
     pub note: Option<String>,
+    /// Why it is not a field, if that is neither asked for nor in `note`.
+    pub left_out: Option<String>,
 }

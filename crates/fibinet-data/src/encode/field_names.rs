@@ -66,6 +66,7 @@ mod tests {
             field: Some(field),
             reason: "a guess".to_owned(),
             note: None,
+            left_out: None,
         }
     }
 

@@ -209,6 +209,7 @@ impl Looks {
                 field: None,
                 reason: format!("excluded: {kind}, which cannot be read"),
                 note: Some(format!("{kind}, which cannot be read: it is left out")),
+                left_out: None,
             },
             _ => guess_column(cells, known, &self.positions),
         });
@@ -265,82 +266,119 @@ fn mostly_numbers(cells: &ColumnCells) -> Option<String> {
 /// What to make of a column, and of its odd cells.
 fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
     let look = ColumnLook::new(cells);
-    let name = look.cells().name();
-    let (encoding, mut reason) = guess(&look, known);
-    let mut field = encoding.map(|encoding| FieldSpec::new(name, encoding));
-    let mut note = match look.reading() {
-        Reading::Unclear(unclear) if reason.ends_with(unclear) => Some(unclear.clone()),
-        _ => None,
-    };
-    if *look.reading() == Reading::Texts && !reason.contains("as asked") {
-        note = mostly_numbers(look.cells());
+    let is_in = |names: &[String]| names.iter().any(|known| known == look.cells().name());
+    if is_in(&known.exclude) {
+        return without_field(&look, "excluded, as asked".to_owned());
     }
-    if let Some(field) = &mut field {
-        reason += &words_note(look.cells(), field);
-        let odd = OddCells::of(look.cells(), field);
-        if !odd.is_empty() {
-            let odd_note = odd.note(positions);
-            reason = format!("{reason}; {odd_note}");
-            note = Some(odd_note);
-            field.missing = odd.missing();
+    match as_asked(&look, known).map_or_else(|| guess(&look), Ok) {
+        Ok((encoding, reason)) => with_field(&look, encoding, reason, positions),
+        Err(why) if is_in(&known.keep) => {
+            let category = Categorical { min_count: 2 }.into();
+            with_field(
+                &look,
+                category,
+                format!("as asked, despite {why}"),
+                positions,
+            )
         }
-    }
-    ColumnGuess {
-        name: name.to_owned(),
-        field,
-        reason,
-        note,
+        Err(why) => {
+            let column = without_field(&look, format!("excluded: {why}"));
+            match look.reading() {
+                Reading::Unclear(_) => ColumnGuess {
+                    note: Some(why),
+                    ..column
+                },
+                _ => ColumnGuess {
+                    left_out: Some(why),
+                    ..column
+                },
+            }
+        }
     }
 }
 
-/// The field to make of a column, and why.
-fn guess(look: &ColumnLook, known: &Known) -> (Option<FieldEncoding>, String) {
-    let cells = look.cells();
-    let is_in = |names: &[String]| names.iter().any(|known| known == cells.name());
-    let asked = |encoding: FieldEncoding| (Some(encoding), "as asked".to_owned());
-    let excluded = |reason: &str| (None, format!("excluded: {reason}"));
-    if is_in(&known.exclude) {
-        return (None, "excluded, as asked".to_owned());
+fn without_field(look: &ColumnLook, reason: String) -> ColumnGuess {
+    ColumnGuess {
+        name: look.cells().name().to_owned(),
+        field: None,
+        reason,
+        note: None,
+        left_out: None,
     }
+}
+
+/// A column with a field, whose odd cells are named.
+fn with_field(
+    look: &ColumnLook,
+    encoding: FieldEncoding,
+    mut reason: String,
+    positions: &[Position],
+) -> ColumnGuess {
+    let mut field = FieldSpec::new(look.cells().name(), encoding);
+    let mut note = None;
+    if *look.reading() == Reading::Texts && !reason.contains("as asked") {
+        note = mostly_numbers(look.cells());
+    }
+    reason += &words_note(look.cells(), &field);
+    let odd = OddCells::of(look.cells(), &field);
+    if !odd.is_empty() {
+        let odd_note = odd.note(positions);
+        reason = format!("{reason}; {odd_note}");
+        note = Some(odd_note);
+        field.missing = odd.missing();
+    }
+    ColumnGuess {
+        name: look.cells().name().to_owned(),
+        field: Some(field),
+        reason,
+        note,
+        left_out: None,
+    }
+}
+
+/// The field that the user has asked for, and why.
+fn as_asked(look: &ColumnLook, known: &Known) -> Option<(FieldEncoding, String)> {
+    let is_in = |names: &[String]| names.iter().any(|known| known == look.cells().name());
     if is_in(&known.categorical) {
-        return asked(Categorical { min_count: 2 }.into());
+        return Some((Categorical { min_count: 2 }.into(), "as asked".to_owned()));
     }
-    if is_in(&known.numeric) {
-        let format = look.number_format().cloned().unwrap_or_default();
-        let buckets = look.num_buckets();
-        let encoding = if look.has_many_rows() {
-            Quantile { buckets, format }.into()
-        } else {
-            Smoothed { buckets, format }.into()
-        };
-        return (
-            Some(encoding),
-            format!("as asked; {}", look.buckets_reason()),
-        );
+    if !is_in(&known.numeric) {
+        return None;
     }
+    let format = look.number_format().cloned().unwrap_or_default();
+    let buckets = look.num_buckets();
+    let encoding = if look.has_many_rows() {
+        Quantile { buckets, format }.into()
+    } else {
+        Smoothed { buckets, format }.into()
+    };
+    Some((encoding, format!("as asked; {}", look.buckets_reason())))
+}
+
+/// The field to make of a column and why, or why there is none.
+fn guess(look: &ColumnLook) -> Result<(FieldEncoding, String), String> {
+    let cells = look.cells();
     if cells.name().is_empty() {
-        return excluded("the column has no name, like the row numbers that pandas writes");
+        let reason = "the column has no name, like the row numbers that pandas writes";
+        return Err(reason.to_owned());
     }
     // In a category a word for "no value" is a value.
     let num_values = match look.reading() {
         Reading::Texts => cells.num_distinct() + cells.words().len(),
         _ => cells.num_distinct(),
     };
-    if num_values < 2 {
-        return excluded(&format!("{num_values} distinct value"));
-    }
-    match look.reading() {
-        Reading::Unclear(reason) => return excluded(reason),
-        Reading::Vectors => return excluded("lists whose elements hardly repeat"),
+    match num_values {
+        0 => return Err("no row has a value".to_owned()),
+        1 => return Err("1 distinct value".to_owned()),
         _ => {}
     }
-    match FieldEncoding::guess(look) {
-        Some((encoding, reason)) => (Some(encoding), reason),
-        None => {
-            let distinct = look.num_distinct_text();
-            excluded(&format!("{distinct} distinct texts hardly repeat"))
-        }
+    match look.reading() {
+        Reading::Unclear(reason) => return Err(reason.clone()),
+        Reading::Vectors => return Err("lists whose elements hardly repeat".to_owned()),
+        _ => {}
     }
+    let hardly_repeats = || format!("{} distinct texts hardly repeat", look.num_distinct_text());
+    FieldEncoding::guess(look).ok_or_else(hardly_repeats)
 }
 
 #[cfg(test)]

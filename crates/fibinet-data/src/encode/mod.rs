@@ -28,5 +28,5 @@ pub use encoder::Encoder;
 pub use field_cells::{FieldCells, Surprise};
 pub use guess::{Guess, Known, guess_fields};
 pub use label_values::LabelValues;
-pub use leaks::{Evidence, Leak, Leaks, Treatment, exclude_leaks};
+pub use leaks::{Evidence, Having, Leak, Leaks, Treatment, exclude_leaks};
 pub use rows::RowEncoder;

@@ -34,7 +34,7 @@ mod scientific;
 mod single_integer;
 mod spec;
 pub(crate) mod time_format;
-mod token;
+pub(crate) mod token;
 mod token_rules;
 pub(crate) mod token_table;
 pub(crate) mod token_text;

@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
-use std::panic::catch_unwind;
+use std::panic::{UnwindSafe, catch_unwind, set_hook, take_hook};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType};
 use cubecl::client::Client;
 use cubecl::device::WgpuDeviceKind;
+use cubecl::ir::DeviceIdentity;
 use cubecl::ir::features::MmaConfig;
 
 use super::{AdapterInfo, AdapterKind, AdapterLimits, Backend, MatrixUnit};
@@ -48,15 +49,52 @@ pub(super) fn kind(device: &Device) -> AdapterKind {
     }
 }
 
+/// The index of the adapter behind a device, which need not be one of `adapters`: a backend's default device is one
+/// of them under another name. They are opened if there is a choice.
+pub(super) fn position(device: &Device, adapters: &[Device]) -> Option<usize> {
+    if adapters.len() < 2 {
+        return (!adapters.is_empty()).then_some(0);
+    }
+    let same = adapters.iter().position(|adapter| adapter == device);
+    same.or_else(|| {
+        let wanted = identity(device)?;
+        let mut identities = adapters.iter().map(identity);
+        identities.position(|identity| identity.as_ref() == Some(&wanted))
+    })
+}
+
+fn identity(device: &Device) -> Option<DeviceIdentity> {
+    let (client, _) = client(device).ok()?;
+    Some(client.properties().identity.clone())
+}
+
 /// Opens a device and describes it, or returns what its driver says.
 pub(super) fn open(device: &Device) -> Result<AdapterInfo, String> {
-    let DispatchDevice::Cube(cube) = device.as_dispatch() else {
+    let (client, driver) = client(device)?;
+    Ok(describe(&client, driver))
+}
+
+/// Opens a device. Its driver's name is `None` if it was open already.
+fn client(device: &Device) -> Result<(Client, Option<String>), String> {
+    let DispatchDevice::Cube(device) = device.as_dispatch() else {
         return Err("not a device of a GPU backend".to_owned());
     };
-    let driver = driver(cube)?;
-    // CUDA has no call that returns an error: it panics if the driver does not work.
-    let client = catch_unwind(|| cube.client()).map_err(|panic| panic_message(&*panic))?;
-    Ok(describe(&client, driver))
+    let driver = driver(device)?;
+    let client = match device {
+        cubecl::Device::Cuda(_) => caught(|| device.client())?,
+        _ => device.client(),
+    };
+    Ok((client, driver))
+}
+
+/// Runs what panics if the driver does not work, as CUDA's calls do, and returns the panic's message. Nothing is
+/// printed meanwhile, nor are the panics of other threads.
+fn caught<R>(open: impl FnOnce() -> R + UnwindSafe) -> Result<R, String> {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let opened = catch_unwind(open);
+    set_hook(hook);
+    opened.map_err(|panic| panic_message(&*panic))
 }
 
 /// Opens a device of wgpu. Its driver, unless it was open already.
@@ -126,5 +164,19 @@ fn matrix_unit(interface: &'static str, config: &MmaConfig) -> MatrixUnit {
         right: config.b_type.to_string(),
         sum: config.cd_type.to_string(),
         shape: [config.m, config.n, config.k],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::caught;
+
+    #[test]
+    fn a_panic_of_a_driver_is_its_message() {
+        assert_eq!(caught(|| 7), Ok(7));
+        assert_eq!(
+            caught(|| panic!("no driver")),
+            Err::<(), _>("no driver".to_owned())
+        );
     }
 }

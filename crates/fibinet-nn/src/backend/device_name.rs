@@ -66,10 +66,7 @@ impl DeviceName {
         let device = match self.adapter {
             Adapter::Default => found.first().map(|_| default),
             Adapter::Number(number) => found.get(number).cloned(),
-            Adapter::Software => found
-                .iter()
-                .find(|device| adapters::kind(device) == AdapterKind::Software)
-                .cloned(),
+            Adapter::Software => software(&found).map(|number| found[number].clone()),
         };
         let device = device.ok_or_else(|| BackendError::NoSuchDevice {
             name: self,
@@ -81,6 +78,22 @@ impl DeviceName {
         }
     }
 
+    /// The name under which [`devices`](super::devices) lists this device: `vulkan:0` rather than `vulkan` or
+    /// `vulkan:cpu`. The name itself if there is no such device.
+    #[must_use]
+    pub fn listed(self) -> Self {
+        let found = adapters::adapters(self.backend);
+        let number = match self.adapter {
+            Adapter::Default => {
+                let device = self.backend.device().ok();
+                device.and_then(|device| adapters::position(&device, &found))
+            }
+            Adapter::Number(number) => Some(number),
+            Adapter::Software => software(&found),
+        };
+        number.map_or(self, |number| Self::numbered(self.backend, number))
+    }
+
     /// The names of the first devices of this backend, in words.
     fn names(&self, number: usize) -> String {
         if number == 0 {
@@ -89,6 +102,12 @@ impl DeviceName {
         let names = (0..number).map(|number| format!("`{}`", Self::numbered(self.backend, number)));
         names.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The number of the adapter that runs on the CPU.
+fn software(adapters: &[Device]) -> Option<usize> {
+    let mut kinds = adapters.iter().map(adapters::kind);
+    kinds.position(|kind| kind == AdapterKind::Software)
 }
 
 impl From<Backend> for DeviceName {
@@ -218,6 +237,17 @@ mod tests {
             let message = name.open().unwrap_err().to_string();
             let says = format!("this machine has no device `{backend}:99`; `{backend}` finds ");
             assert!(message.starts_with(&says), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_default_device_is_listed_by_its_number_unless_it_is_the_cpu() {
+        for backend in Backend::compiled() {
+            let name = DeviceName::from(backend);
+            let listed = name.listed();
+            assert_eq!(listed, listed.listed());
+            let numbered = !backend.is_cpu() && name.open().is_ok();
+            assert_eq!(listed != name, numbered, "{name} is {listed}");
         }
     }
 

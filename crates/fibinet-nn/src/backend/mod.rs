@@ -27,8 +27,8 @@ pub use crate::kernels::has_kernels;
 /// |---|---|---|
 /// | [`Flex`](Backend::Flex) | `flex` | CPU; Burn's fast CPU backend |
 /// | [`NdArray`](Backend::NdArray) | `ndarray` | CPU; deprecated by Burn |
-/// | [`Wgpu`](Backend::Wgpu) | `wgpu` | GPUs through Vulkan, Metal or DirectX, compiled as WGSL |
-/// | [`Vulkan`](Backend::Vulkan) | `vulkan` | GPUs through Vulkan, compiled as SPIR-V |
+/// | [`Wgpu`](Backend::Wgpu) | `wgpu` | GPUs through Vulkan, Metal or DirectX, compiled as WGSL; in a build with `vulkan` also as SPIR-V, with `metal` as Metal's language |
+/// | [`Vulkan`](Backend::Vulkan) | `vulkan` | GPUs through Vulkan, compiled as SPIR-V, or as WGSL if the driver lacks an extension |
 /// | [`Metal`](Backend::Metal) | `metal` | Apple GPUs |
 /// | [`Cuda`](Backend::Cuda) | `cuda` | NVIDIA GPUs |
 ///
@@ -47,9 +47,9 @@ pub enum Backend {
     NdArray,
     /// wgpu.
     Wgpu,
-    /// wgpu with the SPIR-V compiler.
+    /// wgpu on Vulkan, with the SPIR-V compiler.
     Vulkan,
-    /// wgpu with the Metal compiler.
+    /// wgpu on Metal, with the compiler to Metal's language.
     Metal,
     /// CUDA.
     Cuda,

@@ -12,6 +12,10 @@ pub(super) fn kind(_: &Device) -> AdapterKind {
     AdapterKind::Other
 }
 
+pub(super) fn position(_: &Device, _: &[Device]) -> Option<usize> {
+    None
+}
+
 pub(super) fn open(_: &Device) -> Result<AdapterInfo, String> {
     Err("no GPU backend is compiled in".to_owned())
 }

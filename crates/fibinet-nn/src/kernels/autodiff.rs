@@ -50,15 +50,10 @@ impl<B: PairGradients> Backward<B, 6> for PairsLinear {
         let (sides, reader) = ops.state;
         let (sides, reader) = B::pairs_linear_backward(sides, reader, gradient);
         register_sides::<B>(grads, sides, [a, b, c, d]);
-        match reader {
-            Reader::Pairs { weight: gradient } => register::<B>(grads, weight, gradient),
-            Reader::PairsAndDense {
-                weight: of_weight,
-                dense: of_dense,
-            } => {
-                register::<B>(grads, weight, of_weight);
-                register::<B>(grads, dense, of_dense);
-            }
+        let (of_weight, of_dense) = reader.into_parts();
+        register::<B>(grads, weight, of_weight);
+        if let Some(of_dense) = of_dense {
+            register::<B>(grads, dense, of_dense);
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | operation | layers | on flex, forward and backward, f32 | on GPUs, forward and backward, f32 | other backends, other types |
 //! |---|---|---|---|---|
 //! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs` | `cube::pairs`, `cube::gradient` | reference |
-//! | [`pairs_linear`], the same and the linear map behind it | `forward_linear` of these, `FiBiNet` | `flex::linear` and `flex::batch_innermost`; forward of up to four batch rows `flex::small_batch` | `cube::linear`, with an array of pairs | reference |
+//! | [`pairs_linear`], the same and the linear map behind it | `forward_linear` of these, `FiBiNet` | `flex::linear` and `flex::batch_innermost`; forward of up to four batch rows `flex::small_batch` | `cube::linear`, with arrays of pairs of up to 256 MiB | reference |
 //! | [`inner_products`] | `PairProduct` (inner) | `flex::inner` | `cube::inner` | reference |
 //! | [`table_rows`] | `FeatureEmbedding`, `LinearLogit` | `flex::table_rows` | `cube::table_rows` | `Tensor::select` |
 //! | [`small_batch_linear`] | `Dnn`, up to four batch rows | `flex::small_batch_linear`, without autodiff | the layer's own map | the layer's own map |
@@ -35,25 +35,27 @@
 //!    `#[fusion(meta = …)]` names a function of `specs.rs` that computes it from the inputs' shapes. Its twin in
 //!    `no_ops.rs`, for builds without kernels, returns `None`.
 //! 4. **Backward pass**: a method `pair_differences_backward` of `PairGradients` in `ops.rs`, from the inputs that it
-//!    needs and the output's gradient to the inputs' gradients, with a `#[fusion(meta = …)]` of its own. In `autodiff.rs` an empty struct `PairDifferences` is
-//!    the node of Burn's graph. Its `impl Backward<B, N>` names the `N` inputs (parents), keeps what the backward
-//!    pass reads as its `State`, consumes the output's gradient and registers one for each parent that is tracked.
-//!    The `impl PairOps for Autodiff<B, C>` takes inputs apart into primitives and nodes and prepares that node.
+//!    needs and the output's gradient to the inputs' gradients, with a `#[fusion(meta = …)]` of its own. In
+//!    `autodiff.rs` an empty struct `PairDifferences` is the node of Burn's graph. Its `impl Backward<B, N>` names the
+//!    `N` inputs (parents), keeps what the backward pass reads as its `State`, consumes the output's gradient and
+//!    registers one for each parent that is tracked. The `impl PairOps for Autodiff<B, C>` takes inputs apart into
+//!    primitives and nodes and prepares that node.
 //! 5. **Kernel on flex**, in `flex/pair_differences.rs`: plain functions over `&[f32]`, forward and backward. Split
 //!    the batch into chunks of `CHUNK` rows with rayon, one output slice each. The innermost loop is a struct that
 //!    implements `VectorLoop` (`flex/rows.rs`), which compiles it for common values of `K`. Outputs come from
 //!    [`zeroed`](crate::memory::zeroed). `flex/mod.rs` implements the operation for `Flex` by calling them on
 //!    `to_contiguous()` tensors and wrapping the result by `tensor`.
 //! 6. **Kernel on GPUs**, in `cube/pair_differences.rs`, for wgpu, Vulkan, Metal and CUDA at once: a
-//!    `#[cube(launch, address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that launches it on
-//!    `empty_beside(…)`. A unit is one number of the output, and its place is `ABSOLUTE_POS`; units beyond the last
-//!    number end at once. `F`, `K` and columns are `#[comptime]`, the number of batch rows is an argument. `cubes`
-//!    counts the cubes and splits them over two dimensions where one holds too few. There are no atomics and no plane
-//!    operations: a unit sums in a fixed order, and a sum over the batch is made of sums per chunk
-//!    (`cube/matrices.rs`). `cube/mod.rs` implements the operation for `CubeBackend` on `into_contiguous` tensors. A
-//!    method without a kernel may call that backend's own tensor operations.
+//!    `#[cube(launch, address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it by
+//!    `launch!` on inputs and on an output of `empty_beside(…)`. A unit is one number of the output, and its index is
+//!    `ABSOLUTE_POS`; units beyond the last number end at once. `cube/index.rs` has the place of an index in
+//!    `[B, F, K]`, the fields of a pair and the pair of two fields. `F`, `K` and columns are `#[comptime]`, the number
+//!    of batch rows is an argument. There are no atomics and no plane operations: a unit sums in a fixed order, and a
+//!    sum over the batch is made of sums per chunk (`cube/matrices.rs`). `cube/mod.rs` implements the operation for
+//!    `CubeBackend` on `into_contiguous` tensors. A method without a kernel may call that backend's own tensor
+//!    operations.
 //! 7. **Tests**, in `layers/kernel_tests`: against the reference, values and gradients, in every shape of
-//!    `shapes.rs`; on other devices in a few of them; and the same bits on any number of threads and in a second run.
+//!    `shapes.rs`, on GPUs in a few of them; and the same bits on any number of threads and in a second run.
 //!    So sums over the batch have a fixed order: chunk by chunk, whatever thread computed the chunk. A row of the table
 //!    above, and a line in `benches/layers.rs`.
 //!
@@ -102,6 +104,10 @@ const LINEAR_TASK_WEIGHTS: usize = 1 << 15;
 /// Backward tasks kept in flight at once, raised to a multiple of the number of threads.
 const BACKWARD_TASKS: usize = 4;
 
+/// The most bytes of an array of pairs that [`pairs_linear`] makes on a GPU. It is far more than keeps one busy in the
+/// products that read it.
+pub(crate) const GPU_PAIR_BYTES: usize = 256 << 20;
+
 /// The most bytes of pairs that exist at once in [`pairs_linear`] on flex, forward and backward, if the batch
 /// is not small. With field_interaction each pair also stores its left vector.
 pub(crate) fn bytes_at_once(
@@ -120,6 +126,20 @@ pub(crate) fn bytes_at_once(
     let num_tasks = BACKWARD_TASKS.next_multiple_of(num_threads);
     let backward = columns.min(num_tasks * width) * num_rows.min(BACKWARD_ROWS);
     [forward, backward].map(|numbers| arrays * numbers * size_of::<f32>())
+}
+
+/// The most bytes of pairs that exist at once in [`pairs_linear`] on a device, forward and backward, given those as one
+/// array and those on flex.
+pub(crate) fn bytes_on(device: &Device, array: usize, on_flex: [usize; 2]) -> [usize; 2] {
+    if ops::is_flex(device) {
+        return on_flex;
+    }
+    let at_once = if ops::is_gpu(device) {
+        array.min(GPU_PAIR_BYTES)
+    } else {
+        array
+    };
+    [at_once, at_once.saturating_mul(2)]
 }
 
 /// One side of the pairs: the vectors it crosses, and the matrices it crosses them through.
@@ -152,7 +172,8 @@ pub(crate) fn pairs(sides: &[Side]) -> Tensor<2> {
 }
 
 /// `[p; dense] W + b` or `[p; q; dense] W + b`: a linear map over the pairs of one or two sides and raw numeric
-/// inputs. On flex the kernel computes it without an array of pairs.
+/// inputs. On flex the kernel computes it without an array of pairs, and on a GPU no array of pairs is larger than a
+/// buffer of the adapter.
 ///
 /// # Shapes
 ///

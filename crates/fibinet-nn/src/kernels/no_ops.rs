@@ -8,6 +8,14 @@ pub(crate) fn has_kernels(_: &Device, _: DType) -> bool {
     false
 }
 
+pub(crate) fn is_flex(_: &Device) -> bool {
+    false
+}
+
+pub(crate) fn is_gpu(_: &Device) -> bool {
+    false
+}
+
 pub(crate) fn pairs(_: &[Side]) -> Option<Tensor<2>> {
     None
 }

@@ -1,7 +1,9 @@
 //! The operations as backend extensions of Burn, and which tensors go to them.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, backend_extension};
+use burn::backend::{
+    Backend, Dispatch, DispatchDevice, ExtensionType, TensorMetadata, backend_extension,
+};
 use burn::tensor::{DType, Device, Int, Tensor};
 
 #[cfg(feature = "cube")]
@@ -104,6 +106,46 @@ pub(crate) enum Reader<B: Backend> {
         weight: FloatTensor<B>,
         dense: FloatTensor<B>,
     },
+}
+
+impl<B: Backend> Reader<B> {
+    /// The gradients of the weight and of the raw numeric inputs, if there are any.
+    #[cfg(feature = "autodiff")]
+    pub fn from_parts(weight: FloatTensor<B>, dense: Option<FloatTensor<B>>) -> Self {
+        match dense {
+            None => Self::Pairs { weight },
+            Some(dense) => Self::PairsAndDense { weight, dense },
+        }
+    }
+
+    /// The inverse of [`from_parts`](Self::from_parts).
+    pub fn into_parts(self) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
+        match self {
+            Self::Pairs { weight } => (weight, None),
+            Self::PairsAndDense { weight, dense } => (weight, Some(dense)),
+        }
+    }
+
+    /// Checks that the map fits pairs of `num_columns` columns.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn assert_fits(&self, batch: usize, num_columns: usize) {
+        let (Self::Pairs { weight } | Self::PairsAndDense { weight, .. }) = self;
+        let num_dense = match self {
+            Self::Pairs { .. } => 0,
+            Self::PairsAndDense { dense, .. } => {
+                let [num_rows, num_dense] = dense.shape().dims();
+                let rule = "expected raw numeric inputs for each batch row";
+                assert_eq!(num_rows, batch, "{rule}");
+                num_dense
+            }
+        };
+        let [num_inputs, _] = weight.shape().dims();
+        let rule = "expected a weight row for each input";
+        assert_eq!(num_inputs, num_columns + num_dense, "{rule}");
+    }
 }
 
 /// Implemented by each backend with kernels of pairs.
@@ -209,31 +251,35 @@ pub(crate) fn has_kernels(device: &Device, dtype: DType) -> bool {
     differentiable && (is_flex(device) || is_gpu(device)) && dtype == DType::F32
 }
 
+/// Whether a device is flex, if its kernels are compiled in.
 #[cfg(feature = "flex")]
-fn is_flex(device: &Device) -> bool {
+pub(crate) fn is_flex(device: &Device) -> bool {
     let device = device.clone().inner();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))
 }
 
 #[cfg(not(feature = "flex"))]
-fn is_flex(_: &Device) -> bool {
+pub(crate) fn is_flex(_: &Device) -> bool {
     false
 }
 
+/// Whether a device is one of a GPU backend, if their kernels are compiled in.
 #[cfg(feature = "cube")]
-fn is_gpu(device: &Device) -> bool {
+pub(crate) fn is_gpu(device: &Device) -> bool {
     let device = device.clone().inner();
     matches!(device.as_dispatch(), DispatchDevice::Cube(_))
 }
 
 #[cfg(not(feature = "cube"))]
-fn is_gpu(_: &Device) -> bool {
+pub(crate) fn is_gpu(_: &Device) -> bool {
     false
 }
 
-/// The primitive of a tensor, if kernels take it.
+/// The primitive of a tensor, if kernels take it. They take no empty one.
 fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<FloatTensor<Dispatch>> {
-    has_kernels(&tensor.device(), tensor.dtype()).then(|| tensor.clone().into_dispatch())
+    let is_empty = tensor.dims().contains(&0);
+    let takes = !is_empty && has_kernels(&tensor.device(), tensor.dtype());
+    takes.then(|| tensor.clone().into_dispatch())
 }
 
 /// See [`super::pairs`]. `None` if no kernel applies or pays.

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ConfigError;
 use crate::inputs::{FieldInputs, InputShape};
+use crate::kernels;
 
 /// The dense half of a CTR model: from the fields' vectors to one logit per batch row.
 ///
@@ -116,7 +117,19 @@ pub struct HeadPart {
 pub struct PairBytes {
     /// As one array; in training its gradient takes as much.
     pub array: usize,
-    /// The peak in scoring and in training on a backend with a kernel that fuses the pairs with the linear map behind
-    /// them. `None` if no kernel takes this head's pairs.
+    /// The peak in scoring and in training on flex, whose kernel fuses the pairs with the linear map behind them. `None`
+    /// if no kernel takes this head's pairs.
     pub fused: Option<[usize; 2]>,
+}
+
+impl PairBytes {
+    /// The most bytes that exist at once on a device, in scoring and in training.
+    ///
+    /// On a GPU a kernel makes the pairs in arrays of at most 256 MiB, or less if its buffers are smaller.
+    pub fn at_once(&self, device: &Device) -> [usize; 2] {
+        match self.fused {
+            Some(fused) => kernels::bytes_on(device, self.array, fused),
+            None => [self.array, self.array.saturating_mul(2)],
+        }
+    }
 }

@@ -1,3 +1,4 @@
+use burn::tensor::Device;
 use fibinet_data::shards::FieldLayout;
 use fibinet_model::inputs::FieldPlan;
 use fibinet_model::tables::TableDtype;
@@ -41,8 +42,12 @@ impl Part {
 
 impl MemoryEstimate {
     /// The memory of the members' heads: their weights and optimizer state, the gradients of one member, as members
-    /// train one after the other, and the pairs of a batch.
-    pub(super) fn of_head(model: &CtrModelConfig<AnyHeadConfig>, train: &TrainSettings) -> Self {
+    /// train one after the other, and the pairs of a batch as the device keeps them.
+    pub(super) fn of_head(
+        model: &CtrModelConfig<AnyHeadConfig>,
+        train: &TrainSettings,
+        device: &Device,
+    ) -> Self {
         let per_param = 1 + train.members as u64 * (1 + dense_state(train));
         let mut parts: Vec<Part> = model
             .head
@@ -55,7 +60,7 @@ impl MemoryEstimate {
             })
             .map(|part| part.in_members(train.members))
             .collect();
-        parts.extend(batch(&model.head, train));
+        parts.extend(batch(&model.head, train, device));
         Self { parts }
     }
 
@@ -119,15 +124,10 @@ impl MemoryEstimate {
 }
 
 /// The pairs of a batch in training, or of one in an evaluation if they take more.
-fn batch(head: &AnyHeadConfig, train: &TrainSettings) -> Option<Part> {
+fn batch(head: &AnyHeadConfig, train: &TrainSettings, device: &Device) -> Option<Part> {
     let threads = rayon::current_num_threads();
-    let training = head.pair_bytes(train.batch_size, threads)?;
-    let scoring = head.pair_bytes(EVALUATION_ROWS, threads)?;
-    let training = match training.fused {
-        Some([_, bytes]) => bytes,
-        None => training.array.saturating_mul(2),
-    };
-    let scoring = scoring.fused.map_or(scoring.array, |[bytes, _]| bytes);
+    let [_, training] = head.pair_bytes(train.batch_size, threads)?.at_once(device);
+    let [scoring, _] = head.pair_bytes(EVALUATION_ROWS, threads)?.at_once(device);
     let (name, bytes, settings) = if training >= scoring {
         let settings = "`train.batch_size`, `embedding_dim` or the number of fields";
         ("the pairs of fields of a batch", training, settings)
@@ -190,6 +190,7 @@ mod tests {
     use crate::config::{RowUpdate, TrainConfig};
     use crate::optim::rows::rule::RowRule;
     use fibinet_nn::models::fibinet::FiBiNetConfig;
+    use fibinet_testing::test_devices;
 
     fn settings(config: TrainConfig) -> TrainSettings {
         config.validate().unwrap()
@@ -229,7 +230,7 @@ mod tests {
     fn a_wide_log_is_refused_by_its_largest_part() {
         let train = settings(TrainConfig::default());
         // 1,999,000 pairs of 2 · 10 columns, times 400 hidden units, 16 bytes each.
-        let estimate = MemoryEstimate::of_head(&model(2000), &train);
+        let estimate = MemoryEstimate::of_head(&model(2000), &train, &Device::flex());
         assert!(
             estimate.bytes() >= 1_999_000 * 20 * 400 * 16,
             "{estimate:?}"
@@ -255,8 +256,9 @@ mod tests {
                 members,
                 ..TrainConfig::default()
             });
-            let estimate = MemoryEstimate::of_head(&model(10), &train);
-            let pairs = batch(&model(10).head, &train).map_or(0, |part| part.bytes);
+            let estimate = MemoryEstimate::of_head(&model(10), &train, &Device::flex());
+            let pairs =
+                batch(&model(10).head, &train, &Device::flex()).map_or(0, |part| part.bytes);
             (estimate.bytes() - pairs, estimate)
         };
         let ((one, _), (three, estimate)) = (bytes(1), bytes(3));
@@ -272,17 +274,40 @@ mod tests {
     fn ten_fields_fit_in_little() {
         let train = settings(TrainConfig::default());
         assert!(
-            MemoryEstimate::of_head(&model(10), &train)
+            MemoryEstimate::of_head(&model(10), &train, &Device::flex())
                 .check_against(64 << 20)
                 .is_ok()
         );
+    }
+
+    /// An evaluation has 4,096 rows of 14,820 columns. In training the pairs' gradient takes as much as the pairs.
+    #[test]
+    fn pairs_are_counted_as_the_device_keeps_them() {
+        let array = |num_rows: u64| num_rows * 14_820 * 4;
+        for (name, device) in test_devices() {
+            let bytes = |batch_size| {
+                let train = TrainConfig {
+                    batch_size,
+                    ..TrainConfig::default()
+                };
+                let part = batch(&model(39).head, &settings(train), &device);
+                part.expect("FiBiNET crosses pairs").bytes
+            };
+            let [small, large] = [1024, 65_536].map(bytes);
+            match name {
+                "flex" => assert!(small < array(256), "{small}"),
+                "ndarray" => assert_eq!([small, large], [array(4096), 2 * array(65_536)]),
+                _ => assert_eq!([small, large], [array(4096), 2 << 28], "{name}"),
+            }
+        }
     }
 
     #[test]
     fn what_overflows_is_refused() {
         let train = settings(TrainConfig::default());
         let head = FiBiNetConfig::new(1 << 16, 1 << 24).with_hidden_units(vec![1 << 24]);
-        let estimate = MemoryEstimate::of_head(&CtrModelConfig::new(head).into_any(), &train);
+        let model = CtrModelConfig::new(head).into_any();
+        let estimate = MemoryEstimate::of_head(&model, &train, &Device::flex());
         assert_eq!(estimate.bytes(), u64::MAX);
         assert!(estimate.check_against(1 << 50).is_err());
     }

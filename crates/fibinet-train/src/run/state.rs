@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
         observe: &mut impl FnMut(Event),
     ) -> Result<Self, TrainError> {
         let RunSettings { data, model, train } = settings;
-        let mut memory = MemoryEstimate::of_head(model, train);
+        let mut memory = MemoryEstimate::of_head(model, train, options.device);
         memory.check()?;
         let base = open_base(options, model, train)?;
         let encoder = base.as_ref().map(|base| &base.encoder);

@@ -56,10 +56,13 @@ fn leak_note(leak: &Leak, leaks: &Leaks) -> Option<String> {
                 return None;
             }
             let copies = copies(column, leaks);
-            let and_copies: String = copies
-                .iter()
-                .map(|copy| format!(" and its copy `{copy}`"))
-                .collect();
+            let named = copies.iter().map(|copy| format!("`{copy}`"));
+            let named = named.collect::<Vec<_>>().join(", ");
+            let and_copies = match copies.len() {
+                0 => String::new(),
+                1 => format!(" and its copy {named}"),
+                _ => format!(" and its copies {named}"),
+            };
             let all = [&[column.as_str()], &copies[..]].concat().join(",");
             let them = if copies.is_empty() { "it" } else { "them" };
             format!(

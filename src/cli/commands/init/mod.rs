@@ -195,6 +195,7 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
             note(&format!("note: `{}`: {about}", column.name));
         }
     }
+    left_out(args, guess).iter().for_each(|line| note(line));
     if let Some(line) = skipped_rows(&guess.skipped) {
         note(&format!("{line}\nnote: training will skip such rows too"));
     }
@@ -210,6 +211,43 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
              on; to test on the latest rows, set in [data] split = {by_time}"
         ));
     }
+}
+
+/// What is said of the columns that a rule leaves out; those with the same reason share a line.
+fn left_out(args: &InitArgs, guess: &Guess) -> Vec<String> {
+    /// Columns that a line names.
+    const NAMED: usize = 10;
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for column in guess.columns.iter().filter(|_| args.schema.is_none()) {
+        let Some(why) = &column.left_out else {
+            continue;
+        };
+        match by_reason.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, columns)) => columns.push(&column.name),
+            None => by_reason.push((why, vec![&column.name])),
+        }
+    }
+    let line = |(why, columns): (&str, Vec<&str>)| {
+        let others = columns.len().saturating_sub(NAMED);
+        let named = columns.iter().take(NAMED).map(|name| format!("`{name}`"));
+        let named: Vec<String> = named.collect();
+        let named = match others {
+            0 => named.join(", "),
+            _ => format!("{} and {others} others", named.join(", ")),
+        };
+        match (&columns[..], others) {
+            ([column], _) => format!(
+                "note: {named} is left out: {why}; --keep {} brings it back",
+                shell_word(column)
+            ),
+            (_, 0) => format!(
+                "note: {named} are left out: {why}; --keep {} brings them back",
+                shell_word(&columns.join(","))
+            ),
+            _ => format!("note: {named} are left out: {why}; --keep COLUMNS brings them back"),
+        }
+    };
+    by_reason.into_iter().map(line).collect()
 }
 
 /// What is said of a label without a click among the rows read, which may not be all.

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::encode::shown::shown;
+
 /// What shows that a column gives the label away.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -11,15 +13,10 @@ pub enum Evidence {
         /// The greatest step that they all are apart.
         step: u64,
     },
-    /// Its cells have a value exactly where there is a click.
-    Present {
-        /// The number of rows.
-        rows: u64,
-        /// The number of rows that are an exception.
-        exceptions: u64,
-    },
-    /// Its cells have a value other than 0 exactly where there is a click.
-    NonZero {
+    /// Its cells have something exactly where there is a click.
+    Exactly {
+        /// What they have.
+        having: Having,
         /// The number of rows.
         rows: u64,
         /// The number of rows that are an exception.
@@ -46,8 +43,10 @@ pub enum Evidence {
         /// The other column.
         column: String,
     },
-    /// Its numbers other than 0 have clicks only, more than chance explains.
-    PureAmounts {
+    /// Its cells that have something have clicks only, more than chance explains.
+    Only {
+        /// What they have.
+        having: Having,
         /// The number of their rows.
         rows: u64,
     },
@@ -58,6 +57,35 @@ pub enum Evidence {
         /// The number of its rows.
         rows: u64,
     },
+    /// An element of its lists has clicks only, more than chance explains.
+    PureElement {
+        /// The element.
+        element: String,
+        /// The number of its rows.
+        rows: u64,
+    },
+}
+
+/// What a cell has besides nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Having {
+    /// A value.
+    Value,
+    /// A value other than 0.
+    NonZero,
+    /// A value other than the most frequent one; `None` if that was not kept.
+    Besides(Option<String>),
+}
+
+impl fmt::Display for Having {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value => write!(f, "a value"),
+            Self::NonZero => write!(f, "a value other than 0"),
+            Self::Besides(Some(value)) => write!(f, "a value other than {}", shown(value)),
+            Self::Besides(None) => write!(f, "a value other than the most frequent one"),
+        }
+    }
 }
 
 impl fmt::Display for Evidence {
@@ -70,14 +98,13 @@ impl fmt::Display for Evidence {
                     "it numbers the rows: distinct integers in steps of {step}"
                 )
             }
-            Self::Present { rows, exceptions } => write!(
+            Self::Exactly {
+                having,
+                rows,
+                exceptions,
+            } => write!(
                 f,
-                "it has a value exactly where there is a click ({exceptions} exceptions in {rows} rows)"
-            ),
-            Self::NonZero { rows, exceptions } => write!(
-                f,
-                "it has a value other than 0 exactly where there is a click ({exceptions} exceptions \
-                 in {rows} rows)"
+                "it has {having} exactly where there is a click ({exceptions} exceptions in {rows} rows)"
             ),
             Self::Separates { auc, bound } => write_auc(f, *auc, *bound),
             Self::Outranks { auc, bound, next } => {
@@ -91,12 +118,14 @@ impl fmt::Display for Evidence {
                     "it is a copy of `{column}`, which may give the label away"
                 )
             }
-            Self::PureAmounts { rows } => {
-                write!(
-                    f,
-                    "{rows} rows have a number other than 0 in it, and all of them are clicks"
-                )
+            Self::Only { having, rows } => {
+                write!(f, "only clicks have {having} in it: {rows} rows")
             }
+            Self::PureElement { element, rows } => write!(
+                f,
+                "{rows} rows have {} in its lists, and all of them are clicks",
+                shown(element)
+            ),
             Self::PureValue { value, rows } => {
                 match value.as_deref() {
                     None => write!(f, "one of its values")?,

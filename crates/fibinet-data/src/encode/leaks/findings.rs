@@ -1,5 +1,7 @@
-use crate::encode::leaks::evidence::Evidence;
-use crate::encode::leaks::labelled::{Presence, PureValue};
+use crate::encode::leaks::elements::Elements;
+use crate::encode::leaks::evidence::{Evidence, Having};
+use crate::encode::leaks::presence::Presence;
+use crate::encode::leaks::pure::PureCells;
 use crate::encode::leaks::row_index::RowIndex;
 use crate::encode::leaks::sample::SampledColumn;
 use crate::encode::leaks::separation::Separation;
@@ -28,8 +30,34 @@ impl Findings {
         });
     }
 
-    /// Looks for leaks in a column of these values.
-    pub(super) fn find_leaks(&mut self, values: &Values, column: &SampledColumn) {
+    /// Looks for cells that clicks alone have.
+    pub(super) fn find_presence(&mut self, values: &Values, column: &SampledColumn) {
+        let rows = column.cells.len() as u64;
+        let presence = Presence::of(values).map(|(rule, exceptions)| Evidence::Exactly {
+            having: having(rule, column),
+            rows,
+            exceptions,
+        });
+        self.leak = self.leak.take().or(presence);
+        let cells = PureCells::of(values);
+        let element = column.elements.as_ref().and_then(Elements::pure);
+        let most_rows = |(_, rows): &(_, u64)| cells.is_none_or(|(_, most)| *rows > most);
+        self.pure_value = match (element.filter(most_rows), cells) {
+            (Some((element, rows)), _) => Some(Evidence::PureElement { element, rows }),
+            (None, Some((PureCells::Value(cell), rows))) => Some(Evidence::PureValue {
+                value: column.text(cell),
+                rows,
+            }),
+            (None, Some((PureCells::Ruled(rule), rows))) => Some(Evidence::Only {
+                having: having(rule, column),
+                rows,
+            }),
+            (None, None) => None,
+        };
+    }
+
+    /// Looks for a column that ranks clicks above the other rows.
+    pub(super) fn find_separation(&mut self, values: &Values) {
         let mut separation = Separation::of_bins(&values.counts);
         if values.are_numbers() {
             let by_number = Separation::of_bins(&values.number_bins());
@@ -40,27 +68,16 @@ impl Findings {
         self.separation = Some(separation);
         let Separation { auc, bound } = separation;
         let separates = separation.is_perfect() || bound >= MIN_LEAK;
-        let presence = || {
-            Presence::of(values).map(|(rule, exceptions)| {
-                let rows = column.cells.len() as u64;
-                match rule {
-                    Presence::Present => Evidence::Present { rows, exceptions },
-                    Presence::NonZero => Evidence::NonZero { rows, exceptions },
-                }
-            })
-        };
-        self.leak = self
-            .leak
-            .take()
-            .or_else(presence)
-            .or_else(|| separates.then_some(Evidence::Separates { auc, bound }));
-        let pure = PureValue::of(values);
-        self.pure_value = pure.map(|PureValue { cell, rows }| match cell {
-            Some(cell) => Evidence::PureValue {
-                value: column.text(cell),
-                rows,
-            },
-            None => Evidence::PureAmounts { rows },
-        });
+        let evidence = separates.then_some(Evidence::Separates { auc, bound });
+        self.leak = self.leak.take().or(evidence);
+    }
+}
+
+/// What the cells have that a rule holds for.
+fn having(rule: Presence, column: &SampledColumn) -> Having {
+    match rule {
+        Presence::Present => Having::Value,
+        Presence::NonZero => Having::NonZero,
+        Presence::Besides(cell) => Having::Besides(column.text(cell)),
     }
 }

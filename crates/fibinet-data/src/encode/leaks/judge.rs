@@ -10,7 +10,8 @@ const MIN_SUSPECT: f64 = 0.95;
 const MIN_GAP: f64 = 0.10;
 
 /// Excludes the columns that should not be fields, and lists those with evidence. `findings` are those
-/// of the guess's columns, `None` if a column is not a field. `are_copies` tells it of two of these columns.
+/// of the guess's columns, `None` if a column was not looked at. `are_copies` tells it of two of these columns. What
+/// speaks against a column that is no field anyway is added to the reason for that.
 pub(super) fn judge(
     guess: &mut Guess,
     findings: Vec<Option<Findings>>,
@@ -25,6 +26,13 @@ pub(super) fn judge(
         if treatment == Treatment::LeftOut {
             column.field = None;
             column.reason = format!("excluded: {evidence}");
+            (column.note, column.left_out) = (None, None);
+        } else if column.field.is_none() {
+            column.reason += &format!("; {evidence}");
+            let why = column.left_out.as_mut();
+            why.into_iter()
+                .for_each(|why| *why += &format!("; {evidence}"));
+            return None;
         } else {
             column.reason += &format!("; warning: {evidence}");
         }
@@ -82,6 +90,9 @@ fn name_originals(
         let Some((evidence, Treatment::Kept)) = verdict else {
             continue;
         };
+        if guess.columns[at].field.is_none() {
+            continue;
+        }
         match originals.iter().find(|original| are_copies(**original, at)) {
             Some(original) => {
                 let column = guess.columns[*original].name.clone();

@@ -4,11 +4,13 @@
 //! the AUC of its values' click rates among other rows, by values that only clicks have, and by whether
 //! it numbers the rows.
 
+mod elements;
 mod evidence;
 mod findings;
 mod judge;
-mod labelled;
 mod leak;
+mod presence;
+mod pure;
 mod row_index;
 mod sample;
 mod separation;
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use self::evidence::Evidence;
+pub use self::evidence::{Evidence, Having};
 use self::findings::Findings;
 use self::judge::judge;
 pub use self::leak::{Leak, Treatment};
@@ -29,10 +31,10 @@ use crate::encode::cells::parse_label;
 use crate::encode::guess::{Guess, Known};
 use crate::encode::odd_sample::{OddSample, fields_to_check};
 use crate::error::DataError;
-use crate::fields::FieldEncoding;
 use crate::fields::cells::CellReader;
+use crate::fields::{FieldEncoding, MultiCategorical};
 use crate::formats::parts::open_rows;
-use crate::formats::reader::{Label, column_index};
+use crate::formats::reader::{Label, RowReader, column_index};
 use crate::formats::spread::SpreadRows;
 
 /// The least number of clicks, and of other rows, that leaks are looked for in.
@@ -71,7 +73,8 @@ pub fn exclude_leaks(
         column_index(reader.as_ref(), name)?;
     }
     let columns = reader.columns();
-    let mut sample = Sample::new(columns.len());
+    let lists = columns.iter().map(|name| lists(guess, name));
+    let mut sample = Sample::new(&lists.collect::<Vec<_>>());
     let mut cells = CellReader::new(&guess.missing);
     let checked_fields = fields_to_check(&guess.columns, columns);
     let mut odd = OddSample::new(&checked_fields, format);
@@ -86,29 +89,26 @@ pub fn exclude_leaks(
     odd.put_into(&mut guess.columns);
     let label_counts = sample.label_counts();
     let checked = label_counts.iter().all(|count| *count >= MIN_ROWS);
-    let fields = guess.columns.iter().map(|column| {
-        let field = column.field.as_ref()?;
-        let at = columns.iter().position(|name| *name == column.name)?;
-        let is_time = matches!(field.encoding, FieldEncoding::Timestamp(_));
-        Some((at, is_time))
-    });
-    let fields: Vec<Option<(usize, bool)>> = fields.collect();
-    let findings = fields.par_iter().map(|field| {
-        let (at, is_time) = (*field)?;
-        let column = &sample.columns()[at];
-        let values = Values::of(&column.cells, sample.rows());
+    let looked_at = looked_at(guess, reader.as_ref(), known);
+    let findings = looked_at.par_iter().map(|column| {
+        let column = column.as_ref()?;
+        let sampled = &sample.columns()[column.at];
+        let values = Values::of(&sampled.cells, sample.rows());
         let mut findings = Findings::default();
-        if !is_time {
-            findings.find_row_index(&columns[at], &values, coverage.num_rows);
+        if column.is_field && !column.is_time {
+            findings.find_row_index(&columns[column.at], &values, coverage.num_rows);
         }
         if checked {
-            findings.find_leaks(&values, column);
+            findings.find_presence(&values, sampled);
+        }
+        if checked && column.is_field {
+            findings.find_separation(&values);
         }
         Some(findings)
     });
     let findings = findings.collect();
     let are_copies = |a: usize, b: usize| {
-        let sampled = |field: usize| fields[field].map(|(at, _)| &sample.columns()[at]);
+        let sampled = |column: usize| Some(&sample.columns()[looked_at[column].as_ref()?.at]);
         sampled(a)
             .zip(sampled(b))
             .is_some_and(|(a, b)| a.is_copy_of(b))
@@ -120,6 +120,41 @@ pub fn exclude_leaks(
         beginning_of: coverage.beginning_of,
         damage: coverage.damage,
     })
+}
+
+/// A column that is looked at.
+struct LookedAt {
+    /// Its place in the file.
+    at: usize,
+    is_field: bool,
+    is_time: bool,
+}
+
+/// The columns of a guess, `None` for those that no one wants to know of.
+fn looked_at(guess: &Guess, reader: &dyn RowReader, known: &Known) -> Vec<Option<LookedAt>> {
+    let columns = guess.columns.iter().map(|column| {
+        let mut names = reader.columns().iter();
+        let at = names.position(|name| *name == column.name)?;
+        if known.exclude.contains(&column.name) || reader.unreadable(at).is_some() {
+            return None;
+        }
+        let encoding = column.field.as_ref().map(|field| &field.encoding);
+        Some(LookedAt {
+            at,
+            is_field: encoding.is_some(),
+            is_time: matches!(encoding, Some(FieldEncoding::Timestamp(_))),
+        })
+    });
+    columns.collect()
+}
+
+/// How the lists of a column are written, if it is a field of lists.
+fn lists(guess: &Guess, name: &str) -> Option<MultiCategorical> {
+    let column = guess.columns.iter().find(|column| column.name == name)?;
+    match &column.field.as_ref()?.encoding {
+        FieldEncoding::MultiCategorical(lists) => Some(lists.clone()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
+use crate::cell::Cell;
+use crate::encode::leaks::elements::Elements;
+use crate::fields::MultiCategorical;
 use crate::fields::cells::CellReader;
 use crate::formats::raw_row::RawRow;
 use crate::mix::mix;
@@ -97,15 +101,22 @@ pub(super) struct SampledColumn {
     pub(super) cells: Vec<CellKey>,
     /// The beginnings of some texts, by their hash.
     texts: HashMap<u64, Box<[u8]>>,
+    /// `None` if the cells are no lists.
+    pub(super) elements: Option<Elements>,
+    num_most_frequent: OnceLock<usize>,
 }
 
 impl Sample {
-    /// A sample without rows.
-    pub(super) fn new(num_columns: usize) -> Self {
+    /// A sample without rows. A column comes with how its lists are written, if it has lists.
+    pub(super) fn new(columns: &[Option<MultiCategorical>]) -> Self {
+        let column = |lists: &Option<MultiCategorical>| SampledColumn {
+            elements: lists.clone().map(Elements::new),
+            ..SampledColumn::default()
+        };
         Self {
-            columns: (0..num_columns).map(|_| SampledColumn::default()).collect(),
+            columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
-            capacity: (MAX_CELLS / num_columns.max(1)).min(MAX_ROWS),
+            capacity: (MAX_CELLS / columns.len().max(1)).min(MAX_ROWS),
             num_added: 0,
             max_rank: u64::MAX,
         }
@@ -124,7 +135,7 @@ impl Sample {
         let fold = (mix(SEED, rank) % FOLDS as u64) as usize;
         self.rows.push(Row { click, fold, rank });
         for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
-            column.add(cells.value(cell));
+            column.add(cell, click, cells);
         }
     }
 
@@ -164,8 +175,11 @@ impl Sample {
 }
 
 impl SampledColumn {
-    /// Adds the text of a cell; `None` if it is missing.
-    fn add(&mut self, text: Option<&[u8]>) {
+    /// Adds a cell. A list without elements is missing.
+    fn add(&mut self, cell: Cell<'_>, click: bool, cells: &mut CellReader<'_>) {
+        let elements = self.elements.as_mut();
+        let is_empty = elements.is_some_and(|elements| !elements.add(cell, click, cells));
+        let text = cells.value(cell).filter(|_| !is_empty);
         let cell = text.map_or(CellKey::Missing, CellKey::of);
         self.cells.push(cell);
         if let (CellKey::Text(hash), Some(text)) = (cell, text)
@@ -179,14 +193,21 @@ impl SampledColumn {
     /// Whether the other column has the same cells. As many rows may differ as are 1% of those that do not have
     /// the most frequent cell: two rare things are no copies because most rows have neither.
     pub(super) fn is_copy_of(&self, other: &Self) -> bool {
-        let mut counts: HashMap<CellKey, usize> = HashMap::new();
-        for cell in &self.cells {
-            *counts.entry(*cell).or_default() += 1;
-        }
-        let num_most_frequent = counts.into_values().max().unwrap_or(0);
+        let max_different = (self.cells.len() - self.num_most_frequent()) / 100;
         let pairs = self.cells.iter().zip(&other.cells);
-        let num_different = pairs.filter(|(own, other)| own != other).count();
-        100 * num_different <= self.cells.len() - num_most_frequent
+        let different = pairs.filter(|(own, other)| own != other);
+        different.take(max_different + 1).count() <= max_different
+    }
+
+    /// The number of rows that have the most frequent cell.
+    fn num_most_frequent(&self) -> usize {
+        *self.num_most_frequent.get_or_init(|| {
+            let mut counts: HashMap<CellKey, usize> = HashMap::new();
+            for cell in &self.cells {
+                *counts.entry(*cell).or_default() += 1;
+            }
+            counts.into_values().max().unwrap_or(0)
+        })
     }
 
     /// A cell as text, if it is known.
@@ -210,10 +231,17 @@ pub(super) mod testing {
 
     use crate::encode::leaks::values::Values;
 
+    /// Rows of a click and a cell, each so many times.
+    pub(in crate::encode::leaks) fn repeated(parts: &[(usize, bool, &str)]) -> Vec<(bool, String)> {
+        let part =
+            |(times, click, cell): &(usize, bool, &str)| vec![(*click, (*cell).to_owned()); *times];
+        parts.iter().flat_map(part).collect()
+    }
+
     /// The values of a column, of which empty cells are missing.
-    pub(in crate::encode::leaks) fn values_of(clicks: &[bool], cells: &[String]) -> Values {
-        let mut sample = Sample::new(1);
-        for (cell, click) in cells.iter().zip(clicks) {
+    pub(in crate::encode::leaks) fn values_of(rows: &[(bool, String)]) -> Values {
+        let mut sample = Sample::new(&[None]);
+        for (click, cell) in rows {
             let row = ByteRecord::from_iter([cell.as_bytes()]);
             sample.add((&row).into(), *click, &mut CellReader::new(&[]));
         }
@@ -242,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_full_sample_is_thinned_evenly() {
-        let mut sample = Sample::new(1);
+        let mut sample = Sample::new(&[None]);
         sample.capacity = 1000;
         for row in 0..100_000_u32 {
             let cells = ByteRecord::from(vec![row.to_string()]);
@@ -271,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_log_of_many_columns_has_a_smaller_sample() {
-        assert_eq!(Sample::new(40).capacity, MAX_ROWS);
-        assert_eq!(Sample::new(8192).capacity, 1024);
+        assert_eq!(Sample::new(&vec![None; 40]).capacity, MAX_ROWS);
+        assert_eq!(Sample::new(&vec![None; 8192]).capacity, 1024);
     }
 }

@@ -95,8 +95,9 @@ mod tests {
     use crate::encode::leaks::sample::testing::values_of;
 
     fn separation(values: impl Iterator<Item = u64>, clicks: &[bool]) -> Separation {
-        let cells: Vec<String> = values.map(|value| format!("v{value}")).collect();
-        Separation::of_bins(&values_of(clicks, &cells).counts)
+        let cells = values.map(|value| format!("v{value}"));
+        let rows: Vec<(bool, String)> = clicks.iter().copied().zip(cells).collect();
+        Separation::of_bins(&values_of(&rows).counts)
     }
 
     #[test]

@@ -106,7 +106,8 @@ mod tests {
     use crate::encode::leaks::sample::testing::values_of;
 
     fn bins_of(clicks: &[bool], cells: &[String]) -> Vec<[u64; 2]> {
-        let bins = values_of(clicks, cells).number_bins();
+        let rows = clicks.iter().copied().zip(cells.iter().cloned());
+        let bins = values_of(&rows.collect::<Vec<_>>()).number_bins();
         bins.iter().map(total).collect()
     }
 
@@ -140,8 +141,15 @@ mod tests {
 
     #[test]
     fn equal_cells_are_one_value() {
-        let cells = ["a", "b", "", "a", "1", "1.0"].map(str::to_owned);
-        let values = values_of(&[true, false, false, false, true, true], &cells);
+        let rows = [
+            (true, "a"),
+            (false, "b"),
+            (false, ""),
+            (false, "a"),
+            (true, "1"),
+            (true, "1.0"),
+        ];
+        let values = values_of(&rows.map(|(click, cell)| (click, cell.to_owned())));
         let totals: Vec<[u64; 2]> = values.totals().map(|(_, total)| total).collect();
         assert_eq!(totals, [[1, 1], [1, 0], [1, 0], [0, 2]]);
         assert_eq!(values.cells[2], CellKey::Missing);

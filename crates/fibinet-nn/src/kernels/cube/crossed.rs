@@ -1,7 +1,9 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::operands::{DenseSide, address_type, cubes, empty_beside};
+use super::index::place;
+use super::launch::launch;
+use super::operands::{DenseSide, empty_like};
 use crate::kernels::row_shape::RowShape;
 use crate::pairs::BilinearKind;
 
@@ -10,22 +12,12 @@ use crate::pairs::BilinearKind;
 ///
 /// Cost: `2 F K²` operations per batch row.
 pub(super) fn crossed(side: &DenseSide, kind: BilinearKind, matrices: &CubeTensor) -> CubeTensor {
-    let RowShape {
-        num_fields,
-        embedding_dim,
-    } = side.shape;
-    let out = empty_beside(&side.embeddings, [side.batch, num_fields, embedding_dim]);
-    let num_units = side.batch * side.shape.len();
-    let (count, dim) = cubes(&out, num_units);
-    cross::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([&side.embeddings, matrices, &out]),
-        side.embeddings.clone().into_buffer_arg(),
-        matrices.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        num_units,
+    let out = empty_like(&side.embeddings);
+    launch!(
+        cross,
+        side.len(),
+        [&side.embeddings, matrices, &out],
+        side.len(),
         side.shape,
         kind == BilinearKind::FieldEach,
     );
@@ -46,13 +38,13 @@ fn cross(
         terminate!();
     }
     let dim = comptime!(shape.embedding_dim);
-    let (vector, k) = (ABSOLUTE_POS / dim, ABSOLUTE_POS % dim);
-    let field = vector % comptime!(shape.num_fields);
+    let to = place(ABSOLUTE_POS, shape);
     let mut sum = 0.0;
-    if field < comptime!(shape.num_fields - 1) {
-        let matrix = matrix_of(field, per_field);
+    if to.field < comptime!(shape.num_fields - 1) {
+        let vector = ABSOLUTE_POS - to.k;
+        let matrix = matrix_of(to.field, per_field);
         for c in 0..dim {
-            sum += embeddings[vector * dim + c] * matrices[(matrix * dim + c) * dim + k];
+            sum += embeddings[vector + c] * matrices[(matrix * dim + c) * dim + to.k];
         }
     }
     out[ABSOLUTE_POS] = sum;
@@ -60,7 +52,7 @@ fn cross(
 
 /// The index of a left field's matrix.
 #[cube]
-pub(super) fn matrix_of(field: usize, #[comptime] per_field: bool) -> usize {
+fn matrix_of(field: usize, #[comptime] per_field: bool) -> usize {
     if per_field { field } else { 0usize.runtime() }
 }
 
@@ -76,17 +68,11 @@ pub(super) fn add_uncrossed(
     to_left: &CubeTensor,
     out: &CubeTensor,
 ) {
-    let num_units = side.batch * side.shape.len();
-    let (count, dim) = cubes(out, num_units);
-    uncross::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([to_left, matrices, out]),
-        to_left.clone().into_buffer_arg(),
-        matrices.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        num_units,
+    launch!(
+        uncross,
+        side.len(),
+        [to_left, matrices, out],
+        side.len(),
         side.shape,
         kind == BilinearKind::FieldEach,
     );
@@ -107,13 +93,13 @@ fn uncross(
         terminate!();
     }
     let dim = comptime!(shape.embedding_dim);
-    let (vector, k) = (ABSOLUTE_POS / dim, ABSOLUTE_POS % dim);
-    let field = vector % comptime!(shape.num_fields);
-    if field < comptime!(shape.num_fields - 1) {
-        let matrix = matrix_of(field, per_field);
+    let to = place(ABSOLUTE_POS, shape);
+    if to.field < comptime!(shape.num_fields - 1) {
+        let vector = ABSOLUTE_POS - to.k;
+        let matrix = matrix_of(to.field, per_field);
         let mut sum = 0.0;
         for c in 0..dim {
-            sum += to_left[vector * dim + c] * matrices[(matrix * dim + k) * dim + c];
+            sum += to_left[vector + c] * matrices[(matrix * dim + to.k) * dim + c];
         }
         out[ABSOLUTE_POS] += sum;
     }

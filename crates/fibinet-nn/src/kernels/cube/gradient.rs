@@ -6,55 +6,68 @@
 //! two units of a batch row. `4 P K` operations per batch row, and `4 F K²` more for field_all and field_each, or
 //! `6 P K²` for field_interaction.
 
+use burn::backend::ops::FloatTensorOps;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::crossed::{add_uncrossed, crossed};
+use super::index::{pair_of, place, start_of};
+use super::launch::launch;
 use super::matrices;
-use super::operands::{Columns, DenseSide, address_type, cubes, empty_like};
-use super::pair_index::first_pair;
-use crate::kernels::ops::PairSide;
+use super::operands::{Columns, DenseSide, empty_like};
 use crate::kernels::row_shape::RowShape;
 use crate::pairs::BilinearKind;
 
-/// The gradients of a side, given `gradient`, an array that has the pairs' gradient in some of its columns.
-pub(super) fn backward(
-    side: &DenseSide,
-    gradient: &CubeTensor,
-    columns: Columns,
-) -> PairSide<CubeBackend> {
-    match &side.matrices {
-        None => side.gradients(fold_plain(side, gradient, columns), None),
-        Some((BilinearKind::FieldInteraction, weights)) => {
-            let embeddings = fold_per_pair(side, weights, gradient, columns);
-            let to_matrices = matrices::per_pair(side, weights, gradient, columns);
-            side.gradients(embeddings, Some(to_matrices))
-        }
-        Some((kind, weights)) => {
-            let left = crossed(side, *kind, weights);
-            let [to_left, embeddings] = fold_per_field(side, &left, gradient, columns);
-            add_uncrossed(side, *kind, weights, &to_left, &embeddings);
-            let to_matrices = matrices::per_field(side, *kind, weights, &to_left);
-            side.gradients(embeddings, Some(to_matrices))
+/// The gradients of one side.
+pub(super) struct SideGradient {
+    /// `[B, F, K]`
+    pub embeddings: CubeTensor,
+    /// In the matrices' shape; `None` if the side has no matrices.
+    pub matrices: Option<CubeTensor>,
+}
+
+impl SideGradient {
+    /// Adds the gradients of the batch rows that follow.
+    pub fn extended(self, next: Self) -> Self {
+        let matrices = self.matrices.zip(next.matrices);
+        Self {
+            embeddings: CubeBackend::float_cat(vec![self.embeddings, next.embeddings], 0),
+            matrices: matrices.map(|(sum, next)| CubeBackend::float_add(sum, next)),
         }
     }
 }
 
+/// The gradients of a side, given `gradient`, an array that has the pairs' gradient in some of its columns.
+pub(super) fn backward(side: &DenseSide, gradient: &CubeTensor, columns: Columns) -> SideGradient {
+    let Some((kind, weights)) = &side.matrices else {
+        return SideGradient {
+            embeddings: fold_plain(side, gradient, columns),
+            matrices: None,
+        };
+    };
+    if *kind == BilinearKind::FieldInteraction {
+        return SideGradient {
+            embeddings: fold_per_pair(side, weights, gradient, columns),
+            matrices: Some(matrices::per_pair(side, weights, gradient, columns)),
+        };
+    }
+    let left = crossed(side, *kind, weights);
+    let [to_left, embeddings] = fold_per_field(side, &left, gradient, columns);
+    add_uncrossed(side, *kind, weights, &to_left, &embeddings);
+    SideGradient {
+        embeddings,
+        matrices: Some(matrices::per_field(side, *kind, weights, &to_left)),
+    }
+}
+
 fn fold_plain(side: &DenseSide, gradient: &CubeTensor, columns: Columns) -> CubeTensor {
-    let embeddings = &side.embeddings;
-    let out = empty_like(embeddings);
-    let num_units = side.batch * side.shape.len();
-    let (count, dim) = cubes(&out, num_units);
-    plain::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([embeddings, gradient]),
-        embeddings.clone().into_buffer_arg(),
-        gradient.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        num_units,
+    let out = empty_like(&side.embeddings);
+    launch!(
+        plain,
+        side.len(),
+        [&side.embeddings, gradient, &out],
+        side.len(),
         side.shape,
         columns,
     );
@@ -68,21 +81,12 @@ fn fold_per_field(
     gradient: &CubeTensor,
     columns: Columns,
 ) -> [CubeTensor; 2] {
-    let embeddings = &side.embeddings;
-    let [to_left, to_right] = [empty_like(embeddings), empty_like(embeddings)];
-    let num_units = side.batch * side.shape.len();
-    let (count, dim) = cubes(gradient, num_units);
-    per_field::launch(
-        &gradient.client,
-        count,
-        dim,
-        address_type([embeddings, gradient]),
-        left.clone().into_buffer_arg(),
-        embeddings.clone().into_buffer_arg(),
-        gradient.clone().into_buffer_arg(),
-        to_left.clone().into_buffer_arg(),
-        to_right.clone().into_buffer_arg(),
-        num_units,
+    let [to_left, to_right] = [empty_like(left), empty_like(left)];
+    launch!(
+        per_field,
+        side.len(),
+        [left, &side.embeddings, gradient, &to_left, &to_right],
+        side.len(),
         side.shape,
         columns,
     );
@@ -95,20 +99,12 @@ fn fold_per_pair(
     gradient: &CubeTensor,
     columns: Columns,
 ) -> CubeTensor {
-    let embeddings = &side.embeddings;
-    let out = empty_like(embeddings);
-    let num_units = side.batch * side.shape.len();
-    let (count, dim) = cubes(&out, num_units);
-    per_pair::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([embeddings, weights, gradient]),
-        embeddings.clone().into_buffer_arg(),
-        weights.clone().into_buffer_arg(),
-        gradient.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        num_units,
+    let out = empty_like(&side.embeddings);
+    launch!(
+        per_pair,
+        side.len(),
+        [&side.embeddings, weights, gradient, &out],
+        side.len(),
         side.shape,
         columns,
     );
@@ -164,17 +160,13 @@ fn sum_to_left(
 ) -> f32 {
     let dim = comptime!(shape.embedding_dim);
     let num_fields = comptime!(shape.num_fields);
-    let (row, field, k) = (
-        index / comptime!(shape.len()),
-        index / dim % num_fields,
-        index % dim,
-    );
-    let from = row * comptime!(shape.len()) + k;
-    let pairs = row * comptime!(columns.stride) + comptime!(columns.offset) + k;
-    let first = first_pair(field, num_fields);
+    let to = place(index, shape);
+    let from = to.row * comptime!(shape.len()) + to.k;
+    let pairs = start_of(to.row, columns) + to.k;
     let mut sum = 0.0;
-    for j in field + 1..num_fields {
-        sum += gradient[pairs + (first + j - field - 1) * dim] * right[from + j * dim];
+    for j in to.field + 1..num_fields {
+        let pair = pair_of(to.field, j, num_fields);
+        sum += gradient[pairs + pair * dim] * right[from + j * dim];
     }
     sum
 }
@@ -191,16 +183,12 @@ fn sum_to_right(
 ) -> f32 {
     let dim = comptime!(shape.embedding_dim);
     let num_fields = comptime!(shape.num_fields);
-    let (row, field, k) = (
-        index / comptime!(shape.len()),
-        index / dim % num_fields,
-        index % dim,
-    );
-    let from = row * comptime!(shape.len()) + k;
-    let pairs = row * comptime!(columns.stride) + comptime!(columns.offset) + k;
+    let to = place(index, shape);
+    let from = to.row * comptime!(shape.len()) + to.k;
+    let pairs = start_of(to.row, columns) + to.k;
     let mut sum = 0.0;
-    for i in 0..field {
-        let pair = first_pair(i, num_fields) + field - i - 1;
+    for i in 0..to.field {
+        let pair = pair_of(i, to.field, num_fields);
         sum += gradient[pairs + pair * dim] * left[from + i * dim];
     }
     sum
@@ -222,25 +210,23 @@ fn per_pair(
     }
     let dim = comptime!(shape.embedding_dim);
     let num_fields = comptime!(shape.num_fields);
-    let row = ABSOLUTE_POS / comptime!(shape.len());
-    let (field, k) = (ABSOLUTE_POS / dim % num_fields, ABSOLUTE_POS % dim);
-    let from = row * comptime!(shape.len());
-    let pairs = row * comptime!(columns.stride) + comptime!(columns.offset);
+    let to = place(ABSOLUTE_POS, shape);
+    let from = to.row * comptime!(shape.len());
+    let pairs = start_of(to.row, columns);
     let mut sum = 0.0;
-    for i in 0..field {
-        let pair = first_pair(i, num_fields) + field - i - 1;
+    for i in 0..to.field {
+        let pair = pair_of(i, to.field, num_fields);
         let mut left = 0.0;
         for c in 0..dim {
-            left += embeddings[from + i * dim + c] * matrices[(pair * dim + c) * dim + k];
+            left += embeddings[from + i * dim + c] * matrices[(pair * dim + c) * dim + to.k];
         }
-        sum += gradient[pairs + pair * dim + k] * left;
+        sum += gradient[pairs + pair * dim + to.k] * left;
     }
-    let first = first_pair(field, num_fields);
-    for j in field + 1..num_fields {
-        let pair = first + j - field - 1;
+    for j in to.field + 1..num_fields {
+        let pair = pair_of(to.field, j, num_fields);
         for c in 0..dim {
             let to_left = gradient[pairs + pair * dim + c] * embeddings[from + j * dim + c];
-            sum += to_left * matrices[(pair * dim + k) * dim + c];
+            sum += to_left * matrices[(pair * dim + to.k) * dim + c];
         }
     }
     out[ABSOLUTE_POS] = sum;

@@ -9,31 +9,23 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::index::fields;
+#[cfg(feature = "autodiff")]
+use super::index::{pair_of, place};
+use super::launch::launch;
 #[cfg(feature = "autodiff")]
 use super::operands::empty_like;
-use super::operands::{address_type, cubes, empty_beside, sizes};
-#[cfg(feature = "autodiff")]
-use super::pair_index::first_pair;
-use super::pair_index::{left_field, right_field};
+use super::operands::{empty_beside, sizes};
 use crate::kernels::row_shape::RowShape;
 use crate::pairs::num_pairs;
 
 /// `[B, P]` of contiguous `[B, F, K]`.
 pub(super) fn forward(embeddings: &CubeTensor) -> CubeTensor {
     let (shape, batch) = sizes(embeddings);
-    let out = empty_beside(embeddings, [batch, num_pairs(shape.num_fields)]);
-    let num_units = batch * num_pairs(shape.num_fields);
-    let (count, dim) = cubes(&out, num_units);
-    products::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([embeddings, &out]),
-        embeddings.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        num_units,
-        shape,
-    );
+    let num_pairs = num_pairs(shape.num_fields);
+    let out = empty_beside(embeddings, [batch, num_pairs]);
+    let num_units = batch * num_pairs;
+    launch!(products, num_units, [embeddings, &out], num_units, shape);
     out
 }
 
@@ -43,15 +35,10 @@ pub(super) fn backward(embeddings: &CubeTensor, gradient: &CubeTensor) -> CubeTe
     let (shape, batch) = sizes(embeddings);
     let out = empty_like(embeddings);
     let num_units = batch * shape.len();
-    let (count, dim) = cubes(&out, num_units);
-    fold_products::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([embeddings, gradient]),
-        embeddings.clone().into_buffer_arg(),
-        gradient.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
+    launch!(
+        fold_products,
+        num_units,
+        [embeddings, gradient, &out],
         num_units,
         shape,
     );
@@ -66,13 +53,11 @@ fn products(embeddings: &[f32], out: &mut [f32], num_units: usize, #[comptime] s
     }
     let dim = comptime!(shape.embedding_dim);
     let num_pairs = comptime!(num_pairs(shape.num_fields));
-    let (row, pair) = (ABSOLUTE_POS / num_pairs, ABSOLUTE_POS % num_pairs);
-    let i = left_field(pair, comptime!(shape.num_fields));
-    let j = right_field(pair, i, comptime!(shape.num_fields));
-    let from = row * comptime!(shape.len());
+    let pair = fields(ABSOLUTE_POS % num_pairs, comptime!(shape.num_fields));
+    let from = ABSOLUTE_POS / num_pairs * comptime!(shape.len());
     let mut sum = 0.0;
     for k in 0..dim {
-        sum += embeddings[from + i * dim + k] * embeddings[from + j * dim + k];
+        sum += embeddings[from + pair.left * dim + k] * embeddings[from + pair.right * dim + k];
     }
     out[ABSOLUTE_POS] = sum;
 }
@@ -92,18 +77,15 @@ fn fold_products(
     }
     let dim = comptime!(shape.embedding_dim);
     let num_fields = comptime!(shape.num_fields);
-    let row = ABSOLUTE_POS / comptime!(shape.len());
-    let (field, k) = (ABSOLUTE_POS / dim % num_fields, ABSOLUTE_POS % dim);
-    let from = row * comptime!(shape.len()) + k;
-    let pairs = row * comptime!(num_pairs(shape.num_fields));
+    let to = place(ABSOLUTE_POS, shape);
+    let from = to.row * comptime!(shape.len()) + to.k;
+    let pairs = to.row * comptime!(num_pairs(shape.num_fields));
     let mut sum = 0.0;
-    for i in 0..field {
-        let pair = first_pair(i, num_fields) + field - i - 1;
-        sum += gradient[pairs + pair] * embeddings[from + i * dim];
+    for i in 0..to.field {
+        sum += gradient[pairs + pair_of(i, to.field, num_fields)] * embeddings[from + i * dim];
     }
-    let first = first_pair(field, num_fields);
-    for j in field + 1..num_fields {
-        sum += gradient[pairs + first + j - field - 1] * embeddings[from + j * dim];
+    for j in to.field + 1..num_fields {
+        sum += gradient[pairs + pair_of(to.field, j, num_fields)] * embeddings[from + j * dim];
     }
     out[ABSOLUTE_POS] = sum;
 }

@@ -1,12 +1,17 @@
 //! The linear map over pairs and raw numeric inputs, which are written side by side into the map's input.
 //!
+//! The input of many batch rows is made in parts, range by range of rows, none larger than a given number of bytes:
+//! what one buffer of the adapter holds, and no more memory than a product needs to be fast.
+//!
 //! # Cost
 //!
 //! That of the pairs, and one matrix product forward. Backward the input is written again instead of being kept since
-//! the forward pass, and there are two products; the pairs' gradient is read where the product wrote it.
+//! the forward pass, and there are two products; the pairs' gradient is read where the product wrote it. With several
+//! ranges each one also reads and writes the sums of the gradients so far, and the rows of the outputs so far.
+
+use core::ops::Range;
 
 use burn::backend::TensorMetadata;
-#[cfg(feature = "autodiff")]
 use burn::backend::ops::FloatTensorOps;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
@@ -15,11 +20,11 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 #[cfg(feature = "autodiff")]
-use super::gradient;
-use super::operands::{Columns, DenseSide, address_type, cubes, empty_beside};
+use super::gradient::{self, SideGradient};
+use super::index::start_of;
+use super::launch::launch;
+use super::operands::{Columns, DenseSide, empty_beside, rows_of};
 use super::pairs;
-#[cfg(feature = "autodiff")]
-use crate::kernels::ops::PairSides;
 use crate::kernels::ops::Reader;
 
 /// A linear map and the raw numeric inputs that it reads.
@@ -35,41 +40,91 @@ impl DenseReader {
     ///
     /// If the map does not fit the sides.
     pub fn new(reader: Reader<CubeBackend>, sides: &[DenseSide]) -> Self {
-        let (weight, dense) = match reader {
-            Reader::Pairs { weight } => (weight, None),
-            Reader::PairsAndDense { weight, dense } => (weight, Some(into_contiguous(dense))),
-        };
-        let reader = Self { weight, dense };
-        let num_dense = reader.dense.as_ref().map_or(0, |dense| {
-            let [num_rows, num_dense] = dense.shape().dims();
-            assert_eq!(
-                num_rows, sides[0].batch,
-                "expected raw numeric inputs for each batch row"
-            );
-            num_dense
-        });
-        let [num_inputs, _] = reader.weight.shape().dims();
-        assert_eq!(
-            num_inputs,
-            num_pair_columns(sides) + num_dense,
-            "expected a weight row for each input"
-        );
-        reader
+        reader.assert_fits(sides[0].batch, num_pair_columns(sides));
+        let (weight, dense) = reader.into_parts();
+        Self {
+            weight,
+            dense: dense.map(into_contiguous),
+        }
+    }
+
+    fn num_inputs(&self) -> usize {
+        let [num_inputs, _] = self.weight.shape().dims();
+        num_inputs
+    }
+
+    /// The map with the raw numeric inputs of some batch rows.
+    fn rows(&self, rows: &Range<usize>) -> Self {
+        Self {
+            weight: self.weight.clone(),
+            dense: self.dense.as_ref().map(|dense| rows_of(dense, rows)),
+        }
     }
 }
 
-/// `[B, H]`
-pub(super) fn forward(sides: &[DenseSide], reader: DenseReader) -> CubeTensor {
-    product(input(sides, &reader), reader.weight)
+/// The gradients of the inputs of the map and of the pairs.
+#[cfg(feature = "autodiff")]
+pub(super) struct Gradients {
+    pub sides: Vec<SideGradient>,
+    weight: CubeTensor,
+    dense: Option<CubeTensor>,
 }
 
-/// The gradients of the sides, of the weight and of the raw numeric inputs, given that of the output, `[B, H]`.
+#[cfg(feature = "autodiff")]
+impl Gradients {
+    /// Adds the gradients of the batch rows that follow.
+    fn extended(self, next: Self) -> Self {
+        let sides = self.sides.into_iter().zip(next.sides);
+        Self {
+            sides: sides.map(|(side, next)| side.extended(next)).collect(),
+            weight: CubeBackend::float_add(self.weight, next.weight),
+            dense: self
+                .dense
+                .zip(next.dense)
+                .map(|(dense, next)| CubeBackend::float_cat(vec![dense, next], 0)),
+        }
+    }
+
+    /// The gradients of the map and of the raw numeric inputs in the reader's form.
+    pub fn into_parts(self) -> (Vec<SideGradient>, Reader<CubeBackend>) {
+        (self.sides, Reader::from_parts(self.weight, self.dense))
+    }
+}
+
+/// `[B, H]`, from inputs of the map of at most `most_bytes` each, or of one batch row.
+pub(super) fn forward(sides: &[DenseSide], reader: &DenseReader, most_bytes: usize) -> CubeTensor {
+    let ranges = ranges(sides[0].batch, reader.num_inputs(), most_bytes);
+    let outputs = ranges.map(|rows| {
+        let reader = reader.rows(&rows);
+        product(input(&sides_of(sides, &rows), &reader), reader.weight)
+    });
+    let mut outputs: Vec<_> = outputs.collect();
+    if outputs.len() == 1 {
+        return outputs.swap_remove(0);
+    }
+    CubeBackend::float_cat(outputs, 0)
+}
+
+/// The gradients of the sides, of the weight and of the raw numeric inputs, given that of the output, `[B, H]`. The
+/// arrays of pairs are as large as in [`forward`].
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
     sides: &[DenseSide],
-    reader: DenseReader,
-    gradient: CubeTensor,
-) -> (PairSides<CubeBackend>, Reader<CubeBackend>) {
+    reader: &DenseReader,
+    gradient: &CubeTensor,
+    most_bytes: usize,
+) -> Gradients {
+    let ranges = ranges(sides[0].batch, reader.num_inputs(), most_bytes);
+    let gradients = ranges.map(|rows| {
+        let gradient = rows_of(gradient, &rows);
+        backward_of_rows(&sides_of(sides, &rows), reader.rows(&rows), gradient)
+    });
+    let gradients = gradients.reduce(Gradients::extended);
+    gradients.expect("at least one range of batch rows")
+}
+
+#[cfg(feature = "autodiff")]
+fn backward_of_rows(sides: &[DenseSide], reader: DenseReader, gradient: CubeTensor) -> Gradients {
     let swapped = CubeBackend::float_swap_dims(input(sides, &reader), 0, 1);
     let weight = product(swapped, gradient.clone());
     let swapped = CubeBackend::float_swap_dims(reader.weight, 0, 1);
@@ -79,18 +134,34 @@ pub(super) fn backward(
     let gradients = pairs::columns(sides, stride)
         .zip(sides)
         .map(|(columns, side)| gradient::backward(side, &to_input, columns));
-    let gradients = PairSides::from_sides(gradients);
-    let reader = match reader.dense {
-        None => Reader::Pairs { weight },
-        Some(_) => {
+    Gradients {
+        sides: gradients.collect(),
+        weight,
+        dense: reader.dense.map(|_| {
             let width = stride - offset;
             let dense = empty_beside(&to_input, [batch, width]);
             let from = (&to_input, Columns { stride, offset });
             copy_columns(from, (&dense, whole(width)), [batch, width]);
-            Reader::PairsAndDense { weight, dense }
-        }
-    };
-    (gradients, reader)
+            dense
+        }),
+    }
+}
+
+/// Ranges of batch rows, as even as possible, whose inputs of `num_inputs` numbers per row take at most `most_bytes`.
+/// There is at least one range, and a range has at least one row unless there is none.
+fn ranges(
+    batch: usize,
+    num_inputs: usize,
+    most_bytes: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let most = (most_bytes / (num_inputs * size_of::<f32>()).max(1)).max(1);
+    let rows = batch.div_ceil(batch.div_ceil(most).max(1)).max(1);
+    let starts = (0..batch.max(1)).step_by(rows);
+    starts.map(move |start| start..batch.min(start + rows))
+}
+
+fn sides_of(sides: &[DenseSide], rows: &Range<usize>) -> Vec<DenseSide> {
+    sides.iter().map(|side| side.rows(rows)).collect()
 }
 
 /// The input of the map, `[B, S P K + N]`.
@@ -135,14 +206,10 @@ fn copy_columns(
     [num_rows, width]: [usize; 2],
 ) {
     let num_units = num_rows * width;
-    let (count, dim) = cubes(to, num_units);
-    copy::launch(
-        &to.client,
-        count,
-        dim,
-        address_type([from, to]),
-        from.clone().into_buffer_arg(),
-        to.clone().into_buffer_arg(),
+    launch!(
+        copy,
+        num_units,
+        [from, to],
         num_units,
         width,
         from_columns,
@@ -163,7 +230,31 @@ fn copy(
         terminate!();
     }
     let (row, column) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
-    let from_index = row * comptime!(from_columns.stride) + comptime!(from_columns.offset) + column;
-    let to_index = row * comptime!(to_columns.stride) + comptime!(to_columns.offset) + column;
-    to[to_index] = from[from_index];
+    to[start_of(row, to_columns) + column] = from[start_of(row, from_columns) + column];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn ranges_are_even_and_cover_the_batch() {
+        let lengths = |batch, most_bytes| -> Vec<usize> {
+            let mut end = 0;
+            let ranges = ranges(batch, 10, most_bytes).map(|rows| {
+                assert_eq!(rows.start, end);
+                end = rows.end;
+                rows.len()
+            });
+            let lengths = ranges.collect();
+            assert_eq!(end, batch);
+            lengths
+        };
+        assert_eq!(lengths(100, usize::MAX), [100]);
+        assert_eq!(lengths(100, 100 * 40), [100]);
+        assert_eq!(lengths(100, 100 * 40 - 1), [50, 50]);
+        assert_eq!(lengths(5, 3 * 40), [3, 2]);
+        assert_eq!(lengths(3, 39), [1, 1, 1]);
+        assert_eq!(lengths(0, 40), [0]);
+    }
 }

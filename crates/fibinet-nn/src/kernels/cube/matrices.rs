@@ -12,8 +12,9 @@ use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::operands::{Columns, DenseSide, address_type, cubes, empty_beside, empty_like};
-use super::pair_index::{left_field, right_field};
+use super::index::{fields, start_of};
+use super::launch::launch;
+use super::operands::{Columns, DenseSide, empty_beside, empty_like};
 use crate::kernels::row_shape::RowShape;
 use crate::pairs::BilinearKind;
 
@@ -50,15 +51,10 @@ pub(super) fn per_field(
     let num_sums = matrices.shape().num_elements();
     sum_over_batch(side.batch, matrices, |chunks, sums| {
         let num_units = chunks.count * num_sums;
-        let (count, dim) = cubes(sums, num_units);
-        chunk_per_field::launch(
-            &sums.client,
-            count,
-            dim,
-            address_type([&side.embeddings, sums]),
-            side.embeddings.clone().into_buffer_arg(),
-            to_left.clone().into_buffer_arg(),
-            sums.clone().into_buffer_arg(),
+        launch!(
+            chunk_per_field,
+            num_units,
+            [&side.embeddings, to_left, sums],
             num_units,
             side.batch,
             chunks.rows,
@@ -78,15 +74,10 @@ pub(super) fn per_pair(
 ) -> CubeTensor {
     sum_over_batch(side.batch, matrices, |chunks, sums| {
         let num_units = chunks.count * matrices.shape().num_elements();
-        let (count, dim) = cubes(sums, num_units);
-        chunk_per_pair::launch(
-            &sums.client,
-            count,
-            dim,
-            address_type([&side.embeddings, gradient, sums]),
-            side.embeddings.clone().into_buffer_arg(),
-            gradient.clone().into_buffer_arg(),
-            sums.clone().into_buffer_arg(),
+        launch!(
+            chunk_per_pair,
+            num_units,
+            [&side.embeddings, gradient, sums],
             num_units,
             side.batch,
             chunks.rows,
@@ -112,15 +103,12 @@ fn sum_over_batch(
     }
     let of_chunks = empty_beside(matrices, [chunks.count, num_sums]);
     sum_chunks(&chunks, &of_chunks);
-    let (count, dim) = cubes(&out, num_sums);
-    add_chunks::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([&of_chunks]),
-        of_chunks.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        chunks.count,
+    let num_chunks = chunks.count;
+    launch!(
+        add_chunks,
+        num_sums,
+        [&of_chunks, &out],
+        num_chunks,
         num_sums,
     );
     out
@@ -195,15 +183,14 @@ fn chunk_per_pair(
     let num_sums = comptime!(shape.num_columns() * shape.embedding_dim);
     let (chunk, index) = (ABSOLUTE_POS / num_sums, ABSOLUTE_POS % num_sums);
     let (pair, a, b) = (index / (dim * dim), index / dim % dim, index % dim);
-    let i = left_field(pair, comptime!(shape.num_fields));
-    let j = right_field(pair, i, comptime!(shape.num_fields));
+    let fields = fields(pair, comptime!(shape.num_fields));
     let start = chunk * chunk_rows;
     let mut sum = 0.0;
     for row in start..min(start + chunk_rows, batch) {
         let from = row * comptime!(shape.len());
-        let column = row * comptime!(columns.stride) + comptime!(columns.offset) + pair * dim + b;
-        let to_left = gradient[column] * embeddings[from + j * dim + b];
-        sum += embeddings[from + i * dim + a] * to_left;
+        let column = start_of(row, columns) + pair * dim + b;
+        let to_left = gradient[column] * embeddings[from + fields.right * dim + b];
+        sum += embeddings[from + fields.left * dim + a] * to_left;
     }
     out[ABSOLUTE_POS] = sum;
 }

@@ -10,21 +10,26 @@
 mod crossed;
 #[cfg(feature = "autodiff")]
 mod gradient;
+mod index;
 mod inner;
+mod launch;
 mod linear;
 #[cfg(feature = "autodiff")]
 mod matrices;
 mod operands;
-mod pair_index;
 mod pairs;
 mod table_rows;
+#[cfg(all(test, feature = "autodiff"))]
+mod tests;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 
 use self::linear::DenseReader;
-use self::operands::dense_sides;
+#[cfg(feature = "autodiff")]
+use self::operands::side_gradients;
+use self::operands::{dense_sides, most_pair_bytes};
 #[cfg(feature = "autodiff")]
 use super::ops::{PairGradients, TableGradients};
 use super::ops::{PairOps, PairSides, Reader, TableOps};
@@ -37,7 +42,8 @@ impl PairOps for CubeBackend {
     fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
         let sides = dense_sides(sides);
         let reader = DenseReader::new(reader, &sides);
-        linear::forward(&sides, reader)
+        let most_bytes = most_pair_bytes(&sides[0].embeddings);
+        linear::forward(&sides, &reader, most_bytes)
     }
 
     fn inner_products(embeddings: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -53,7 +59,7 @@ impl PairGradients for CubeBackend {
         let gradients = pairs::columns(&sides, stride)
             .zip(&sides)
             .map(|(columns, side)| gradient::backward(side, &to_pairs, columns));
-        PairSides::from_sides(gradients)
+        side_gradients(&sides, gradients)
     }
 
     fn pairs_linear_backward(
@@ -63,7 +69,10 @@ impl PairGradients for CubeBackend {
     ) -> (PairSides<Self>, Reader<Self>) {
         let sides = dense_sides(sides);
         let reader = DenseReader::new(reader, &sides);
-        linear::backward(&sides, reader, gradient)
+        let most_bytes = most_pair_bytes(&sides[0].embeddings);
+        let gradients = linear::backward(&sides, &reader, &gradient, most_bytes);
+        let (gradients, reader) = gradients.into_parts();
+        (side_gradients(&sides, gradients), reader)
     }
 
     fn inner_products_backward(

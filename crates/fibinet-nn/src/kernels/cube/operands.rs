@@ -1,12 +1,17 @@
+use core::ops::Range;
+
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::kernel::{into_contiguous, slice};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::{AddressType, CubeCount, CubeDim};
 
+#[cfg(feature = "autodiff")]
+use super::gradient::SideGradient;
+use crate::kernels::GPU_PAIR_BYTES;
 #[cfg(feature = "autodiff")]
 use crate::kernels::ops::Matrices;
 use crate::kernels::ops::{PairSide, PairSides};
@@ -44,17 +49,27 @@ impl DenseSide {
         }
     }
 
-    /// The gradients in the side's form. There is one of the matrices if the side has matrices.
+    /// The number of elements of the embeddings, `B F K`.
+    pub fn len(&self) -> usize {
+        self.batch * self.shape.len()
+    }
+
+    /// Some of its batch rows.
+    pub fn rows(&self, rows: &Range<usize>) -> Self {
+        Self {
+            embeddings: rows_of(&self.embeddings, rows),
+            matrices: self.matrices.clone(),
+            batch: rows.len(),
+            shape: self.shape,
+        }
+    }
+
     #[cfg(feature = "autodiff")]
-    pub fn gradients(
-        &self,
-        embeddings: CubeTensor,
-        matrices: Option<CubeTensor>,
-    ) -> PairSide<CubeBackend> {
+    fn gradients(&self, gradient: SideGradient) -> PairSide<CubeBackend> {
         let kind = self.matrices.as_ref().map(|(kind, _)| *kind);
         PairSide {
-            embeddings,
-            matrices: Matrices::from_parts(kind.zip(matrices)),
+            embeddings: gradient.embeddings,
+            matrices: Matrices::from_parts(kind.zip(gradient.matrices)),
         }
     }
 }
@@ -62,6 +77,24 @@ impl DenseSide {
 /// The sides in the order of their columns.
 pub(super) fn dense_sides(sides: PairSides<CubeBackend>) -> Vec<DenseSide> {
     sides.into_sides().into_iter().map(DenseSide::new).collect()
+}
+
+/// The gradients of the sides in the sides' own form.
+#[cfg(feature = "autodiff")]
+pub(super) fn side_gradients(
+    sides: &[DenseSide],
+    gradients: impl IntoIterator<Item = SideGradient>,
+) -> PairSides<CubeBackend> {
+    let gradients = sides.iter().zip(gradients);
+    PairSides::from_sides(gradients.map(|(side, gradient)| side.gradients(gradient)))
+}
+
+/// Some of the first dimension's rows, contiguous unless all of them are asked for.
+pub(super) fn rows_of(tensor: &CubeTensor, rows: &Range<usize>) -> CubeTensor {
+    if rows.len() == tensor.shape()[0] {
+        return tensor.clone();
+    }
+    into_contiguous(slice(tensor.clone(), &[rows.clone()]))
 }
 
 /// The sizes of `[B, F, K]`: those of a batch row, and the number of rows.
@@ -85,10 +118,15 @@ pub(super) fn empty_beside<const D: usize>(other: &CubeTensor, shape: [usize; D]
 }
 
 /// [`empty_beside`] a tensor in its shape.
-#[cfg(feature = "autodiff")]
 pub(super) fn empty_like(other: &CubeTensor) -> CubeTensor {
     let (client, device) = (other.client.clone(), other.device.clone());
     empty_device_contiguous_dtype(client, device, other.shape(), DType::F32)
+}
+
+/// The most bytes of an array of pairs on a tensor's device: those of one buffer, and at most [`GPU_PAIR_BYTES`].
+pub(super) fn most_pair_bytes(tensor: &CubeTensor) -> usize {
+    let buffer = tensor.client.properties().memory.max_page_size;
+    usize::try_from(buffer).map_or(GPU_PAIR_BYTES, |buffer| buffer.min(GPU_PAIR_BYTES))
 }
 
 /// Cubes for at least `num_units` units. Their number is split over several dimensions if one dimension holds

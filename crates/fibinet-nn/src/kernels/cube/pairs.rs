@@ -9,8 +9,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::crossed::crossed;
-use super::operands::{Columns, DenseSide, address_type, cubes, empty_beside};
-use super::pair_index::{left_field, right_field};
+use super::index::{fields, start_of};
+use super::launch::launch;
+use super::operands::{Columns, DenseSide, empty_beside};
 use crate::kernels::row_shape::RowShape;
 use crate::pairs::BilinearKind;
 
@@ -38,46 +39,54 @@ pub(super) fn columns(sides: &[DenseSide], stride: usize) -> impl Iterator<Item 
 
 /// Writes the pairs of a side into its columns of `out`.
 pub(super) fn write(side: &DenseSide, out: &CubeTensor, columns: Columns) {
+    let embeddings = &side.embeddings;
+    let num_units = side.batch.div_ceil(ROWS) * side.shape.num_columns();
+    let (batch, shape) = (side.batch, side.shape);
     let left = match &side.matrices {
-        None => side.embeddings.clone(),
+        None => embeddings.clone(),
         Some((BilinearKind::FieldInteraction, matrices)) => {
-            return write_per_pair(side, matrices, out, columns);
+            launch!(
+                per_pair,
+                num_units,
+                [embeddings, matrices, out],
+                batch,
+                shape,
+                columns,
+            );
+            return;
         }
         Some((kind, matrices)) => crossed(side, *kind, matrices),
     };
-    let (count, dim) = cubes(out, num_units(side));
-    per_field::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([&left, &side.embeddings, out]),
-        left.into_buffer_arg(),
-        side.embeddings.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        side.batch,
-        side.shape,
+    launch!(
+        per_field,
+        num_units,
+        [&left, embeddings, out],
+        batch,
+        shape,
         columns,
     );
 }
 
-fn write_per_pair(side: &DenseSide, matrices: &CubeTensor, out: &CubeTensor, columns: Columns) {
-    let (count, dim) = cubes(out, num_units(side));
-    per_pair::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([&side.embeddings, matrices, out]),
-        side.embeddings.clone().into_buffer_arg(),
-        matrices.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
-        side.batch,
-        side.shape,
-        columns,
-    );
+/// The part of the pairs that a unit writes: one column in some batch rows.
+#[derive(CubeType, Clone, Copy)]
+struct Part {
+    column: usize,
+    pair: usize,
+    k: usize,
+    first_row: usize,
 }
 
-fn num_units(side: &DenseSide) -> usize {
-    side.batch.div_ceil(ROWS) * side.shape.num_columns()
+#[cube]
+fn part(unit: usize, #[comptime] shape: RowShape) -> Part {
+    let num_columns = comptime!(shape.num_columns());
+    let dim = comptime!(shape.embedding_dim);
+    let column = unit % num_columns;
+    Part {
+        column,
+        pair: column / dim,
+        k: column % dim,
+        first_row: unit / num_columns * ROWS,
+    }
 }
 
 /// `out[b, i, j] = left[b, i] ⊙ right[b, j]`, both sides `[B, F, K]`.
@@ -90,20 +99,16 @@ fn per_field(
     #[comptime] shape: RowShape,
     #[comptime] columns: Columns,
 ) {
-    let num_columns = comptime!(shape.num_columns());
     let dim = comptime!(shape.embedding_dim);
-    let column = ABSOLUTE_POS % num_columns;
-    let start = ABSOLUTE_POS / num_columns * ROWS;
-    if start >= batch {
+    let part = part(ABSOLUTE_POS, shape);
+    if part.first_row >= batch {
         terminate!();
     }
-    let (pair, k) = (column / dim, column % dim);
-    let i = left_field(pair, comptime!(shape.num_fields));
-    let j = right_field(pair, i, comptime!(shape.num_fields));
-    for row in start..min(start + ROWS, batch) {
-        let from = row * comptime!(shape.len()) + k;
-        let to = row * comptime!(columns.stride) + comptime!(columns.offset) + column;
-        out[to] = left[from + i * dim] * right[from + j * dim];
+    let pair = fields(part.pair, comptime!(shape.num_fields));
+    for row in part.first_row..min(part.first_row + ROWS, batch) {
+        let from = row * comptime!(shape.len()) + part.k;
+        out[start_of(row, columns) + part.column] =
+            left[from + pair.left * dim] * right[from + pair.right * dim];
     }
 }
 
@@ -117,23 +122,20 @@ fn per_pair(
     #[comptime] shape: RowShape,
     #[comptime] columns: Columns,
 ) {
-    let num_columns = comptime!(shape.num_columns());
     let dim = comptime!(shape.embedding_dim);
-    let column = ABSOLUTE_POS % num_columns;
-    let start = ABSOLUTE_POS / num_columns * ROWS;
-    if start >= batch {
+    let part = part(ABSOLUTE_POS, shape);
+    if part.first_row >= batch {
         terminate!();
     }
-    let (pair, k) = (column / dim, column % dim);
-    let i = left_field(pair, comptime!(shape.num_fields));
-    let j = right_field(pair, i, comptime!(shape.num_fields));
-    for row in start..min(start + ROWS, batch) {
+    let pair = fields(part.pair, comptime!(shape.num_fields));
+    for row in part.first_row..min(part.first_row + ROWS, batch) {
         let from = row * comptime!(shape.len());
+        let left = from + pair.left * dim;
         let mut crossed = 0.0;
         for c in 0..dim {
-            crossed += embeddings[from + i * dim + c] * matrices[(pair * dim + c) * dim + k];
+            crossed += embeddings[left + c] * matrices[(part.pair * dim + c) * dim + part.k];
         }
-        let to = row * comptime!(columns.stride) + comptime!(columns.offset) + column;
-        out[to] = crossed * embeddings[from + j * dim + k];
+        out[start_of(row, columns) + part.column] =
+            crossed * embeddings[from + pair.right * dim + part.k];
     }
 }

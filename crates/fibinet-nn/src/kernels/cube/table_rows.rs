@@ -19,7 +19,8 @@ use burn_cubecl::ops::{into_data_sync, numeric::zeros_client};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::operands::{address_type, cubes, empty_beside};
+use super::launch::launch;
+use super::operands::empty_beside;
 
 /// `[n, K]` of a contiguous table `[V, K]`. The rows' numbers, i32 or i64, are not checked.
 pub(super) fn forward(table: &CubeTensor, rows: &CubeTensor) -> CubeTensor {
@@ -33,15 +34,10 @@ fn read<I: Int>(table: &CubeTensor, rows: &CubeTensor) -> CubeTensor {
     let ([_, width], [num_rows]) = (table.shape().dims(), rows.shape().dims());
     let out = empty_beside(table, [num_rows, width]);
     let num_units = num_rows * width;
-    let (count, dim) = cubes(&out, num_units);
-    gather::launch::<I>(
-        &out.client,
-        count,
-        dim,
-        address_type([table, rows, &out]),
-        table.clone().into_buffer_arg(),
-        rows.clone().into_buffer_arg(),
-        out.clone().into_buffer_arg(),
+    launch!(
+        gather::<I>,
+        num_units,
+        [table, rows, &out],
         num_units,
         width,
     );
@@ -88,17 +84,10 @@ pub(super) fn backward(num_rows: usize, rows: CubeTensor, gradient: &CubeTensor)
         let shape = [numbers.len()];
         CubeBackend::int_from_data(TensorData::new(numbers, shape), &gradient.device)
     });
-    let (count, dim) = cubes(&out, num_units);
-    add_segments::launch(
-        &out.client,
-        count,
-        dim,
-        address_type([gradient, &out]),
-        gradient.clone().into_buffer_arg(),
-        touched.into_buffer_arg(),
-        ends.into_buffer_arg(),
-        order.into_buffer_arg(),
-        out.clone().into_buffer_arg(),
+    launch!(
+        add_segments,
+        num_units,
+        [gradient, &touched, &ends, &order, &out],
         num_units,
         width,
     );

@@ -65,8 +65,8 @@ impl PairOps for Flex {
     }
 
     fn pairs_linear(sides: PairSides<Self>, reader: Reader<Self>) -> FloatTensor<Self> {
-        let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
-        reader.assert_fits(&sides);
+        let sides = DenseSides::new(sides);
+        let reader = DenseReader::new(reader, &sides);
         let map = reader.map();
         let values = match sides.batch {
             ..=SMALL_BATCH_ROWS => small_batch::forward(&sides.slices(), sides.shape, map),
@@ -96,7 +96,8 @@ impl PairGradients for Flex {
         reader: Reader<Self>,
         gradient: FloatTensor<Self>,
     ) -> (PairSides<Self>, Reader<Self>) {
-        let (sides, reader) = (DenseSides::new(sides), DenseReader::new(reader));
+        let sides = DenseSides::new(sides);
+        let reader = DenseReader::new(reader, &sides);
         let gradient = gradient.to_contiguous();
         let slices = sides.slices();
         let gradients = linear::backward(&slices, sides.shape, reader.map(), gradient.storage());

@@ -115,11 +115,12 @@ pub(super) struct DenseReader {
 }
 
 impl DenseReader {
-    pub fn new(reader: Reader<Flex>) -> Self {
-        let (weight, dense) = match reader {
-            Reader::Pairs { weight } => (weight, None),
-            Reader::PairsAndDense { weight, dense } => (weight, Some(dense)),
-        };
+    /// # Panics
+    ///
+    /// If the map does not fit the sides.
+    pub fn new(reader: Reader<Flex>, sides: &DenseSides) -> Self {
+        reader.assert_fits(sides.batch, sides.num_columns());
+        let (weight, dense) = reader.into_parts();
         Self {
             weight: weight.to_contiguous(),
             dense: dense.map(|dense| dense.to_contiguous()),
@@ -140,32 +141,8 @@ impl DenseReader {
 
     #[cfg(feature = "autodiff")]
     pub fn gradients(&self, weight: Vec<f32>, dense: Option<Vec<f32>>) -> Reader<Flex> {
-        let weight = shaped_like(&self.weight, weight);
-        match self.dense.as_ref().zip(dense) {
-            None => Reader::Pairs { weight },
-            Some((dense, values)) => Reader::PairsAndDense {
-                weight,
-                dense: shaped_like(dense, values),
-            },
-        }
-    }
-
-    /// Checks that the map fits the pairs of some sides.
-    pub fn assert_fits(&self, sides: &DenseSides) {
-        let map = self.map();
-        let num_dense = map.dense.map_or(0, |(dense, num_dense)| {
-            assert_eq!(
-                dense.len(),
-                sides.batch * num_dense,
-                "expected raw numeric inputs for each batch row"
-            );
-            num_dense
-        });
-        let num_inputs = sides.num_columns() + num_dense;
-        assert_eq!(
-            map.weight.len(),
-            num_inputs * map.num_outputs,
-            "expected a weight row for each input"
-        );
+        let dense = self.dense.as_ref().zip(dense);
+        let dense = dense.map(|(dense, values)| shaped_like(dense, values));
+        Reader::from_parts(shaped_like(&self.weight, weight), dense)
     }
 }

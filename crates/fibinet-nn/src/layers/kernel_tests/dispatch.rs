@@ -3,12 +3,12 @@
 use burn::tensor::{DType, Device, Tensor};
 use fibinet_testing::test_devices;
 
-use super::numbers;
+use super::{numbers, values};
 use crate::backend::has_kernels;
-use crate::kernels::ops;
+use crate::kernels::{inner_products, ops};
 use crate::layers::combination::{CombinationConfig, CombinationKind};
 use crate::layers::pair_product::PairProductKind;
-use crate::pairs::BilinearKind;
+use crate::pairs::{BilinearKind, pair_indices};
 
 #[test]
 fn field_interaction_pairs_of_a_very_small_batch_are_left_to_tensor_ops() {
@@ -45,6 +45,18 @@ fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {
     assert!(ops::pairs(&halved).is_none());
 }
 
+/// Their results are zeros, or empty.
+#[test]
+fn empty_inputs_are_left_to_tensor_ops() {
+    let device = Device::flex();
+    let products = |shape| {
+        let embeddings = Tensor::<3>::ones(shape, &device);
+        inner_products(embeddings, pair_indices(3, &device).into())
+    };
+    assert_eq!(values(products([2, 3, 0])), [0.0; 6]);
+    assert_eq!(products([0, 3, 4]).dims(), [0, 3]);
+}
+
 #[test]
 fn a_device_says_whether_layers_run_kernels_on_it() {
     let device = Device::flex();
@@ -52,7 +64,12 @@ fn a_device_says_whether_layers_run_kernels_on_it() {
     assert!(has_kernels(&device.clone().autodiff(), DType::F32));
     assert!(!has_kernels(&device, DType::F16));
     for (name, device) in test_devices() {
-        assert_eq!(has_kernels(&device, DType::F32), name != "ndarray");
+        let expected = match name {
+            "flex" | "wgpu" => true,
+            "ndarray" => false,
+            other => panic!("no expectation of {other}"),
+        };
+        assert_eq!(has_kernels(&device, DType::F32), expected, "{name}");
         assert!(!has_kernels(&device, DType::F16));
     }
 }

@@ -1,7 +1,7 @@
 //! Every operation and kind on small and usual shapes.
 
 use super::pairs::assert_kernels_match;
-use super::{KINDS, case, device, inner_products, other_devices, table_rows};
+use super::{KINDS, case, device, gpus, inner_products, table_rows};
 use crate::layers::combination::CombinationKind;
 
 #[test]
@@ -62,8 +62,8 @@ const FEW_SHAPES: [[usize; 3]; 8] = [
 
 /// One side has matrices, the other is the plain product.
 #[test]
-fn pairs_match_on_other_devices_too() {
-    for (_, device) in other_devices() {
+fn pairs_match_on_gpus_too() {
+    for device in gpus() {
         for [num_fields, dim, batch] in FEW_SHAPES {
             for kind in KINDS {
                 let mut case = case(kind, num_fields, dim, batch);
@@ -77,8 +77,8 @@ fn pairs_match_on_other_devices_too() {
 }
 
 #[test]
-fn a_single_side_matches_on_other_devices_too() {
-    for (_, device) in other_devices() {
+fn a_single_side_matches_on_gpus_too() {
+    for device in gpus() {
         for kind in KINDS {
             for combination in [CombinationKind::RawBilinear, CombinationKind::SenetBilinear] {
                 let mut case = case(kind, 3, 10, 64);
@@ -92,8 +92,8 @@ fn a_single_side_matches_on_other_devices_too() {
 }
 
 #[test]
-fn inner_products_match_on_other_devices_too() {
-    for (_, device) in other_devices() {
+fn inner_products_match_on_gpus_too() {
+    for device in gpus() {
         for shape in FEW_SHAPES {
             inner_products::assert_kernel_matches(shape, &device);
         }
@@ -101,8 +101,8 @@ fn inner_products_match_on_other_devices_too() {
 }
 
 #[test]
-fn table_rows_match_on_other_devices_too() {
-    for (_, device) in other_devices() {
+fn table_rows_match_on_gpus_too() {
+    for device in gpus() {
         for [num_fields, dim, batch] in FEW_SHAPES {
             let num_rows = batch * num_fields;
             table_rows::assert_kernel_matches([7 * num_fields, dim], num_rows, &device);

@@ -1,5 +1,7 @@
 //! Columns that give the label away, through `init` and `train`.
 
+mod presence;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -202,7 +204,7 @@ fn copies_of_a_leak_draw_one_warning() {
         .filter(|line| line.starts_with("warning"))
         .collect();
     assert_eq!(warnings.len(), 2, "{stderr}");
-    let says = "warning: `score` and its copy `score_again` and its copy `score_nearly` may give the label away: it \
+    let says = "warning: `score` and its copies `score_again`, `score_nearly` may give the label away: it \
         alone ranks the rows with an AUC of 0.9";
     assert!(warnings[0].starts_with(says), "{stderr}");
     let key = "; --exclude 'score,score_again,score_nearly' leaves them out";
