@@ -52,7 +52,7 @@ enum Command {
 
 /// What makes a subcommand read past a malformed row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PastBadRows {
+pub(crate) struct BadRowFlags {
     /// The flag that skips such rows.
     pub(crate) skip: &'static str,
     /// Whether it has the flag `--missing`.
@@ -63,7 +63,7 @@ pub(crate) struct PastBadRows {
 
 impl Cli {
     /// What makes the subcommand read past a malformed row; `None` if it reads no rows or cannot.
-    pub(crate) fn past_bad_rows(&self) -> Option<PastBadRows> {
+    pub(crate) fn bad_row_flags(&self) -> Option<BadRowFlags> {
         let (skip, has_missing) = match self.command {
             Command::Init(_) | Command::Evaluate(_) | Command::Predict(_) => {
                 ("--on-bad-row skip", true)
@@ -79,7 +79,7 @@ impl Cli {
             }
             _ => "training with `quote = \"\"` under [data]",
         };
-        Some(PastBadRows {
+        Some(BadRowFlags {
             skip,
             has_missing,
             unquoted,

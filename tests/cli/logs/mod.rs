@@ -12,6 +12,7 @@ mod numbers;
 mod single_lists;
 mod spellings;
 mod stored;
+mod stored_times;
 mod unread_rows;
 mod unusual_cells;
 mod value_rows;

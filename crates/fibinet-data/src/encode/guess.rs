@@ -143,7 +143,10 @@ impl Looks {
             match reader.read_row() {
                 Ok(true) => looks.add(reader, label, format, on_bad_row, &mut cells)?,
                 Ok(false) => break,
-                Err(error) => looks.skipped.skip(on_bad_row, error)?,
+                Err(error) => {
+                    let skipped = looks.skipped.skip(on_bad_row, error);
+                    skipped.map_err(|error| reader.damage().unwrap_or(error))?;
+                }
             }
         }
         Ok(looks)

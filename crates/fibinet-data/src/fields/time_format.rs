@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use chrono::format::{Item, Numeric, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
+use crate::fields::iso_time::ZonedTime;
 use crate::schema_error::FieldError;
 
 /// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them;
@@ -135,14 +136,43 @@ impl TimeFormat {
         }
     }
 
-    /// The time that a text gives. Where the format begins with a date as in ISO 8601, the other forms of that
-    /// standard are read too: a midnight is written as a date, and zones come and go.
+    /// The time that a text gives. A time of ISO 8601 is read whatever the format: typed files have such texts. So are
+    /// the other forms of that standard where the format begins with a date as in it: a midnight is written as a
+    /// date, and zones come and go.
     pub(crate) fn parse_any(&self, text: &str) -> Option<Time> {
         let other = || {
             let formats = self.is_iso().then(|| ISO_FORMATS.iter());
             formats?.find_map(|format| format.parse(text))
         };
-        self.parse(text).or_else(other)
+        let iso = || {
+            let time = ZonedTime::parse(text.as_bytes()).filter(|_| !self.has_year_and_day_first());
+            time.map(|time| self.time_of(time))
+        };
+        self.parse(text).or_else(other).or_else(iso)
+    }
+
+    /// What is read of a time of ISO 8601. Times since 1970 are in UTC, and so is it beside them.
+    fn time_of(&self, time: ZonedTime) -> Time {
+        let time = match self {
+            Self::Unix { .. } => time.utc,
+            Self::Text(_) => time.local,
+        };
+        Time {
+            hour: time.hour(),
+            date: time.date(),
+        }
+    }
+
+    /// Whether it looks like a date of ISO 8601, but has the day before the month.
+    fn has_year_and_day_first(&self) -> bool {
+        let Self::Text(items) = self else {
+            return false;
+        };
+        let mut numbers = items.iter().filter_map(|item| match item {
+            Item::Numeric(number, _) => Some(number),
+            _ => None,
+        });
+        numbers.next() == Some(&Numeric::Year) && numbers.next() == Some(&Numeric::Day)
     }
 
     /// Whether it begins with year, month and day.

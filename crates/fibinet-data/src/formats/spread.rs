@@ -519,8 +519,9 @@ mod tests {
             let (numbers, coverage) = read(&path);
             let share = numbers[numbers.len() - 1] as f64 / rows as f64;
             assert!((share - percent as f64 / 100.0).abs() < 0.03, "{share}");
-            let damage = format!("{}: the compressed data is cut short", path.display());
-            assert_eq!(coverage.damage, Some(damage));
+            let expected = format!("{}: the compressed data is cut short", path.display());
+            let damage = coverage.damage.unwrap();
+            assert!(damage.starts_with(&expected), "{damage}");
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) use self::args::InitArgs;
 use self::leaks::exclude_leaks;
 use self::run_file::run_file;
 use self::split::by_time;
-use crate::cli::args::{is_same_file, refuse_standard};
+use crate::cli::args::{is_same_file, refuse_remote, refuse_standard};
 use crate::cli::failure::UsageError;
 use crate::cli::output::{note, shell_word, skipped_rows};
 
@@ -40,6 +40,7 @@ impl InitArgs {
         for (argument, file) in files {
             file.map_or(Ok(()), |file| refuse_standard(argument, file))?;
         }
+        refuse_remote(&self.output)?;
         let output = self.output.display();
         ensure!(
             self.force || self.output.symlink_metadata().is_err(),
