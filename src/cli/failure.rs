@@ -11,7 +11,7 @@ use fibinet::nn::backend::BackendError;
 use fibinet::storage::StorageError;
 use fibinet::train::TrainError;
 
-use super::commands::PastBadRows;
+use super::commands::BadRowFlags;
 use super::output::{note, shell_word};
 
 /// A wrong argument, besides the faults that the libraries find.
@@ -20,13 +20,13 @@ use super::output::{note, shell_word};
 pub(crate) struct UsageError(pub(crate) String);
 
 /// Prints what went wrong and returns the exit code of the process.
-pub(crate) fn report(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error, bad_row_flags: Option<BadRowFlags>) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
     // Each error has its cause either in its message or as its source, so nothing is said twice.
     note(&format!("error: {error:#}"));
-    if let Some(hint) = hint(error, past_bad_rows) {
+    if let Some(hint) = hint(error, bad_row_flags) {
         note(&format!("hint: {hint}"));
     }
     ExitCode::from(match class(error) {
@@ -107,7 +107,7 @@ fn storage_class(error: &StorageError) -> Option<ErrorClass> {
 }
 
 /// The flag or setting that helps, if there is one. Libraries do not know flags.
-fn hint(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> Option<String> {
+fn hint(error: &anyhow::Error, bad_row_flags: Option<BadRowFlags>) -> Option<String> {
     if error.chain().any(|cause| cause.is::<BackendError>()) {
         return Some("`fibinet devices` lists the devices of this machine".to_owned());
     }
@@ -120,14 +120,23 @@ fn hint(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> Option<Str
         }
         _ => {}
     }
-    let past = past_bad_rows?;
+    let flags = bad_row_flags?;
     let error = error.chain().find_map(data_error)?;
-    let skip = format!("`{}` drops malformed rows and counts them", past.skip);
+    if let DataErrorKind::Quote { .. } = error.kind() {
+        let unquoted = flags.unquoted;
+        return Some(format!(
+            "if quotes are ordinary characters in this file, {unquoted} reads them so"
+        ));
+    }
+    let skip = format!("`{}` drops malformed rows and counts them", flags.skip);
     let hint = match error.kind() {
         // `--missing` splits its value at commas.
-        DataErrorKind::Number { got, .. } if past.has_missing && got.contains(',') => skip,
+        DataErrorKind::Number { got, .. } if flags.has_missing && got.contains(',') => skip,
         DataErrorKind::Number { got, .. } => {
-            format!("{skip}; {} takes such cells as missing", missing(got, past))
+            format!(
+                "{skip}; {} takes such cells as missing",
+                missing(got, flags)
+            )
         }
         _ => skip,
     };
@@ -135,8 +144,8 @@ fn hint(error: &anyhow::Error, past_bad_rows: Option<PastBadRows>) -> Option<Str
 }
 
 /// What makes a cell of a field of numbers a missing one.
-fn missing(cell: &str, past: PastBadRows) -> String {
-    if past.has_missing {
+fn missing(cell: &str, flags: BadRowFlags) -> String {
+    if flags.has_missing {
         return format!("`--missing {}`", shell_word(cell));
     }
     let cell = toml_edit::Value::from(cell);

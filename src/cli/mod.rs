@@ -20,9 +20,9 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let past_bad_rows = cli.past_bad_rows();
+    let bad_row_flags = cli.bad_row_flags();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure::report(&error, past_bad_rows),
+        Err(error) => failure::report(&error, bad_row_flags),
     }
 }

@@ -189,3 +189,32 @@ fn a_group_column_with_the_name_of_the_shards_own_becomes_a_field_of_another_nam
     assert!(config.contains(field), "{config}");
     succeed(at, &["prepare", "fibinet.toml"]);
 }
+
+#[test]
+fn comments_of_fields_are_broken_into_lines() {
+    let directory = scratch();
+    let at = directory.path();
+    let rows = (0..3000_u64).map(|row| {
+        let odd = match row % 200 {
+            7 => format!("a cell that is {row} and has many words, none of them a number"),
+            _ => format!("{}.5", row * 7 % 900),
+        };
+        let click = fibinet::data::mix_seed(1, row) % 3 / 2;
+        format!("{click},s{},\"{odd}\"\n", row % 9)
+    });
+    let log = format!("click,site,price\n{}", rows.collect::<String>());
+    fs::write(at.join("log.csv"), log).expect("written");
+    succeed(at, &["init", "log.csv", "--label", "click"]);
+    let config = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+    let comments = config
+        .lines()
+        .filter(|line| line.starts_with("[[") || line.starts_with('#'));
+    for line in comments {
+        assert!(line.chars().count() <= 140, "{line}");
+    }
+    assert!(
+        config.contains("\n# 15 odd cells taken as missing: `a cell that is 7"),
+        "{config}"
+    );
+    succeed(at, &["prepare", "fibinet.toml"]);
+}

@@ -2,6 +2,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use super::adult::{ADULT_RUN, adult_rows};
+use super::small::small_directory;
 use super::{ADULT, auc_of, closed_pipe, entries, fail, number, scores, scratch, text};
 
 #[test]
@@ -44,6 +45,28 @@ fn the_label_is_not_needed_and_columns_may_stand_in_any_order() {
     ADULT_RUN.predict(at, "unlabelled.csv", "again.csv", &[]);
     let again = fs::read(at.join("again.csv")).expect("scores");
     assert_eq!(again, fs::read(at.join("scores.csv")).expect("scores"));
+}
+
+#[test]
+fn an_address_is_refused_as_an_output_before_anything_is_read() {
+    let directory = scratch();
+    let at = directory.path();
+    let says =
+        "s3://bucket/out: only files of this machine are written; write to one and copy it there";
+    let remote = "s3://bucket/out";
+    let commands: [&[&str]; 3] = [
+        &["predict", "no-bundle", "--data", "none.csv", "-o", remote],
+        &["init", "none.csv", "--label", "click", "-o", remote],
+        &["synth", "--rows", "9", "-o", remote],
+    ];
+    for command in commands {
+        fail(at, command, 2, says);
+    }
+    assert_eq!(entries(at), [""; 0]);
+    let directory = small_directory();
+    let at = directory.path();
+    fail(at, &["train", "run.toml", "--out", remote], 2, says);
+    fail(at, &["prepare", "run.toml", "--cache", remote], 2, says);
 }
 
 #[test]

@@ -105,8 +105,7 @@ pub enum DataErrorKind {
     /// A row that spans several lines and has the wrong number of cells. It cannot be skipped like other
     /// malformed rows: the rows it swallowed would go unseen.
     #[error(
-        "{position}: a row over several lines has {got} cells, expected {expected}: is a quote not \
-         closed? If quotes are ordinary characters in this file, set `quote` to \"\""
+        "{position}: a row over several lines has {got} cells, expected {expected}: is a quote not closed?"
     )]
     Quote {
         /// The row.

@@ -18,10 +18,11 @@ pub(crate) fn parse_delimiter(text: &str) -> Result<Delimiter, SchemaError> {
 }
 
 /// Parses `--quote`: a character, or `none`.
-pub(crate) fn parse_quote(text: &str) -> Result<Quote, SchemaError> {
+pub(crate) fn parse_quote(text: &str) -> Result<Quote, String> {
     match text {
         "none" => Ok(Quote::NONE),
-        text => Quote::try_from(text.to_owned()),
+        text => Quote::try_from(text.to_owned())
+            .map_err(|_| "a quote is one punctuation character, or `none`".to_owned()),
     }
 }
 

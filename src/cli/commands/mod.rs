@@ -52,16 +52,18 @@ enum Command {
 
 /// What makes a subcommand read past a malformed row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PastBadRows {
+pub(crate) struct BadRowFlags {
     /// The flag that skips such rows.
     pub(crate) skip: &'static str,
     /// Whether it has the flag `--missing`.
     pub(crate) has_missing: bool,
+    /// What makes quotes ordinary characters.
+    pub(crate) unquoted: &'static str,
 }
 
 impl Cli {
     /// What makes the subcommand read past a malformed row; `None` if it reads no rows or cannot.
-    pub(crate) fn past_bad_rows(&self) -> Option<PastBadRows> {
+    pub(crate) fn bad_row_flags(&self) -> Option<BadRowFlags> {
         let (skip, has_missing) = match self.command {
             Command::Init(_) | Command::Evaluate(_) | Command::Predict(_) => {
                 ("--on-bad-row skip", true)
@@ -70,7 +72,18 @@ impl Cli {
             Command::Prepare(_) => ("--set data.on_bad_row=skip", false),
             _ => return None,
         };
-        Some(PastBadRows { skip, has_missing })
+        let unquoted = match self.command {
+            Command::Init(_) => "`--quote none`",
+            Command::Train(_) | Command::Prepare(_) => {
+                "`quote = \"\"` under [data] in the run file"
+            }
+            _ => "training with `quote = \"\"` under [data]",
+        };
+        Some(BadRowFlags {
+            skip,
+            has_missing,
+            unquoted,
+        })
     }
 
     /// Checks the arguments of the subcommand and does its work.

@@ -8,7 +8,9 @@ use fibinet::model::scorer::{ReadRows, ScoreOptions, ScoredRows, Scorer, probabi
 use fibinet::storage::AtomicFile;
 use serde_json::json;
 
-use crate::cli::args::{DeviceArgs, LogArgs, MalformedRows, is_same_file, is_standard};
+use crate::cli::args::{
+    DeviceArgs, LogArgs, MalformedRows, is_same_file, is_standard, refuse_remote,
+};
 use crate::cli::failure::UsageError;
 use crate::cli::output::{
     JsonArgs, Printer, Report, cell_table, note, skipped_rows, surprise_line,
@@ -64,6 +66,7 @@ pub(crate) struct PredictJob {
 
 impl PredictArgs {
     pub(crate) fn check(self) -> Result<PredictJob> {
+        refuse_remote(&self.output)?;
         ensure!(
             !is_same_file(&self.log.data, &self.output),
             UsageError(format!(

@@ -8,7 +8,7 @@ use fibinet::data::prepare::{Progress, SkippedRows, prepare_cached, source_bytes
 use fibinet::train::run::Event;
 use serde_json::json;
 
-use crate::cli::args::{CacheArgs, RunFileArgs};
+use crate::cli::args::{CacheArgs, RunFileArgs, refuse_remote};
 use crate::cli::output::{JsonArgs, Printer, ProgressDisplay, Report, note, skipped_rows};
 
 /// Fit the encoder and encode the rows of a run file ahead of training
@@ -35,9 +35,12 @@ pub(crate) struct PrepareJob {
 
 impl PrepareArgs {
     pub(crate) fn check(self) -> Result<PrepareJob> {
+        let data = self.run_file.read()?.validate()?.data;
+        let cache = self.cache.directory(&self.run_file.config);
+        refuse_remote(&cache)?;
         Ok(PrepareJob {
-            data: self.run_file.read()?.validate()?.data,
-            cache: self.cache.directory(&self.run_file.config),
+            data,
+            cache,
             printer: self.json.printer(),
         })
     }

@@ -5,6 +5,7 @@ use clap::Args;
 use fibinet::data::synthetic::SyntheticConfig;
 use fibinet::storage::AtomicFile;
 
+use crate::cli::args::refuse_remote;
 use crate::cli::failure::UsageError;
 use crate::cli::output::{JsonArgs, Printer, note, print_bytes};
 
@@ -43,6 +44,7 @@ pub(crate) struct SynthJob {
 
 impl SynthArgs {
     pub(crate) fn check(self) -> Result<SynthJob> {
+        refuse_remote(&self.output)?;
         let vocabulary = self.vocabulary;
         ensure!(
             (26..=u64::from(u32::MAX)).contains(&vocabulary),

@@ -6,7 +6,9 @@ use clap::Args;
 use fibinet::train::config::RunConfig;
 use fibinet::train::run::{RunOptions, RunReport, SplitCells, train};
 
-use crate::cli::args::{CacheArgs, DeviceArgs, MalformedRows, RunFileArgs, ThreadArgs};
+use crate::cli::args::{
+    CacheArgs, DeviceArgs, MalformedRows, RunFileArgs, ThreadArgs, refuse_remote,
+};
 use crate::cli::output::{
     JsonArgs, Printer, ProgressDisplay, Report, cell_table, in_members, metrics_line, note,
     skipped_rows, surprise_line,
@@ -67,6 +69,7 @@ pub(crate) struct TrainJob {
 
 impl TrainArgs {
     pub(crate) fn check(self) -> Result<TrainJob> {
+        refuse_remote(&self.out)?;
         let mut config = self.run_file.read()?;
         if let Some(seed) = self.seed {
             config.train.seed = seed;
@@ -75,6 +78,7 @@ impl TrainArgs {
             config.data.on_bad_row = choice.into();
         }
         let cache = self.cache.directory(&self.run_file.config);
+        refuse_remote(&cache)?;
         Ok(TrainJob {
             config,
             out: self.out,

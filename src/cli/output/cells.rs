@@ -19,7 +19,7 @@ pub(crate) fn cell_table(splits: &[&[FieldCells]]) -> Option<String> {
             .collect();
         let most = of_splits
             .iter()
-            .flat_map(|cells| Unusual::ALL.map(|of| cells.counts.share(of)));
+            .flat_map(|cells| Unusual::ALL.map(|of| cells.unusual_share(of)));
         let most = most.fold(0.0, f64::max);
         if most > 0.0 {
             rows.push((most, row(&of_splits)));
@@ -59,7 +59,7 @@ fn row(of_splits: &[&FieldCells]) -> String {
     let shares = Unusual::ALL.map(|unusual| {
         let share = |cells: &&FieldCells| match cells.unknown() {
             None if unusual == Unusual::Unknown => UNTOLD.to_owned(),
-            _ => percent(cells.counts.share(unusual)),
+            _ => percent(cells.unusual_share(unusual)),
         };
         let mut shares: Vec<String> = of_splits.iter().map(share).collect();
         shares.dedup_by(|a, b| a == b && a == UNTOLD);

@@ -86,7 +86,7 @@ fn what_follows_the_click_is_left_out_with_its_figure_and_the_key_that_keeps_it(
         assert!(stderr.contains(&says), "{stderr}");
     }
     assert!(
-        config.contains("; warning: it has a value exactly"),
+        config.contains("warning: it has a value exactly"),
         "{config}"
     );
 }
@@ -145,7 +145,7 @@ fn a_value_that_only_clicks_have_draws_a_warning() {
         stderr.contains("--exclude conversion leaves it out"),
         "{stderr}"
     );
-    assert!(config.contains("; warning: its value `1` has "), "{config}");
+    assert!(config.contains("warning: its value `1` has "), "{config}");
 }
 
 /// A sum of uniform draws, nearly normal, plus a shift for clicks.

@@ -92,7 +92,7 @@ fn columns_filled_for_some_of_the_clicks_draw_a_warning() {
         );
         assert!(stderr.contains(&says), "{says}\n{stderr}");
         assert!(has_field(&config, column), "{config}");
-        let says = format!("; warning: only clicks have {having} in it: ");
+        let says = format!("warning: only clicks have {having} in it: ");
         assert!(config.contains(&says), "{config}");
     }
     // No field, because its cells do not repeat.

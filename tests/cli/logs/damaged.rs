@@ -1,11 +1,14 @@
-//! `init` on a log that is damaged after the rows that its guess reads.
+//! Compressed logs that are damaged: what `init` says of the rows after those that it reads, and what the other
+//! commands say of the garbled rows before the damage.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::formats::gzip;
-use crate::cli::{fail, fibinet, scratch};
+use crate::cli::small::{small_config, small_log, trained_directory};
+use crate::cli::{fail, fibinet, scratch, succeed};
 
 /// What `init` says on stderr.
 #[track_caller]
@@ -51,7 +54,10 @@ fn init_says_where_training_will_stop() {
                 .strip_suffix(": only the rows before were looked at, and training will stop there")
         });
         let error = error.unwrap_or_else(|| panic!("no such warning: {stderr}"));
-        assert!(error.starts_with("log.csv.gz: "), "{error}");
+        assert!(
+            error.starts_with("log.csv.gz: the compressed data is "),
+            "{error}"
+        );
         fail(
             at,
             &["prepare", "fibinet.toml", "--cache", "cache"],
@@ -59,4 +65,103 @@ fn init_says_where_training_will_stop() {
             error,
         );
     }
+}
+
+/// A small log, compressed, of so many rows that its text is garbled before the damage is found.
+fn small_gzip() -> Vec<u8> {
+    let rows: String = (0..20_000_u64)
+        .map(|row| {
+            let drawn = fibinet::data::mix_seed(5, row);
+            format!("{},s{},{}\n", drawn % 2, drawn / 2 % 5, drawn / 16 % 90)
+        })
+        .collect();
+    gzip(small_log(&rows).as_bytes())
+}
+
+#[test]
+fn damage_is_named_and_not_the_rows_that_it_garbles() {
+    let directory = trained_directory();
+    let at = directory.path();
+    fs::write(at.join("damaged.toml"), small_config("log.csv.gz", "")).expect("written");
+    let whole = small_gzip();
+    let data = ["--data", "log.csv.gz"];
+    let skip = ["--on-bad-row", "skip"];
+    for place in 1..12 {
+        let mut corrupted = whole.clone();
+        corrupted[whole.len() * place / 12] ^= 0x10;
+        fs::write(at.join("log.csv.gz"), &corrupted).expect("written");
+        let says = "error: log.csv.gz: the compressed data is damaged (";
+        let prepare = ["prepare", "damaged.toml", "--cache", "cache"];
+        fail(at, &prepare, 1, says);
+        let skipping = ["--set", "data.on_bad_row=skip"];
+        fail(at, &[&prepare[..], &skipping].concat(), 1, says);
+        let evaluate = [&["evaluate", "run"][..], &data].concat();
+        fail(at, &evaluate, 1, says);
+        fail(at, &[&evaluate[..], &skip].concat(), 1, says);
+        let predict = [&["predict", "run", "-o", "scores.csv"][..], &data].concat();
+        fail(at, &predict, 1, says);
+        let carry = ["--carry", "site"];
+        fail(at, &[&predict[..], &skip, &carry].concat(), 1, says);
+        assert!(!at.join("scores.csv").exists());
+    }
+}
+
+#[test]
+fn damage_of_standard_input_is_named_too() {
+    let directory = trained_directory();
+    let at = directory.path();
+    let mut corrupted = small_gzip();
+    let place = corrupted.len() / 3;
+    corrupted[place] ^= 0x10;
+    fs::write(at.join("log.csv.gz"), corrupted).expect("written");
+    let mut cat = Command::new("cat")
+        .arg(at.join("log.csv.gz"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cat runs");
+    let pipe = cat.stdout.take().expect("a pipe");
+    let output = Command::new(env!("CARGO_BIN_EXE_fibinet"))
+        .current_dir(at)
+        .args(["evaluate", "run", "--data", "-"])
+        .stdin(pipe)
+        .output()
+        .expect("the binary runs");
+    cat.wait().expect("cat ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let says = "error: standard input: the compressed data is damaged (";
+    assert!(stderr.contains(says), "{stderr}");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+}
+
+#[test]
+fn a_malformed_row_of_a_whole_file_is_still_named() {
+    let directory = trained_directory();
+    let at = directory.path();
+    let log = gzip(small_log("1,s1,3,4\n").as_bytes());
+    fs::write(at.join("log.csv.gz"), log).expect("written");
+    let evaluate = ["evaluate", "run", "--data", "log.csv.gz"];
+    let says = "log.csv.gz:62: expected 3 cells, got 4";
+    fail(at, &evaluate, 1, says);
+    fs::write(at.join("whole.toml"), small_config("log.csv.gz", "")).expect("written");
+    fail(at, &["prepare", "whole.toml"], 1, says);
+}
+
+#[test]
+fn zeros_after_compressed_rows_are_ignored_and_other_bytes_are_not() {
+    let directory = trained_directory();
+    let at = directory.path();
+    let log = gzip(small_log("").as_bytes());
+    let write = |more: &[u8]| {
+        let followed = [log.as_slice(), more].concat();
+        fs::write(at.join("log.csv.gz"), followed).expect("written");
+    };
+    let evaluate = ["evaluate", "run", "--data", "log.csv.gz"];
+    write(&[]);
+    let expected = succeed(at, &evaluate);
+    write(&[0; 2000]);
+    assert_eq!(succeed(at, &evaluate), expected);
+    write(b"1,s1,3\n");
+    let says = "log.csv.gz: other bytes follow the compressed data, after line 61; was something appended to the \
+                file? `gzip -dc FILE > NEW` writes what is before";
+    fail(at, &evaluate, 1, says);
 }

@@ -222,3 +222,27 @@ fn a_delimiter_that_cannot_be_one_is_refused() {
     let init = [&INIT[..], &["click", "--delimiter", "→"]].concat();
     fail(at, &init, 2, "must be one ASCII character");
 }
+
+#[test]
+fn messages_about_quotes_name_the_argument_that_the_user_can_give() {
+    let directory = scratch();
+    let at = directory.path();
+    let open = log().replacen("\n", "\n1,\"s,", 3);
+    fs::write(at.join("log.csv"), open).expect("written");
+    let init = [&INIT[..], &["click"]].concat();
+    fail(at, &init, 1, "`--quote none` reads them so");
+    let quote = |quote| [&init[..], &["--quote", quote]].concat();
+    fail(
+        at,
+        &quote("no"),
+        2,
+        "a quote is one punctuation character, or `none`",
+    );
+    fs::write(at.join("log.csv"), log()).expect("written");
+    fail(
+        at,
+        &quote(","),
+        2,
+        "--quote ,: the delimiter, `,`, contains it",
+    );
+}

@@ -1,11 +1,12 @@
-//! Lists of numbers of single precision beyond 2^24, which NumPy writes with the digits of their longest element.
+//! Numbers of single precision, alone and in lists. NumPy writes those beyond 2^24 with the digits of the longest
+//! element of their list, and Python and JSON all of them with all their digits.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float32Builder, ListBuilder};
-use arrow_array::{Int64Array, RecordBatch};
+use arrow_array::{Float32Array, Int64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 
 use crate::cli::{json, scores, scratch, succeed};
@@ -42,7 +43,20 @@ const LISTS: [(&[f32], &str, &str); 8] = [
         "[250000.0, 1250000.0]",
     ),
 ];
+/// Lists with fractions, and what Python and JSON write of them.
+const FRACTIONS: [(&[f32], &str); 4] = [
+    (&[0.1, 2.5], "[0.10000000149011612, 2.5]"),
+    (&[2.7], "[2.700000047683716]"),
+    (&[83_886_088.0, 0.5], "[83886088.0, 0.5]"),
+    (&[7.0, 1e-5], "[7.0, 9.999999747378752e-06]"),
+];
 const ROWS: u64 = 400;
+const LIST: &str =
+    "kind = \"multi_categorical\"\nmin_count = 1\nseparator = \",\"\nbrackets = true";
+
+fn fractions(row: u64) -> (&'static [f32], &'static str) {
+    FRACTIONS[(fibinet::data::mix_seed(2, row) % 4) as usize]
+}
 
 fn list(row: u64) -> (&'static [f32], &'static str, &'static str) {
     LISTS[(fibinet::data::mix_seed(1, row) % 8) as usize]
@@ -53,18 +67,20 @@ fn is_click(row: u64) -> bool {
     list(row).0[0] > 1e6 || row.is_multiple_of(3)
 }
 
-fn write_parquet(path: &Path) {
+fn write_parquet(path: &Path, list: impl Fn(u64) -> &'static [f32]) {
     let mut lists = ListBuilder::new(Float32Builder::new());
     for row in 0..ROWS {
-        let elements = list(row).0.iter().map(|element| Some(*element));
+        let elements = list(row).iter().map(|element| Some(*element));
         lists.append_value(elements.collect::<Vec<_>>());
     }
     let clicks: Int64Array = (0..ROWS)
         .map(|row| Some(i64::from(is_click(row))))
         .collect();
-    let columns: [(&str, arrow_array::ArrayRef); 2] = [
+    let firsts: Float32Array = (0..ROWS).map(|row| Some(list(row)[0])).collect();
+    let columns: [(&str, arrow_array::ArrayRef); 3] = [
         ("click", Arc::new(clicks)),
         ("items", Arc::new(lists.finish())),
+        ("first", Arc::new(firsts)),
     ];
     let rows = RecordBatch::try_from_iter(columns).expect("columns of one length");
     let file = File::create(path).expect("created");
@@ -73,10 +89,13 @@ fn write_parquet(path: &Path) {
     writer.close().expect("written");
 }
 
-fn write_csv(path: &Path, text: impl Fn(u64) -> &'static str) {
-    let mut csv = "click,items\n".to_owned();
+/// Writes these texts of lists, and the first element of each list as Python writes it.
+fn write_csv(path: &Path, list: impl Fn(u64) -> (&'static [f32], String)) {
+    let mut csv = "click,items,first\n".to_owned();
     for row in 0..ROWS {
-        csv += &format!("{},\"{}\"\n", u8::from(is_click(row)), text(row));
+        let (elements, text) = list(row);
+        let first = f64::from(elements[0]);
+        csv += &format!("{},\"{text}\",{first:?}\n", u8::from(is_click(row)));
     }
     fs::write(path, csv).expect("written");
 }
@@ -85,23 +104,19 @@ fn config(log: &str, kind: &str) -> String {
     format!(
         "[data]\ntrain = \"{log}\"\nlabel = \"click\"\nsplit = {{ valid = 0.1, test = 0.1 }}\n\
         [[data.fields]]\nname = \"items\"\n{kind}\n\
+        [[data.fields]]\nname = \"first\"\nkind = \"categorical\"\nhash_buckets = 5000\n\
         [model]\nname = \"lr\"\n[train]\nepochs = 1\n"
     )
 }
 
-#[test]
-fn stored_lists_and_those_that_numpy_printed_score_alike() {
-    let directory = scratch();
-    let at = directory.path();
-    write_parquet(&at.join("log.parquet"));
-    write_csv(&at.join("numpy.csv"), |row| list(row).1);
-    write_csv(&at.join("python.csv"), |row| list(row).2);
-    let kind = "kind = \"multi_categorical\"\nmin_count = 1\nseparator = \",\"\nbrackets = true";
-    for log in ["log.parquet", "numpy.csv"] {
-        fs::write(at.join("run.toml"), config(log, kind)).expect("written");
+/// Trains on each of the logs, and scores all of these files alike.
+#[track_caller]
+fn score_alike(at: &Path, logs: &[&str], files: &[&str]) {
+    for log in logs {
+        fs::write(at.join("run.toml"), config(log, LIST)).expect("written");
         succeed(at, &["train", "run.toml", "--out", "run", "--force"]);
         let mut of_first = None;
-        for data in ["log.parquet", "numpy.csv", "python.csv"] {
+        for data in files {
             let predict = ["predict", "run", "--data", data, "-o", "scores.csv"];
             let report = json(&succeed(at, &[&predict[..], &["--json"]].concat()));
             assert_eq!(report["fields"][0]["unknown"], 0.0, "{report}");
@@ -110,4 +125,34 @@ fn stored_lists_and_those_that_numpy_printed_score_alike() {
             assert!(scores == *first, "trained on {log}, scored from {data}");
         }
     }
+}
+
+#[test]
+fn stored_lists_and_those_that_programs_printed_score_alike() {
+    let directory = scratch();
+    let at = directory.path();
+    write_parquet(&at.join("log.parquet"), |row| list(row).0);
+    write_csv(&at.join("numpy.csv"), |row| {
+        (list(row).0, list(row).1.to_owned())
+    });
+    write_csv(&at.join("python.csv"), |row| {
+        (list(row).0, list(row).2.to_owned())
+    });
+    write_csv(&at.join("json.csv"), |row| {
+        (list(row).0, list(row).2.replace(' ', ""))
+    });
+    let files = ["log.parquet", "numpy.csv", "python.csv", "json.csv"];
+    score_alike(at, &files, &files);
+}
+
+#[test]
+fn stored_fractions_and_those_that_python_printed_score_alike() {
+    let directory = scratch();
+    let at = directory.path();
+    write_parquet(&at.join("log.parquet"), |row| fractions(row).0);
+    write_csv(&at.join("python.csv"), |row| {
+        (fractions(row).0, fractions(row).1.to_owned())
+    });
+    let files = ["log.parquet", "python.csv"];
+    score_alike(at, &files, &files);
 }

@@ -225,6 +225,32 @@ fn hashed_values_are_rewritten_too_and_cannot_be_unknown() {
 }
 
 #[test]
+fn cells_that_are_written_as_in_training_are_not_shown_as_rewritten() {
+    let directory = scratch();
+    let at = directory.path();
+    let truth = |row: u64| ["True", "False"][drawn(row, 2) as usize].to_owned();
+    let time = |row: u64| format!("2024-05-{:02} 13:00:00+00:00", drawn(row, 9) + 1);
+    let settings = [
+        "kind = 'categorical'",
+        "kind = 'categorical'\nhash_buckets = 99",
+    ];
+    for settings in settings {
+        let values: [&dyn Fn(u64) -> String; 2] = [&truth, &time];
+        for value in values {
+            train(at, settings, value);
+            let shown = succeed(at, &["evaluate", "run", "--data", "train.csv"]);
+            assert!(!shown.contains("\nvalue "), "{shown}");
+        }
+        train(at, settings, |row| drawn(row, 80).to_string());
+        write_rows(at, "float.csv", |row| format!("{}.0", drawn(row, 80)));
+        let shown = succeed(at, &["evaluate", "run", "--data", "float.csv"]);
+        let mut lines = shown.lines();
+        let line = lines.find(|line| line.starts_with("value ")).expect(&shown);
+        assert!(line.ends_with(" 100.0%"), "{shown}");
+    }
+}
+
+#[test]
 fn a_list_is_one_value_with_and_without_brackets() {
     let directory = scratch();
     let at = directory.path();

@@ -79,7 +79,7 @@ struct FieldFile {
 }
 
 /// What the validation and the test rows show of each field's cells.
-pub(crate) type SplitCells = [Vec<SeenCells>; 2];
+pub(crate) type SeenBySplit = [Vec<SeenCells>; 2];
 
 /// A number that is not finite when it is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -243,7 +243,7 @@ impl Encoder {
     }
 
     /// What is seen before the first row.
-    pub(crate) fn nothing_seen(&self) -> SplitCells {
+    pub(crate) fn nothing_seen(&self) -> SeenBySplit {
         [(); 2].map(|()| vec![SeenCells::default(); self.fields.len()])
     }
 
@@ -257,7 +257,7 @@ impl Encoder {
         &self,
         columns: &mut Columns,
         kinds: &[SplitKind],
-        seen: &mut SplitCells,
+        seen: &mut SeenBySplit,
     ) -> Vec<Unscaled> {
         let rows = [SplitKind::Valid, SplitKind::Test].map(|kind| {
             let rows = (0..).zip(kinds).filter(|(_, of)| **of == kind);

@@ -12,7 +12,7 @@ const FACTOR: f64 = 2.0;
 /// Fewer cells are no surprise, whatever they are.
 const MIN_CELLS: u64 = 5;
 
-/// What some rows show of a field's cells. As JSON, shares of the cells; that of unknown ones is null if the
+/// What some rows show of a field's cells. As JSON, shares of all cells; that of unknown ones is null if the
 /// field [cannot tell](Self::unknown).
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldCells {
@@ -20,12 +20,25 @@ pub struct FieldCells {
     pub field: String,
     /// How many cells were unusual.
     pub counts: CellCounts,
+    /// The share of rewritten cells in the validation rows; 0 if it is not known.
+    pub(crate) valid_rewritten: f64,
     /// Whether the field tells values that the training rows did not have.
     pub(crate) tells_unknown: bool,
     pub(crate) examples: Examples,
 }
 
 impl FieldCells {
+    /// The share of the cells that are unusual in one way. Rewritten ones are not where the rows of the training file were
+    /// written so too, as the `True` and `False` of pandas are: 0 unless their share exceeds that of the validation rows by
+    /// 10 points.
+    pub fn unusual_share(&self, unusual: Unusual) -> f64 {
+        let share = self.counts.share(unusual);
+        match unusual {
+            Unusual::Rewritten if share - self.valid_rewritten <= DIFFERENCE => 0.0,
+            _ => share,
+        }
+    }
+
     /// The share of unknown cells; `None` for a hashed field, which cannot tell.
     pub fn unknown(&self) -> Option<f64> {
         self.tells_unknown
@@ -102,10 +115,13 @@ impl Surprise {
 impl Encoder {
     /// What rows show of the fields' cells.
     pub(crate) fn field_cells(&self, seen: &[SeenCells]) -> Vec<FieldCells> {
-        let fields = self.fields().zip(seen);
-        let cells = |(field, seen): (&FieldSpec, &SeenCells)| FieldCells {
+        let fields = self.fields().zip(seen).enumerate();
+        let cells = |(index, (field, seen)): (usize, (&FieldSpec, &SeenCells))| FieldCells {
             field: field.name.clone(),
             counts: seen.counts,
+            valid_rewritten: self
+                .valid_counts()
+                .map_or(0.0, |valid| valid[index].share(Unusual::Rewritten)),
             tells_unknown: field.encoding.tells_unknown(),
             examples: seen.examples.clone(),
         };

@@ -9,11 +9,11 @@ use crate::encode::column_guess::ColumnGuess;
 use crate::encode::field_names::name_apart;
 use crate::encode::label_values::LabelValues;
 use crate::encode::odd_cells::OddCells;
-use crate::encode::shown::shown;
+use crate::encode::unread;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
-use crate::fields::look::{ColumnCells, ColumnLook, Reading, Seen};
-use crate::fields::{Categorical, Cumulative, FieldEncoding, FieldSpec, NumberFormat, Quantile};
+use crate::fields::look::{ColumnCells, ColumnLook, Reading};
+use crate::fields::{Categorical, Cumulative, FieldEncoding, FieldSpec, Quantile};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::position::Position;
@@ -143,7 +143,10 @@ impl Looks {
             match reader.read_row() {
                 Ok(true) => looks.add(reader, label, format, on_bad_row, &mut cells)?,
                 Ok(false) => break,
-                Err(error) => looks.skipped.skip(on_bad_row, error)?,
+                Err(error) => {
+                    let skipped = looks.skipped.skip(on_bad_row, error);
+                    skipped.map_err(|error| reader.damage().unwrap_or(error))?;
+                }
             }
         }
         Ok(looks)
@@ -238,28 +241,6 @@ fn words_note(cells: &ColumnCells, field: &FieldSpec) -> String {
     format!("; {} is {what}", words.join(", "))
 }
 
-/// A remark on a column of texts most of whose rows are numbers: its most frequent text may mean "no value".
-fn mostly_numbers(cells: &ColumnCells) -> Option<String> {
-    let format = NumberFormat::default();
-    let (numbers, texts): (Vec<_>, Vec<_>) = cells
-        .distinct()
-        .partition(|(cell, _)| format.finite(cell).is_some());
-    let rows = |cells: &[(&[u8], &Seen)]| cells.iter().map(|(_, seen)| seen.num_rows).sum::<u64>();
-    let (cell, seen) = texts
-        .iter()
-        .max_by_key(|(_, seen)| (seen.num_rows, usize::MAX - seen.first))?;
-    let is_word =
-        2 * rows(&numbers) >= rows(&texts) + rows(&numbers) && 2 * seen.num_rows >= rows(&texts);
-    is_word.then(|| {
-        format!(
-            "read as texts, because {} of its cells are no numbers, most of them {}; if that means no value, name \
-             it with --missing",
-            rows(&texts),
-            shown(&String::from_utf8_lossy(cell))
-        )
-    })
-}
-
 /// What to make of a column, and of its odd cells.
 fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
     let look = ColumnLook::new(cells);
@@ -278,7 +259,11 @@ fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> Co
                 positions,
             )
         }
-        Err(why) => {
+        Err(mut why) => {
+            let nearly = look.unread();
+            let nearly = nearly
+                .map(|nearly| format!("; read as texts, because {}", unread::reason(&nearly)));
+            why.extend(nearly);
             let column = without_field(&look, format!("excluded: {why}"));
             match look.reading() {
                 Reading::Unclear(_) => ColumnGuess {
@@ -312,10 +297,9 @@ fn with_field(
     positions: &[Position],
 ) -> ColumnGuess {
     let mut field = FieldSpec::new(look.cells().name(), encoding);
-    let mut note = None;
-    if *look.reading() == Reading::Texts && !reason.contains("as asked") {
-        note = mostly_numbers(look.cells());
-    }
+    let nearly = look.unread().filter(|_| !reason.contains("as asked"));
+    let nearly = nearly.map(|nearly| format!("read as texts, because {}", unread::reason(&nearly)));
+    let mut note = nearly;
     reason += &words_note(look.cells(), &field);
     let odd = OddCells::of(look.cells(), &field);
     if !odd.is_empty() {

@@ -17,6 +17,7 @@ mod shown;
 pub(crate) mod spill;
 #[cfg(test)]
 mod tests;
+mod unread;
 pub(crate) mod vocabulary;
 mod widths;
 mod written_cells;
@@ -28,5 +29,5 @@ pub use encoder::Encoder;
 pub use field_cells::{FieldCells, Surprise};
 pub use guess::{Guess, Known, guess_fields};
 pub use label_values::LabelValues;
-pub use leaks::{Evidence, Having, Leak, Leaks, Treatment, exclude_leaks};
+pub use leaks::{Evidence, Having, Leak, Leaks, MalformedSample, Treatment, exclude_leaks};
 pub use rows::RowEncoder;

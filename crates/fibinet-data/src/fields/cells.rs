@@ -92,6 +92,8 @@ pub(crate) struct CellReader<'a> {
     pub(crate) as_written: bool,
     /// Whether floats of typed files are written as Python writes them.
     python_floats: bool,
+    /// Whether singles of typed files are written with all their digits.
+    exact_singles: bool,
     /// Scratch buffer for the text of a number.
     text: Vec<u8>,
 }
@@ -121,6 +123,7 @@ impl<'a> CellReader<'a> {
             missing_numbers: missing.filter_map(|text| number_of(text)).collect(),
             as_written: false,
             python_floats: false,
+            exact_singles: false,
             text: Vec::new(),
         }
     }
@@ -135,13 +138,19 @@ impl<'a> CellReader<'a> {
 
     /// A reader for a field whose tokens are written by this rule; `None` before a fit has chosen it.
     pub(crate) fn with_text(mut self, text: Option<TokenText>, as_written: bool) -> Self {
-        self.as_written = as_written || text == Some(TokenText::Verbatim);
-        self.python_floats = text == Some(TokenText::PythonFloat);
+        use TokenText::{ExactFloat, ExactInteger, PythonFloat, Verbatim};
+        self.as_written = as_written || text == Some(Verbatim);
+        self.python_floats = matches!(text, Some(PythonFloat | ExactFloat));
+        self.exact_singles = matches!(text, Some(ExactInteger | ExactFloat));
         self
     }
 
     /// Appends the text of a cell.
     pub(crate) fn write(&self, cell: Cell<'_>, text: &mut Vec<u8>) {
+        let cell = match cell {
+            Cell::Number(Number::Single(single)) if self.exact_singles => f64::from(single).into(),
+            cell => cell,
+        };
         match cell {
             Cell::Number(number) if self.python_floats => number.write_as_python(text),
             cell => cell.write(text),
@@ -151,7 +160,7 @@ impl<'a> CellReader<'a> {
     /// The text of a cell, whether it means "no value" or not.
     #[inline]
     pub(crate) fn text<'t>(&'t mut self, cell: Cell<'t>) -> &'t [u8] {
-        if self.python_floats && cell.is_float() {
+        if (self.python_floats || self.exact_singles) && cell.is_float() {
             let mut text = std::mem::take(&mut self.text);
             text.clear();
             self.write(cell, &mut text);

@@ -3,22 +3,27 @@ use std::sync::LazyLock;
 use chrono::format::{Item, Numeric, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
 
+use crate::fields::iso_time::ZonedTime;
 use crate::schema_error::FieldError;
 
-/// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them.
-pub(crate) const TEXT_FORMATS: [&str; 45] = [
+/// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them;
+/// `%#z` those without minutes, too.
+pub(crate) const TEXT_FORMATS: [&str; 53] = [
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.fZ",
     "%Y-%m-%dT%H:%M:%S%.f%:z",
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.fZ",
     "%Y-%m-%d %H:%M:%S%.f%:z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.f UTC",
     "%Y-%m-%d %H:%M:%S,%f",
     "%Y-%m-%d %H:%M",
     "%Y-%m-%dT%H:%M",
     "%Y-%m-%dT%H:%MZ",
     "%Y-%m-%dT%H:%M%:z",
+    "%Y-%m-%dT%H:%M%#z",
     "%Y-%m-%d %H",
     "%Y-%m-%d",
     "%Y%m%dT%H%M%S",
@@ -34,6 +39,10 @@ pub(crate) const TEXT_FORMATS: [&str; 45] = [
     "%d/%m/%Y %I:%M:%S %p",
     "%m/%d/%Y %I:%M %p",
     "%d/%m/%Y %I:%M %p",
+    "%m/%d/%y %I:%M:%S %p",
+    "%d/%m/%y %I:%M:%S %p",
+    "%m/%d/%y %I:%M %p",
+    "%d/%m/%y %I:%M %p",
     "%m/%d/%Y",
     "%d/%m/%Y",
     "%m/%d/%y %H:%M",
@@ -51,6 +60,7 @@ pub(crate) const TEXT_FORMATS: [&str; 45] = [
     "%a, %d %b %Y %H:%M:%S GMT",
     "%d %b %Y %H:%M:%S %z",
     "%a %b %d %H:%M:%S %Y",
+    "%a %b %d %H:%M:%S %z %Y",
     "%d-%b-%Y",
 ];
 
@@ -100,14 +110,18 @@ impl TimeFormat {
         let items = StrftimeItems::new(format)
             .parse_to_owned()
             .map_err(|_| FieldError::NotATimeFormat(format.to_owned()))?;
-        // A format is good if a time that it writes can be read back as a date.
+        // A format is good if a time that it writes can be read back as a date. `%#z` can only be read.
+        let written = format.replace("%#z", "%:z");
+        let written = StrftimeItems::new(&written)
+            .parse_to_owned()
+            .unwrap_or_default();
         let sample = NaiveDate::from_ymd_opt(2024, 2, 29).and_then(|day| day.and_hms_opt(13, 5, 7));
         let written = sample.map(|time| {
             let offset = time.and_utc();
             let mut text = String::new();
             let written = std::fmt::Write::write_fmt(
                 &mut text,
-                format_args!("{}", offset.format_with_items(items.iter())),
+                format_args!("{}", offset.format_with_items(written.iter())),
             );
             (written.is_ok(), text)
         });
@@ -122,14 +136,43 @@ impl TimeFormat {
         }
     }
 
-    /// The time that a text gives. Where the format begins with a date as in ISO 8601, the other forms of that
-    /// standard are read too: a midnight is written as a date, and zones come and go.
+    /// The time that a text gives. A time of ISO 8601 is read whatever the format: typed files have such texts. So are
+    /// the other forms of that standard where the format begins with a date as in it: a midnight is written as a
+    /// date, and zones come and go.
     pub(crate) fn parse_any(&self, text: &str) -> Option<Time> {
         let other = || {
             let formats = self.is_iso().then(|| ISO_FORMATS.iter());
             formats?.find_map(|format| format.parse(text))
         };
-        self.parse(text).or_else(other)
+        let iso = || {
+            let time = ZonedTime::parse(text.as_bytes()).filter(|_| !self.has_year_and_day_first());
+            time.map(|time| self.time_of(time))
+        };
+        self.parse(text).or_else(other).or_else(iso)
+    }
+
+    /// What is read of a time of ISO 8601. Times since 1970 are in UTC, and so is it beside them.
+    fn time_of(&self, time: ZonedTime) -> Time {
+        let time = match self {
+            Self::Unix { .. } => time.utc,
+            Self::Text(_) => time.local,
+        };
+        Time {
+            hour: time.hour(),
+            date: time.date(),
+        }
+    }
+
+    /// Whether it looks like a date of ISO 8601, but has the day before the month.
+    fn has_year_and_day_first(&self) -> bool {
+        let Self::Text(items) = self else {
+            return false;
+        };
+        let mut numbers = items.iter().filter_map(|item| match item {
+            Item::Numeric(number, _) => Some(number),
+            _ => None,
+        });
+        numbers.next() == Some(&Numeric::Year) && numbers.next() == Some(&Numeric::Day)
     }
 
     /// Whether it begins with year, month and day.

@@ -2,13 +2,14 @@ use chrono::Timelike;
 use chrono::format::{Parsed, parse};
 use chrono::{NaiveDateTime, NaiveTime};
 
+use crate::fields::iso_time::ZonedTime;
 use crate::fields::time_format::{TimeFormat, guess_format};
 
 /// Reads times as numbers that compare as the times do.
 #[derive(Debug)]
 pub(crate) enum TimeOrder {
-    /// Numbers of any unit, as they are.
-    Numbers,
+    /// Numbers, as they are. Beside those since 1970, of which so many are a second, times of ISO 8601 are numbers too.
+    Numbers { per_second: Option<i64> },
     /// Texts of a format.
     Texts(TimeFormat, String),
 }
@@ -17,7 +18,9 @@ impl TimeOrder {
     /// The order of times of a format; `None` if there is no such format.
     pub(crate) fn of_format(format: &str) -> Option<Self> {
         match TimeFormat::new(format).ok()? {
-            TimeFormat::Unix { .. } => Some(Self::Numbers),
+            TimeFormat::Unix { per_second } => Some(Self::Numbers {
+                per_second: Some(per_second),
+            }),
             texts => Some(Self::Texts(texts, format.to_owned())),
         }
     }
@@ -27,7 +30,7 @@ impl TimeOrder {
     pub(crate) fn of_cell(cell: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(cell).ok()?.trim();
         if number(text).is_some() {
-            return Some(Self::Numbers);
+            return Some(Self::Numbers { per_second: None });
         }
         let (format, name) = guess_format(text)?;
         name.starts_with("%Y")
@@ -37,12 +40,20 @@ impl TimeOrder {
     /// A time as a number; `None` if the cell is not a time.
     pub(crate) fn key(&self, cell: &[u8]) -> Option<i64> {
         let text = std::str::from_utf8(cell).ok()?.trim();
+        let iso = || ZonedTime::parse(text.as_bytes()).map(|time| time.utc.and_utc());
         match self {
-            Self::Numbers => number(text).map(ordered),
+            Self::Numbers { per_second } => {
+                let since_1970 = || {
+                    let micros = iso()?.timestamp_micros() as f64;
+                    Some(micros / 1e6 * (*per_second)? as f64)
+                };
+                number(text).or_else(since_1970).map(ordered)
+            }
             Self::Texts(TimeFormat::Text(items), _) => {
                 let mut parsed = Parsed::new();
-                parse(&mut parsed, text, items.iter()).ok()?;
-                microseconds(&parsed)
+                let read = parse(&mut parsed, text, items.iter()).ok();
+                let micros = read.and_then(|()| microseconds(&parsed));
+                micros.or_else(|| Some(iso()?.timestamp_micros()))
             }
             Self::Texts(TimeFormat::Unix { .. }, _) => None,
         }
@@ -51,7 +62,7 @@ impl TimeOrder {
     /// What a cell is expected to be.
     pub(crate) fn expected(&self) -> String {
         match self {
-            Self::Numbers => "a number".to_owned(),
+            Self::Numbers { .. } => "a number".to_owned(),
             Self::Texts(_, format) => format!("a time of the form `{format}`"),
         }
     }

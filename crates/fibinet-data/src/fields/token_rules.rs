@@ -1,8 +1,11 @@
 //! Which rule the tokens of a field are [written](TokenText) by.
 
 use crate::cell::{Cell, Number};
-use crate::fields::single_integer::{has_digits_of, large_single};
-use crate::fields::token_text::{Scientific, Time, TokenText, boolean, decimal, integer};
+use crate::fields::iso_time::IsoTime;
+use crate::fields::scientific::Scientific;
+use crate::fields::single_integer::{has_all_digits_of, has_digits_of, large_single};
+use crate::fields::token_text::{TokenText, boolean, decimal, integer};
+use crate::single_text::shortest_f64;
 
 /// The floats of typed files among the tokens of a field.
 #[derive(Debug, Default, Clone, Copy)]
@@ -41,8 +44,14 @@ pub(crate) struct TokenRules {
     has_large: bool,
     /// Whether all integers beyond 2^24 have the digits of a single.
     large_are_single: bool,
+    /// Whether all of them are singles digit for digit.
+    large_are_exact: bool,
     times: bool,
     decimals: bool,
+    /// Whether all decimals are singles digit for digit.
+    are_exact: bool,
+    /// Whether a decimal has more digits than a single needs.
+    has_more_digits: bool,
     /// Whether a token is an integer without a point, which Python does not write for a float.
     has_integer: bool,
 }
@@ -57,8 +66,11 @@ impl Default for TokenRules {
             has_exponent: false,
             has_large: false,
             large_are_single: true,
+            large_are_exact: true,
             times: true,
             decimals: true,
+            are_exact: true,
+            has_more_digits: false,
             has_integer: false,
         }
     }
@@ -75,17 +87,39 @@ impl TokenRules {
         self.integers = self.integers
             && (integer(token).is_some() || scientific.is_some_and(Scientific::is_whole));
         self.has_exponent |= scientific.is_some();
-        if self.integers
-            && self.large_are_single
-            && let Some(single) = large_single(token)
-        {
-            self.has_large = true;
-            self.large_are_single = has_digits_of(token, single);
+        if self.integers {
+            self.keep_large(token);
         }
-        self.times = self.times && Time::parse(token).is_some();
-        self.decimals = self.decimals && decimal(token).is_some();
+        self.times = self.times && IsoTime::parse(token).is_some();
+        if self.decimals {
+            self.keep_decimal(token);
+        }
         self.has_integer |= integer(token) == Some(token);
         self.bools || self.integers || self.times || self.decimals
+    }
+
+    /// Notes a token of integers, if it is beyond 2^24.
+    fn keep_large(&mut self, token: &[u8]) {
+        if !(self.large_are_single || self.large_are_exact) {
+            return;
+        }
+        if let Some(single) = large_single(token) {
+            self.has_large = true;
+            self.large_are_single = self.large_are_single && has_digits_of(token, single);
+            self.large_are_exact = self.large_are_exact && has_all_digits_of(token, single);
+        }
+    }
+
+    fn keep_decimal(&mut self, token: &[u8]) {
+        let Some(number) = decimal(token) else {
+            self.decimals = false;
+            return;
+        };
+        if self.are_exact {
+            let single = number as f32;
+            self.are_exact = f64::from(single) == number;
+            self.has_more_digits = self.has_more_digits || shortest_f64(single) != number;
+        }
     }
 
     /// Whether it is certain, at little cost, that one more token changes nothing: an integer among integers.
@@ -97,7 +131,10 @@ impl TokenRules {
         are_integers
             && match token {
                 [b'0' | b'1'] => true,
-                _ if self.bools || token.len() > SHORT && self.large_are_single => false,
+                _ if self.bools => false,
+                _ if token.len() > SHORT && (self.large_are_single || self.large_are_exact) => {
+                    false
+                }
                 _ => is_plain_integer(token),
             }
     }
@@ -115,15 +152,25 @@ impl TokenRules {
         } else if self.integers {
             if self.are_large_singles(floats) {
                 TokenText::SingleInteger
+            } else if self.has_large && self.large_are_exact && !floats.any() {
+                TokenText::ExactInteger
             } else {
                 TokenText::Integer
             }
         } else if self.times {
             TokenText::Time
         } else if self.decimals && floats.any() {
-            TokenText::Float
+            if floats.are_single() {
+                TokenText::SingleFloat
+            } else {
+                TokenText::Float
+            }
         } else if self.decimals && !self.has_integer {
-            TokenText::PythonFloat
+            if self.are_exact && self.has_more_digits {
+                TokenText::ExactFloat
+            } else {
+                TokenText::PythonFloat
+            }
         } else {
             TokenText::Trimmed
         }

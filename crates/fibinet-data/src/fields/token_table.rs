@@ -136,6 +136,18 @@ impl TokenTable {
         &mut self.numbers
     }
 
+    /// Sets the number of each token.
+    pub(crate) fn set_numbers(&mut self, mut number: impl FnMut(&[u8]) -> u64) {
+        for stored in &self.stored {
+            self.numbers[stored.slot as usize] = number(stored.token(&self.long));
+        }
+    }
+
+    /// About how much memory the tokens take.
+    pub(crate) fn num_bytes(&self) -> usize {
+        self.numbers.len() * (size_of::<StoredToken>() + size_of::<u64>()) + self.long.len()
+    }
+
     /// The tokens and their numbers, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let stored = self.stored.iter();

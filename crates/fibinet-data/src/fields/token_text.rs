@@ -1,11 +1,10 @@
 //! One text per value: where all tokens of a field are integers, `17`, `17.0` and ` 17 ` are one token.
 
-use std::io::Write;
-
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Number;
+use crate::fields::iso_time::IsoTime;
+use crate::fields::scientific::{Scientific, are_zeros};
 use crate::fields::single_integer::large_single;
 use crate::fields::token_rules::{TokenRules, TypedFloats, is_plain_integer};
 
@@ -23,12 +22,18 @@ pub(crate) enum TokenText {
     /// As [`Trimmed`](Self::Trimmed): all tokens are floats as Python writes them, and so are those of a typed
     /// file: `17.0`. A number as [`Scientific`] is written so too.
     PythonFloat,
+    /// [`PythonFloat`](Self::PythonFloat), of tokens that are numbers of single precision with all their digits, as
+    /// Python writes those: `0.10000000149011612`. The singles of a typed file are written so too.
+    ExactFloat,
     /// `-?(0|[1-9][0-9]{0,18})`, without the fraction `.0` that a text may have, and without the exponent of a
     /// [`Scientific`] one: `1.5e+06` is `1500000`.
     Integer,
     /// [`Integer`](Self::Integer), of tokens that are numbers of single precision, some of them beyond 2^24. Every
     /// text of such a number becomes the shortest of those without an exponent: `8.3886088e+07` is `83886090`.
     SingleInteger,
+    /// [`Integer`](Self::Integer), of tokens that are texts. Those beyond 2^24 are numbers of single precision with all
+    /// their digits: `83886088`. The singles of a typed file are written so too.
+    ExactInteger,
     /// `true` or `false`, for these words in any case, and for 1 and 0.
     Bool,
     /// [`Bool`](Self::Bool), written as `1` or `0`.
@@ -38,6 +43,8 @@ pub(crate) enum TokenText {
     /// A number, as [`Cell::text`](crate::cell::Cell::text) writes floats. Only floats of typed files make a
     /// fit choose it: in a text, `4.1` and `4.10` may be two versions of a program.
     Float,
+    /// [`Float`](Self::Float), of tokens that are numbers of single precision: every text is the nearest of them.
+    SingleFloat,
 }
 
 impl TokenText {
@@ -74,7 +81,7 @@ impl TokenText {
             || boolean(text).is_some()
             || is_other(integer(text))
             || Scientific::parse(text).is_some()
-            || Time::parse(text).is_some_and(|time| time.write(&mut Vec::new()) != text)
+            || IsoTime::parse(text).is_some_and(|time| time.write(&mut Vec::new()) != text)
     }
 
     /// A text as the field's tokens are written; empty if it has only blanks. `scratch` is a buffer.
@@ -86,13 +93,26 @@ impl TokenText {
         let text = text.trim_ascii();
         let written = match self {
             Self::Verbatim | Self::Trimmed => None,
-            Self::PythonFloat => {
+            Self::PythonFloat | Self::ExactFloat => {
                 let number = Scientific::parse(text).and_then(|_| decimal(text));
                 return number.map_or(text, |number| {
+                    let number = match self {
+                        Self::ExactFloat => (number as f32).into(),
+                        _ => number,
+                    };
                     scratch.clear();
                     Number::Double(number).write_as_python(scratch);
                     scratch
                 });
+            }
+            Self::ExactInteger => {
+                let single = large_single(text).filter(|_| Scientific::parse(text).is_some());
+                let Some(single) = single else {
+                    return Self::Integer.canonical(text, scratch);
+                };
+                scratch.clear();
+                Number::Double(single.into()).write(scratch);
+                return scratch;
             }
             // Most integers are written as they should be.
             Self::Integer if !text.contains(&b'.') && !text.contains(&b'+') && text != b"-0" => {
@@ -112,12 +132,16 @@ impl TokenText {
             }
             Self::Bool => boolean(text).map(|value| if value { &b"true"[..] } else { b"false" }),
             Self::Bit => boolean(text).map(|value| if value { &b"1"[..] } else { b"0" }),
-            Self::Time => return Time::parse(text).map_or(text, |time| time.write(scratch)),
-            Self::Float => {
+            Self::Time => return IsoTime::parse(text).map_or(text, |time| time.write(scratch)),
+            Self::Float | Self::SingleFloat => {
                 return decimal(text).map_or(text, |number| {
                     scratch.clear();
-                    let written = write!(scratch, "{number}");
-                    debug_assert!(written.is_ok(), "writing to a vector does not fail");
+                    match (self, number as f32) {
+                        (Self::SingleFloat, single) if single.is_finite() => {
+                            Number::Single(single).write(scratch);
+                        }
+                        _ => Number::Double(number).write(scratch),
+                    }
                     scratch
                 });
             }
@@ -153,85 +177,6 @@ pub(super) fn integer(text: &[u8]) -> Option<&[u8]> {
     (is_integer && is_whole).then_some(if digits == b"0" { digits } else { whole })
 }
 
-/// A number of single precision from a million on, or near 0, as pandas writes it into a CSV file, or as NumPy
-/// writes those of a list: `-?[1-9](\.[0-9]*)?e[+-][0-9]{2,3}`, or 0 with such an exponent. Hashes such as `1e5`
-/// have no sign in their middle.
-#[derive(Clone, Copy)]
-pub(super) struct Scientific<'a> {
-    is_negative: bool,
-    first: u8,
-    fraction: &'a [u8],
-    exponent: i16,
-}
-
-impl<'a> Scientific<'a> {
-    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
-        let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-        let (first @ b'0'..=b'9', rest) = unsigned.split_first()? else {
-            return None;
-        };
-        let e = rest.iter().position(|byte| *byte == b'e')?;
-        let (fraction, exponent) = (&rest[..e], &rest[e + 1..]);
-        let digits = fraction.strip_prefix(b".").unwrap_or(fraction);
-        let (sign @ (b'+' | b'-'), size) = exponent.split_first()? else {
-            return None;
-        };
-        let all_digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
-        let has_form = all_digits(digits)
-            && digits.len() <= 18
-            && (fraction.is_empty() || fraction.len() > digits.len())
-            && (*first != b'0' || are_zeros(digits))
-            && (2..=3).contains(&size.len())
-            && all_digits(size);
-        let size = size.iter().fold(0, |number, digit| {
-            10 * number + i16::from(digit.wrapping_sub(b'0'))
-        });
-        has_form.then_some(Self {
-            is_negative: text.len() > unsigned.len(),
-            first: *first,
-            fraction: digits,
-            exponent: if *sign == b'+' { size } else { -size },
-        })
-    }
-
-    /// The number of its digits after the point.
-    pub(super) fn num_places(self) -> usize {
-        self.fraction.len()
-    }
-
-    /// Whether it is an integer of at most 19 digits.
-    pub(super) fn is_whole(self) -> bool {
-        (0..=18).contains(&self.exponent) && are_zeros(self.split().1)
-    }
-
-    /// The digits after the point of the text that are before that of the number, and those after it.
-    fn split(self) -> (&'a [u8], &'a [u8]) {
-        let len = self.fraction.len().min(self.exponent.max(0) as usize);
-        self.fraction.split_at(len)
-    }
-
-    /// Writes a [whole](Self::is_whole) one without its exponent, character by character.
-    fn write_whole(self, text: &mut Vec<u8>) -> &[u8] {
-        text.clear();
-        if self.first == b'0' {
-            text.push(b'0');
-            return text;
-        }
-        text.extend(self.is_negative.then_some(b'-'));
-        text.push(self.first);
-        text.extend_from_slice(self.split().0);
-        text.resize(
-            usize::from(self.is_negative) + 1 + self.exponent as usize,
-            b'0',
-        );
-        text
-    }
-}
-
-fn are_zeros(digits: &[u8]) -> bool {
-    digits.iter().all(|digit| *digit == b'0')
-}
-
 pub(super) fn boolean(text: &[u8]) -> Option<bool> {
     if text.eq_ignore_ascii_case(b"true") {
         return Some(true);
@@ -253,110 +198,6 @@ pub(super) fn decimal(text: &[u8]) -> Option<f64> {
         .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
     let text = std::str::from_utf8(text).ok().filter(|_| starts)?;
     text.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// A date or a time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Time {
-    /// In UTC. A time without a zone is taken as UTC.
-    Date(NaiveDateTime),
-    OfDay(NaiveTime),
-}
-
-impl Time {
-    /// `YYYY-MM-DD`, with `[T ]HH:MM[:SS[.f]]` and a zone (`Z`, `+HH:MM`) after it or not; or `HH:MM:SS[.f]`.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let Some((date, rest)) = date(text) else {
-            let (time, rest) = time(text)?;
-            return (rest.is_empty() && text.len() >= 8).then_some(Self::OfDay(time));
-        };
-        let Some((b'T' | b' ', rest)) = rest.split_first() else {
-            return rest
-                .is_empty()
-                .then_some(Self::Date(date.and_time(NaiveTime::MIN)));
-        };
-        let (time, rest) = time(rest)?;
-        let ahead = zone(rest)?;
-        let local = date.and_time(time);
-        local.checked_sub_signed(ahead).map(Self::Date)
-    }
-
-    fn write(self, text: &mut Vec<u8>) -> &[u8] {
-        text.clear();
-        let written = match self {
-            Self::Date(date) if date.time() == NaiveTime::MIN => write!(text, "{}", date.date()),
-            // Chrono writes as many digits of a fraction as it needs, of 0, 3, 6 and 9.
-            Self::Date(date) => write!(text, "{date}"),
-            Self::OfDay(time) => write!(text, "{time}"),
-        };
-        debug_assert!(written.is_ok(), "writing to a vector does not fail");
-        if text.contains(&b'.') {
-            let zeros = text.iter().rev().take_while(|byte| **byte == b'0').count();
-            text.truncate(text.len() - zeros);
-        }
-        text
-    }
-}
-
-/// A number of exactly so many digits, and what follows.
-fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
-    let (digits, rest) = text.split_at_checked(count)?;
-    let all = digits.iter().all(u8::is_ascii_digit);
-    let number = digits.iter().fold(0, |number, digit| {
-        10 * number + u32::from(digit.wrapping_sub(b'0')) % 10
-    });
-    all.then_some((number, rest))
-}
-
-fn date(text: &[u8]) -> Option<(NaiveDate, &[u8])> {
-    let (year, rest) = digits(text, 4)?;
-    let (month, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
-    let (day, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
-    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
-    Some((date, rest))
-}
-
-fn time(text: &[u8]) -> Option<(NaiveTime, &[u8])> {
-    let (hour, rest) = digits(text, 2)?;
-    let (minute, rest) = digits(rest.strip_prefix(b":")?, 2)?;
-    let Some(rest) = rest.strip_prefix(b":") else {
-        return Some((NaiveTime::from_hms_opt(hour, minute, 0)?, rest));
-    };
-    let (second, rest) = digits(rest, 2)?;
-    let (mut nanos, mut rest) = (0, rest);
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let len = fraction
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        if !(1..=9).contains(&len) {
-            return None;
-        }
-        let (number, after) = digits(fraction, len)?;
-        (nanos, rest) = (number * 10_u32.pow(9 - len as u32), after);
-    }
-    Some((
-        NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?,
-        rest,
-    ))
-}
-
-/// How far a zone is ahead of UTC; none is UTC.
-fn zone(text: &[u8]) -> Option<TimeDelta> {
-    let (sign, text) = match text.split_first() {
-        None | Some((b'Z', [])) => return Some(TimeDelta::zero()),
-        Some((b'+', rest)) => (1, rest),
-        Some((b'-', rest)) => (-1, rest),
-        Some(_) => return None,
-    };
-    let (hours, rest) = digits(text, 2)?;
-    let (minutes, rest) = match rest {
-        [] => (0, rest),
-        rest => digits(rest.strip_prefix(b":").unwrap_or(rest), 2)?,
-    };
-    let is_zone = rest.is_empty() && hours < 24 && minutes < 60;
-    let minutes = sign * i64::from(60 * hours + minutes);
-    is_zone.then(|| TimeDelta::minutes(minutes))
 }
 
 #[cfg(test)]
@@ -388,16 +229,23 @@ mod tests {
             for rule in [
                 TokenText::Trimmed,
                 TokenText::PythonFloat,
+                TokenText::ExactFloat,
                 TokenText::Integer,
+                TokenText::ExactInteger,
                 TokenText::SingleInteger,
                 TokenText::Bool,
                 TokenText::Bit,
                 TokenText::Time,
                 TokenText::Float,
+                TokenText::SingleFloat,
             ] {
                 let is_known = match rule {
                     TokenText::SingleInteger => TokenText::single_integer_may_rewrite(text),
                     TokenText::Float => TokenText::float_may_rewrite(text),
+                    TokenText::SingleFloat => {
+                        TokenText::single_integer_may_rewrite(text)
+                            || TokenText::float_may_rewrite(text)
+                    }
                     _ => false,
                 };
                 if rule.canonical(text, &mut scratch) != text {
@@ -409,7 +257,9 @@ mod tests {
 
     #[test]
     fn the_tokens_choose_the_rule() {
-        use TokenText::{Bit, Bool, Integer, PythonFloat, SingleInteger, Time, Trimmed};
+        use TokenText::{
+            Bit, Bool, ExactFloat, ExactInteger, Integer, PythonFloat, SingleInteger, Time, Trimmed,
+        };
         for (tokens, expected) in [
             (&["17", "-4", "0", "9223372036854775807"][..], Integer),
             (&["17.0", "4", "5.00"], Integer),
@@ -425,7 +275,13 @@ mod tests {
             (&["17.0", "8.388609e+07", "8.3886088e+07"], SingleInteger),
             // A number of double precision, as NumPy writes it in a list.
             (&["1.23456793e+08", "8.388609e+07"], Integer),
-            (&["17", "83886088"], Integer),
+            // Singles as Python writes them, and ids.
+            (&["17.0", "83886088.0"], ExactInteger),
+            (&["17", "83886090"], Integer),
+            (&["17", "83886088", "83886089"], Integer),
+            (&["0.5", "0.10000000149011612"], ExactFloat),
+            (&["0.5", "83886088.0"], ExactFloat),
+            (&["0.5", "0.10000000149011612", "0.1"], PythonFloat),
             (&["17.5", "8.388608e+07"], PythonFloat),
             (&["17", "1e+19"], Trimmed),
             // A zip code, a hash, a version, an id of 20 digits, a phone number with its zero.
@@ -452,6 +308,8 @@ mod tests {
         let both = [single(0.5), double(0.5)].concat();
         for (tokens, cells, expected) in [
             (&["4.5", "17"][..], double(4.5), TokenText::Float),
+            (&["4.5", "17"], single(4.5), TokenText::SingleFloat),
+            (&["4.5", "17"], both.clone(), TokenText::Float),
             (&["4.5", "4.5-beta"], double(4.5), TokenText::Trimmed),
             (&["17", "83886090"], single(17.0), TokenText::SingleInteger),
             (&["17", "16777215"], single(17.0), TokenText::Integer),
@@ -484,7 +342,8 @@ mod tests {
     #[test]
     fn one_value_has_one_text() {
         use TokenText::{
-            Bit, Bool, Float, Integer, PythonFloat, SingleInteger, Time, Trimmed, Verbatim,
+            Bit, Bool, ExactFloat, ExactInteger, Float, Integer, PythonFloat, SingleFloat,
+            SingleInteger, Time, Trimmed, Verbatim,
         };
         for (rule, texts, expected) in [
             (Integer, &["17", "17.0", " 17 ", "17.000"][..], "17"),
@@ -505,6 +364,24 @@ mod tests {
             (
                 SingleInteger,
                 &["8.388609e+07", "8.3886088e+07", "83886088.0", "83886090"],
+                "83886090",
+            ),
+            (
+                ExactInteger,
+                &["83886088.0", "8.388609e+07", "8.3886088e+07", "83886088"],
+                "83886088",
+            ),
+            (ExactInteger, &["83886089.0"], "83886089"),
+            (ExactFloat, &["1234567.75", "1.2345678e+06"], "1234567.75"),
+            (ExactFloat, &["0.1"], "0.1"),
+            (
+                SingleFloat,
+                &["0.1", "0.10", "0.10000000149011612", "1e-1"],
+                "0.1",
+            ),
+            (
+                SingleFloat,
+                &["83886088.0", "83886090", "8.388609e+07"],
                 "83886090",
             ),
             (SingleInteger, &["-1234567", "-1.234567e+06"], "-1234567"),

@@ -18,12 +18,15 @@ pub(crate) struct InputFormat {
 
 /// The contents of a file, and how to open them.
 pub(crate) enum Contents {
-    /// Delimited text: gives it as it is, or decompressed as it is read.
-    Text(fn(BufReader<File>) -> io::Result<Box<dyn Read + Send>>),
+    /// Delimited text.
+    Text(OpenText),
+    /// Delimited text that is decompressed as it is read, from its start.
+    Compressed(OpenText),
     /// Rows with named columns.
     Rows(OpenRows),
 }
 
+type OpenText = fn(BufReader<File>) -> io::Result<Box<dyn Read + Send>>;
 type OpenRows = fn(&Path, File, &RowFormat) -> Result<Box<dyn RowReader>, DataError>;
 
 /// Opens a file for reading.

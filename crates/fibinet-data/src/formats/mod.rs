@@ -52,4 +52,4 @@ pub use parts::open_rows;
 pub use raw_row::RawRow;
 pub use reader::{Label, RowReader};
 pub use registry::open_standard_input;
-pub use remote::refuse_address;
+pub use remote::{address, refuse_address};

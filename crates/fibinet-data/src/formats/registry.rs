@@ -59,11 +59,16 @@ fn open_contents(
     format: &RowFormat,
     label: Label,
 ) -> Result<Box<dyn RowReader>, DataError> {
-    match identify(path, &mut file)? {
-        Contents::Text(decode) => {
+    let contents = identify(path, &mut file)?;
+    match contents {
+        Contents::Text(decode) | Contents::Compressed(decode) => {
             let text = decode(file).map_err(DataError::io(path))?;
             let text = checked(path, text)?;
-            Ok(Box::new(DelimitedReader::new(path, text, format, label)?))
+            let reader = DelimitedReader::new(path, text, format, label)?;
+            Ok(Box::new(match contents {
+                Contents::Compressed(_) => reader.of_compressed(),
+                _ => reader,
+            }))
         }
         Contents::Rows(open) => {
             let file = file.into_inner();
@@ -96,9 +101,21 @@ fn checked(path: &Path, mut text: Box<dyn Read + Send>) -> Result<Box<dyn Read +
 pub(crate) fn open_text(path: &Path) -> Result<Option<Box<dyn Read + Send>>, DataError> {
     let mut file = open(path)?;
     match identify(path, &mut file)? {
-        Contents::Text(decode) => decode(file).map(Some).map_err(DataError::io(path)),
+        Contents::Text(decode) | Contents::Compressed(decode) => {
+            decode(file).map(Some).map_err(DataError::io(path))
+        }
         Contents::Rows(_) => Ok(None),
     }
+}
+
+/// Why a file of compressed text cannot be read to its end; `None` if it can, and for other files.
+pub(crate) fn damage(path: &Path) -> Option<DataError> {
+    let mut file = path.is_file().then(|| open(path).ok())??;
+    let Contents::Compressed(decode) = identify(path, &mut file).ok()? else {
+        return None;
+    };
+    let read = decode(file).and_then(|mut text| io::copy(&mut text, &mut io::sink()));
+    read.err().map(DataError::io(path))
 }
 
 /// Where the reading of a file can begin.
@@ -119,14 +136,10 @@ pub(crate) enum Access {
 /// If the file cannot be opened.
 pub(crate) fn access(path: &Path) -> Result<Access, DataError> {
     let mut file = open(path)?;
-    let start = file.fill_buf().map_err(DataError::io(path))?;
-    let format = FORMATS.iter().position(|format| (format.recognizes)(start));
-    let plain_text = FORMATS.len() - 1;
-    let format = format.unwrap_or(plain_text);
-    Ok(match FORMATS[format].contents {
+    Ok(match identify(path, &mut file)? {
+        Contents::Text(_) => Access::Byte,
         Contents::Rows(_) => Access::Row,
-        Contents::Text(_) if format == plain_text => Access::Byte,
-        Contents::Text(_) => Access::Start,
+        Contents::Compressed(_) => Access::Start,
     })
 }
 

@@ -17,8 +17,8 @@ pub fn refuse_address(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// The address in a path. A run file's directory may stand before it.
-fn address(path: &Path) -> Option<&str> {
+/// The address in a path, such as `s3://bucket/log.csv`. A run file's directory may stand before it.
+pub fn address(path: &Path) -> Option<&str> {
     let text = path.to_str()?;
     let end = text.find("://")?;
     let start = text[..end].rfind('/').map_or(0, |slash| slash + 1);

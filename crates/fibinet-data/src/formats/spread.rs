@@ -13,15 +13,18 @@ use crate::formats::registry::{Access, access, open_file, open_text};
 
 /// The number of places, spread evenly over a source, that are read.
 const BLOCKS: u64 = 64;
-/// The number of bytes of text that are read in each place. Sources of fewer bytes are read whole.
+/// The number of bytes of text that are read in each place.
 const BLOCK_BYTES: u64 = 1 << 18;
 /// The number of rows of a table that are read in each place.
 const BLOCK_ROWS: usize = 1563;
 /// Compressed text has to be read from its start. Of a source, at most this many bytes of such text are
 /// decompressed, which takes about a minute.
 const MOST_DECOMPRESSED: u64 = 16 << 30;
-/// A compressed file with at most this many bytes of text is read whole, which takes about a second.
-const SHORT: u64 = 1 << 28;
+/// A source of plain text of at most this many bytes is read whole, and so is a compressed file of as much text. It takes
+/// about two seconds.
+pub(crate) const SHORT: u64 = 1 << 28;
+/// The number of malformed rows that are told apart.
+const TOLD: usize = 3;
 
 /// What [`SpreadRows::read`] has read of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,22 +35,48 @@ pub(crate) struct Coverage {
     pub(crate) beginning_of: Option<(PathBuf, u64)>,
     /// Why a file could not be read to its end, for the first such file.
     pub(crate) damage: Option<String>,
+    /// The malformed rows among those that were read.
+    pub(crate) malformed: MalformedSample,
 }
 
-/// Reads rows from all over a source, at a cost that does not grow with its size: about 16 MiB of plain
-/// text, or 100,000 rows of Parquet. Compressed files are decompressed, up to 16 GiB of text in all; short ones
-/// are read whole, and pieces of 16 to 32 MiB of others. Rows that cannot be
-/// read are passed over, and a file that cannot be read any further ends there.
+/// Malformed rows among those that were read of a source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MalformedSample {
+    /// The number of malformed rows.
+    pub rows: u64,
+    /// What is wrong with the first of them.
+    pub first: Vec<String>,
+    /// The number of rows that were read.
+    pub of: u64,
+    /// Whether these are not all rows of the source.
+    pub is_part: bool,
+}
+
+impl MalformedSample {
+    fn add(&mut self, error: &DataError) {
+        self.rows += 1;
+        if self.first.len() < TOLD {
+            self.first.push(error.to_string());
+        }
+    }
+}
+
+/// Reads rows from all over a source, at a cost that does not grow with its size: plain text up to 256 MiB whole and
+/// 16 MiB of a longer one, or 100,000 rows of Parquet. Compressed files are decompressed, up to 16 GiB of text in all;
+/// short ones are read whole, and pieces of 16 to 32 MiB of others. Malformed rows are counted and passed over, and a
+/// file that cannot be read any further ends there.
 pub(crate) struct SpreadRows<'a, F> {
     format: &'a RowFormat,
     /// The names of the columns.
     columns: &'a [String],
-    /// Gets the reader of each row after the row was read.
+    /// Gets the reader of each row after the row was read, and tells what is wrong with the row.
     each: F,
     coverage: Coverage,
 }
 
-impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
+impl<'a, F: FnMut(&dyn RowReader) -> Result<(), DataError>> SpreadRows<'a, F> {
+    /// Reads plain text up to `short` bytes whole.
+    ///
     /// # Errors
     ///
     /// If a file cannot be opened.
@@ -55,6 +84,7 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
         path: &Path,
         format: &'a RowFormat,
         columns: &'a [String],
+        short: u64,
         each: F,
     ) -> Result<Coverage, DataError> {
         let mut spread = Self {
@@ -65,15 +95,17 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                 num_rows: 0,
                 beginning_of: None,
                 damage: None,
+                malformed: MalformedSample::default(),
             },
         };
-        let mut sizes = Vec::new();
+        let (mut sizes, mut are_plain) = (Vec::new(), true);
         for file in files(path)? {
             let size = fs::metadata(&file).map_err(DataError::io(&file))?.len();
+            are_plain = are_plain && matches!(access(&file)?, Access::Byte);
             sizes.push((file, size));
         }
         let total: u64 = sizes.iter().map(|(_, size)| size).sum();
-        let is_small = total <= BLOCKS * BLOCK_BYTES;
+        let is_small = total <= BLOCKS * BLOCK_BYTES || are_plain && total <= short;
         let (mut start, mut read) = (0, 0);
         for (file, size) in &sizes {
             let blocks = places(start + size, total) - places(start, total);
@@ -81,6 +113,8 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
             if is_small || blocks > 0 {
                 read += size;
                 spread.file(file, *size, blocks.max(1), is_small)?;
+            } else {
+                spread.coverage.malformed.is_part = true;
             }
         }
         let share = read as f64 / total.max(1) as f64;
@@ -113,8 +147,9 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                 let blocks = blocks as usize;
                 let (reader, num_rows) =
                     ParquetReader::open_spread(path, self.format, blocks, BLOCK_ROWS)?;
-                self.whole(Some(Box::new(reader)));
+                let read = self.whole(Some(Box::new(reader)));
                 self.coverage.num_rows += num_rows;
+                self.coverage.malformed.is_part |= read < num_rows;
             }
             Access::Start => {
                 let Some(text) = open_text(path)? else {
@@ -122,8 +157,14 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                 };
                 let most = MOST_DECOMPRESSED / BLOCKS * blocks;
                 let pieces = Pieces::read(text, blocks as usize, most);
+                // Damage garbles the rows before it.
+                let earlier = pieces
+                    .fault
+                    .as_ref()
+                    .map(|_| self.coverage.malformed.clone());
                 if !pieces.has_more && pieces.bytes <= SHORT {
                     self.coverage.num_rows += self.whole(open_part(path, self.format)?);
+                    self.restore(earlier);
                     return Ok(());
                 }
                 let Pieces {
@@ -134,6 +175,7 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
                     ..
                 } = pieces;
                 let (rows, read) = self.texts(path, texts.into_iter().map(Ok))?;
+                self.restore(earlier);
                 let num_rows = (rows / read * bytes as f64) as u64;
                 self.coverage.num_rows += num_rows;
                 self.note_damage(fault.map(DataError::io(path)));
@@ -152,12 +194,16 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
         texts: impl Iterator<Item = Result<(u64, Vec<u8>), DataError>>,
     ) -> Result<(f64, f64), DataError> {
         let (mut rows, mut bytes) = (0, 0);
+        self.coverage.malformed.is_part = true;
         for text in texts {
             let (start, text) = text?;
             let lines = complete_lines(text);
             bytes += lines.len();
-            // A piece may begin or end within a quoted cell.
+            // A piece may begin or end within a quoted cell, which makes the rows around it malformed.
+            let earlier =
+                may_split_a_cell(&lines, self.format).then(|| self.coverage.malformed.clone());
             rows += self.rows(self.text_rows(path, start, lines)).0;
+            self.restore(earlier);
         }
         Ok((rows as f64, bytes.max(1) as f64))
     }
@@ -167,6 +213,13 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
         let (rows, error) = self.rows(reader);
         self.note_damage(error);
         rows
+    }
+
+    /// Forgets the malformed rows since then, which may be none of the file's.
+    fn restore(&mut self, earlier: Option<MalformedSample>) {
+        if let Some(earlier) = earlier {
+            self.coverage.malformed = earlier;
+        }
     }
 
     fn note_damage(&mut self, error: Option<DataError>) {
@@ -181,13 +234,16 @@ impl<'a, F: FnMut(&dyn RowReader)> SpreadRows<'a, F> {
         };
         let mut rows = 0;
         loop {
-            match reader.read_row() {
+            let read = match reader.read_row() {
                 Ok(true) => (self.each)(reader.as_ref()),
                 Ok(false) => return (rows, None),
-                Err(error) if error.is_bad_row() => {}
+                Err(error) if error.is_bad_row() => Err(error),
                 Err(error) => return (rows, Some(error)),
-            }
+            };
             rows += 1;
+            self.coverage.malformed.of += 1;
+            let malformed = &mut self.coverage.malformed;
+            read.unwrap_or_else(|error| malformed.add(&error));
         }
     }
 
@@ -234,6 +290,15 @@ fn complete_lines(mut text: Vec<u8>) -> Vec<u8> {
     text.truncate(text.iter().rposition(is_end).map_or(0, |last| last + 1));
     text.drain(..first.map_or(0, |first| first + 1));
     text
+}
+
+/// Whether cells of a text may span lines: a line has an odd number of quotes then.
+fn may_split_a_cell(lines: &[u8], format: &RowFormat) -> bool {
+    let Some(quote) = format.quote_byte() else {
+        return false;
+    };
+    let mut lines = lines.split(|byte| *byte == b'\n');
+    lines.any(|line| line.iter().filter(|byte| **byte == quote).count() % 2 == 1)
 }
 
 /// Pieces of a text of unknown length, evenly spread over it.
@@ -306,8 +371,10 @@ mod tests {
         let format = RowFormat::csv("y");
         let mut numbers = Vec::new();
         let columns = ["y", "n", "text"].map(str::to_owned);
-        let coverage = SpreadRows::read(path, &format, &columns, |reader| {
+        let short = BLOCKS * BLOCK_BYTES;
+        let coverage = SpreadRows::read(path, &format, &columns, short, |reader| {
             numbers.extend(texts(reader.row())[1].parse::<u64>());
+            Ok(())
         });
         (numbers, coverage.unwrap())
     }
@@ -367,6 +434,38 @@ mod tests {
         assert_eq!(numbers, (0..100).collect::<Vec<_>>());
         assert_eq!((coverage.num_rows, coverage.beginning_of), (101, None));
         assert_eq!(coverage.damage, None);
+        let malformed = coverage.malformed;
+        assert_eq!(
+            (malformed.rows, malformed.of, malformed.is_part),
+            (1, 101, false)
+        );
+        let says = "part-07.csv:3: expected 3 cells, got 2";
+        assert!(malformed.first[0].ends_with(says), "{malformed:?}");
+    }
+
+    #[test]
+    fn malformed_rows_of_a_large_text_are_counted_in_its_sample() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.csv");
+        let rows = log(0..400_000);
+        let rows = rows.lines().enumerate();
+        let rows = rows.map(|(at, row)| {
+            if at % 100 == 1 {
+                format!("{row},x\n")
+            } else {
+                format!("{row}\n")
+            }
+        });
+        fs::write(&path, rows.collect::<String>()).unwrap();
+        let (_, Coverage { malformed, .. }) = read(&path);
+        assert!(
+            malformed.is_part && malformed.rows.abs_diff(malformed.of / 100) < 70,
+            "{malformed:?}"
+        );
+        assert!(
+            malformed.first[0].contains("of its text: expected 3 cells, got 4"),
+            "{malformed:?}"
+        );
     }
 
     fn write_compressed(path: &Path, text: &str) {
@@ -420,8 +519,9 @@ mod tests {
             let (numbers, coverage) = read(&path);
             let share = numbers[numbers.len() - 1] as f64 / rows as f64;
             assert!((share - percent as f64 / 100.0).abs() < 0.03, "{share}");
-            let damage = format!("{}: the compressed data is cut short", path.display());
-            assert_eq!(coverage.damage, Some(damage));
+            let expected = format!("{}: the compressed data is cut short", path.display());
+            let damage = coverage.damage.unwrap();
+            assert!(damage.starts_with(&expected), "{damage}");
         }
     }
 
@@ -486,6 +586,6 @@ mod tests {
             "{wrong} of {}",
             numbers.len()
         );
-        assert_eq!(coverage.damage, None);
+        assert_eq!((coverage.damage, coverage.malformed.rows), (None, 0));
     }
 }

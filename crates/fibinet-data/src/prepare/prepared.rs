@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::split::SplitKind;
 use crate::encode::FieldCells;
-use crate::encode::encoder::{Encoder, SplitCells};
+use crate::encode::encoder::{Encoder, SeenBySplit};
 use crate::error::{DataError, DataErrorKind};
 use crate::shards::reader::Shards;
 use crate::skipped::SkippedRows;
@@ -29,7 +29,7 @@ pub struct Prepared {
     pub test: Option<Arc<Shards>>,
     /// Rows that are not in any split.
     pub skipped: SkippedRows,
-    seen: SplitCells,
+    seen: SeenBySplit,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,7 @@ struct Manifest {
     files: [Vec<String>; 3],
     #[serde(rename = "left_out")]
     skipped: SkippedRows,
-    seen: SplitCells,
+    seen: SeenBySplit,
 }
 
 impl Prepared {
@@ -83,7 +83,7 @@ impl Prepared {
         encoder: Encoder,
         shards: [Shards; 3],
         skipped: SkippedRows,
-        seen: SplitCells,
+        seen: SeenBySplit,
     ) -> Result<Self, DataError> {
         check_rows(&shards)?;
         let names = |shards: &Shards| {
@@ -107,7 +107,7 @@ impl Prepared {
         mut encoder: Encoder,
         shards: [Shards; 3],
         skipped: SkippedRows,
-        seen: SplitCells,
+        seen: SeenBySplit,
     ) -> Self {
         let [train, valid, test] = shards.map(Arc::new);
         encoder.set_valid_counts(seen[0].iter().map(|seen| seen.counts).collect());

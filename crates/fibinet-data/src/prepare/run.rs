@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::DataSpec;
 use crate::config::split::{Split, SplitKind};
-use crate::encode::encoder::{Encoder, SplitCells};
+use crate::encode::encoder::{Encoder, SeenBySplit};
 use crate::encode::spill::Spill;
 use crate::error::DataError;
 use crate::prepare::base::continued;
@@ -148,7 +148,7 @@ fn write_other_files(
     encoder: &Encoder,
     writers: &mut [ShardWriter; 3],
     skipped: &mut SkippedRows,
-    seen: &mut SplitCells,
+    seen: &mut SeenBySplit,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), DataError> {
     let files = [

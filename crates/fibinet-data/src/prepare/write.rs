@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::config::DataSpec;
 use crate::config::split::SplitKind;
 use crate::encode::RowEncoder;
-use crate::encode::encoder::{Encoder, SplitCells, Unscaled};
+use crate::encode::encoder::{Encoder, SeenBySplit, Unscaled};
 use crate::encode::spill::Spill;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cell_counts::SeenCells;
@@ -36,7 +36,7 @@ pub(crate) fn write_fitted(
     rows: Spill,
     writers: &mut [ShardWriter; 3],
     skipped: &mut SkippedRows,
-    seen: &mut SplitCells,
+    seen: &mut SeenBySplit,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), DataError> {
     let path = &spec.sources.train;

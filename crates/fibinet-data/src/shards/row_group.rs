@@ -59,7 +59,7 @@ pub(crate) fn footer(
             .set_column_metadata(columns);
         row_groups.push(row_group.build()?);
     }
-    let properties = properties();
+    let properties = properties(true);
     let file = FileMetaData::new(
         properties.writer_version().as_num(),
         groups.iter().map(|group| group.num_rows).sum(),
@@ -71,8 +71,9 @@ pub(crate) fn footer(
     Ok(ParquetMetaData::new(file, row_groups))
 }
 
-fn properties() -> WriterProperties {
+fn properties(with_dictionary: bool) -> WriterProperties {
     WriterProperties::builder()
+        .set_dictionary_enabled(with_dictionary)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
         .build()
@@ -96,12 +97,28 @@ pub(crate) fn encode_columns(
     let schema = SchemaDescriptor::new(schema(layout));
     let leaves = schema.columns();
     assert_eq!(written.len(), leaves.len(), "expected one column per leaf");
-    let properties = Arc::new(properties());
+    let [with, without] = [true, false].map(|dictionary| Arc::new(properties(dictionary)));
     written
         .into_par_iter()
         .zip(leaves)
-        .map(|(values, leaf)| values.encode(Arc::clone(leaf), Arc::clone(&properties)))
+        .map(|(values, leaf)| {
+            let properties = if values.repeat() { &with } else { &without };
+            values.encode(Arc::clone(leaf), Arc::clone(properties))
+        })
         .collect()
+}
+
+/// Whether numbers repeat so often that a dictionary of them takes fewer bytes. Building one takes most of the time
+/// of writing numbers that do not.
+fn repeat(numbers: &[f32]) -> bool {
+    const SAMPLE: usize = 256;
+    let sample = numbers.iter().step_by((numbers.len() / SAMPLE).max(1));
+    let mut bits: Vec<u32> = sample.map(|number| number.to_bits()).collect();
+    let num_drawn = bits.len();
+    bits.sort_unstable();
+    bits.dedup();
+    // Of a row group with 4,000 different numbers, so many of a sample are different.
+    32 * bits.len() <= 31 * num_drawn
 }
 
 /// A column to write.
@@ -113,6 +130,14 @@ enum Written<'a> {
 }
 
 impl Written<'_> {
+    /// Whether the values may repeat often.
+    fn repeat(&self) -> bool {
+        match self {
+            Self::Floats(numbers) => repeat(numbers),
+            Self::Hashes(_) | Self::Ids(_) | Self::Lists(_) => true,
+        }
+    }
+
     fn encode(
         self,
         leaf: ColumnDescPtr,
@@ -160,5 +185,24 @@ impl Written<'_> {
             _ => unreachable!("the schema describes these columns"),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_repeat_have_a_dictionary() {
+        let rows = 8192_u32;
+        let numbers = |distinct: u32| -> Vec<f32> {
+            let draws = (0..rows).map(|row| crate::mix::mix(1, row.into()) % u64::from(distinct));
+            draws.map(|draw| draw as f32).collect()
+        };
+        for distinct in [1, 2, 100, 1000] {
+            assert!(repeat(&numbers(distinct)), "{distinct}");
+        }
+        assert!(!repeat(&numbers(1 << 20)));
+        assert!(repeat(&[]) && !repeat(&[0.5]));
     }
 }

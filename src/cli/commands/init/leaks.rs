@@ -1,8 +1,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fibinet::data::config::RowFormat;
-use fibinet::data::encode::{self, Evidence, Guess, Known, Leak, Leaks, Treatment};
+use fibinet::data::config::{OnBadRow, RowFormat};
+use fibinet::data::encode::{
+    self, Evidence, Guess, Known, Leak, Leaks, MalformedSample, Treatment,
+};
 
 use crate::cli::output::shell_word;
 
@@ -12,6 +14,7 @@ pub(super) fn exclude_leaks(
     path: &Path,
     format: &RowFormat,
     known: &Known,
+    on_bad_row: OnBadRow,
 ) -> Result<Vec<String>> {
     let leaks = encode::exclude_leaks(guess, path, format, known)?;
     for leak in &leaks.columns {
@@ -23,8 +26,10 @@ pub(super) fn exclude_leaks(
             column.reason += &format!("; `init {}` brings it back", flag("--keep", &leak.column));
         }
     }
+    let malformed = malformed_note(guess, &leaks.malformed, on_bad_row);
     let columns = leaks.columns.iter();
     let mut notes: Vec<String> = columns.filter_map(|leak| leak_note(leak, &leaks)).collect();
+    notes.extend(malformed);
     notes.extend(not_checked(&leaks));
     notes.extend(leaks.damage.map(|damage| {
         format!(
@@ -32,6 +37,45 @@ pub(super) fn exclude_leaks(
         )
     }));
     Ok(notes)
+}
+
+/// What is said of malformed rows. Where all rows were read, it replaces what the guess says of the first ones.
+fn malformed_note(
+    guess: &mut Guess,
+    malformed: &MalformedSample,
+    on_bad_row: OnBadRow,
+) -> Option<String> {
+    let (first, others) = malformed.first.split_first()?;
+    let MalformedSample {
+        rows, of, is_part, ..
+    } = malformed;
+    if *is_part {
+        let training = match on_bad_row {
+            OnBadRow::Skip => "skip them",
+            OnBadRow::Fail => "refuse them, unless --on-bad-row skip is given",
+        };
+        return Some(format!(
+            "note: of {of} rows from all over the log {rows} are malformed, and training will {training}; the first: \
+             {first}"
+        ));
+    }
+    if on_bad_row == OnBadRow::Skip {
+        guess.skipped.bad_rows = *rows;
+        guess.skipped.first_bad_row = Some(first.clone());
+        return None;
+    }
+    guess.bad_label = None;
+    let others = match (rows - 1, others.join(", ")) {
+        (0, _) => String::new(),
+        (1, other) => format!(", and another row: {other}"),
+        (num, others) => format!(
+            ", and {num} other rows: {others}{}",
+            if num > 2 { ", …" } else { "" }
+        ),
+    };
+    Some(format!(
+        "note: training will refuse {first}{others}; --on-bad-row skip leaves such rows out"
+    ))
 }
 
 /// What is said of a leak; `None` if the note of another one names it as its copy.

@@ -20,7 +20,7 @@ pub(crate) use self::args::InitArgs;
 use self::leaks::exclude_leaks;
 use self::run_file::run_file;
 use self::split::by_time;
-use crate::cli::args::{is_same_file, refuse_standard};
+use crate::cli::args::{is_same_file, refuse_remote, refuse_standard};
 use crate::cli::failure::UsageError;
 use crate::cli::output::{note, shell_word, skipped_rows};
 
@@ -40,6 +40,7 @@ impl InitArgs {
         for (argument, file) in files {
             file.map_or(Ok(()), |file| refuse_standard(argument, file))?;
         }
+        refuse_remote(&self.output)?;
         let output = self.output.display();
         ensure!(
             self.force || self.output.symlink_metadata().is_err(),
@@ -85,6 +86,14 @@ impl InitArgs {
             quote: self.quote,
         };
         let text = guess_delimiter(&self.train, &known)?;
+        if let Some(quote) = self.quote.map(String::from)
+            && !quote.is_empty()
+            && text.delimiter.as_str().contains(&quote)
+        {
+            let delimiter = text.delimiter.as_str().escape_debug();
+            let message = format!("--quote {quote}: the delimiter, `{delimiter}`, contains it");
+            return Err(UsageError(message).into());
+        }
         let format = RowFormat {
             positive: self.positive.clone(),
             group: self.group.clone(),
@@ -143,7 +152,13 @@ impl InitJob {
         // A built-in schema has its own fields.
         let notes = match args.schema {
             Some(_) => Vec::new(),
-            None => exclude_leaks(&mut guess, &args.train, &format, &known)?,
+            None => exclude_leaks(
+                &mut guess,
+                &args.train,
+                &format,
+                &known,
+                args.on_bad_row.into(),
+            )?,
         };
         let text = run_file(args, &format, text_guess.as_ref(), &guess)?;
         check_run_file(args, &text, &guess)?;

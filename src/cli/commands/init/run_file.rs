@@ -97,6 +97,33 @@ fn on_one_line(comment: &str) -> String {
     comment.chars().map(escape).collect()
 }
 
+/// The number of characters that a line of a long comment should not exceed.
+const LINE: usize = 110;
+
+/// A comment on one line or, if it is long, on several: it is broken behind semicolons, or else at blanks.
+fn comment_lines(comment: &str) -> String {
+    let comment = on_one_line(comment);
+    let mut lines: Vec<String> = Vec::new();
+    let fits = |line: &str, more: &str| line.chars().count() + more.chars().count() <= LINE;
+    for clause in comment.split_inclusive("; ") {
+        match lines.last_mut() {
+            Some(line) if fits(line, clause) => line.push_str(clause),
+            _ => lines.push(clause.to_owned()),
+        }
+        while let Some(line) = lines.pop_if(|line| !fits(line, "")) {
+            let (end, _) = line.char_indices().nth(LINE).unwrap_or((line.len(), ' '));
+            let at = line[..end].rfind(' ').filter(|at| *at > 0);
+            let Some((line, rest)) = at.map(|at| line.split_at(at)) else {
+                lines.push(line);
+                break;
+            };
+            lines.extend([line.to_owned(), rest.trim_start().to_owned()]);
+        }
+    }
+    let lines = lines.iter().map(|line| format!("# {}", line.trim_end()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Writes the reason for a setting beside it.
 fn comment(table: &mut Table, key: &str, reason: &str) {
     if let Some(value) = table.get_mut(key).and_then(Item::as_value_mut)
@@ -149,7 +176,7 @@ fn field_tables(guess: &Guess) -> Result<ArrayOfTables> {
         let mut table = toml_edit::ser::to_document(field)?.as_table().clone();
         let decor = table.decor_mut();
         decor.set_prefix(format!("{}\n", std::mem::take(&mut unused)));
-        decor.set_suffix(format!(" # {}", on_one_line(&column.reason)));
+        decor.set_suffix(format!(" {}", comment_lines(&column.reason)));
         for (key, choices) in CHOICES {
             if let Some(value) = table.get_mut(key).and_then(Item::as_value_mut) {
                 let others = choices.iter().filter(|other| value.as_str() != Some(other));
@@ -165,7 +192,8 @@ fn field_tables(guess: &Guess) -> Result<ArrayOfTables> {
 }
 
 fn unused_column(column: &ColumnGuess) -> String {
-    format!("\n# {:?}: {}\n", column.name, on_one_line(&column.reason))
+    let comment = comment_lines(&format!("{:?}: {}", column.name, column.reason));
+    format!("\n{comment}\n")
 }
 
 /// The document, the comments of unused columns after the last field, and the model.

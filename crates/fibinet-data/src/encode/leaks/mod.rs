@@ -35,7 +35,8 @@ use crate::fields::cells::CellReader;
 use crate::fields::{FieldEncoding, MultiCategorical};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
-use crate::formats::spread::SpreadRows;
+pub use crate::formats::spread::MalformedSample;
+use crate::formats::spread::{SHORT, SpreadRows};
 
 /// The least number of clicks, and of other rows, that leaks are looked for in.
 const MIN_ROWS: u64 = 50;
@@ -53,6 +54,8 @@ pub struct Leaks {
     pub beginning_of: Option<(PathBuf, u64)>,
     /// Why a file could not be read to its end.
     pub damage: Option<String>,
+    /// The malformed rows among those that were read.
+    pub malformed: MalformedSample,
 }
 
 /// Takes the columns that give the label away out of the fields of a guess, except for those that
@@ -78,13 +81,12 @@ pub fn exclude_leaks(
     let mut cells = CellReader::new(&guess.missing);
     let checked_fields = fields_to_check(&guess.columns, columns);
     let mut odd = OddSample::new(&checked_fields, format);
-    let coverage = SpreadRows::read(path, format, columns, |reader| {
+    let coverage = SpreadRows::read(path, format, columns, SHORT, |reader| {
         let row = reader.row();
-        let click = parse_label(row.cell(label), &mut cells, format, &reader.position());
-        if let Ok(click) = click {
-            sample.add(row, click > 0.5, &mut cells);
-            odd.add(row, || reader.position());
-        }
+        let click = parse_label(row.cell(label), &mut cells, format, &reader.position())?;
+        sample.add(row, click > 0.5, &mut cells);
+        odd.add(row, || reader.position());
+        Ok(())
     })?;
     odd.put_into(&mut guess.columns);
     let label_counts = sample.label_counts();
@@ -119,6 +121,7 @@ pub fn exclude_leaks(
         checked,
         beginning_of: coverage.beginning_of,
         damage: coverage.damage,
+        malformed: coverage.malformed,
     })
 }
 

@@ -133,6 +133,13 @@ impl ColumnCells {
         Some(odd)
     }
 
+    /// The first cell that has a property.
+    pub(super) fn first(&self, has: impl Fn(&[u8]) -> bool) -> Option<String> {
+        let cells = self.distinct().filter(|(cell, _)| has(cell));
+        let (cell, _) = cells.min_by_key(|(_, seen)| seen.first)?;
+        Some(String::from_utf8_lossy(cell).trim().to_owned())
+    }
+
     /// Whether a number of odd rows is more than 1%.
     pub(crate) fn are_more_than_a_few(&self, odd: u64) -> bool {
         odd * 100 > self.num_rows

@@ -57,17 +57,56 @@ fn comma(cells: &ColumnCells) -> &'static str {
     if texts.all(blank_follows) { ", " } else { "," }
 }
 
-/// Lists in brackets, whose tokens repeat: the numbers of a vector do not.
+/// Lists in brackets, whose tokens repeat: the numbers of a vector do not. In other brackets than `[]` their lengths
+/// differ: tuples such as `(300, 250)` are rather one value than a list.
 fn bracketed(cells: &ColumnCells, separator: &'static str) -> Option<Lists> {
     let elements = |cell: &[u8], each: &mut dyn FnMut(&[u8])| {
-        // Tuples such as `(300, 250)` are rather one value than a list.
-        cell.trim_ascii_start().starts_with(b"[")
-            && list::bracketed(cell, separator.as_bytes(), each).is_ok()
+        list::bracketed(cell, separator.as_bytes(), each).is_ok()
     };
     cells.num_odd(|cell| elements(cell, &mut |_| {}))?;
+    let are_square = cells.num_odd(|cell| cell.trim_ascii_start().starts_with(b"["));
     let tokens = Tokens::of(cells, elements);
-    let is_list = tokens.rows_of_several > 0 && tokens.repeat();
+    let is_list = tokens.rows_of_several > 0
+        && tokens.repeat()
+        && (are_square.is_some() || tokens.lengths_differ());
     is_list.then(|| tokens.lists(separator, true))
+}
+
+/// A cell of a column of lists in brackets that are not read as such, and why: lists of lists, and tuples of one
+/// length, most of whose elements are at several positions.
+pub(crate) fn unread(cells: &ColumnCells) -> Option<(String, UnreadLists)> {
+    let is_nested = |cell: &[u8]| {
+        let cell = cell.trim_ascii();
+        let inner = cell.split_first().map_or(&[][..], |(_, inner)| inner);
+        let ends = [(b'[', b']'), (b'(', b')'), (b'{', b'}')];
+        let is_closed = ends
+            .into_iter()
+            .any(|(open, close)| cell.starts_with(&[open]) && cell.ends_with(&[close]));
+        is_closed && inner.iter().any(|byte| b"[{(".contains(byte))
+    };
+    let is_flat = |cell: &[u8]| list::bracketed(cell, b",", &mut |_| {}).is_ok();
+    let is_empty = |cell: &[u8]| matches!(cell.trim_ascii(), b"[]" | b"{}" | b"()");
+    if cells
+        .num_odd(|cell| is_nested(cell) && !is_flat(cell) || is_empty(cell))
+        .is_some()
+    {
+        return Some((cells.first(is_nested)?, UnreadLists::Nested));
+    }
+    cells.num_odd(is_flat)?;
+    let tokens = Tokens::of(cells, |cell, each| {
+        list::bracketed(cell, b",", each).is_ok()
+    });
+    let are_moving = tokens.rows_of_several > 0 && tokens.repeat() && tokens.are_moving();
+    are_moving.then(|| Some((cells.first(is_flat)?, UnreadLists::Tuples)))?
+}
+
+/// Why lists in brackets are not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnreadLists {
+    /// They are lists of lists.
+    Nested,
+    /// All have one length, so that each may be one value.
+    Tuples,
 }
 
 /// Lists without brackets: a tenth of the rows has the separator, and there are at most half as many
@@ -80,7 +119,7 @@ fn separated(cells: &ColumnCells, separator: &'static str, is_strong: bool) -> O
     });
     let is_list = tokens.rows_of_several * 10 >= cells.num_rows
         && tokens.num_distinct() * 2 <= cells.num_distinct()
-        && (is_strong || tokens.num_moving() * 2 > tokens.num_distinct());
+        && (is_strong || tokens.are_moving());
     is_list.then(|| tokens.lists(separator, false))
 }
 
@@ -93,6 +132,8 @@ struct Tokens {
     rows: u64,
     /// Rows with several tokens.
     rows_of_several: u64,
+    /// The number of rows with so many tokens.
+    lengths: HashMap<usize, u64>,
 }
 
 impl Tokens {
@@ -106,6 +147,7 @@ impl Tokens {
             });
             tokens.rows += position as u64 * seen.num_rows;
             tokens.rows_of_several += if position > 1 { seen.num_rows } else { 0 };
+            *tokens.lengths.entry(position).or_default() += seen.num_rows;
         }
         tokens
     }
@@ -127,9 +169,19 @@ impl Tokens {
         self.positions.len()
     }
 
-    /// The number of tokens at several positions.
-    fn num_moving(&self) -> usize {
-        self.positions.values().filter(|(_, moves)| *moves).count()
+    /// Whether most tokens are at several positions.
+    fn are_moving(&self) -> bool {
+        let moving = self.positions.values().filter(|(_, moves)| *moves);
+        moving.count() * 2 > self.num_distinct()
+    }
+
+    /// Whether more than a tenth of the rows have another number of tokens than most have.
+    fn lengths_differ(&self) -> bool {
+        let (all, most) = self
+            .lengths
+            .values()
+            .fold((0, 0), |(all, most), rows| (all + rows, *rows.max(&most)));
+        (all - most) * 10 > all
     }
 
     fn lists(&self, separator: &'static str, brackets: bool) -> Lists {

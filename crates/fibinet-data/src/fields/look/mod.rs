@@ -8,9 +8,11 @@ mod numbers;
 #[cfg(test)]
 mod tests;
 mod times;
+mod unread;
 
 pub(crate) use cells::{ColumnCells, Seen};
-pub(crate) use lists::Lists;
+pub(crate) use lists::{Lists, UnreadLists};
+pub(crate) use unread::Unread;
 
 use cells::Fit;
 
@@ -20,6 +22,8 @@ use crate::fields::NumberFormat;
 const FEW: usize = 20;
 /// An integer column with at most this many distinct values is a quantity, unless its name says otherwise.
 const SOME: usize = 200;
+/// More integers than those are ids if they have this many rows each.
+const MANY_REPEATS: f64 = 5.0;
 /// From so many rows on, neighbouring buckets of a number need not share what they learn.
 const MANY_ROWS: u64 = 100_000;
 /// From here on an `f64` lacks some integers.
@@ -124,6 +128,12 @@ impl ColumnLook {
         &self.reading
     }
 
+    /// What the cells of a column of texts nearly are.
+    pub(crate) fn unread(&self) -> Option<Unread> {
+        let are_texts = self.reading == Reading::Texts;
+        are_texts.then(|| Unread::of(&self.cells)).flatten()
+    }
+
     /// The cells.
     pub(crate) fn cells(&self) -> &ColumnCells {
         &self.cells
@@ -189,7 +199,7 @@ impl ColumnLook {
     /// Whether integers look like amounts rather than ids.
     pub(crate) fn is_quantity(&self) -> bool {
         let is_amount = self.has_negatives || self.num_numbers <= SOME;
-        !self.are_too_long && (is_amount || self.cells.repeats() < 5.0)
+        !self.are_too_long && (is_amount || self.cells.repeats() < MANY_REPEATS)
     }
 
     /// Whether the column has the name of an id or a code.

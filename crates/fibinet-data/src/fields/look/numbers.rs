@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use crate::fields::NumberFormat;
-use crate::fields::look::cells::{ColumnCells, Fit};
+use crate::fields::look::cells::{ColumnCells, Fit, Seen};
 use crate::fields::look::names;
 
 /// Characters before the fraction and between thousands.
@@ -122,6 +122,106 @@ pub(super) fn are_ids(cells: &ColumnCells, separator: &str) -> bool {
         }
     }
     rows >= ENOUGH
+}
+
+/// A way in which many cells of a column are written as numbers.
+pub(crate) struct Written {
+    /// How they are written.
+    pub(crate) format: NumberFormat,
+    /// The first of these cells.
+    pub(crate) example: String,
+    /// The number of their rows.
+    pub(crate) num_rows: u64,
+    /// The number of different ones.
+    pub(super) num_distinct: usize,
+    pub(super) has_fractions: bool,
+}
+
+/// The ways in which cells of a column are written as numbers, if at least half of its rows are. Each cell counts for
+/// the first way that reads it, of which the first reads most rows.
+pub(super) fn ways(cells: &ColumnCells) -> Vec<Written> {
+    let texts = cells.distinct();
+    let texts =
+        texts.filter_map(|(cell, seen)| Some((std::str::from_utf8(cell).ok()?.trim(), seen)));
+    let mut rest: Vec<(&str, &Seen)> = texts.filter(|(text, _)| may_be_number(text)).collect();
+    let rows: u64 = rest.iter().map(|(_, seen)| seen.num_rows).sum();
+    if 2 * rows < cells.num_rows {
+        return Vec::new();
+    }
+    let mut formats = formats_of(&rest);
+    formats.retain(|format| !is_phone(cells, format));
+    let mut ways = Vec::new();
+    while !rest.is_empty() {
+        let read = |format: &NumberFormat| {
+            let read = rest
+                .iter()
+                .filter(|(text, _)| format.finite(text.as_bytes()).is_some());
+            read.map(|(_, seen)| seen.num_rows).sum::<u64>()
+        };
+        let best = formats
+            .iter()
+            .enumerate()
+            .map(|(at, format)| (read(format), at));
+        let Some((1.., at)) = best.max_by_key(|(rows, at)| (*rows, usize::MAX - at)) else {
+            break;
+        };
+        let format = formats.remove(at);
+        let (own, others): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|(text, _)| format.finite(text.as_bytes()).is_some());
+        ways.extend(Written::of(format, &own));
+        rest = others;
+    }
+    ways
+}
+
+/// The formats whose marks and units occur in texts.
+fn formats_of(texts: &[(&str, &Seen)]) -> Vec<NumberFormat> {
+    let occurs = |mark: &str| texts.iter().any(|(text, _)| text.contains(mark));
+    let units: Vec<&str> = UNITS.into_iter().filter(|unit| occurs(unit)).collect();
+    let marks = MARKS.into_iter().filter(|(decimal, thousands)| {
+        let decimal = Some(*decimal).filter(|mark| *mark != '.');
+        let mut needed = decimal.into_iter().chain(*thousands);
+        needed.all(|mark| occurs(mark.encode_utf8(&mut [0; 4])))
+    });
+    let units = || std::iter::once(None).chain(units.iter().copied().map(Some));
+    let formats = marks.flat_map(|(decimal, thousands)| {
+        units().map(move |unit| NumberFormat {
+            decimal,
+            thousands,
+            unit: unit.map(str::to_owned),
+        })
+    });
+    formats.collect()
+}
+
+impl Written {
+    fn of(format: NumberFormat, cells: &[(&str, &Seen)]) -> Option<Self> {
+        let (example, _) = cells.iter().min_by_key(|(_, seen)| seen.first)?;
+        let mut numbers = cells
+            .iter()
+            .filter_map(|(text, _)| format.finite(text.as_bytes()));
+        Some(Self {
+            example: (*example).to_owned(),
+            num_rows: cells.iter().map(|(_, seen)| seen.num_rows).sum(),
+            num_distinct: cells.len(),
+            has_fractions: numbers.any(|number| number.fract() != 0.0),
+            format,
+        })
+    }
+}
+
+/// Whether a text has a digit, and besides a unit only what stands in numbers.
+fn may_be_number(text: &str) -> bool {
+    let unit = UNITS
+        .into_iter()
+        .find(|unit| text.ends_with(unit) || text.trim_start_matches(['-', '+']).starts_with(unit));
+    let is_of_number = |character: char| {
+        character.is_ascii_digit() || " .,\u{a0}\u{202f}'-+eE".contains(character)
+    };
+    let mut parts = unit.map_or_else(|| text.split("\n"), |unit| text.split(unit));
+    text.contains(|character: char| character.is_ascii_digit())
+        && parts.all(|part| part.chars().all(is_of_number))
 }
 
 /// Why a column whose numbers fit two formats is not guessed.

@@ -115,6 +115,130 @@ fn are_seconds(cells: &ColumnCells, per_second: f64) -> bool {
     last - first > 86_400.0
 }
 
+/// A cell of a column of times in a form that no format here reads, such as with the name of a zone.
+pub(crate) fn unread(cells: &ColumnCells) -> Option<String> {
+    let is_time =
+        |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|cell| TimeText::of(cell).is_time());
+    cells.num_odd(is_time)?;
+    cells.first(is_time)
+}
+
+/// The parts of a text that may be a time.
+struct TimeText<'a> {
+    /// Words and integers, each with what stands before it.
+    parts: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> TimeText<'a> {
+    fn of(text: &'a str) -> Self {
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while let Some(start) = rest.find(char::is_alphanumeric) {
+            let (before, from) = rest.split_at(start);
+            let is_digit = from.starts_with(|first: char| first.is_ascii_digit());
+            let is_other =
+                |next: char| !next.is_alphanumeric() || next.is_ascii_digit() != is_digit;
+            let (part, after) = from.split_at(from.find(is_other).unwrap_or(from.len()));
+            parts.push((before, part));
+            rest = after;
+        }
+        Self { parts }
+    }
+
+    /// Whether it has a date, and words only of dates and, behind a clock, of zones.
+    fn is_time(&self) -> bool {
+        let clock = self.clock();
+        let are_of_times = |(at, (before, word)): (usize, &(&str, &str))| {
+            let is_behind_clock = clock.is_some_and(|clock| at > clock);
+            word.starts_with(|first: char| first.is_ascii_digit())
+                || ["T", "Z", "AM", "PM", "am", "pm"].contains(word)
+                || is_prefix(word, &MONTHS)
+                || is_prefix(word, &WEEKDAYS)
+                || is_behind_clock && is_of_zone(before, word)
+        };
+        self.has_date(clock.is_some()) && self.parts.iter().enumerate().all(are_of_times)
+    }
+
+    /// The place of the minutes.
+    fn clock(&self) -> Option<usize> {
+        let is_clock = |pair: &[(&str, &str)]| {
+            let hour = pair[0].1.parse().is_ok_and(|hour: u32| hour < 25);
+            hour && pair[1].0 == ":" && pair[1].1.len() == 2 && pair[1].1.parse::<u32>().is_ok()
+        };
+        Some(self.parts.windows(2).position(is_clock)? + 1)
+    }
+
+    /// Whether it has integers of a date, with marks between them or beside the name of a month.
+    fn has_date(&self, has_clock: bool) -> bool {
+        let joined = self.parts.windows(3).any(|date| {
+            let [(_, first), (one, middle), (two, last)] = date else {
+                return false;
+            };
+            let is_of_year = |text: &str| is_of_year(text) && (has_clock || text.len() == 2);
+            let first_and_last = match (is_of_year(first), is_of_year(last)) {
+                (true, true) => has_clock,
+                (true, false) => is_year(last),
+                (false, true) => is_year(first),
+                (false, false) => false,
+            };
+            one == two && ["-", "/", "."].contains(one) && is_of_year(middle) && first_and_last
+        });
+        let mut parts = self.parts.iter().map(|(_, part)| *part);
+        let is_digits = |part: &str| part.len() == 8 && part.get(..4).is_some_and(is_year);
+        let has_month = parts.clone().any(|part| is_prefix(part, &MONTHS));
+        let days = parts.clone().filter(|part| is_of_year(part)).count();
+        joined
+            || has_clock && parts.clone().any(is_digits)
+            || has_month && days > 0 && parts.any(is_year)
+    }
+}
+
+/// Whether a text is a year that logs are from.
+fn is_year(text: &str) -> bool {
+    matches!(text.parse(), Ok(1900..=2199)) && text.len() == 4
+}
+
+/// Whether a text may be a day, a month or a year of two digits.
+fn is_of_year(text: &str) -> bool {
+    matches!(text.parse(), Ok(1..=31))
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const WEEKDAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+/// Whether a word is one of these, or at least three letters of its beginning.
+fn is_prefix(word: &str, names: &[&str]) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.len() >= 3 && names.iter().any(|name| name.starts_with(&word))
+}
+
+/// Whether a word may belong to the name of a zone: `PST`, `GMT+2`, `[Europe/Paris]`, `America/New_York`.
+fn is_of_zone(before: &str, word: &str) -> bool {
+    let is_short = word.len() <= 5 && word.chars().all(char::is_uppercase);
+    let is_place = before.ends_with(['[', '/', '_', '(']) || word.starts_with(char::is_uppercase);
+    is_short || is_place
+}
+
 /// Why a column whose times fit two formats is not guessed.
 pub(super) fn unclear(one: &str, two: &str, cell: &str) -> String {
     format!(

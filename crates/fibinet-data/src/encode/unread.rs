@@ -1,0 +1,46 @@
+use crate::encode::shown::shown;
+use crate::fields::look::{Unread, UnreadLists};
+
+/// Why a column is read as texts, where it nearly is something else, and what to do.
+pub(super) fn reason(unread: &Unread) -> String {
+    match unread {
+        Unread::Times(cell) => format!(
+            "no known format reads times such as {}; write them as `2024-05-31 23:59:59+02:00`, or add the column as \
+             a timestamp field with its `format`, in which `%Z` passes over the name of a zone",
+            shown(cell)
+        ),
+        Unread::NumbersOfSeveralWays(ways) => {
+            let ways = ways
+                .iter()
+                .map(|(rows, cell)| format!("{rows} as in {}", shown(cell)));
+            let ways = ways.collect::<Vec<_>>().join(", ");
+            format!("its numbers are written in several ways, {ways}; write them in one")
+        }
+        Unread::MostlyNumbers {
+            num_others,
+            other,
+            is_most,
+            example,
+        } => {
+            let example = example
+                .as_ref()
+                .map(|cell| format!(" as in {}", shown(cell)));
+            let such_as = if *is_most { "most of them" } else { "such as" };
+            format!(
+                "{num_others} of its cells are no numbers{}, {such_as} {}; if that means no value, name it with \
+                 --missing",
+                example.unwrap_or_default(),
+                shown(other)
+            )
+        }
+        Unread::Lists(cell, UnreadLists::Nested) => format!(
+            "lists of lists and objects such as {} are not taken apart; write each as one flat list",
+            shown(cell)
+        ),
+        Unread::Lists(cell, UnreadLists::Tuples) => format!(
+            "{} may be one value or a list; if it is a list, add the column as a multi_categorical field with \
+             `brackets = true`",
+            shown(cell)
+        ),
+    }
+}
