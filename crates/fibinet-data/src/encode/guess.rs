@@ -71,7 +71,8 @@ impl Known {
 /// # Errors
 ///
 /// If the file cannot be read, or lacks the label's column or one in `known`, and at the first malformed
-/// row if those are not skipped. A label that is neither 0 nor 1 is only counted then.
+/// row if those are not skipped. A label that is neither 0 nor 1 is only counted then. If they are skipped and all
+/// labels are 0 and 1 in another spelling ([`LabelValues::are_labels`]), no rows are left, and there is no error.
 pub fn guess_fields(
     path: &Path,
     format: &RowFormat,
@@ -84,7 +85,8 @@ pub fn guess_fields(
         column_index(reader.as_ref(), name)?;
     }
     let mut looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
-    if looks.num_rows == 0 {
+    let is_other_spelling = format.positive.is_none() && !looks.label_values.are_labels();
+    if looks.num_rows == 0 && !is_other_spelling {
         let path = path.to_owned();
         return Err(match looks.skipped.first_bad_row {
             Some(first) => DataErrorKind::AllBad { path, first }.into(),
