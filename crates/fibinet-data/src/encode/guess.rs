@@ -13,7 +13,7 @@ use crate::encode::unread;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, ColumnLook, Reading};
-use crate::fields::{Categorical, Cumulative, FieldEncoding, FieldSpec, Quantile};
+use crate::fields::{Categorical, FieldEncoding, FieldSpec};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::position::Position;
@@ -317,12 +317,7 @@ fn as_asked(look: &ColumnLook, known: &Known) -> Option<(FieldEncoding, String)>
         return None;
     }
     let format = look.number_format().cloned().unwrap_or_default();
-    let buckets = look.num_buckets();
-    let encoding = if look.has_many_rows() {
-        Quantile { buckets, format }.into()
-    } else {
-        Cumulative { buckets, format }.into()
-    };
+    let encoding = FieldEncoding::bucketed(look, format);
     Some((encoding, format!("as asked; {}", look.buckets_reason())))
 }
 
