@@ -160,7 +160,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
                     number(row)
                 }
             },
-            "60 of its cells are no numbers, such as `#0!`; if that means no value, name it with --missing",
+            "60 of its cells are not numbers; one of them is `#0!`; if that means no value, name it with --missing",
         ),
         (
             &|row: u64| {
@@ -170,7 +170,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
                     number(row)
                 }
             },
-            "400 of its cells are no numbers, most of them `free`; if that means no value, name it with --missing",
+            "400 of its cells are not numbers; most of them are `free`; if that means no value, name it with --missing",
         ),
         (
             &|row: u64| {
@@ -180,7 +180,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
                     number(row) + "%"
                 }
             },
-            "400 of its cells are no numbers as in `",
+            "400 of its cells are not numbers such as `",
         ),
     ] {
         let (stderr, _) = init(directory.path(), cell);

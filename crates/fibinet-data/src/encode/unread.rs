@@ -24,10 +24,14 @@ pub(super) fn reason(unread: &Unread) -> String {
         } => {
             let example = example
                 .as_ref()
-                .map(|cell| format!(" as in {}", shown(cell)));
-            let such_as = if *is_most { "most of them" } else { "such as" };
+                .map(|cell| format!(" such as {}", shown(cell)));
+            let how_many = if *is_most {
+                "most of them are"
+            } else {
+                "one of them is"
+            };
             format!(
-                "{num_others} of its cells are no numbers{}, {such_as} {}; if that means no value, name it with \
+                "{num_others} of its cells are not numbers{}; {how_many} {}; if that means no value, name it with \
                  --missing",
                 example.unwrap_or_default(),
                 shown(other)
