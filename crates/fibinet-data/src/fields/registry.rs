@@ -435,6 +435,10 @@ min_count = 5
                 "`buckets` must be in 2..=100000, but is 1",
             ),
             (
+                "kind = 'numeric'\nencoding = 'cumulative'\nbuckets = 1001",
+                "`buckets` must be in 2..=1000, but is 1001",
+            ),
+            (
                 "kind = 'categorical'\nhash_buckets = 0",
                 "`hash_buckets` must be in 1..=4294967292, but is 0",
             ),
