@@ -26,6 +26,9 @@ fn init_asks_for(labels: &[&str], argument: &str) {
     write_log(at, labels);
     fail(at, &INIT, 2, argument);
     fail(at, &INIT, 2, &format!("`{}` (", labels[0]));
+    // However malformed rows are taken: these rows are not malformed, but spelled otherwise.
+    let skip = [&INIT[..], &["--on-bad-row", "skip"]].concat();
+    fail(at, &skip, 2, argument);
     assert_eq!(entries(at), ["log.csv"]);
 }
 

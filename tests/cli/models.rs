@@ -29,6 +29,7 @@ static RUNS: LazyLock<Vec<ModelRun>> = LazyLock::new(|| {
             let init = [&init[..], &one].concat();
             succeed(&directory, &init);
             let train = ["train", "fibinet.toml", "--out", "run", "--json", "--set"];
+            // Fast, and slow enough that no model is best before it is calibrated.
             let short = ["train.learning_rate=0.02", "train.patience=1"];
             let report = json(&succeed(&directory, &[&train[..], &short].concat()));
             ModelRun {

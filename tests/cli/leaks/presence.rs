@@ -31,10 +31,13 @@ const NOTHING: &str = ",,,,[],0,$0.00";
 fn columns_filled_exactly_where_there_is_a_click_are_left_out() {
     let directory = scratch();
     let at = directory.path();
-    write_log(at, 4000, NAMES, |row, click| match click {
-        // An exception in a thousand rows.
-        click if click != (row % 2000 == 7) => purchase(row),
-        _ => NOTHING.to_owned(),
+    write_log(at, 4000, NAMES, |row, click| {
+        let is_exception = row % 2000 == 7;
+        if click != is_exception {
+            purchase(row)
+        } else {
+            NOTHING.to_owned()
+        }
     });
     let (stderr, config) = init(at, &[]);
     for (column, having) in [
@@ -73,9 +76,10 @@ fn columns_filled_for_some_of_the_clicks_draw_a_warning() {
     let directory = scratch();
     let at = directory.path();
     write_log(at, 4000, NAMES, |row, click| {
-        match click && unit(4, row) < 0.4 {
-            true => purchase(row),
-            false => NOTHING.to_owned(),
+        if click && unit(4, row) < 0.4 {
+            purchase(row)
+        } else {
+            NOTHING.to_owned()
         }
     });
     let (stderr, config) = init(at, &[]);
@@ -129,9 +133,10 @@ fn columns_that_are_often_empty_are_kept_without_a_word() {
     write_log(at, 4000, NAMES, |row, click| {
         // Clicks have them twice as often, and nearly always.
         let often = if click { 0.96 } else { 0.48 };
-        match unit(4, row) < often {
-            true => purchase(row).replace(&format!("o{row:06}x"), &format!("o{}", row % 99)),
-            false => NOTHING.to_owned(),
+        if unit(4, row) < often {
+            purchase(row).replace(&format!("o{row:06}x"), &format!("o{}", row % 99))
+        } else {
+            NOTHING.to_owned()
         }
     });
     let (stderr, config) = init(at, &[]);
@@ -149,9 +154,10 @@ fn rare_cells_whose_rows_happen_to_be_clicks_draw_no_warning() {
     let at = directory.path();
     write_log(at, 4000, "note,day", |row, click| {
         // 20 rows, all of them clicks.
-        let note = match click && unit(4, row) < 0.01 {
-            true => format!("note {row}"),
-            false => String::new(),
+        let note = if click && unit(4, row) < 0.01 {
+            format!("note {row}")
+        } else {
+            String::new()
         };
         format!("{note},2024-05-{:02}", 1 + row % 28)
     });

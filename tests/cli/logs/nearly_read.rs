@@ -104,6 +104,44 @@ fn times_that_no_format_reads_are_named_with_what_to_do() {
 }
 
 #[test]
+fn words_among_times_are_named() {
+    // Of 1,200 rows, so many in twenty are a word.
+    for (share, is_told) in [(1, true), (12, false), (9, true)] {
+        let directory = scratch();
+        let at = directory.path();
+        let cell = |row: u64| {
+            if row % 20 < share {
+                "never".to_owned()
+            } else {
+                time("%Y-%m-%d %H:%M:%S", row)
+            }
+        };
+        let (stderr, _) = init(at, cell);
+        let says = format!(
+            "read as texts, because {} of its cells are not times; most of them are `never`; if that means no \
+             value, name it with --missing",
+            60 * share
+        );
+        assert_eq!(stderr.contains(&says), is_told, "{share}: {stderr}");
+        let named = [
+            "init",
+            "log.csv",
+            "--label",
+            "click",
+            "--force",
+            "--missing",
+            "never",
+        ];
+        let output = fibinet(at, &named);
+        let config = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+        assert!(
+            output.status.success() && config.contains("kind = \"timestamp\""),
+            "{config}"
+        );
+    }
+}
+
+#[test]
 fn texts_with_numbers_are_not_taken_for_times() {
     let directory = scratch();
     for cell in [
@@ -160,7 +198,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
                     number(row)
                 }
             },
-            "60 of its cells are no numbers, such as `#0!`; if that means no value, name it with --missing",
+            "60 of its cells are not numbers; one of them is `#0!`; if that means no value, name it with --missing",
         ),
         (
             &|row: u64| {
@@ -170,7 +208,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
                     number(row)
                 }
             },
-            "400 of its cells are no numbers, most of them `free`; if that means no value, name it with --missing",
+            "400 of its cells are not numbers; most of them are `free`; if that means no value, name it with --missing",
         ),
         (
             &|row: u64| {
@@ -180,7 +218,7 @@ fn numbers_that_other_cells_or_other_marks_make_texts_are_told() {
                     number(row) + "%"
                 }
             },
-            "400 of its cells are no numbers as in `",
+            "400 of its cells are not numbers such as `",
         ),
     ] {
         let (stderr, _) = init(directory.path(), cell);

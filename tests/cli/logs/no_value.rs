@@ -222,8 +222,8 @@ fn init_names_the_word_that_keeps_a_column_from_being_numbers() {
     write_rows(at, "log.csv", price);
     let args = ["init", "log.csv", "--label", "click"];
     let stderr = String::from_utf8_lossy(&fibinet(at, &args).stderr).into_owned();
-    let says = "`value`: read as texts, because 120 of its cells are no numbers, most of them `absent`; if that \
-                means no value, name it with --missing";
+    let says = "`value`: read as texts, because 120 of its cells are not numbers; most of them are `absent`; if \
+                that means no value, name it with --missing";
     assert!(stderr.contains(says), "{stderr}");
     let told = [&args[..], &["--missing", "absent", "--force"]].concat();
     succeed(at, &told);

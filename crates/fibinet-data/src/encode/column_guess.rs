@@ -10,7 +10,14 @@ pub struct ColumnGuess {
     /// The reason.
     pub reason: String,
     /// What the user should know of it.
-    pub note: Option<String>,
-    /// Why it is not a field, if that is neither asked for nor in `note`.
-    pub left_out: Option<String>,
+    pub remark: Option<Remark>,
+}
+
+/// What the user should know of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// How its cells are read, or why they cannot be.
+    Note(String),
+    /// Why it is not a field although its cells can be read. [`Known::keep`](crate::encode::Known::keep) makes it one.
+    LeftOut(String),
 }

@@ -65,8 +65,7 @@ mod tests {
             name: name.to_owned(),
             field: Some(field),
             reason: "a guess".to_owned(),
-            note: None,
-            left_out: None,
+            remark: None,
         }
     }
 

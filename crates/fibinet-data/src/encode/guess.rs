@@ -5,7 +5,7 @@ use crate::cell::Cell;
 use crate::config::row_format::MISSING_WORDS;
 use crate::config::{OnBadRow, RowFormat};
 use crate::encode::cells::parse_label;
-use crate::encode::column_guess::ColumnGuess;
+use crate::encode::column_guess::{ColumnGuess, Remark};
 use crate::encode::field_names::name_apart;
 use crate::encode::label_values::LabelValues;
 use crate::encode::odd_cells::OddCells;
@@ -13,7 +13,7 @@ use crate::encode::unread;
 use crate::error::{DataError, DataErrorKind};
 use crate::fields::cells::CellReader;
 use crate::fields::look::{ColumnCells, ColumnLook, Reading};
-use crate::fields::{Categorical, Cumulative, FieldEncoding, FieldSpec, Quantile};
+use crate::fields::{Categorical, FieldEncoding, FieldSpec};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
 use crate::position::Position;
@@ -71,7 +71,8 @@ impl Known {
 /// # Errors
 ///
 /// If the file cannot be read, or lacks the label's column or one in `known`, and at the first malformed
-/// row if those are not skipped. A label that is neither 0 nor 1 is only counted then.
+/// row if those are not skipped. A label that is neither 0 nor 1 is only counted then. If they are skipped and all
+/// labels are 0 and 1 in another spelling ([`LabelValues::are_labels`]), no rows are left, and there is no error.
 pub fn guess_fields(
     path: &Path,
     format: &RowFormat,
@@ -84,7 +85,8 @@ pub fn guess_fields(
         column_index(reader.as_ref(), name)?;
     }
     let mut looks = Looks::read(reader.as_mut(), label, format, on_bad_row)?;
-    if looks.num_rows == 0 {
+    let is_other_spelling = format.positive.is_none() && !looks.label_values.are_labels();
+    if looks.num_rows == 0 && !is_other_spelling {
         let path = path.to_owned();
         return Err(match looks.skipped.first_bad_row {
             Some(first) => DataErrorKind::AllBad { path, first }.into(),
@@ -205,8 +207,9 @@ impl Looks {
                 name: cells.name().to_owned(),
                 field: None,
                 reason: format!("excluded: {kind}, which cannot be read"),
-                note: Some(format!("{kind}, which cannot be read: it is left out")),
-                left_out: None,
+                remark: Some(Remark::Note(format!(
+                    "{kind}, which cannot be read: it is left out"
+                ))),
             },
             _ => guess_column(cells, known, &self.positions),
         });
@@ -243,60 +246,50 @@ fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> Co
     let look = ColumnLook::new(cells);
     let is_in = |names: &[String]| names.iter().any(|known| known == look.cells().name());
     if is_in(&known.exclude) {
-        return without_field(&look, "excluded, as asked".to_owned());
+        return without_field(&look, "excluded, as asked".to_owned(), None);
     }
-    match as_asked(&look, known).map_or_else(|| guess(&look), Ok) {
-        Ok((encoding, reason)) => with_field(&look, encoding, reason, positions),
+    if let Some((encoding, reason)) = as_asked(&look, known) {
+        return with_field(&look, encoding, reason, None, positions);
+    }
+    let unread = look.unread();
+    let unread = unread.map(|unread| format!("read as texts, because {}", unread::reason(&unread)));
+    match guess(&look) {
+        Ok((encoding, reason)) => with_field(&look, encoding, reason, unread, positions),
         Err(why) if is_in(&known.keep) => {
             let category = Categorical { min_count: 2 }.into();
-            with_field(
-                &look,
-                category,
-                format!("as asked, despite {why}"),
-                positions,
-            )
+            let reason = format!("as asked, despite {why}");
+            with_field(&look, category, reason, None, positions)
         }
         Err(mut why) => {
-            let nearly = look.unread();
-            let nearly = nearly
-                .map(|nearly| format!("; read as texts, because {}", unread::reason(&nearly)));
-            why.extend(nearly);
-            let column = without_field(&look, format!("excluded: {why}"));
-            match look.reading() {
-                Reading::Unclear(_) => ColumnGuess {
-                    note: Some(why),
-                    ..column
-                },
-                _ => ColumnGuess {
-                    left_out: Some(why),
-                    ..column
-                },
-            }
+            why.extend(unread.map(|unread| format!("; {unread}")));
+            let reason = format!("excluded: {why}");
+            let remark = match look.reading() {
+                Reading::Unclear(_) => Remark::Note(why),
+                _ => Remark::LeftOut(why),
+            };
+            without_field(&look, reason, Some(remark))
         }
     }
 }
 
-fn without_field(look: &ColumnLook, reason: String) -> ColumnGuess {
+fn without_field(look: &ColumnLook, reason: String, remark: Option<Remark>) -> ColumnGuess {
     ColumnGuess {
         name: look.cells().name().to_owned(),
         field: None,
         reason,
-        note: None,
-        left_out: None,
+        remark,
     }
 }
 
-/// A column with a field, whose odd cells are named.
+/// A column with a field, whose odd cells are named. If it has some, that takes the place of `note`.
 fn with_field(
     look: &ColumnLook,
     encoding: FieldEncoding,
     mut reason: String,
+    mut note: Option<String>,
     positions: &[Position],
 ) -> ColumnGuess {
     let mut field = FieldSpec::new(look.cells().name(), encoding);
-    let nearly = look.unread().filter(|_| !reason.contains("as asked"));
-    let nearly = nearly.map(|nearly| format!("read as texts, because {}", unread::reason(&nearly)));
-    let mut note = nearly;
     reason += &words_note(look.cells(), &field);
     let odd = OddCells::of(look.cells(), &field);
     if !odd.is_empty() {
@@ -309,8 +302,7 @@ fn with_field(
         name: look.cells().name().to_owned(),
         field: Some(field),
         reason,
-        note,
-        left_out: None,
+        remark: note.map(Remark::Note),
     }
 }
 
@@ -324,12 +316,7 @@ fn as_asked(look: &ColumnLook, known: &Known) -> Option<(FieldEncoding, String)>
         return None;
     }
     let format = look.number_format().cloned().unwrap_or_default();
-    let buckets = look.num_buckets();
-    let encoding = if look.has_many_rows() {
-        Quantile { buckets, format }.into()
-    } else {
-        Cumulative { buckets, format }.into()
-    };
+    let encoding = FieldEncoding::bucketed(look, format);
     Some((encoding, format!("as asked; {}", look.buckets_reason())))
 }
 

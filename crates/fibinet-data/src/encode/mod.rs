@@ -23,7 +23,7 @@ mod widths;
 mod written_cells;
 
 pub use crate::fields::cell_counts::{CellCounts, Unusual};
-pub use column_guess::ColumnGuess;
+pub use column_guess::{ColumnGuess, Remark};
 pub use delimiter::{KnownText, TextGuess, guess_delimiter};
 pub use encoder::Encoder;
 pub use field_cells::{FieldCells, Surprise};

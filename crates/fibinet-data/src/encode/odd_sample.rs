@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::cell::Cell;
 use crate::config::RowFormat;
 use crate::encode::cells::field_reader;
-use crate::encode::column_guess::ColumnGuess;
+use crate::encode::column_guess::{ColumnGuess, Remark};
 use crate::encode::shown::shown;
 use crate::fields::FieldSpec;
 use crate::fields::cells::CellReader;
@@ -102,10 +102,10 @@ impl<'a> OddSample<'a> {
                 shown(cell)
             );
             column.reason += &format!("; {note}");
-            column.note = Some(match column.note.take() {
-                Some(earlier) => format!("{earlier}; {note}"),
-                None => note,
-            });
+            column.remark = Some(Remark::Note(match column.remark.take() {
+                Some(Remark::Note(earlier)) => format!("{earlier}; {note}"),
+                _ => note,
+            }));
             field.missing.extend(odd.into_iter().map(|(cell, _)| cell));
         }
     }

@@ -1,5 +1,5 @@
 use crate::encode::shown::shown;
-use crate::fields::look::{Unread, UnreadLists};
+use crate::fields::look::{Others, Unread, UnreadLists};
 
 /// Why a column is read as texts, where it nearly is something else, and what to do.
 pub(super) fn reason(unread: &Unread) -> String {
@@ -16,23 +16,12 @@ pub(super) fn reason(unread: &Unread) -> String {
             let ways = ways.collect::<Vec<_>>().join(", ");
             format!("its numbers are written in several ways, {ways}; write them in one")
         }
-        Unread::MostlyNumbers {
-            num_others,
-            other,
-            is_most,
-            example,
-        } => {
-            let example = example
-                .as_ref()
-                .map(|cell| format!(" as in {}", shown(cell)));
-            let such_as = if *is_most { "most of them" } else { "such as" };
-            format!(
-                "{num_others} of its cells are no numbers{}, {such_as} {}; if that means no value, name it with \
-                 --missing",
-                example.unwrap_or_default(),
-                shown(other)
-            )
+        Unread::MostlyNumbers { others, example } => {
+            let example = example.as_ref();
+            let example = example.map(|cell| format!(" such as {}", shown(cell)));
+            odd_cells(others, &format!("numbers{}", example.unwrap_or_default()))
         }
+        Unread::MostlyTimes(others) => odd_cells(others, "times"),
         Unread::Lists(cell, UnreadLists::Nested) => format!(
             "lists of lists and objects such as {} are not taken apart; write each as one flat list",
             shown(cell)
@@ -43,4 +32,18 @@ pub(super) fn reason(unread: &Unread) -> String {
             shown(cell)
         ),
     }
+}
+
+/// Cells that keep a column from being read as what the others are, and what to do.
+fn odd_cells(others: &Others, what: &str) -> String {
+    let how_many = if others.is_most {
+        "most of them are"
+    } else {
+        "one of them is"
+    };
+    format!(
+        "{} of its cells are not {what}; {how_many} {}; if that means no value, name it with --missing",
+        others.num_rows,
+        shown(&others.most_frequent)
+    )
 }

@@ -1,8 +1,5 @@
 //! Numbers as several ids of buckets each, so that buckets share what they learn.
 
-use std::fmt::Debug;
-use std::marker::PhantomData;
-
 use crate::cell::Cell;
 use crate::fields::buckets::Buckets;
 use crate::fields::cells::{BadCell, CellReader, FIRST_TOKEN, RowValues, TokenIds};
@@ -13,39 +10,27 @@ use crate::shards::batch::IdLists;
 use crate::shards::columns::Column;
 use crate::shards::layout::{FieldShape, Pooling};
 
-/// Which buckets' ids a number has.
-pub(crate) trait Sharing: Debug + Send + Sync + 'static {
-    /// How the ids' vectors become one.
-    const POOLING: Pooling;
-
-    /// Appends the ids of a number in the bucket with this id, which is that of a bucket.
-    fn push(buckets: &SharedBuckets, id: u32, ids: &mut Vec<u32>);
+/// Which buckets' ids a number has, and how their vectors become one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sharing {
+    /// Its bucket's, twice, and those of the buckets beside it: the mean.
+    Neighbours,
+    /// Its bucket's and those of all buckets below it: the sum.
+    Steps,
 }
 
-/// Buckets, of which some hold one frequent value and share nothing.
+/// Encodes a number as ids of buckets. Some buckets hold one frequent value and share nothing.
 #[derive(Debug)]
-pub(crate) struct SharedBuckets {
+struct ListEncoder {
     buckets: Buckets,
     /// Whether an id is that of a value that shares nothing.
     is_value: Vec<bool>,
-}
-
-impl SharedBuckets {
-    /// Whether the id is that of a bucket which shares what it learns.
-    pub(crate) fn shares(&self, id: u32) -> bool {
-        id >= FIRST_TOKEN && self.is_value.get(id as usize) == Some(&false)
-    }
-}
-
-/// Encodes a number as ids of buckets.
-#[derive(Debug)]
-struct ListEncoder<S> {
-    buckets: SharedBuckets,
-    sharing: PhantomData<S>,
+    sharing: Sharing,
 }
 
 /// The encoder of a fitted field; `None` if the fit has no buckets, or is damaged.
-pub(crate) fn encoder<S: Sharing>(
+pub(crate) fn encoder(
+    sharing: Sharing,
     format: &NumberFormat,
     fitted: &FittedField,
 ) -> Option<Box<dyn CellEncoder>> {
@@ -56,28 +41,44 @@ pub(crate) fn encoder<S: Sharing>(
             is_value[buckets.id(*value) as usize] = true;
         }
     }
-    Some(Box::new(ListEncoder::<S> {
-        buckets: SharedBuckets { buckets, is_value },
-        sharing: PhantomData,
+    Some(Box::new(ListEncoder {
+        buckets,
+        is_value,
+        sharing,
     }))
 }
 
-impl<S: Sharing> ListEncoder<S> {
+impl ListEncoder {
     /// Appends the ids of a number in the bucket with this id, or of a missing number.
     fn push(&self, id: u32, ids: &mut Vec<u32>) {
-        if id < FIRST_TOKEN {
-            ids.push(id);
-        } else {
-            S::push(&self.buckets, id, ids);
+        match self.sharing {
+            _ if id < FIRST_TOKEN => ids.push(id),
+            Sharing::Neighbours if self.shares(id) => {
+                let or_own = |beside| if self.shares(beside) { beside } else { id };
+                ids.extend([or_own(id - 1), id, id, or_own(id + 1)]);
+            }
+            Sharing::Neighbours => ids.push(id),
+            Sharing::Steps => {
+                ids.extend((FIRST_TOKEN..id).filter(|below| self.shares(*below)));
+                ids.push(id);
+            }
         }
+    }
+
+    /// Whether the id is that of a bucket which shares what it learns.
+    fn shares(&self, id: u32) -> bool {
+        id >= FIRST_TOKEN && self.is_value.get(id as usize) == Some(&false)
     }
 }
 
-impl<S: Sharing> CellEncoder for ListEncoder<S> {
+impl CellEncoder for ListEncoder {
     fn shape(&self) -> FieldShape {
         FieldShape::Ids {
-            num_ids: self.buckets.buckets.num_ids(),
-            pooling: S::POOLING,
+            num_ids: self.buckets.num_ids(),
+            pooling: match self.sharing {
+                Sharing::Neighbours => Pooling::Mean,
+                Sharing::Steps => Pooling::Sum,
+            },
         }
     }
 
@@ -88,7 +89,7 @@ impl<S: Sharing> CellEncoder for ListEncoder<S> {
         _tokens: &mut dyn TokenIds,
         values: &mut RowValues<'_>,
     ) -> Result<(), BadCell> {
-        let (id, unusual) = self.buckets.buckets.read(cell, reader)?;
+        let (id, unusual) = self.buckets.read(cell, reader)?;
         self.push(id, values.ids);
         unusual.into_iter().for_each(|unusual| values.note(unusual));
         Ok(())
@@ -105,7 +106,7 @@ impl<S: Sharing> CellEncoder for ListEncoder<S> {
         counter: &mut ColumnCounter<'_>,
     ) -> Vec<(usize, f64)> {
         let mut lists = IdLists::default();
-        for id in self.buckets.buckets.read_column(column, counter) {
+        for id in self.buckets.read_column(column, counter) {
             self.push(id, &mut lists.ids);
             lists.ends.push(lists.ids.len());
         }
@@ -116,7 +117,7 @@ impl<S: Sharing> CellEncoder for ListEncoder<S> {
 
 /// The ids of numbers by the edges 1, 2 - ε and 2.
 #[cfg(test)]
-pub(crate) fn ids_by<S: Sharing>(values: &[f64], numbers: &[f64]) -> Vec<Vec<u32>> {
+pub(crate) fn ids_by(sharing: Sharing, values: &[f64], numbers: &[f64]) -> Vec<Vec<u32>> {
     use crate::fields::number_range::NumberRange;
 
     let fitted = FittedField::Buckets {
@@ -124,7 +125,7 @@ pub(crate) fn ids_by<S: Sharing>(values: &[f64], numbers: &[f64]) -> Vec<Vec<u32
         values: values.to_vec(),
         range: NumberRange { min: 0.0, max: 3.0 },
     };
-    let encoder = encoder::<S>(&NumberFormat::default(), &fitted).unwrap();
+    let encoder = encoder(sharing, &NumberFormat::default(), &fitted).unwrap();
     let mut column = Column::Unscaled(numbers.to_vec());
     let rows = Default::default();
     encoder.encode_column(&mut column, &[], &mut ColumnCounter::new(&rows));

@@ -1,13 +1,15 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::bucket_lists::{self, SharedBuckets, Sharing};
+use crate::fields::bucket_lists::{self, Sharing};
 use crate::fields::buckets::{self, BUCKET_SETTINGS, default_buckets};
-use crate::fields::cells::FIRST_TOKEN;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::number_format::NumberFormat;
+use crate::fields::registry::FieldEncoding;
 use crate::schema_error::FieldError;
-use crate::shards::layout::Pooling;
+
+/// A number has half as many ids on average.
+const MOST_STEPS: u32 = 1_000;
 
 /// `kind = "numeric"`, `encoding = "cumulative"`: buckets as in [`Quantile`](crate::fields::Quantile), whose vectors are
 /// steps: a number has the ids of its bucket and of all buckets below, and their embeddings are added. So a bucket
@@ -16,7 +18,7 @@ use crate::shards::layout::Pooling;
 /// a bucket is no step: only itself has its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cumulative {
-    /// The most buckets.
+    /// The most buckets, at most 1,000.
     #[serde(default = "default_buckets")]
     pub buckets: u32,
     /// How the numbers are written.
@@ -41,7 +43,8 @@ impl FieldKind for Cumulative {
     const FIELDS: &'static str = "numeric fields with `encoding = \"cumulative\"`";
 
     fn validate(&self) -> Result<(), FieldError> {
-        buckets::validate(self.buckets, &self.format)
+        FieldError::check_range("buckets", 2, MOST_STEPS, self.buckets)?;
+        self.format.validate()
     }
 
     fn fit(&self, field: usize) -> Box<dyn FieldFit> {
@@ -49,29 +52,15 @@ impl FieldKind for Cumulative {
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        bucket_lists::encoder::<Steps>(&self.format, fitted)
+        bucket_lists::encoder(Sharing::Steps, &self.format, fitted)
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        let (format, reason) = look.quantity().filter(|_| !look.has_many_rows())?;
-        let kind = Self {
-            buckets: look.num_buckets(),
-            format: format.clone(),
-        };
-        Some((kind, reason))
-    }
-}
-
-/// The ids of a bucket and of all buckets below it.
-#[derive(Debug)]
-struct Steps;
-
-impl Sharing for Steps {
-    const POOLING: Pooling = Pooling::Sum;
-
-    fn push(buckets: &SharedBuckets, id: u32, ids: &mut Vec<u32>) {
-        ids.extend((FIRST_TOKEN..id).filter(|below| buckets.shares(*below)));
-        ids.push(id);
+        let (format, reason) = look.quantity()?;
+        match FieldEncoding::bucketed(look, format.clone()) {
+            FieldEncoding::Cumulative(kind) => Some((kind, reason)),
+            _ => None,
+        }
     }
 }
 
@@ -84,7 +73,7 @@ mod tests {
     #[test]
     fn a_number_has_the_ids_of_its_bucket_and_of_all_below() {
         assert_eq!(
-            ids_by::<Steps>(&[], &[1.5, f64::NAN, -9.0, 3.0]),
+            ids_by(Sharing::Steps, &[], &[1.5, f64::NAN, -9.0, 3.0]),
             [&[3, 4][..], &[MISSING], &[3], &[3, 4, 5, 6]]
         );
     }
@@ -92,7 +81,7 @@ mod tests {
     #[test]
     fn a_frequent_value_is_a_step_for_no_other_number() {
         assert_eq!(
-            ids_by::<Steps>(&[2.0], &[1.0, 1.5, 2.0, 2.5]),
+            ids_by(Sharing::Steps, &[2.0], &[1.0, 1.5, 2.0, 2.5]),
             [&[3][..], &[3, 4], &[3, 4, 5], &[3, 4, 6]]
         );
     }

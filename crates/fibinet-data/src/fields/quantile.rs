@@ -7,6 +7,7 @@ use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::number_format::NumberFormat;
+use crate::fields::registry::FieldEncoding;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -55,12 +56,11 @@ impl FieldKind for Quantile {
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        let (format, reason) = look.quantity().filter(|_| look.has_many_rows())?;
-        let kind = Self {
-            buckets: look.num_buckets(),
-            format: format.clone(),
-        };
-        Some((kind, reason))
+        let (format, reason) = look.quantity()?;
+        match FieldEncoding::bucketed(look, format.clone()) {
+            FieldEncoding::Quantile(kind) => Some((kind, reason)),
+            _ => None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
+use crate::fields::number_format::NumberFormat;
 use crate::fields::{
     Categorical, Cumulative, Hashed, Id, Log2, MultiCategorical, Quantile, Smoothed, Timestamp,
     Value,
@@ -178,6 +179,16 @@ impl FieldEncoding {
     /// Settings for a column by what it looks like, and the reason.
     pub(crate) fn guess(look: &ColumnLook) -> Option<(Self, String)> {
         KINDS.iter().find_map(|kind| (kind.guess)(look))
+    }
+
+    /// Buckets for a column of numbers in this format, each apart if there are enough rows.
+    pub(crate) fn bucketed(look: &ColumnLook, format: NumberFormat) -> Self {
+        let buckets = look.num_buckets();
+        if look.has_many_rows() {
+            Quantile { buckets, format }.into()
+        } else {
+            Cumulative { buckets, format }.into()
+        }
     }
 }
 
@@ -422,6 +433,10 @@ min_count = 5
             (
                 "kind = 'numeric'\nbuckets = 1",
                 "`buckets` must be in 2..=100000, but is 1",
+            ),
+            (
+                "kind = 'numeric'\nencoding = 'cumulative'\nbuckets = 1001",
+                "`buckets` must be in 2..=1000, but is 1001",
             ),
             (
                 "kind = 'categorical'\nhash_buckets = 0",

@@ -1,11 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use crate::fields::bucket_lists::{self, SharedBuckets, Sharing};
+use crate::fields::bucket_lists::{self, Sharing};
 use crate::fields::buckets::{self, BUCKET_SETTINGS, default_buckets};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::number_format::NumberFormat;
 use crate::schema_error::FieldError;
-use crate::shards::layout::Pooling;
 
 /// `kind = "numeric"`, `encoding = "smoothed"`: buckets as in [`Quantile`](crate::fields::Quantile), which share what
 /// they learn: a number has the ids of its bucket, twice, and of the buckets below and above it, and their embeddings
@@ -46,24 +45,7 @@ impl FieldKind for Smoothed {
     }
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
-        bucket_lists::encoder::<Neighbours>(&self.format, fitted)
-    }
-}
-
-/// The ids of a bucket and of those beside it.
-#[derive(Debug)]
-struct Neighbours;
-
-impl Sharing for Neighbours {
-    const POOLING: Pooling = Pooling::Mean;
-
-    fn push(buckets: &SharedBuckets, id: u32, ids: &mut Vec<u32>) {
-        if !buckets.shares(id) {
-            ids.push(id);
-            return;
-        }
-        let or_own = |beside| if buckets.shares(beside) { beside } else { id };
-        ids.extend([or_own(id - 1), id, id, or_own(id + 1)]);
+        bucket_lists::encoder(Sharing::Neighbours, &self.format, fitted)
     }
 }
 
@@ -76,7 +58,7 @@ mod tests {
     #[test]
     fn a_number_has_the_ids_of_its_bucket_and_of_those_beside_it() {
         assert_eq!(
-            ids_by::<Neighbours>(&[], &[1.5, f64::NAN, -9.0, 3.0]),
+            ids_by(Sharing::Neighbours, &[], &[1.5, f64::NAN, -9.0, 3.0]),
             [&[3, 4, 4, 5][..], &[MISSING], &[3, 3, 3, 4], &[5, 6, 6, 6]]
         );
     }
@@ -84,9 +66,12 @@ mod tests {
     #[test]
     fn a_frequent_value_shares_nothing() {
         assert_eq!(
-            ids_by::<Neighbours>(&[2.0], &[1.0, 1.5, 2.0, 2.5]),
+            ids_by(Sharing::Neighbours, &[2.0], &[1.0, 1.5, 2.0, 2.5]),
             [&[3, 3, 3, 4][..], &[3, 4, 4, 4], &[5], &[6, 6, 6, 6]]
         );
-        assert_eq!(ids_by::<Neighbours>(&[-1.0, 9.0], &[0.0, 3.0]), [[3], [6]]);
+        assert_eq!(
+            ids_by(Sharing::Neighbours, &[-1.0, 9.0], &[0.0, 3.0]),
+            [[3], [6]]
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::schema_error::FieldError;
 
 /// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them;
 /// `%#z` those without minutes, too.
-pub(crate) const TEXT_FORMATS: [&str; 53] = [
+pub(crate) const TEXT_FORMATS: [&str; 54] = [
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.fZ",
@@ -18,6 +18,7 @@ pub(crate) const TEXT_FORMATS: [&str; 53] = [
     "%Y-%m-%d %H:%M:%S%.f%:z",
     "%Y-%m-%d %H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.f UTC",
+    "%Y-%m-%d %H:%M:%S%.f GMT",
     "%Y-%m-%d %H:%M:%S,%f",
     "%Y-%m-%d %H:%M",
     "%Y-%m-%dT%H:%M",

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{UnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::{Mutex, PoisonError};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType};
@@ -88,8 +89,10 @@ fn client(device: &Device) -> Result<(Client, Option<String>), String> {
 }
 
 /// Runs what panics if the driver does not work, as CUDA's calls do, and returns the panic's message. Nothing is
-/// printed meanwhile, nor are the panics of other threads.
+/// printed meanwhile, nor are the panics of other threads. One call at a time changes the process's hook.
 fn caught<R>(open: impl FnOnce() -> R + UnwindSafe) -> Result<R, String> {
+    static HOOK: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
     let opened = catch_unwind(open);

@@ -311,6 +311,16 @@ mod tests {
             ),
             (
                 "",
+                &["train.embedding_dropout=1.0"],
+                "embedding_dropout must be in [0, 1), but is 1",
+            ),
+            (
+                "",
+                &["train.embedding_dropout=nan"],
+                "embedding_dropout must be in [0, 1), but is NaN",
+            ),
+            (
+                "",
                 &["model.preset=fuxi"],
                 "unknown preset `fuxi`, did you mean `fuxictr`?",
             ),

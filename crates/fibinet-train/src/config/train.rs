@@ -91,7 +91,7 @@ pub enum Monitor {
 /// | `table_dtype` | f32 | type of the embedding table: f32, bf16, f16; [`Tables`](crate::optim::Tables) has the bytes per row | |
 /// | `row_update` | touched | table rows that a step updates: touched, all, auto | |
 /// | `embedding_l2` | 0 | λ of `λ/2 ‖w‖²` over the table rows that a step updates | at least 0 |
-/// | `embedding_dropout` | 0 | share of the embeddings' numbers that a step sets to zero | `[0, 1)` |
+/// | `embedding_dropout` | 0 | share of the embeddings' numbers that a step sets to zero, to the nearest 2⁻¹⁶ | `[0, 1)` |
 /// | `net_l2` | 0 | λ of `λ/2 ‖W‖²` over the dense weights (not biases, not norms) | at least 0 |
 /// | `max_gradient_norm` | 10 | bound on the global norm of all gradients; 0: no bound | at least 0 |
 /// | `monitor` | auc | what early stopping watches: auc (of AUCs within .0001 the lower log loss), logloss, auc_minus_logloss | |

@@ -60,6 +60,9 @@ mod tests {
         let x = Tensor::<2>::ones([8, 4], &device).require_grad();
         let y = drop_out(x.clone(), 0.5, 3);
         let gradient = x.grad(&y.clone().sum().backward()).expect("x is a leaf");
-        assert_eq!(y.into_data(), gradient.into_data());
+        let kept = y.into_data();
+        assert!(kept.iter::<f32>().any(|number| number == 0.0));
+        assert!(kept.iter::<f32>().any(|number| number == 2.0));
+        assert_eq!(gradient.into_data(), kept);
     }
 }

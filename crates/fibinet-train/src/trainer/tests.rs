@@ -55,6 +55,30 @@ fn tables_of_another_number_of_fields_are_refused() {
     );
 }
 
+/// The loss of the first step and the logits after it.
+fn after_a_step(embedding_dropout: f64, seed: u64) -> (f32, Vec<f32>) {
+    let model = CtrModelConfig::new(FiBiNetConfig::new(FIELDS, 4).with_dropout(0.0));
+    let sizes = FieldSizes::new(vec![FIELD_ROWS; FIELDS]).unwrap();
+    let train = TrainConfig {
+        embedding_dropout,
+        seed,
+        ..TrainConfig::default()
+    };
+    let train = train.validate().unwrap();
+    let mut trainer = Trainer::new(&model, sizes, &train, &Device::flex()).unwrap();
+    let before = trainer.score(&trainer.valid_head(), &rows(0));
+    assert_eq!(trainer.score(&trainer.valid_head(), &rows(0)), before);
+    let loss = trainer.step(&rows(0));
+    (loss, trainer.score(&trainer.valid_head(), &rows(0)))
+}
+
+#[test]
+fn a_step_drops_embeddings_and_an_evaluation_does_not() {
+    let (whole, half) = (after_a_step(0.0, 1), after_a_step(0.5, 1));
+    assert_ne!(half, whole);
+    assert_eq!(after_a_step(0.5, 1), half);
+}
+
 /// Writes a bundle of a model in training, and opens it.
 fn checkpoint(
     trainer: &Trainer,

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use anyhow::{Context, Result, ensure};
 use fibinet::data::config::RowFormat;
 use fibinet::data::encode::{
-    ColumnGuess, Guess, Known, KnownText, TextGuess, guess_delimiter, guess_fields,
+    ColumnGuess, Guess, Known, KnownText, Remark, TextGuess, guess_delimiter, guess_fields,
 };
 use fibinet::data::formats::refuse_address;
 use fibinet::storage::AtomicFile;
@@ -205,7 +205,7 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
     ));
     let guessed = guess.columns.iter().filter(|_| args.schema.is_none());
     for column in guessed {
-        if let Some(about) = &column.note {
+        if let Some(Remark::Note(about)) = &column.remark {
             note(&format!("note: `{}`: {about}", column.name));
         }
     }
@@ -233,7 +233,7 @@ fn left_out(args: &InitArgs, guess: &Guess) -> Vec<String> {
     const NAMED: usize = 10;
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
     for column in guess.columns.iter().filter(|_| args.schema.is_none()) {
-        let Some(why) = &column.left_out else {
+        let Some(Remark::LeftOut(why)) = &column.remark else {
             continue;
         };
         match by_reason.iter_mut().find(|(reason, _)| reason == why) {

@@ -235,12 +235,19 @@ const DROPOUT: (&str, &str) = (
 /// The `[train]` section. Its values were chosen on the validation rows of Frappe, MovieLens and Adult together.
 fn train_table(args: &InitArgs, guess: &Guess) -> Result<Table> {
     let (members, reason) = members(args, guess);
+    let has_embeddings =
+        AnySpec::template(&args.model).is_some_and(|settings| settings.contains("embedding_dim"));
+    let embedding_dropout = if has_embeddings && guess.num_rows < LARGE {
+        0.1
+    } else {
+        0.0
+    };
     let config = TrainConfig {
         learning_rate: 1e-3,
         batch_size: if guess.num_rows < SMALL_LOG { 64 } else { 256 },
         row_update: RowUpdate::Auto,
         embedding_l2: 1e-4,
-        embedding_dropout: if guess.num_rows < LARGE { 0.1 } else { 0.0 },
+        embedding_dropout,
         monitor: Monitor::Auc,
         calibration: Calibration::Platt,
         members,

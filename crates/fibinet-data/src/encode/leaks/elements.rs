@@ -3,18 +3,25 @@ use std::fmt;
 
 use crate::cell::Cell;
 use crate::encode::leaks::pure::only_clicks;
+use crate::encode::leaks::sample::{MAX_TEXT, Row, hash};
 use crate::fields::MultiCategorical;
 use crate::fields::cells::{CellReader, TokenIds};
 use crate::fields::token::TokenKind;
 
-/// Distinct elements of a column that are counted.
-const MAX_ELEMENTS: usize = 1 << 16;
+/// The number of distinct elements of a column that are told apart. Later ones are not looked at.
+const MAX_DISTINCT: usize = 1 << 16;
+/// The id of an element beyond those.
+const UNKNOWN: u32 = u32::MAX;
 
-/// The elements of a column of lists, with their rows.
+/// The elements of a column of lists, row by row.
 #[derive(Debug)]
 pub(super) struct Elements {
     lists: MultiCategorical,
-    counts: Counts,
+    distinct: Distinct,
+    /// The ids of each row's elements, without repeats.
+    rows: Vec<Box<[u32]>>,
+    /// The number of these ids.
+    len: usize,
 }
 
 impl Elements {
@@ -22,64 +29,80 @@ impl Elements {
     pub(super) fn new(lists: MultiCategorical) -> Self {
         Self {
             lists,
-            counts: Counts::default(),
+            distinct: Distinct::default(),
+            rows: Vec::new(),
+            len: 0,
         }
     }
 
-    /// Counts the elements of a row's cell. False if it is a list without elements.
-    pub(super) fn add(&mut self, cell: Cell<'_>, click: bool, cells: &mut CellReader<'_>) -> bool {
-        let (counts, mut ids) = (&mut self.counts, Vec::new());
-        counts.rows[usize::from(click)] += 1;
-        counts.is_click = click;
-        let read = self.lists.read(cell, cells, counts, &mut ids);
-        read.is_err() || !ids.is_empty()
+    /// Adds the elements of a row's cell. False if it is a list without elements.
+    pub(super) fn add(&mut self, cell: Cell<'_>, cells: &mut CellReader<'_>) -> bool {
+        let mut ids = Vec::new();
+        let read = self.lists.read(cell, cells, &mut self.distinct, &mut ids);
+        let has_elements = read.is_err() || !ids.is_empty();
+        ids.retain(|id| *id != UNKNOWN);
+        ids.sort_unstable();
+        ids.dedup();
+        self.len += ids.len();
+        self.rows.push(ids.into());
+        has_elements
     }
 
-    /// The most frequent element that only clicks have, with the number of its rows.
-    pub(super) fn pure(&self) -> Option<(String, u64)> {
-        let elements = self.counts.elements.iter();
-        let mut elements: Vec<_> = elements.map(|(text, own)| (text, own.rows)).collect();
+    /// Keeps the rows for which `keep` is true, which is asked once for each, in their order.
+    pub(super) fn retain_rows(&mut self, mut keep: impl FnMut() -> bool) {
+        self.rows.retain(|_| keep());
+        self.len = self.rows.iter().map(|row| row.len()).sum();
+    }
+
+    /// The number of elements that are kept, each once for each of its rows.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The most frequent element that only clicks have, with the number of its rows. `rows` are those of the sample.
+    pub(super) fn pure(&self, rows: &[Row]) -> Option<(String, u64)> {
+        let mut all = [0; 2];
+        let mut counts = vec![[0; 2]; self.distinct.texts.len()];
+        for (ids, row) in self.rows.iter().zip(rows) {
+            let label = usize::from(row.click);
+            all[label] += 1;
+            ids.iter().for_each(|id| counts[*id as usize][label] += 1);
+        }
+        let mut elements: Vec<_> = self.distinct.texts.iter().zip(counts).collect();
         elements.sort_unstable();
-        let (text, rows) = only_clicks(elements.into_iter(), self.counts.rows)?;
+        let (text, rows) = only_clicks(elements.into_iter(), all)?;
         Some((String::from_utf8_lossy(text).into_owned(), rows))
     }
 }
 
-/// The rows of elements, without and with a click.
+/// The distinct elements of a column.
 #[derive(Default)]
-struct Counts {
-    elements: HashMap<Box<[u8]>, Element>,
-    rows: [u64; 2],
-    /// Whether the row that is being read is a click.
-    is_click: bool,
+struct Distinct {
+    /// Their ids, by their hashes.
+    ids: HashMap<u64, u32>,
+    /// Their beginnings, by id.
+    texts: Vec<Box<[u8]>>,
 }
 
-#[derive(Default)]
-struct Element {
-    rows: [u64; 2],
-    /// The number of the last row that has it: a list may have it twice.
-    last: u64,
-}
-
-impl fmt::Debug for Counts {
+impl fmt::Debug for Distinct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} elements", self.elements.len())
+        write!(f, "{} elements", self.texts.len())
     }
 }
 
-impl TokenIds for Counts {
+impl TokenIds for Distinct {
     fn id(&mut self, token: &[u8]) -> u32 {
-        let row = self.rows[0] + self.rows[1];
-        if !self.elements.contains_key(token) && self.elements.len() < MAX_ELEMENTS {
-            self.elements.insert(token.into(), Element::default());
+        let hash = hash(token);
+        if let Some(id) = self.ids.get(&hash) {
+            return *id;
         }
-        if let Some(element) = self.elements.get_mut(token)
-            && element.last < row
-        {
-            element.last = row;
-            element.rows[usize::from(self.is_click)] += 1;
+        if self.texts.len() >= MAX_DISTINCT {
+            return UNKNOWN;
         }
-        0
+        let id = self.texts.len() as u32;
+        self.ids.insert(hash, id);
+        self.texts.push(token[..token.len().min(MAX_TEXT)].into());
+        id
     }
 
     fn id_by_key(&mut self, _key: Option<usize>, write: &dyn Fn(&mut Vec<u8>)) -> u32 {

@@ -1,9 +1,8 @@
-use crate::encode::leaks::elements::Elements;
 use crate::encode::leaks::evidence::{Evidence, Having};
 use crate::encode::leaks::presence::Presence;
 use crate::encode::leaks::pure::PureCells;
 use crate::encode::leaks::row_index::RowIndex;
-use crate::encode::leaks::sample::SampledColumn;
+use crate::encode::leaks::sample::{Row, SampledColumn};
 use crate::encode::leaks::separation::Separation;
 use crate::encode::leaks::values::Values;
 
@@ -31,8 +30,13 @@ impl Findings {
     }
 
     /// Looks for cells that clicks alone have.
-    pub(super) fn find_presence(&mut self, values: &Values, column: &SampledColumn) {
-        let rows = column.cells.len() as u64;
+    pub(super) fn find_presence(
+        &mut self,
+        values: &Values,
+        column: &SampledColumn,
+        sample_rows: &[Row],
+    ) {
+        let rows = sample_rows.len() as u64;
         let presence = Presence::of(values).map(|(rule, exceptions)| Evidence::Exactly {
             having: having(rule, column),
             rows,
@@ -40,7 +44,8 @@ impl Findings {
         });
         self.leak = self.leak.take().or(presence);
         let cells = PureCells::of(values);
-        let element = column.elements.as_ref().and_then(Elements::pure);
+        let elements = column.elements.as_ref();
+        let element = elements.and_then(|elements| elements.pure(sample_rows));
         let most_rows = |(_, rows): &(_, u64)| cells.is_none_or(|(_, most)| *rows > most);
         self.pure_value = match (element.filter(most_rows), cells) {
             (Some((element, rows)), _) => Some(Evidence::PureElement { element, rows }),

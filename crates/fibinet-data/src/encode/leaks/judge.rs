@@ -1,3 +1,4 @@
+use crate::encode::column_guess::Remark;
 use crate::encode::guess::{Guess, Known};
 use crate::encode::leaks::evidence::Evidence;
 use crate::encode::leaks::findings::Findings;
@@ -26,12 +27,12 @@ pub(super) fn judge(
         if treatment == Treatment::LeftOut {
             column.field = None;
             column.reason = format!("excluded: {evidence}");
-            (column.note, column.left_out) = (None, None);
+            column.remark = None;
         } else if column.field.is_none() {
             column.reason += &format!("; {evidence}");
-            let why = column.left_out.as_mut();
-            why.into_iter()
-                .for_each(|why| *why += &format!("; {evidence}"));
+            if let Some(Remark::LeftOut(why)) = &mut column.remark {
+                *why += &format!("; {evidence}");
+            }
             return None;
         } else {
             column.reason += &format!("; warning: {evidence}");

@@ -101,7 +101,7 @@ pub fn exclude_leaks(
             findings.find_row_index(&columns[column.at], &values, coverage.num_rows);
         }
         if checked {
-            findings.find_presence(&values, sampled);
+            findings.find_presence(&values, sampled, sample.rows());
         }
         if checked && column.is_field {
             findings.find_separation(&values);

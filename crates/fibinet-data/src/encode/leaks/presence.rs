@@ -34,7 +34,7 @@ impl Presence {
         match self {
             Self::Present => cell != CellKey::Missing,
             Self::NonZero => !matches!(cell, CellKey::Missing | CellKey::Integer(0)),
-            Self::Besides(most_frequent) => cell != most_frequent,
+            Self::Besides(most_frequent) => cell != CellKey::Missing && cell != most_frequent,
         }
     }
 
@@ -90,6 +90,15 @@ mod tests {
         let besides = Presence::Besides(CellKey::Integer(-1));
         assert_eq!(presence(&rows), Some((besides, 3)));
         let rows = repeated(&[(2000, true, "3"), (1000, true, "-1"), (2000, false, "-1")]);
+        assert_eq!(presence(&rows), None);
+    }
+
+    #[test]
+    fn an_empty_cell_is_no_other_value_than_the_most_frequent_one() {
+        let rows = repeated(&[(2000, true, "3"), (2500, false, "-1"), (500, false, "")]);
+        let besides = Presence::Besides(CellKey::Integer(-1));
+        assert_eq!(presence(&rows), Some((besides, 0)));
+        let rows = repeated(&[(2000, true, ""), (3000, false, "-1")]);
         assert_eq!(presence(&rows), None);
     }
 }

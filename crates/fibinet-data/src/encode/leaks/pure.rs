@@ -116,6 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn empty_cells_that_only_clicks_have_are_missing_values() {
+        let others = [(900, true, "x"), (3000, false, "x")];
+        let rows = repeated(&[&others[..], &[(90, true, ""), (60, true, "y")]].concat());
+        assert_eq!(pure(&rows), Some((PureCells::Value(CellKey::Missing), 90)));
+        let rows = repeated(&[&others[..], &[(60, true, ""), (90, true, "y")]].concat());
+        let y = PureCells::Value(CellKey::of(b"y"));
+        assert_eq!(pure(&rows), Some((y, 90)));
+        let mut rows = repeated(&[&others[..], &[(900, false, "")]].concat());
+        rows.extend((0..60).map(|order| (true, format!("order {order}"))));
+        let besides = Presence::Besides(CellKey::of(b"x"));
+        assert_eq!(pure(&rows), Some((PureCells::Ruled(besides), 60)));
+    }
+
+    #[test]
     fn cells_that_are_all_distinct_are_found_by_their_presence() {
         let times = |others: &'static str, times: u64| {
             let mut rows = repeated(&[(900, true, others), (3000, false, others)]);

@@ -17,7 +17,9 @@ const MAX_CELLS: usize = 1 << 23;
 /// Distinct texts of a column that are kept to be shown.
 const MAX_TEXTS: usize = 4096;
 /// The number of bytes that are kept of a text.
-const MAX_TEXT: usize = 64;
+pub(super) const MAX_TEXT: usize = 64;
+/// The greatest number of elements of lists that are kept: 64 MiB.
+const MAX_ELEMENTS: usize = 1 << 24;
 const SEED: u64 = 0x1eaf;
 
 /// A cell, as far as its identity and its number go.
@@ -42,7 +44,7 @@ impl CellKey {
         number
             .flatten()
             .and_then(Self::number)
-            .unwrap_or_else(|| Self::Text(twox_hash::XxHash64::oneshot(SEED, cell)))
+            .unwrap_or_else(|| Self::Text(hash(cell)))
     }
 
     fn number(text: &str) -> Option<Self> {
@@ -73,6 +75,11 @@ impl CellKey {
     }
 }
 
+/// By which a text is told apart from others.
+pub(super) fn hash(text: &[u8]) -> u64 {
+    twox_hash::XxHash64::oneshot(SEED, text)
+}
+
 /// A row of a [`Sample`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
@@ -82,13 +89,15 @@ pub(super) struct Row {
     rank: u64,
 }
 
-/// A uniform sample of rows. It takes 16 bytes per cell, thus 1.6 MB per column, and at most .5 MB per
-/// column of texts.
+/// A uniform sample of rows. It takes 16 bytes per cell, thus 1.6 MB per column, and at most .5 MB more for a
+/// column of texts. A column of lists takes 32 bytes more per row, 4 per element of a row, and at most 8 MB for
+/// the beginnings of its distinct elements.
 #[derive(Debug)]
 pub(super) struct Sample {
     columns: Vec<SampledColumn>,
     rows: Vec<Row>,
     capacity: usize,
+    max_elements: usize,
     /// The number of rows that were added, kept or not.
     num_added: u64,
     /// Rows of a greater rank are not kept.
@@ -117,6 +126,7 @@ impl Sample {
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
             capacity: (MAX_CELLS / columns.len().max(1)).min(MAX_ROWS),
+            max_elements: MAX_ELEMENTS,
             num_added: 0,
             max_rank: u64::MAX,
         }
@@ -129,13 +139,13 @@ impl Sample {
         if rank > self.max_rank {
             return;
         }
-        if self.rows.len() >= self.capacity {
+        if self.rows.len() >= self.capacity || self.num_elements() > self.max_elements {
             self.halve();
         }
         let fold = (mix(SEED, rank) % FOLDS as u64) as usize;
         self.rows.push(Row { click, fold, rank });
         for (column, cell) in self.columns.iter_mut().zip(row.cells()) {
-            column.add(cell, click, cells);
+            column.add(cell, cells);
         }
     }
 
@@ -156,7 +166,18 @@ impl Sample {
         for column in &mut self.columns {
             let mut at = 0;
             column.cells.retain(|_| retain(&mut at));
+            if let Some(elements) = &mut column.elements {
+                let mut at = 0;
+                elements.retain_rows(|| retain(&mut at));
+            }
         }
+    }
+
+    /// The number of elements of lists that are kept.
+    fn num_elements(&self) -> usize {
+        let elements = self.columns.iter();
+        let elements = elements.filter_map(|column| column.elements.as_ref());
+        elements.map(Elements::len).sum()
     }
 
     pub(super) fn rows(&self) -> &[Row] {
@@ -176,9 +197,9 @@ impl Sample {
 
 impl SampledColumn {
     /// Adds a cell. A list without elements is missing.
-    fn add(&mut self, cell: Cell<'_>, click: bool, cells: &mut CellReader<'_>) {
+    fn add(&mut self, cell: Cell<'_>, cells: &mut CellReader<'_>) {
         let elements = self.elements.as_mut();
-        let is_empty = elements.is_some_and(|elements| !elements.add(cell, click, cells));
+        let is_empty = elements.is_some_and(|elements| !elements.add(cell, cells));
         let text = cells.value(cell).filter(|_| !is_empty);
         let cell = text.map_or(CellKey::Missing, CellKey::of);
         self.cells.push(cell);
@@ -254,6 +275,8 @@ mod tests {
     use super::*;
     use csv::ByteRecord;
 
+    use crate::shards::layout::Pooling;
+
     #[test]
     fn a_number_is_the_same_cell_however_it_is_written() {
         for text in ["42", " 42", "+42", "042", "42.0", "4.2e1"] {
@@ -295,6 +318,60 @@ mod tests {
         for (number, row) in numbers.iter().zip(&sample.rows) {
             assert_eq!(row.click, number % 2.0 == 0.0);
         }
+    }
+
+    /// A sample of 100,000 lists, every other one of a click, of which the earlier half has a `buy` too.
+    fn sample_of_lists(mut sample: Sample) -> Sample {
+        for row in 0..100_000_u32 {
+            let click = row % 2 == 0;
+            let bought = click && row < 50_000;
+            let list = if bought { "a|buy" } else { "a" };
+            let cells = ByteRecord::from(vec![list]);
+            sample.add((&cells).into(), click, &mut CellReader::new(&[]));
+        }
+        sample
+    }
+
+    fn empty_sample_of_lists() -> Sample {
+        let lists = MultiCategorical {
+            min_count: 1,
+            separator: "|".to_owned(),
+            brackets: false,
+            pooling: Pooling::default(),
+        };
+        Sample::new(&[Some(lists)])
+    }
+
+    #[test]
+    fn elements_are_thinned_with_their_rows() {
+        let mut sample = empty_sample_of_lists();
+        sample.capacity = 1000;
+        let sample = sample_of_lists(sample);
+        let column = &sample.columns[0];
+        let bought = column.cells.iter();
+        let bought = bought.filter(|cell| **cell == CellKey::of(b"a|buy"));
+        let bought = bought.count() as u64;
+        assert!((50..400).contains(&bought), "{bought}");
+        let elements = column.elements.as_ref().unwrap();
+        assert_eq!(
+            elements.pure(&sample.rows),
+            Some(("buy".to_owned(), bought))
+        );
+    }
+
+    #[test]
+    fn a_log_of_many_elements_has_a_smaller_sample() {
+        let mut sample = empty_sample_of_lists();
+        sample.max_elements = 1000;
+        let sample = sample_of_lists(sample);
+        let num_elements = sample.num_elements();
+        assert!((400..=1002).contains(&num_elements), "{num_elements}");
+        // A quarter of the rows have two.
+        let num_rows = sample.rows.len();
+        assert!(
+            (num_elements * 7 / 10..num_elements * 9 / 10).contains(&num_rows),
+            "{num_rows} {num_elements}"
+        );
     }
 
     #[test]

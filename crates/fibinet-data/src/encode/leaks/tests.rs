@@ -100,6 +100,32 @@ fn columns_that_give_the_label_away_are_left_out() {
 }
 
 #[test]
+fn the_evidence_tells_empty_cells_from_other_values() {
+    let (guess, leaks) = leaks_of(5000, "open,bought", &Known::default(), |row, click| {
+        let open = if click { "" } else { "open" };
+        let bought = if click {
+            format!("order {row}")
+        } else {
+            ["-", "not yet"][usize::from(row % 3 > 0)].to_owned()
+        };
+        format!("{open},{bought}")
+    });
+    assert_eq!(fields(&guess), [] as [&str; 0]);
+    let reasons: Vec<&str> = guess.columns[1..]
+        .iter()
+        .map(|column| column.reason.as_str())
+        .collect();
+    assert!(
+        reasons[0].starts_with("excluded: 1 distinct value; its missing value has ")
+            && reasons[0].ends_with(" rows, and all of them are clicks"),
+        "{reasons:?}"
+    );
+    let says = "excluded: it has a value other than `not yet` exactly where there is a click (0 exceptions in 5000 rows)";
+    assert_eq!(reasons[1], says);
+    assert_eq!(leaks.columns.len(), 1, "{leaks:?}");
+}
+
+#[test]
 fn a_column_that_is_asked_for_is_kept_with_a_warning() {
     let known = Known {
         keep: vec!["copy".to_owned()],

@@ -97,7 +97,8 @@ pub(crate) fn unread(cells: &ColumnCells) -> Option<(String, UnreadLists)> {
         list::bracketed(cell, b",", each).is_ok()
     });
     let are_moving = tokens.rows_of_several > 0 && tokens.repeat() && tokens.are_moving();
-    are_moving.then(|| Some((cells.first(is_flat)?, UnreadLists::Tuples)))?
+    let tuple = cells.first(is_flat).filter(|_| are_moving)?;
+    Some((tuple, UnreadLists::Tuples))
 }
 
 /// Why lists in brackets are not read.

@@ -12,7 +12,7 @@ mod unread;
 
 pub(crate) use cells::{ColumnCells, Seen};
 pub(crate) use lists::{Lists, UnreadLists};
-pub(crate) use unread::Unread;
+pub(crate) use unread::{Others, Unread};
 
 use cells::Fit;
 

@@ -219,9 +219,12 @@ fn may_be_number(text: &str) -> bool {
     let is_of_number = |character: char| {
         character.is_ascii_digit() || " .,\u{a0}\u{202f}'-+eE".contains(character)
     };
-    let mut parts = unit.map_or_else(|| text.split("\n"), |unit| text.split(unit));
+    let is_of_numbers = |part: &str| part.chars().all(is_of_number);
     text.contains(|character: char| character.is_ascii_digit())
-        && parts.all(|part| part.chars().all(is_of_number))
+        && match unit {
+            Some(unit) => text.split(unit).all(is_of_numbers),
+            None => is_of_numbers(text),
+        }
 }
 
 /// Why a column whose numbers fit two formats is not guessed.

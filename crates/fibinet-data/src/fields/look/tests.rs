@@ -170,6 +170,7 @@ fn times_are_read_as_they_are_commonly_written() {
         "%Y-%m-%dT%H:%M:%S%.f%:z",
         "%Y-%m-%d %H:%M:%S%.f%:z",
         "%Y-%m-%d %H:%M:%S%.f UTC",
+        "%Y-%m-%d %H:%M:%S%.f GMT",
         "%Y-%m-%d",
         "%m/%d/%Y %H:%M",
         "%d/%m/%Y %H:%M",

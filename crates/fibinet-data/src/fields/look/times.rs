@@ -118,10 +118,13 @@ fn are_seconds(cells: &ColumnCells, per_second: f64) -> bool {
 
 /// A cell of a column of times in a form that no format here reads, such as with the name of a zone.
 pub(crate) fn unread(cells: &ColumnCells) -> Option<String> {
-    let is_time =
-        |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|cell| TimeText::of(cell).is_time());
     cells.num_odd(is_time)?;
     cells.first(is_time)
+}
+
+/// Whether a cell is a time in whatever form, such as with the name of a zone.
+pub(super) fn is_time(cell: &[u8]) -> bool {
+    std::str::from_utf8(cell).is_ok_and(|cell| TimeText::of(cell).is_time())
 }
 
 /// The parts of a text that may be a time.

@@ -15,20 +15,45 @@ pub(crate) enum Unread {
     Times(String),
     /// Numbers, at least 99% of the rows, written in several ways: each with its number of rows and its first cell.
     NumbersOfSeveralWays(Vec<(u64, String)>),
-    /// Numbers, written in one way, beside other cells: at least 90% of the rows are numbers, or half of them if
-    /// one word makes up nine tenths of the others.
+    /// Numbers, written in one way, beside other cells.
     MostlyNumbers {
-        /// The number of rows of the other cells.
-        num_others: u64,
-        /// The most frequent of the others.
-        other: String,
-        /// Whether that makes up at least half of them.
-        is_most: bool,
+        /// The other cells.
+        others: Others,
         /// A number, if it is not plain.
         example: Option<String>,
     },
+    /// More than 20 different times beside other cells.
+    MostlyTimes(Others),
     /// Lists such as this one.
     Lists(String, UnreadLists),
+}
+
+/// The cells of a column that are not as at least 90% of the rows are, or as half of them are if one word makes up
+/// nine tenths of the others.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Others {
+    /// Their number of rows.
+    pub(crate) num_rows: u64,
+    /// The most frequent one.
+    pub(crate) most_frequent: String,
+    /// Whether that makes up at least half of them.
+    pub(crate) is_most: bool,
+}
+
+impl Others {
+    /// `None` if there are none, or too many for the column to be nearly what the rest is.
+    fn of(cells: &ColumnCells, is_other: impl Fn(&[u8]) -> bool) -> Option<Self> {
+        let others = || cells.distinct().filter(|(cell, _)| is_other(cell));
+        let num_rows: u64 = others().map(|(_, seen)| seen.num_rows).sum();
+        let (most_frequent, seen) =
+            others().max_by_key(|(_, seen)| (seen.num_rows, usize::MAX - seen.first))?;
+        let is_word = 2 * num_rows <= cells.num_rows && 10 * seen.num_rows >= 9 * num_rows;
+        (10 * num_rows <= cells.num_rows || is_word).then(|| Self {
+            num_rows,
+            most_frequent: String::from_utf8_lossy(most_frequent).into_owned(),
+            is_most: 2 * seen.num_rows >= num_rows,
+        })
+    }
 }
 
 impl Unread {
@@ -36,6 +61,7 @@ impl Unread {
     pub(super) fn of(cells: &ColumnCells) -> Option<Self> {
         times::unread(cells)
             .map(Self::Times)
+            .or_else(|| Self::of_times(cells))
             .or_else(|| Self::of_numbers(cells))
             .or_else(|| lists::unread(cells).map(|(cell, why)| Self::Lists(cell, why)))
     }
@@ -52,19 +78,17 @@ impl Unread {
             let way = |way: &Written| (way.num_rows, way.example.clone());
             return Some(Self::NumbersOfSeveralWays(ways.iter().map(way).collect()));
         }
-        let others = cells
-            .distinct()
-            .filter(|(cell, _)| first.format.finite(cell).is_none());
-        let (other, seen) =
-            others.max_by_key(|(_, seen)| (seen.num_rows, usize::MAX - seen.first))?;
-        let num_others = cells.num_rows - first.num_rows;
-        let is_word = 2 * first.num_rows >= cells.num_rows && 10 * seen.num_rows >= 9 * num_others;
-        (10 * num_others <= cells.num_rows || is_word).then(|| Self::MostlyNumbers {
-            num_others,
-            other: String::from_utf8_lossy(other).into_owned(),
-            is_most: 2 * seen.num_rows >= num_others,
+        let others = Others::of(cells, |cell| first.format.finite(cell).is_none())?;
+        Some(Self::MostlyNumbers {
+            others,
             example: (!first.format.is_plain()).then(|| first.example.clone()),
         })
+    }
+
+    fn of_times(cells: &ColumnCells) -> Option<Self> {
+        let others = Others::of(cells, |cell| !times::is_time(cell))?;
+        let times = cells.distinct().filter(|(cell, _)| times::is_time(cell));
+        (times.count() > FEW).then_some(Self::MostlyTimes(others))
     }
 }
 
