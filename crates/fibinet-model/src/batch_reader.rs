@@ -82,11 +82,7 @@ impl<'a> BatchReader<'a> {
             };
             match encoded {
                 Ok(()) => self.carry(at, carried),
-                Err(error) => {
-                    let skipped = self.skipped.skip(self.options.on_bad_row, error);
-                    // The row may be malformed because the file is damaged.
-                    skipped.map_err(|error| self.reader.damage().unwrap_or(error))?;
-                }
+                Err(error) => self.skipped.skip(self.options.on_bad_row, error)?,
             }
         }
         carried.truncate(batch.num_rows);

@@ -3,8 +3,11 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::formats::gzip;
 use crate::cli::small::{small_config, small_log, trained_directory};
@@ -106,6 +109,17 @@ fn damage_is_named_and_not_the_rows_that_it_garbles() {
     }
 }
 
+/// `evaluate` of standard input.
+fn evaluate_stdin(at: &Path, stdin: impl Into<Stdio>) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_fibinet"))
+        .current_dir(at)
+        .args(["evaluate", "run", "--data", "-"])
+        .stdin(stdin)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs")
+}
+
 #[test]
 fn damage_of_standard_input_is_named_too() {
     let directory = trained_directory();
@@ -114,23 +128,52 @@ fn damage_of_standard_input_is_named_too() {
     let place = corrupted.len() / 3;
     corrupted[place] ^= 0x10;
     fs::write(at.join("log.csv.gz"), corrupted).expect("written");
-    let mut cat = Command::new("cat")
-        .arg(at.join("log.csv.gz"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("cat runs");
-    let pipe = cat.stdout.take().expect("a pipe");
-    let output = Command::new(env!("CARGO_BIN_EXE_fibinet"))
-        .current_dir(at)
-        .args(["evaluate", "run", "--data", "-"])
-        .stdin(pipe)
-        .output()
-        .expect("the binary runs");
-    cat.wait().expect("cat ends");
+    let log = fs::File::open(at.join("log.csv.gz")).expect("opened");
+    let output = evaluate_stdin(at, log).wait_with_output().expect("it ends");
     let stderr = String::from_utf8_lossy(&output.stderr);
     let says = "error: standard input: the compressed data is damaged (";
     assert!(stderr.contains(says), "{stderr}");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
+}
+
+#[test]
+fn a_malformed_row_of_a_pipe_is_named_before_the_pipe_ends() {
+    let directory = trained_directory();
+    let mut evaluate = evaluate_stdin(directory.path(), Stdio::piped());
+    let mut pipe = evaluate.stdin.take().expect("a pipe");
+    let rows = format!("1,s1,3,4\n{}", "0,s1,3\n".repeat(1000));
+    let log = gzip(small_log(&rows).as_bytes());
+    // All but the checksum: the rows can be decompressed, but the text has not ended.
+    pipe.write_all(&log[..log.len() - 8]).expect("written");
+    let start = Instant::now();
+    while evaluate.try_wait().expect("its state").is_none() {
+        if start.elapsed() > Duration::from_secs(60) {
+            evaluate.kill().expect("killed");
+            panic!("the end of the pipe is waited for");
+        }
+        sleep(Duration::from_millis(20));
+    }
+    drop(pipe);
+    let output = evaluate.wait_with_output().expect("it has ended");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("standard input:62: expected 3 cells, got 4"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn damage_far_behind_a_malformed_row_is_not_looked_for() {
+    let directory = trained_directory();
+    let at = directory.path();
+    let rows = format!("1,s1,3,4\n{}", "0,s1,3\n".repeat(1_000_000));
+    let mut log = gzip(small_log(&rows).as_bytes());
+    log.truncate(log.len() - 8);
+    fs::write(at.join("log.csv.gz"), log).expect("written");
+    fs::write(at.join("long.toml"), small_config("log.csv.gz", "")).expect("written");
+    let says = "log.csv.gz:62: expected 3 cells, got 4";
+    fail(at, &["prepare", "long.toml", "--cache", "cache"], 1, says);
+    fail(at, &["evaluate", "run", "--data", "log.csv.gz"], 1, says);
 }
 
 #[test]

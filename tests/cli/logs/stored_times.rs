@@ -244,3 +244,33 @@ fn what_has_no_one_meaning_is_still_refused() {
     train(at, "log.parquet", "%Y-%m-%d %H:%M:%S%.f");
     refused("1714521600", "%Y-%m-%d %H:%M:%S%.f");
 }
+
+#[test]
+fn a_split_by_time_refuses_what_a_field_of_its_format_refuses() {
+    let directory = scratch();
+    let at = directory.path();
+    let refused = |cell: &str, format: &str, expected: &str| {
+        let midnights = |row| match row {
+            7 => cell.to_owned(),
+            _ if format == "unix" => midnight(row).to_string(),
+            _ => written(midnight(row), format),
+        };
+        write_csv(at, "log.csv", midnights);
+        let config = format!(
+            "[data]\ntrain = 'log.csv'\nlabel = 'click'\n\
+             split = {{ by = 'time', column = 't', format = '{format}', valid = 0.2, test = 0.2 }}\n\
+             [[data.fields]]\nname = 't'\nkind = 'categorical'\n\
+             [model]\nname = 'lr'\n[train]\nepochs = 1\n"
+        );
+        fs::write(at.join("run.toml"), config).expect("written");
+        let says =
+            format!("the split goes by time, so expected {expected}, but the cell is `{cell}`");
+        fail(at, &["prepare", "run.toml", "--cache", "cache"], 1, &says);
+    };
+    // The year first, but the day before the month.
+    refused("2024-05-13", "%Y-%d-%m", "a time of the form `%Y-%d-%m`");
+    for cell in ["05/31/2024", "1714521600", "13:05:00"] {
+        refused(cell, "%d/%m/%Y", "a time of the form `%d/%m/%Y`");
+    }
+    refused("05/31/2024", "unix", "a number or an ISO date or time");
+}

@@ -145,10 +145,7 @@ impl Looks {
             match reader.read_row() {
                 Ok(true) => looks.add(reader, label, format, on_bad_row, &mut cells)?,
                 Ok(false) => break,
-                Err(error) => {
-                    let skipped = looks.skipped.skip(on_bad_row, error);
-                    skipped.map_err(|error| reader.damage().unwrap_or(error))?;
-                }
+                Err(error) => looks.skipped.skip(on_bad_row, error)?,
             }
         }
         Ok(looks)

@@ -13,11 +13,11 @@ pub(super) enum IsoTime {
 
 /// A time of a day.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct ZonedTime {
+pub(crate) struct ZonedTime {
     /// In the zone that it is written in.
-    pub(super) local: NaiveDateTime,
+    pub(crate) local: NaiveDateTime,
     /// A time without a zone is taken as UTC.
-    pub(super) utc: NaiveDateTime,
+    pub(crate) utc: NaiveDateTime,
 }
 
 impl IsoTime {
@@ -51,12 +51,16 @@ impl IsoTime {
 }
 
 impl ZonedTime {
+    pub(super) fn from_utc(utc: NaiveDateTime) -> Self {
+        Self { local: utc, utc }
+    }
+
     /// `YYYY-MM-DD`, with `[T ]HH:MM[:SS[.f]]` and a zone (`Z`, `+HH:MM`) after it or not.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let (date, rest) = date(text)?;
         let Some((b'T' | b' ', rest)) = rest.split_first() else {
             let local = date.and_time(NaiveTime::MIN);
-            return rest.is_empty().then_some(Self { local, utc: local });
+            return rest.is_empty().then_some(Self::from_utc(local));
         };
         let (time, rest) = time(rest)?;
         let local = date.and_time(time);

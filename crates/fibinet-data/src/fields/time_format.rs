@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use chrono::format::{Item, Numeric, Parsed, StrftimeItems, parse};
-use chrono::{DateTime, Datelike, NaiveDate, Timelike, Weekday};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike};
 
 use crate::fields::iso_time::ZonedTime;
 use crate::schema_error::FieldError;
@@ -83,13 +83,6 @@ pub(crate) enum TimeFormat {
     Text(Vec<Item<'static>>),
 }
 
-/// What is read of a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Time {
-    pub(crate) hour: u32,
-    pub(crate) date: NaiveDate,
-}
-
 impl TimeFormat {
     /// Parses a format of a run file.
     pub(crate) fn new(format: &str) -> Result<Self, FieldError> {
@@ -131,7 +124,7 @@ impl TimeFormat {
             .and_then(|(_, text)| Self::Text(items.clone()).parse(&text));
         match read {
             // An hour without its half of the day, or minutes without an hour, are read as 0.
-            Some(time) if time.hour == 13 || !names_a_time(&items) => Ok(Self::Text(items)),
+            Some(time) if time.local.hour() == 13 || !names_a_time(&items) => Ok(Self::Text(items)),
             Some(_) => Err(FieldError::TimeFormatOfHalfDay(format.to_owned())),
             None => Err(FieldError::TimeFormatWithoutDate(format.to_owned())),
         }
@@ -140,28 +133,20 @@ impl TimeFormat {
     /// The time that a text gives. A time of ISO 8601 is read whatever the format: typed files have such texts. So are
     /// the other forms of that standard where the format begins with a date as in it: a midnight is written as a
     /// date, and zones come and go.
-    pub(crate) fn parse_any(&self, text: &str) -> Option<Time> {
+    pub(crate) fn parse_any(&self, text: &str) -> Option<ZonedTime> {
         let other = || {
             let formats = self.is_iso().then(|| ISO_FORMATS.iter());
             formats?.find_map(|format| format.parse(text))
         };
         let iso = || {
             let time = ZonedTime::parse(text.as_bytes()).filter(|_| !self.has_year_and_day_first());
-            time.map(|time| self.time_of(time))
+            // Times since 1970 are in UTC, and so is a time beside them.
+            time.map(|time| match self {
+                Self::Unix { .. } => ZonedTime::from_utc(time.utc),
+                Self::Text(_) => time,
+            })
         };
         self.parse(text).or_else(other).or_else(iso)
-    }
-
-    /// What is read of a time of ISO 8601. Times since 1970 are in UTC, and so is it beside them.
-    fn time_of(&self, time: ZonedTime) -> Time {
-        let time = match self {
-            Self::Unix { .. } => time.utc,
-            Self::Text(_) => time.local,
-        };
-        Time {
-            hour: time.hour(),
-            date: time.date(),
-        }
     }
 
     /// Whether it looks like a date of ISO 8601, but has the day before the month.
@@ -195,40 +180,36 @@ impl TimeFormat {
     }
 
     /// The time that a text of exactly this format gives.
-    pub(crate) fn parse(&self, text: &str) -> Option<Time> {
+    pub(crate) fn parse(&self, text: &str) -> Option<ZonedTime> {
         match self {
             Self::Unix { per_second } => {
                 let time = DateTime::from_timestamp(unix_seconds(text.trim(), *per_second)?, 0)?;
-                Some(Time {
-                    hour: time.hour(),
-                    date: time.date_naive(),
-                })
+                Some(ZonedTime::from_utc(time.naive_utc()))
             }
             Self::Text(items) => {
                 let mut parsed = Parsed::new();
                 parse(&mut parsed, text, items.iter()).ok()?;
-                let hour = match (parsed.hour_div_12(), parsed.hour_mod_12()) {
-                    (Some(half), Some(hour)) => half * 12 + hour,
-                    // A date alone.
-                    _ => 0,
-                };
-                Some(Time {
-                    hour,
-                    date: parsed.to_naive_date().ok()?,
-                })
+                zoned(&parsed)
             }
         }
     }
 }
 
-impl Time {
-    pub(crate) fn weekday(self) -> Weekday {
-        self.date.weekday()
-    }
-
-    pub(crate) fn is_weekend(self) -> bool {
-        matches!(self.weekday(), Weekday::Sat | Weekday::Sun)
-    }
+/// The time that was read from a text. What the text lacks of a time of day is 0.
+fn zoned(parsed: &Parsed) -> Option<ZonedTime> {
+    let hour = match (parsed.hour_div_12(), parsed.hour_mod_12()) {
+        (Some(half), Some(hour)) => half * 12 + hour,
+        // A date alone.
+        _ => 0,
+    };
+    let (minute, second) = (parsed.minute().unwrap_or(0), parsed.second().unwrap_or(0));
+    // A leap second is the last one of its minute.
+    let time = NaiveTime::from_hms_opt(hour, minute, second.min(59))?;
+    let time = time.with_nanosecond(parsed.nanosecond().unwrap_or(0))?;
+    let local = parsed.to_naive_date().ok()?.and_time(time);
+    let ahead = TimeDelta::seconds(i64::from(parsed.offset().unwrap_or(0)));
+    let utc = local.checked_sub_signed(ahead)?;
+    Some(ZonedTime { local, utc })
 }
 
 /// The whole seconds of a number; integers, of which f64 has not all, are divided as they are.

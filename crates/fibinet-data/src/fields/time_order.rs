@@ -1,28 +1,19 @@
-use chrono::Timelike;
-use chrono::format::{Parsed, parse};
-use chrono::{NaiveDateTime, NaiveTime};
-
-use crate::fields::iso_time::ZonedTime;
 use crate::fields::time_format::{TimeFormat, guess_format};
 
 /// Reads times as numbers that compare as the times do.
 #[derive(Debug)]
 pub(crate) enum TimeOrder {
-    /// Numbers, as they are. Beside those since 1970, of which so many are a second, times of ISO 8601 are numbers too.
-    Numbers { per_second: Option<i64> },
-    /// Texts of a format.
-    Texts(TimeFormat, String),
+    /// Numbers, as they are.
+    Numbers,
+    /// Times of a format, and what a field of that format reads beside them. Numbers since 1970 are taken as they are.
+    Times(TimeFormat, String),
 }
 
 impl TimeOrder {
     /// The order of times of a format; `None` if there is no such format.
     pub(crate) fn of_format(format: &str) -> Option<Self> {
-        match TimeFormat::new(format).ok()? {
-            TimeFormat::Unix { per_second } => Some(Self::Numbers {
-                per_second: Some(per_second),
-            }),
-            texts => Some(Self::Texts(texts, format.to_owned())),
-        }
+        let times = TimeFormat::new(format).ok()?;
+        Some(Self::Times(times, format.to_owned()))
     }
 
     /// The order of the times of a column, by one of its cells: a number, or a text with the year first, which
@@ -30,42 +21,43 @@ impl TimeOrder {
     pub(crate) fn of_cell(cell: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(cell).ok()?.trim();
         if number(text).is_some() {
-            return Some(Self::Numbers { per_second: None });
+            return Some(Self::Numbers);
         }
         let (format, name) = guess_format(text)?;
         name.starts_with("%Y")
-            .then(|| Self::Texts(format, name.to_owned()))
+            .then(|| Self::Times(format, name.to_owned()))
     }
 
     /// A time as a number; `None` if the cell is not a time.
     pub(crate) fn key(&self, cell: &[u8]) -> Option<i64> {
         let text = std::str::from_utf8(cell).ok()?.trim();
-        let iso = || ZonedTime::parse(text.as_bytes()).map(|time| time.utc.and_utc());
         match self {
-            Self::Numbers { per_second } => {
+            Self::Numbers => number(text).map(ordered),
+            Self::Times(format @ TimeFormat::Unix { per_second }, _) => {
                 let since_1970 = || {
-                    let micros = iso()?.timestamp_micros() as f64;
-                    Some(micros / 1e6 * (*per_second)? as f64)
+                    let micros = microseconds(format, text)? as f64;
+                    Some(micros / 1e6 * *per_second as f64)
                 };
                 number(text).or_else(since_1970).map(ordered)
             }
-            Self::Texts(TimeFormat::Text(items), _) => {
-                let mut parsed = Parsed::new();
-                let read = parse(&mut parsed, text, items.iter()).ok();
-                let micros = read.and_then(|()| microseconds(&parsed));
-                micros.or_else(|| Some(iso()?.timestamp_micros()))
-            }
-            Self::Texts(TimeFormat::Unix { .. }, _) => None,
+            Self::Times(format, _) => microseconds(format, text),
         }
     }
 
     /// What a cell is expected to be.
     pub(crate) fn expected(&self) -> String {
         match self {
-            Self::Numbers { .. } => "a number".to_owned(),
-            Self::Texts(_, format) => format!("a time of the form `{format}`"),
+            Self::Numbers => "a number".to_owned(),
+            Self::Times(TimeFormat::Unix { .. }, _) => "a number or an ISO date or time".to_owned(),
+            Self::Times(_, format) => format!("a time of the form `{format}`"),
         }
     }
+}
+
+/// Microseconds since 1970 in UTC.
+fn microseconds(format: &TimeFormat, text: &str) -> Option<i64> {
+    let time = format.parse_any(text)?;
+    Some(time.utc.and_utc().timestamp_micros())
 }
 
 fn number(text: &str) -> Option<f64> {
@@ -77,21 +69,6 @@ fn ordered(number: f64) -> i64 {
     // -0 is 0. The bits of negative numbers are in falling order.
     let bits = (number + 0.0).to_bits().cast_signed();
     bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
-}
-
-/// Microseconds since 1970, in UTC if the text has a zone. What it lacks of a time of day is 0.
-fn microseconds(parsed: &Parsed) -> Option<i64> {
-    let hour = match (parsed.hour_div_12(), parsed.hour_mod_12()) {
-        (Some(half), Some(hour)) => half * 12 + hour,
-        _ => 0,
-    };
-    let (minute, second) = (parsed.minute().unwrap_or(0), parsed.second().unwrap_or(0));
-    // A leap second is the last one of its minute.
-    let time = NaiveTime::from_hms_opt(hour, minute, second.min(59))?;
-    let time = time.with_nanosecond(parsed.nanosecond().unwrap_or(0))?;
-    let time = NaiveDateTime::new(parsed.to_naive_date().ok()?, time).and_utc();
-    let offset = i64::from(parsed.offset().unwrap_or(0)) * 1_000_000;
-    Some(time.timestamp_micros() - offset)
 }
 
 #[cfg(test)]
@@ -138,6 +115,42 @@ mod tests {
         let order = TimeOrder::of_format("%d/%m/%Y %I %p").unwrap();
         assert!(order.key(b"29/02/2024 11 AM") < order.key(b"29/02/2024 12 PM"));
         assert!(order.key(b"29/02/2024 11 PM") < order.key(b"01/03/2024 12 AM"));
+    }
+
+    #[test]
+    fn what_a_field_of_the_format_reads_is_read() {
+        let order = TimeOrder::of_format("%Y-%m-%d %H:%M:%S").unwrap();
+        let hour = order.key(b"2024-05-01 13:00:00");
+        assert!(hour.is_some());
+        for cell in [
+            "2024-05-01 13",
+            "2024-05-01 13:00:00 UTC",
+            "2024-05-01 13:00:00,000",
+            "2024-05-01T15:00:00+02:00",
+        ] {
+            assert_eq!(order.key(cell.as_bytes()), hour, "{cell}");
+        }
+        let order = TimeOrder::of_format("unix").unwrap();
+        assert_eq!(order.key(b"2024-05-01 13"), None);
+        assert_eq!(order.key(b"2024-05-01"), order.key(b"1714521600"));
+        assert_eq!(order.expected(), "a number or an ISO date or time");
+    }
+
+    #[test]
+    fn what_has_no_one_meaning_is_not_a_time() {
+        for (format, cells) in [
+            ("%Y-%d-%m", &["2024-05-13", "2024-05-13 10:00:00"][..]),
+            (
+                "%d/%m/%Y",
+                &["05/31/2024", "24-05-01", "1714521600", "13:05:00"],
+            ),
+            ("%Y-%m-%d %H:%M:%S%.f", &["1714521600"]),
+        ] {
+            let order = TimeOrder::of_format(format).unwrap();
+            for cell in cells {
+                assert_eq!(order.key(cell.as_bytes()), None, "{format}: {cell}");
+            }
+        }
     }
 
     #[test]

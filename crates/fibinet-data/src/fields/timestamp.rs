@@ -1,11 +1,11 @@
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDateTime, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::fields::cells::BadCell;
 use crate::fields::fixed::{CellValues, Fixed, FixedValue};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::{ColumnLook, Reading};
-use crate::fields::time_format::{Time, TimeFormat};
+use crate::fields::time_format::TimeFormat;
 use crate::schema_error::FieldError;
 
 /// `kind = "timestamp"`: a cell is a time, and the model reads parts of it, each as its own field.
@@ -118,9 +118,13 @@ impl FieldKind for Timestamp {
 }
 
 /// Whether a time since 1970 is far from all logs, as in another unit than the format's.
-fn is_other_unit(format: &TimeFormat, time: Time) -> bool {
+fn is_other_unit(format: &TimeFormat, time: NaiveDateTime) -> bool {
     const YEARS: std::ops::Range<i32> = 1971..2100;
-    matches!(format, TimeFormat::Unix { .. }) && !YEARS.contains(&time.date.year())
+    matches!(format, TimeFormat::Unix { .. }) && !YEARS.contains(&time.year())
+}
+
+fn is_weekend(time: NaiveDateTime) -> bool {
+    matches!(time.weekday(), Weekday::Sat | Weekday::Sun)
 }
 
 /// Reads one part of times.
@@ -140,13 +144,13 @@ impl CellValues for TimeValues {
     fn value(&self, text: &[u8]) -> Result<FixedValue, BadCell> {
         let time = std::str::from_utf8(text).ok().and_then(|text| {
             let format = self.format.as_ref()?;
-            Some((format, format.parse_any(text.trim())?, self.part?))
+            Some((format, format.parse_any(text.trim())?.local, self.part?))
         });
         let value = time.map(|(format, time, part)| FixedValue {
             value: match part {
-                TimePart::Hour => time.hour,
+                TimePart::Hour => time.hour(),
                 TimePart::Weekday => time.weekday().num_days_from_monday(),
-                TimePart::Weekend => u32::from(time.is_weekend()),
+                TimePart::Weekend => u32::from(is_weekend(time)),
             },
             is_out_of_range: is_other_unit(format, time),
         });

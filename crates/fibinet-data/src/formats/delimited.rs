@@ -105,8 +105,6 @@ pub struct DelimitedReader {
     lines: Lines,
     /// Where the text begins in its file, if that is not at its start.
     part_of_file: Option<u64>,
-    /// Whether the text is decompressed as it is read, so that malformed rows may come of damaged data.
-    is_compressed: bool,
     /// Number of bytes that may be read before the next row is complete.
     allowed: Arc<AtomicU64>,
     /// The delimiter, if it has several characters.
@@ -139,7 +137,6 @@ impl DelimitedReader {
             path: Arc::new(path.to_owned()),
             lines: Lines::default(),
             part_of_file: None,
-            is_compressed: false,
             allowed,
             long_delimiter: long_delimiter.cloned(),
             row: ByteRecord::new(),
@@ -167,23 +164,6 @@ impl DelimitedReader {
     pub(crate) fn with_start(mut self, byte: u64) -> Self {
         self.part_of_file = Some(byte);
         self
-    }
-
-    /// Takes the text as decompressed.
-    pub(crate) fn of_compressed(mut self) -> Self {
-        self.is_compressed = true;
-        self
-    }
-
-    /// Reads the next row; false at the end.
-    fn next_row(&mut self) -> Result<bool, DataError> {
-        let is_below_header = mem::take(&mut self.is_below_header);
-        if !mem::take(&mut self.is_ahead) && !self.advance()? {
-            return Ok(false);
-        }
-        self.check_width(is_below_header)?;
-        self.check_utf8()?;
-        Ok(true)
     }
 
     /// Reads the next row, as wide as it is; false at the end.
@@ -249,27 +229,17 @@ impl RowReader for DelimitedReader {
     }
 
     fn read_row(&mut self) -> Result<bool, DataError> {
-        let read = self.next_row();
-        // No more rows will be read.
-        read.map_err(|error| {
-            if error.is_bad_row() {
-                return error;
-            }
-            self.damage().unwrap_or(error)
-        })
+        let is_below_header = mem::take(&mut self.is_below_header);
+        if !mem::take(&mut self.is_ahead) && !self.advance()? {
+            return Ok(false);
+        }
+        self.check_width(is_below_header)?;
+        self.check_utf8()?;
+        Ok(true)
     }
 
     fn row(&self) -> RawRow<'_> {
         RawRow::from(&self.row)
-    }
-
-    fn damage(&mut self) -> Option<DataError> {
-        if !self.is_compressed {
-            return None;
-        }
-        let text = &mut self.reader.get_mut().text;
-        let read = io::copy(text, &mut io::sink());
-        read.err().map(DataError::io(&self.path))
     }
 
     fn position(&self) -> Position {

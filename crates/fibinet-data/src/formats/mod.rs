@@ -36,6 +36,7 @@ pub(crate) mod delimited;
 pub(crate) mod foreign;
 mod input_format;
 mod long_delimiter;
+mod look_ahead;
 pub(crate) mod parquet_reader;
 pub(crate) mod parquet_table;
 pub(crate) mod parts;

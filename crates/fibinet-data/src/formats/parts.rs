@@ -142,10 +142,6 @@ impl RowReader for PartsReader {
         self.part.position()
     }
 
-    fn damage(&mut self) -> Option<DataError> {
-        self.part.damage()
-    }
-
     fn unreadable(&self, column: usize) -> Option<&str> {
         self.unreadable[column].as_deref()
     }

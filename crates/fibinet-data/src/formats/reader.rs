@@ -25,12 +25,6 @@ pub trait RowReader: Send {
     /// Where the row that was read last is written.
     fn position(&self) -> Position;
 
-    /// Reads compressed text to its end. Gives why that is impossible, if it is: the text before the damage may be
-    /// garbled, and a row of it malformed.
-    fn damage(&mut self) -> Option<DataError> {
-        None
-    }
-
     /// Why a column has no cells; `None` if it has.
     fn unreadable(&self, column: usize) -> Option<&str> {
         let _ = column;

@@ -8,6 +8,7 @@ use crate::formats::compressed::{GZIP, ZSTD};
 use crate::formats::delimited::{DelimitedReader, PLAIN_TEXT};
 use crate::formats::foreign;
 use crate::formats::input_format::{Contents, InputFormat, open};
+use crate::formats::look_ahead::LookAhead;
 use crate::formats::parquet_reader::PARQUET;
 use crate::formats::reader::{Label, RowReader};
 
@@ -59,27 +60,23 @@ fn open_contents(
     format: &RowFormat,
     label: Label,
 ) -> Result<Box<dyn RowReader>, DataError> {
-    let contents = identify(path, &mut file)?;
-    match contents {
-        Contents::Text(decode) | Contents::Compressed(decode) => {
-            let text = decode(file).map_err(DataError::io(path))?;
-            let text = checked(path, text)?;
-            let reader = DelimitedReader::new(path, text, format, label)?;
-            Ok(Box::new(match contents {
-                Contents::Compressed(_) => reader.of_compressed(),
-                _ => reader,
-            }))
+    let metadata = file.get_ref().metadata().map_err(DataError::io(path))?;
+    let is_file = metadata.is_file();
+    let text = match identify(path, &mut file)? {
+        Contents::Text(decode) => decode(file),
+        // The text of a pipe may be written slowly, so no more of it is waited for than is needed.
+        Contents::Compressed(decode) if !is_file => decode(file),
+        Contents::Compressed(decode) => {
+            decode(file).map(|text| Box::new(LookAhead::new(text)) as _)
         }
-        Contents::Rows(open) => {
-            let file = file.into_inner();
-            if !file.metadata().map_err(DataError::io(path))?.is_file() {
-                let reason =
-                    "Parquet cannot be read from a pipe: its columns are listed at its end";
-                return Err(DataError::corrupt(path, reason));
-            }
-            open(path, file, format)
+        Contents::Rows(_) if !is_file => {
+            let reason = "Parquet cannot be read from a pipe: its columns are listed at its end";
+            return Err(DataError::corrupt(path, reason));
         }
-    }
+        Contents::Rows(open) => return open(path, file.into_inner(), format),
+    };
+    let text = checked(path, text.map_err(DataError::io(path))?)?;
+    Ok(Box::new(DelimitedReader::new(path, text, format, label)?))
 }
 
 /// The text itself, unless its beginning is not that of a text in UTF-8.
@@ -106,16 +103,6 @@ pub(crate) fn open_text(path: &Path) -> Result<Option<Box<dyn Read + Send>>, Dat
         }
         Contents::Rows(_) => Ok(None),
     }
-}
-
-/// Why a file of compressed text cannot be read to its end; `None` if it can, and for other files.
-pub(crate) fn damage(path: &Path) -> Option<DataError> {
-    let mut file = path.is_file().then(|| open(path).ok())??;
-    let Contents::Compressed(decode) = identify(path, &mut file).ok()? else {
-        return None;
-    };
-    let read = decode(file).and_then(|mut text| io::copy(&mut text, &mut io::sink()));
-    read.err().map(DataError::io(path))
 }
 
 /// Where the reading of a file can begin.

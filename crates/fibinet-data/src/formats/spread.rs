@@ -157,14 +157,8 @@ impl<'a, F: FnMut(&dyn RowReader) -> Result<(), DataError>> SpreadRows<'a, F> {
                 };
                 let most = MOST_DECOMPRESSED / BLOCKS * blocks;
                 let pieces = Pieces::read(text, blocks as usize, most);
-                // Damage garbles the rows before it.
-                let earlier = pieces
-                    .fault
-                    .as_ref()
-                    .map(|_| self.coverage.malformed.clone());
-                if !pieces.has_more && pieces.bytes <= SHORT {
+                if !pieces.has_more && pieces.fault.is_none() && pieces.bytes <= SHORT {
                     self.coverage.num_rows += self.whole(open_part(path, self.format)?);
-                    self.restore(earlier);
                     return Ok(());
                 }
                 let Pieces {
@@ -174,6 +168,8 @@ impl<'a, F: FnMut(&dyn RowReader) -> Result<(), DataError>> SpreadRows<'a, F> {
                     fault,
                     ..
                 } = pieces;
+                // Damage garbles the rows before it.
+                let earlier = fault.as_ref().map(|_| self.coverage.malformed.clone());
                 let (rows, read) = self.texts(path, texts.into_iter().map(Ok))?;
                 self.restore(earlier);
                 let num_rows = (rows / read * bytes as f64) as u64;

@@ -4,7 +4,6 @@ use crate::config::OnBadRow;
 use crate::error::{DataError, DataErrorKind};
 use crate::formats::blocks::{Block, Blocks};
 use crate::formats::reader::RowReader;
-use crate::formats::registry::damage;
 use crate::shards::prefetch::Prefetch;
 use crate::skipped::SkippedRows;
 
@@ -34,7 +33,7 @@ pub(crate) fn for_each_block(
         bad.extend(each(&block)?);
         bad.sort_by_key(|(number, _)| *number);
         for (_, error) in bad {
-            skipped.skip(on_bad_row, error).map_err(or_damage)?;
+            skipped.skip(on_bad_row, error)?;
         }
     }
     match &skipped.first_bad_row {
@@ -49,11 +48,4 @@ pub(crate) fn for_each_block(
         .into()),
         _ => Ok(skipped),
     }
-}
-
-/// The error of the row, unless the compressed text that it is in is damaged.
-fn or_damage(error: DataError) -> DataError {
-    let path = error.position().filter(|_| error.is_bad_row());
-    path.and_then(|position| damage(&position.path))
-        .unwrap_or(error)
 }

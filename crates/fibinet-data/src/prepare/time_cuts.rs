@@ -53,7 +53,7 @@ impl TimeCuts {
             progress(read);
             add_keys(block, column, order.as_ref(), split, &mut keys)
         })?;
-        let order = order.unwrap_or(TimeOrder::Numbers { per_second: None });
+        let order = order.unwrap_or(TimeOrder::Numbers);
         let [valid, test] = cuts(&mut keys, split)?;
         Ok(Self { order, valid, test })
     }

@@ -1,8 +1,9 @@
 use chrono::Datelike;
 
+use crate::fields::iso_time::ZonedTime;
 use crate::fields::look::cells::{ColumnCells, Fit};
 use crate::fields::look::names;
-use crate::fields::time_format::{TEXT_FORMATS, Time, TimeFormat};
+use crate::fields::time_format::{TEXT_FORMATS, TimeFormat};
 
 /// Formats of times that are integers, with their number of digits.
 const DIGITS: [(&str, usize); 6] = [
@@ -32,7 +33,7 @@ pub(super) fn read_texts(cells: &ColumnCells) -> Fit<&'static str> {
             // A year of two digits is not the first century.
             format
                 .parse(text)
-                .filter(|time| (1900..2200).contains(&time.date.year()))
+                .filter(|time| (1900..2200).contains(&time.local.year()))
         },
     );
     match fit {
@@ -90,10 +91,10 @@ pub(super) fn read_numbers(cells: &ColumnCells) -> Fit<&'static str> {
     }
 }
 
-fn digits(format: &TimeFormat, len: usize, text: &str) -> Option<Time> {
+fn digits(format: &TimeFormat, len: usize, text: &str) -> Option<ZonedTime> {
     let is_digits = text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
     let time = format.parse(text).filter(|_| is_digits)?;
-    (1990..2050).contains(&time.date.year()).then_some(time)
+    (1990..2050).contains(&time.local.year()).then_some(time)
 }
 
 /// Whether numbers are of the years 1989 to 2065, and more than a day apart. None begins with 0, as phone
