@@ -9,7 +9,7 @@ const MOST: u64 = 8;
 /// MovieLens: a row has as many pairs as fields² / 2.
 const CELLS: u64 = 50_000_000;
 /// No more rows are read, so that a log from this size on may be of any size.
-pub(super) const LARGE: u64 = 200_000;
+const LARGE: u64 = 200_000;
 
 /// The number of members of a run file, and the reason for it as a comment.
 pub(super) fn members(args: &InitArgs, guess: &Guess) -> (usize, String) {
