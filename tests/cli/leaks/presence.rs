@@ -27,17 +27,21 @@ fn purchase(row: u64) -> String {
 /// What those cells are in rows without a purchase.
 const NOTHING: &str = ",,,,[],0,$0.00";
 
+fn purchase_if(is_purchase: bool, row: u64) -> String {
+    if is_purchase {
+        purchase(row)
+    } else {
+        NOTHING.to_owned()
+    }
+}
+
 #[test]
 fn columns_filled_exactly_where_there_is_a_click_are_left_out() {
     let directory = scratch();
     let at = directory.path();
     write_log(at, 4000, NAMES, |row, click| {
         let is_exception = row % 2000 == 7;
-        if click != is_exception {
-            purchase(row)
-        } else {
-            NOTHING.to_owned()
-        }
+        purchase_if(click != is_exception, row)
     });
     let (stderr, config) = init(at, &[]);
     for (column, having) in [
@@ -76,11 +80,7 @@ fn columns_filled_for_some_of_the_clicks_draw_a_warning() {
     let directory = scratch();
     let at = directory.path();
     write_log(at, 4000, NAMES, |row, click| {
-        if click && unit(4, row) < 0.4 {
-            purchase(row)
-        } else {
-            NOTHING.to_owned()
-        }
+        purchase_if(click && unit(4, row) < 0.4, row)
     });
     let (stderr, config) = init(at, &[]);
     for (column, having) in [
@@ -133,11 +133,8 @@ fn columns_that_are_often_empty_are_kept_without_a_word() {
     write_log(at, 4000, NAMES, |row, click| {
         // Clicks have them twice as often, and nearly always.
         let often = if click { 0.96 } else { 0.48 };
-        if unit(4, row) < often {
-            purchase(row).replace(&format!("o{row:06}x"), &format!("o{}", row % 99))
-        } else {
-            NOTHING.to_owned()
-        }
+        let cells = purchase_if(unit(4, row) < often, row);
+        cells.replace(&format!("o{row:06}x"), &format!("o{}", row % 99))
     });
     let (stderr, config) = init(at, &[]);
     for column in NAMES.split(',') {

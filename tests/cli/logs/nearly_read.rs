@@ -87,7 +87,7 @@ fn times_that_no_format_reads_are_named_with_what_to_do() {
         "%B %d, %Y %I:%M %p",
         "%Y.%m.%d %H:%M",
         "%Y%m%d %H:%M:%S UTC",
-        // Of few different times a category is made, and it is told, too.
+        // Few different times become a category, and the note is printed then too.
         "%Y-%m-%d %H:00 EST",
         "%d %B %Y",
     ] {
@@ -105,7 +105,7 @@ fn times_that_no_format_reads_are_named_with_what_to_do() {
 
 #[test]
 fn words_among_times_are_named() {
-    // Of 1,200 rows, so many in twenty are a word.
+    // `share` of every 20 rows have a word in place of a time.
     for (share, is_told) in [(1, true), (12, false), (9, true)] {
         let directory = scratch();
         let at = directory.path();

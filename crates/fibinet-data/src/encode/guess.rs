@@ -244,7 +244,7 @@ fn words_note(cells: &ColumnCells, field: &FieldSpec) -> String {
 /// What to make of a column, and of its odd cells.
 fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> ColumnGuess {
     let look = ColumnLook::new(cells);
-    let is_in = |names: &[String]| names.iter().any(|known| known == look.cells().name());
+    let is_in = |names: &[String]| names_column(names, &look);
     if is_in(&known.exclude) {
         return without_field(&look, "excluded, as asked".to_owned(), None);
     }
@@ -306,13 +306,16 @@ fn with_field(
     }
 }
 
+fn names_column(names: &[String], look: &ColumnLook) -> bool {
+    names.iter().any(|name| name == look.cells().name())
+}
+
 /// The field that the user has asked for, and why.
 fn as_asked(look: &ColumnLook, known: &Known) -> Option<(FieldEncoding, String)> {
-    let is_in = |names: &[String]| names.iter().any(|known| known == look.cells().name());
-    if is_in(&known.categorical) {
+    if names_column(&known.categorical, look) {
         return Some((Categorical { min_count: 2 }.into(), "as asked".to_owned()));
     }
-    if !is_in(&known.numeric) {
+    if !names_column(&known.numeric, look) {
         return None;
     }
     let format = look.number_format().cloned().unwrap_or_default();

@@ -11,11 +11,11 @@ use crate::schema_error::FieldError;
 /// A number has half as many ids on average.
 const MOST_STEPS: u32 = 1_000;
 
-/// `kind = "numeric"`, `encoding = "cumulative"`: buckets as in [`Quantile`](crate::fields::Quantile), whose vectors are
-/// steps: a number has the ids of its bucket and of all buckets below, and their embeddings are added. So a bucket
+/// `kind = "numeric"`, `encoding = "cumulative"`: buckets as in [`Quantile`](crate::fields::Quantile), whose vectors
+/// are steps: a number has the ids of its bucket and of all buckets below, and their embeddings are added. So a bucket
 /// learns only how it differs from the one below (the cumulative form of piecewise-linear embeddings, [Gorishniy et
 /// al., 2022](https://arxiv.org/abs/2203.05556), without their linear parts). A value with at least twice the rows of
-/// a bucket is no step: only itself has its id.
+/// a bucket is not a step: no other number has its bucket's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cumulative {
     /// The most buckets, at most 1,000.

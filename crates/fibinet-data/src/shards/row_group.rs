@@ -117,7 +117,7 @@ fn repeat(numbers: &[f32]) -> bool {
     let num_drawn = bits.len();
     bits.sort_unstable();
     bits.dedup();
-    // Of a row group with 4,000 different numbers, about 31 in 32 of a sample are different.
+    // In a row group with 4,000 different numbers, about 31 in 32 of a sample are different.
     32 * bits.len() <= 31 * num_drawn
 }
 

@@ -17,8 +17,7 @@ pub(super) fn members(args: &InitArgs, guess: &Guess) -> (usize, String) {
         return (members, " # as --members says".to_owned());
     }
     // A model without embeddings is convex: its members end at nearly the same weights.
-    let keys = AnySpec::template(&args.model).unwrap_or_default();
-    if !keys.contains("embedding_dim") {
+    if !has_embeddings(args) {
         let reason = " # members of a model without embeddings would hardly differ";
         return (1, reason.to_owned());
     }
@@ -52,6 +51,11 @@ pub(super) const ALTERNATE: (&str, &str) = (
     "alternate_batch_norm",
     " # every second member has batch norm: some logs want it, some do not",
 );
+
+/// Whether the run file's model has embeddings.
+pub(super) fn has_embeddings(args: &InitArgs) -> bool {
+    AnySpec::template(&args.model).is_some_and(|settings| settings.contains("embedding_dim"))
+}
 
 /// 8, 4, 2 or 1 members, by the rows and fields of a log.
 fn affordable(rows: u64, fields: u64) -> u64 {
