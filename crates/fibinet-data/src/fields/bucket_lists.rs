@@ -11,7 +11,7 @@ use crate::shards::columns::Column;
 use crate::shards::layout::{FieldShape, Pooling};
 
 /// Which buckets' ids a number has, and how their vectors become one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Its bucket's, twice, and those of the buckets beside it: the mean.
     Neighbours,

@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use crate::fields::bucket_lists::Sharing;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::number_format::NumberFormat;
@@ -181,13 +182,13 @@ impl FieldEncoding {
         KINDS.iter().find_map(|kind| (kind.guess)(look))
     }
 
-    /// Buckets for a column of numbers in this format, each apart if there are enough rows.
+    /// Buckets for a column of numbers in this format, which share the more the fewer rows there are.
     pub(crate) fn bucketed(look: &ColumnLook, format: NumberFormat) -> Self {
         let buckets = look.num_buckets();
-        if look.has_many_rows() {
-            Quantile { buckets, format }.into()
-        } else {
-            Cumulative { buckets, format }.into()
+        match look.sharing() {
+            Some(Sharing::Steps) => Cumulative { buckets, format }.into(),
+            Some(Sharing::Neighbours) => Smoothed { buckets, format }.into(),
+            None => Quantile { buckets, format }.into(),
         }
     }
 }

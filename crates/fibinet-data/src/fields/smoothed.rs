@@ -3,7 +3,9 @@ use serde::{Deserialize, Serialize};
 use crate::fields::bucket_lists::{self, Sharing};
 use crate::fields::buckets::{self, BUCKET_SETTINGS, default_buckets};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
+use crate::fields::look::ColumnLook;
 use crate::fields::number_format::NumberFormat;
+use crate::fields::registry::FieldEncoding;
 use crate::schema_error::FieldError;
 
 /// `kind = "numeric"`, `encoding = "smoothed"`: buckets as in [`Quantile`](crate::fields::Quantile), which share what
@@ -46,6 +48,14 @@ impl FieldKind for Smoothed {
 
     fn encoder(&self, fitted: &FittedField) -> Option<Box<dyn CellEncoder>> {
         bucket_lists::encoder(Sharing::Neighbours, &self.format, fitted)
+    }
+
+    fn guess(look: &ColumnLook) -> Option<(Self, String)> {
+        let (format, reason) = look.quantity()?;
+        match FieldEncoding::bucketed(look, format.clone()) {
+            FieldEncoding::Smoothed(kind) => Some((kind, reason)),
+            _ => None,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) use unread::{Others, Unread};
 use cells::Fit;
 
 use crate::fields::NumberFormat;
+use crate::fields::bucket_lists::Sharing;
 
 /// A numeric column with at most this many distinct values is a category: a code, a flag, a weekday.
 const FEW: usize = 20;
@@ -24,6 +25,8 @@ const FEW: usize = 20;
 const SOME: usize = 200;
 /// More integers than those are ids if they have this many rows each.
 const MANY_REPEATS: f64 = 5.0;
+/// Below so many rows, a bucket of a number learns only how it differs from the one below.
+const FEW_ROWS: u64 = 25_000;
 /// From so many rows on, neighbouring buckets of a number need not share what they learn.
 const MANY_ROWS: u64 = 100_000;
 /// From here on an `f64` lacks some integers.
@@ -38,6 +41,8 @@ pub(crate) struct ColumnLook {
     num_numbers: usize,
     has_fractions: bool,
     has_negatives: bool,
+    /// The largest number; -∞ if it has none.
+    largest: f64,
     are_too_long: bool,
 }
 
@@ -95,6 +100,7 @@ impl ColumnLook {
             num_numbers: 0,
             has_fractions: false,
             has_negatives: false,
+            largest: f64::NEG_INFINITY,
             are_too_long: false,
         };
         if let Reading::Numbers(format) = &look.reading {
@@ -105,6 +111,7 @@ impl ColumnLook {
                 look.num_numbers += 1;
                 look.has_fractions |= number.fract() != 0.0;
                 look.has_negatives |= number < 0.0;
+                look.largest = look.largest.max(number);
                 long.extend(Some(number).filter(|number| number.abs() >= INEXACT));
             }
             let num_long = long.len();
@@ -154,9 +161,13 @@ impl ColumnLook {
         self.num_numbers <= FEW
     }
 
-    /// Whether there are enough rows to learn each bucket of a number apart.
-    pub(crate) fn has_many_rows(&self) -> bool {
-        self.cells.num_rows >= MANY_ROWS
+    /// What buckets of a number should share: the more the fewer rows there are. `None` is nothing.
+    pub(crate) fn sharing(&self) -> Option<Sharing> {
+        match self.cells.num_rows {
+            ..FEW_ROWS => Some(Sharing::Steps),
+            FEW_ROWS..MANY_ROWS => Some(Sharing::Neighbours),
+            _ => None,
+        }
     }
 
     /// The number of buckets for a number: more for more rows.
@@ -166,12 +177,16 @@ impl ColumnLook {
 
     /// Why a number has so many buckets.
     pub(crate) fn buckets_reason(&self) -> String {
-        let (buckets, rows) = (self.num_buckets(), self.cells.num_rows);
-        if self.has_many_rows() {
-            format!("{buckets} buckets, each apart: {rows} rows or more")
-        } else {
-            format!("{buckets} buckets, each a step from the one below: {rows} rows")
-        }
+        let sharing = match self.sharing() {
+            Some(Sharing::Steps) => "each a step from the one below",
+            Some(Sharing::Neighbours) => "each near the two beside it",
+            None => "each apart",
+        };
+        format!(
+            "{} buckets, {sharing}: {} rows",
+            self.num_buckets(),
+            self.cells.num_rows
+        )
     }
 
     /// Why a column is a quantity, if it looks like one, and how its numbers are written.
@@ -202,8 +217,10 @@ impl ColumnLook {
         !self.are_too_long && (is_amount || self.cells.repeats() < MANY_REPEATS)
     }
 
-    /// Whether the column has the name of an id or a code.
+    /// Whether the column has the name of an id, a code, or a part of the calendar whose numbers it has.
     pub(crate) fn is_named_as_category(&self) -> bool {
-        names::is_category(self.cells.name())
+        let name = self.cells.name();
+        let is_part = |last: u32| !self.has_negatives && self.largest <= f64::from(last);
+        names::is_category(name) || names::last_of_calendar_part(name).is_some_and(is_part)
     }
 }

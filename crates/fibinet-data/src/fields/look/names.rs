@@ -5,6 +5,20 @@ pub(super) fn is_category(name: &str) -> bool {
     is_id(name) || is_code(name)
 }
 
+/// The last number of the part of the calendar or the clock that a name tells: `day`, `minute`, `week_of_year`.
+///
+/// What its numbers do hangs on the other parts more than on the number before: the 3rd is a holiday in one month
+/// alone. Hours are left out, because what they do changes little from one to the next.
+pub(super) fn last_of_calendar_part(name: &str) -> Option<u32> {
+    const PARTS: [(&[&str], u32); 3] = [
+        (&["day", "dayof", "dayofmonth", "mday", "dom"], 31),
+        (&["minute"], 59),
+        (&["week", "weekofyear"], 53),
+    ];
+    let part = PARTS.iter().find(|(words, _)| has_word(name, words));
+    part.map(|(_, last)| *last)
+}
+
 /// Whether numbers in columns with this name may be times: `timestamp`, `created_at`, `clickTime`, `ts_ms`.
 pub(crate) fn is_time(name: &str) -> bool {
     const WORDS: [&str; 18] = [
@@ -108,6 +122,23 @@ mod tests {
                 .all(is_id)
         );
         assert!(!["paid", "grid", "identity", "d", ""].into_iter().any(is_id));
+    }
+
+    #[test]
+    fn a_part_of_the_calendar_is_recognized_by_a_word_of_its_name() {
+        let last = last_of_calendar_part;
+        assert!(
+            ["day", "DayofMonth", "day_of_month", "pickupDay"]
+                .iter()
+                .all(|name| last(name) == Some(31))
+        );
+        assert_eq!(last("Minute"), Some(59));
+        assert_eq!(last("week_of_year"), Some(53));
+        assert!(
+            ["days", "daytime", "birthday", "hour", "minutes", ""]
+                .iter()
+                .all(|name| last(name).is_none())
+        );
     }
 
     #[test]

@@ -437,3 +437,29 @@ fn integers_that_a_float_cannot_tell_apart_are_not_a_quantity() {
     )));
     assert!(is_quantity(&|row| format!("{}e20", row % 300)));
 }
+
+#[test]
+fn days_of_a_month_and_minutes_are_categories_and_amounts_of_days_are_quantities() {
+    let is_quantity = |name: &str, num_numbers: u64| {
+        let cells = (0..1000).map(|row| (row % num_numbers + 1).to_string());
+        ColumnLook::new(column(name, cells)).quantity().is_some()
+    };
+    assert!(!is_quantity("day", 31));
+    assert!(!is_quantity("departure_minute", 59));
+    assert!(is_quantity("day", 32));
+    assert!(is_quantity("total_day_calls", 119));
+    assert!(is_quantity("days", 31));
+    assert!(is_quantity("hour", 24));
+}
+
+#[test]
+fn buckets_share_the_more_the_fewer_rows_there_are() {
+    let sharing = |num_rows: u64| {
+        let cells = (0..num_rows).map(|row| (row % 300).to_string());
+        ColumnLook::new(column("n", cells)).sharing()
+    };
+    assert_eq!(sharing(24_999), Some(Sharing::Steps));
+    assert_eq!(sharing(25_000), Some(Sharing::Neighbours));
+    assert_eq!(sharing(99_999), Some(Sharing::Neighbours));
+    assert_eq!(sharing(100_000), None);
+}
