@@ -45,7 +45,7 @@ impl FieldKind for Categorical {
         } else if look.has_few_values() {
             format!("numbers, only {distinct} distinct")
         } else if look.is_named_as_category() {
-            format!("integers named as a category, {distinct} distinct")
+            format!("integers with the name of a category, {distinct} distinct")
         } else if look.are_too_long() {
             format!("integers too long for a quantity, {distinct} distinct")
         } else {

@@ -13,7 +13,8 @@ use crate::cli::args::{MalformedRows, parse_delimiter, parse_quote, schema_parse
 /// numbers, times, lists or texts, in this order. If at most 1% of the cells of a column are odd, they are
 /// named and taken as missing. A column that fits two readings, such as 1,234 or 03/04/2024, is named with
 /// both and left out. Columns that give the label away, such as the time spent after the click, and row
-/// numbers are left out. Arguments that are lists are separated by commas.
+/// numbers are left out. Members, batch size, dropout and the encoding of numbers are chosen by the number of
+/// rows. Arguments that are lists are separated by commas.
 ///
 /// Example: fibinet init train.csv --label click -o fibinet.toml
 #[derive(Debug, Args)]
@@ -98,8 +99,8 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "NAME", default_value = AnySpec::DEFAULT, value_parser = PossibleValuesParser::new(AnySpec::NAMES))]
     pub(super) model: String,
     /// Separate models to train, whose probabilities are averaged; by default 8 for small logs and 1 for
-    /// large ones: 8, 4 or 2 as long as members x rows x fields are at most 4 million, and the rows fewer than
-    /// 200,000. The run file says so under `train.members`.
+    /// large ones: 8, 4 or 2 as long as members x rows x fields² are at most 50 million, and the rows fewer
+    /// than 200,000. The run file says so under `train.members`.
     #[arg(long, value_name = "NUMBER")]
     pub(super) members: Option<usize>,
     /// Run file to write.

@@ -5,7 +5,7 @@ use crate::cli::commands::init::args::InitArgs;
 
 /// The most members that are chosen. More gain little.
 const MOST: u64 = 8;
-/// Members · rows · fields² that train within about three minutes of one core, by the runs on Adult, Frappe and
+/// Members · rows · fields² that train within about four minutes of one core, by the runs on Adult, Frappe and
 /// MovieLens: a row has as many pairs as fields² / 2.
 const CELLS: u64 = 50_000_000;
 /// No more rows are read, so that a log from this size on may be of any size.
@@ -55,6 +55,11 @@ pub(super) const ALTERNATE: (&str, &str) = (
 /// Whether the run file's model has embeddings.
 pub(super) fn has_embeddings(args: &InitArgs) -> bool {
     AnySpec::template(&args.model).is_some_and(|settings| settings.contains("embedding_dim"))
+}
+
+/// Whether the run file's model has hidden layers.
+pub(super) fn has_hidden_layers(args: &InitArgs) -> bool {
+    AnySpec::template(&args.model).is_some_and(|settings| settings.contains("hidden_units"))
 }
 
 /// 8, 4, 2 or 1 members, by the rows and fields of a log.

@@ -8,7 +8,7 @@ use fibinet::train::config::{Calibration, Monitor, RowUpdate, TrainConfig};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::cli::commands::init::args::InitArgs;
-use crate::cli::commands::init::members::{ALTERNATE, has_embeddings, members};
+use crate::cli::commands::init::members::{ALTERNATE, has_embeddings, has_hidden_layers, members};
 use crate::cli::commands::init::split::{by_time, split};
 use crate::cli::failure::UsageError;
 
@@ -249,7 +249,7 @@ fn train_table(args: &InitArgs, guess: &Guess) -> Result<Table> {
         monitor: Monitor::Auc,
         calibration: Calibration::Platt,
         members,
-        alternate_batch_norm: members > 1,
+        alternate_batch_norm: members > 1 && has_hidden_layers(args),
         ..TrainConfig::default()
     };
     let mut all = toml_edit::ser::to_document(&config)?;

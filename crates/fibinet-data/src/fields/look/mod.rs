@@ -39,6 +39,8 @@ pub(crate) struct ColumnLook {
     reading: Reading,
     /// The distinct numbers, if it has numbers.
     num_numbers: usize,
+    /// The rows whose number is 0.
+    num_zeros: u64,
     has_fractions: bool,
     has_negatives: bool,
     /// The largest number; -∞ if it has none.
@@ -98,17 +100,22 @@ impl ColumnLook {
             cells,
             reading,
             num_numbers: 0,
+            num_zeros: 0,
             has_fractions: false,
             has_negatives: false,
             largest: f64::NEG_INFINITY,
             are_too_long: false,
         };
         if let Reading::Numbers(format) = &look.reading {
-            let numbers = look.cells.distinct();
-            let numbers = numbers.filter_map(|(cell, _)| format.finite(cell));
             let mut long = Vec::new();
-            for number in numbers {
+            for (cell, seen) in look.cells.distinct() {
+                let Some(number) = format.finite(cell) else {
+                    continue;
+                };
                 look.num_numbers += 1;
+                if number == 0.0 {
+                    look.num_zeros += seen.num_rows;
+                }
                 look.has_fractions |= number.fract() != 0.0;
                 look.has_negatives |= number < 0.0;
                 look.largest = look.largest.max(number);
@@ -179,7 +186,7 @@ impl ColumnLook {
     pub(crate) fn buckets_reason(&self) -> String {
         let sharing = match self.sharing() {
             Some(Sharing::Steps) => "each a step from the one below",
-            Some(Sharing::Neighbours) => "each near the two beside it",
+            Some(Sharing::Neighbours) => "each averaged with the two beside it",
             None => "each apart",
         };
         format!(
@@ -211,10 +218,18 @@ impl ColumnLook {
         self.are_too_long
     }
 
-    /// Whether integers look like amounts rather than ids.
+    /// Whether integers look like amounts rather than ids. Zeros tell nothing about that: most rows of an amount may
+    /// have none.
     pub(crate) fn is_quantity(&self) -> bool {
         let is_amount = self.has_negatives || self.num_numbers <= SOME;
-        !self.are_too_long && (is_amount || self.cells.repeats() < MANY_REPEATS)
+        !self.are_too_long && (is_amount || self.repeats_beside_zero() < MANY_REPEATS)
+    }
+
+    /// Rows per distinct number, without those of 0.
+    fn repeats_beside_zero(&self) -> f64 {
+        let has_zero = usize::from(self.num_zeros > 0);
+        let others = self.cells.num_distinct() - has_zero;
+        (self.cells.num_rows - self.num_zeros) as f64 / others.max(1) as f64
     }
 
     /// Whether the column has the name of an id, a code, or a part of the calendar whose numbers it has.

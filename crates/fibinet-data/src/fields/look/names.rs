@@ -10,12 +10,24 @@ pub(super) fn is_category(name: &str) -> bool {
 /// What its numbers do hangs on the other parts more than on the number before: the 3rd is a holiday in one month
 /// alone. Hours are left out, because what they do changes little from one to the next.
 pub(super) fn last_of_calendar_part(name: &str) -> Option<u32> {
-    const PARTS: [(&[&str], u32); 3] = [
-        (&["day", "dayof", "dayofmonth", "mday", "dom"], 31),
-        (&["minute"], 59),
-        (&["week", "weekofyear"], 53),
+    const PARTS: [(&str, u32); 7] = [
+        ("day", 31),
+        ("mday", 31),
+        ("dom", 31),
+        ("minute", 59),
+        ("week", 53),
+        ("dayofmonth", 31),
+        ("weekofyear", 53),
     ];
-    let part = PARTS.iter().find(|(words, _)| has_word(name, words));
+    let words = words(name);
+    // An amount, such as visits per day.
+    if words.iter().any(|word| word == "per") {
+        return None;
+    }
+    let (last_word, all) = (words.last()?, words.concat());
+    let part = PARTS
+        .iter()
+        .find(|(part, _)| last_word == part || all == *part);
     part.map(|(_, last)| *last)
 }
 
@@ -125,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_the_calendar_is_recognized_by_a_word_of_its_name() {
+    fn a_part_of_the_calendar_is_recognized_by_its_name() {
         let last = last_of_calendar_part;
         assert!(
             ["day", "DayofMonth", "day_of_month", "pickupDay"]
@@ -135,9 +147,18 @@ mod tests {
         assert_eq!(last("Minute"), Some(59));
         assert_eq!(last("week_of_year"), Some(53));
         assert!(
-            ["days", "daytime", "birthday", "hour", "minutes", ""]
-                .iter()
-                .all(|name| last(name).is_none())
+            [
+                "days",
+                "daytime",
+                "birthday",
+                "hour",
+                "minutes",
+                "visits_per_day",
+                "day 1 sales",
+                ""
+            ]
+            .iter()
+            .all(|name| last(name).is_none())
         );
     }
 

@@ -439,6 +439,24 @@ fn integers_that_a_float_cannot_tell_apart_are_not_a_quantity() {
 }
 
 #[test]
+fn integers_that_repeat_are_ids_but_zeros_do_not_count() {
+    let is_quantity = |num_zeros: u64, num_others: u64| {
+        let cell = |row| {
+            if row < num_zeros {
+                0
+            } else {
+                1 + row % num_others
+            }
+        };
+        let cells = (0..10_000).map(|row| cell(row).to_string());
+        ColumnLook::new(column("n", cells)).is_quantity()
+    };
+    assert!(!is_quantity(0, 500));
+    assert!(is_quantity(9_200, 500));
+    assert!(!is_quantity(5_000, 500));
+}
+
+#[test]
 fn days_of_a_month_and_minutes_are_categories_and_amounts_of_days_are_quantities() {
     let is_quantity = |name: &str, num_numbers: u64| {
         let cells = (0..1000).map(|row| (row % num_numbers + 1).to_string());
@@ -450,6 +468,7 @@ fn days_of_a_month_and_minutes_are_categories_and_amounts_of_days_are_quantities
     assert!(is_quantity("total_day_calls", 119));
     assert!(is_quantity("days", 31));
     assert!(is_quantity("hour", 24));
+    assert!(is_quantity("price_per_day", 31));
 }
 
 #[test]
