@@ -274,7 +274,7 @@ fn a_quote_that_is_closed_in_a_later_row_makes_malformed_rows_of_their_lines() {
         output.status.success() && stderr.contains(&counted),
         "{stderr}"
     );
-    let report = json(&succeed(at, &["prepare", "run.toml", "--json"]));
+    let report = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
     assert!(report.to_string().contains("\"bad_rows\":3"), "{report}");
 }
 
@@ -314,7 +314,7 @@ fn single_quotes_are_read_or_named() {
     let directory = scratch();
     let at = directory.path();
     let rows = |header: &str| {
-        let row = |row: u32| format!("{},'s{}','x{}'\n", row * 7 % 3 / 2, row % 9, row % 7);
+        let row = |row: u32| format!("{},'s{}','x{}'\n", row % 5 / 4, row % 9, row % 7);
         format!("{header}\n{}", (0..300).map(row).collect::<String>())
     };
     fs::write(at.join("log.csv"), rows("click,site,x")).expect("written");
@@ -338,7 +338,7 @@ fn single_quotes_are_read_or_named() {
         output.status.success() && !stderr.contains("quotes"),
         "{stderr}"
     );
-    let config = run_file(at, &rows("'click','site','x'"), &["--force"]);
+    let config = run_file(at, &rows("'click','site','x'"), &[]);
     assert!(
         config.contains("quote = \"'\" # 603 cells are in single quotes"),
         "{config}"
@@ -350,14 +350,7 @@ fn single_quotes_are_read_or_named() {
 fn quotes_written_with_a_backslash_are_named_with_what_to_do() {
     let directory = scratch();
     let at = directory.path();
-    let row = |row: u32| {
-        format!(
-            "{},s{},\"a \\\"b\\\" {}\"\n",
-            row * 7 % 3 / 2,
-            row % 9,
-            row % 7
-        )
-    };
+    let row = |row: u32| format!("{},s{},\"a \\\"b\\\" {}\"\n", row % 5 / 4, row % 9, row % 7);
     let log = format!("click,site,x\n{}", (0..300).map(row).collect::<String>());
     let init = [&INIT[..], &["click"]].concat();
     let says = "note: quotes within cells are written as `\\\"`, and 300 cells are not read as meant; write them as \
