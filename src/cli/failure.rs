@@ -122,14 +122,21 @@ fn hint(error: &anyhow::Error, bad_row_flags: Option<BadRowFlags>) -> Option<Str
     }
     let flags = bad_row_flags?;
     let error = error.chain().find_map(data_error)?;
-    if let DataErrorKind::Quote { .. } = error.kind() {
-        let unquoted = flags.unquoted;
-        return Some(format!(
-            "if quotes are ordinary characters in this file, {unquoted} reads them so"
-        ));
-    }
     let skip = format!("`{}` drops malformed rows and counts them", flags.skip);
+    let unquoted = format!(
+        "if quotes are ordinary characters in this file, {} reads them so",
+        flags.unquoted
+    );
     let hint = match error.kind() {
+        DataErrorKind::Quote { .. }
+        | DataErrorKind::OpenQuote { .. }
+        | DataErrorKind::LongRow { .. } => {
+            return Some(if error.is_bad_row() {
+                format!("{unquoted}; {skip}")
+            } else {
+                unquoted
+            });
+        }
         // `--missing` splits its value at commas.
         DataErrorKind::Number { got, .. } if flags.has_missing && got.contains(',') => skip,
         DataErrorKind::Number { got, .. } => {

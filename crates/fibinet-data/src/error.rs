@@ -1,10 +1,11 @@
-use std::io;
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use fibinet_storage::StorageError;
 use parquet::errors::ParquetError;
 
-use crate::position::Position;
+use crate::position::{Location, Position};
 use crate::schema_error::SchemaError;
 
 /// What is wrong with data, and where.
@@ -22,8 +23,7 @@ use crate::schema_error::SchemaError;
 /// assert!(matches!(error.kind(), DataErrorKind::Storage(_)));
 /// assert_eq!(error.class(), ErrorClass::Failure);
 /// ```
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
+#[derive(Debug)]
 pub struct DataError(Box<DataErrorKind>);
 
 /// Whose fault an error is. A command turns it into its exit code.
@@ -102,10 +102,9 @@ pub enum DataErrorKind {
         /// What may be the reason, with a colon before it, or nothing.
         remark: &'static str,
     },
-    /// A row that spans several lines and has the wrong number of cells. It cannot be skipped like other
-    /// malformed rows: the rows it swallowed would go unseen.
+    /// A row that spans several lines and has the wrong number of cells.
     #[error(
-        "{position}: a row over several lines has {got} cells, expected {expected}: is a quote not closed?"
+        "{position}: a row over {lines} lines has {got} cells, expected {expected}: is a quote not closed?"
     )]
     Quote {
         /// The row.
@@ -114,6 +113,23 @@ pub enum DataErrorKind {
         expected: usize,
         /// Number of cells of the row.
         got: usize,
+        /// Number of lines of the row.
+        lines: u64,
+    },
+    /// A quote that is closed nowhere. Unless the row is the last line, it cannot be skipped like other malformed rows:
+    /// it swallows the rest of the file.
+    #[error("{position}: a quote is not closed: the row that begins here takes the rest of the file, {lines} {}", if *lines == 1 { "line" } else { "lines" })]
+    OpenQuote {
+        /// The row.
+        position: Position,
+        /// Number of lines from there to the end of the file.
+        lines: u64,
+    },
+    /// A row that is too long to be one.
+    #[error("{position}: a row is longer than 4 MiB: is a quote not closed?")]
+    LongRow {
+        /// The row.
+        position: Position,
     },
     /// A cell that is not UTF-8.
     #[error(
@@ -262,6 +278,8 @@ impl DataError {
         match self.kind() {
             K::Width { position, .. }
             | K::Quote { position, .. }
+            | K::OpenQuote { position, .. }
+            | K::LongRow { position }
             | K::Utf8 { position, .. }
             | K::Label { position, .. }
             | K::Number { position, .. }
@@ -287,7 +305,21 @@ impl DataError {
 
     /// Whether one row is malformed and the rows after it can still be read.
     pub fn is_bad_row(&self) -> bool {
-        self.position().is_some() && !matches!(self.kind(), DataErrorKind::Quote { .. })
+        let takes_the_rest = match self.kind() {
+            DataErrorKind::OpenQuote { lines, .. } => *lines > 1,
+            DataErrorKind::LongRow { .. } => true,
+            _ => false,
+        };
+        self.position().is_some() && !takes_the_rest
+    }
+
+    /// The number of rows that are lost with a malformed one. The lines of a row over several lines may be rows that
+    /// it has swallowed.
+    pub(crate) fn num_bad_rows(&self) -> u64 {
+        match self.kind() {
+            DataErrorKind::Quote { lines, .. } => *lines,
+            _ => 1,
+        }
     }
 
     /// Whose fault it is: [`Usage`](ErrorClass::Usage) if a setting does not fit the data, such as a
@@ -303,6 +335,26 @@ impl DataError {
             | K::Schema(_) => ErrorClass::Usage,
             _ => ErrorClass::Failure,
         }
+    }
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let location = self.position().map(|position| position.location);
+        if matches!(location, Some(Location::OfPipe(_))) {
+            write!(
+                f,
+                "; if the row is well-formed before it is compressed, the compressed input is damaged"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for DataError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 
@@ -332,10 +384,7 @@ pub(crate) fn conversion(encoding: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::error::Error;
     use std::sync::Arc;
-
-    use crate::position::Location;
 
     #[test]
     fn an_error_of_a_row_tells_its_position_and_column() {
@@ -359,16 +408,35 @@ mod tests {
     }
 
     #[test]
-    fn an_open_quote_has_a_position_but_cannot_be_skipped() {
-        let error = DataError::from(DataErrorKind::Quote {
-            position: Position {
-                path: Arc::new(PathBuf::from("log.csv")),
-                location: Location::Line(7),
-            },
+    fn an_open_quote_can_only_be_skipped_where_it_does_not_take_the_rest_of_the_file() {
+        let position = || Position {
+            path: Arc::new(PathBuf::from("log.csv")),
+            location: Location::Line(7),
+        };
+        let open = |lines| DataErrorKind::OpenQuote {
+            position: position(),
+            lines,
+        };
+        let closed = DataErrorKind::Quote {
+            position: position(),
             expected: 3,
             got: 2,
-        });
-        assert!(error.position().is_some() && !error.is_bad_row());
+            lines: 4,
+        };
+        let long = DataErrorKind::LongRow {
+            position: position(),
+        };
+        for (kind, is_bad_row, num_bad_rows) in [
+            (open(1), true, 1),
+            (open(2), false, 1),
+            (closed, true, 4),
+            (long, false, 1),
+        ] {
+            let error = DataError::from(kind);
+            assert_eq!(error.position(), Some(&position()));
+            assert_eq!(error.is_bad_row(), is_bad_row, "{error}");
+            assert_eq!(error.num_bad_rows(), num_bad_rows, "{error}");
+        }
     }
 
     #[test]

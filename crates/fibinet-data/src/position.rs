@@ -20,6 +20,8 @@ pub enum Location {
     Line(u64),
     /// The number of the row, from 1, in a file without lines.
     Row(u64),
+    /// The line of compressed text from a pipe, which is not looked at to its end before its rows are read.
+    OfPipe(u64),
     /// A byte of the text of a file of which only parts were read. The row begins within the 256 KiB from there on.
     After(u64),
 }
@@ -28,7 +30,7 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match self.location {
-            Location::Line(line) => write!(f, "{path}:{line}"),
+            Location::Line(line) | Location::OfPipe(line) => write!(f, "{path}:{line}"),
             Location::Row(row) => write!(f, "{path}, row {row}"),
             Location::After(byte) => write!(f, "{path}, soon after byte {byte} of its text"),
         }

@@ -2,13 +2,15 @@ use fibinet::data::encode::{FieldCells, Surprise, Unusual};
 
 /// The number of fields that a table shows.
 const SHOWN: usize = 20;
+/// A smaller share of cells out of range is not shown by itself: a few numbers are beyond those of the training rows.
+const LEAST_OUT_OF_RANGE: f64 = 0.001;
 /// In the place of unknown cells, for a field that cannot tell them.
 const UNTOLD: &str = "cannot tell";
 /// The number of fields that a warning names.
 const NAMED: usize = 5;
 
 /// A table of the unusual cells of fields that have any, those with the most first. With several splits, their
-/// shares stand beside each other. `None` if no cell is unusual.
+/// shares stand beside each other. `None` if no cell is unusual, or few are out of range.
 pub(crate) fn cell_table(splits: &[&[FieldCells]]) -> Option<String> {
     let fields = splits.first().map_or(0, |fields| fields.len());
     let mut rows: Vec<(f64, String)> = Vec::new();
@@ -17,9 +19,13 @@ pub(crate) fn cell_table(splits: &[&[FieldCells]]) -> Option<String> {
             .iter()
             .filter_map(|fields| fields.get(field))
             .collect();
+        let shown = |cells: &&FieldCells, of| match cells.unusual_share(of) {
+            share if of == Unusual::OutOfRange && share < LEAST_OUT_OF_RANGE => 0.0,
+            share => share,
+        };
         let most = of_splits
             .iter()
-            .flat_map(|cells| Unusual::ALL.map(|of| cells.unusual_share(of)));
+            .flat_map(|cells| Unusual::ALL.map(|of| shown(cells, of)));
         let most = most.fold(0.0, f64::max);
         if most > 0.0 {
             rows.push((most, row(&of_splits)));

@@ -111,6 +111,30 @@ fn columns_filled_for_some_of_the_clicks_draw_a_warning() {
 }
 
 #[test]
+fn a_column_of_two_readings_that_only_clicks_have_is_told_on_the_screen() {
+    let directory = scratch();
+    let at = directory.path();
+    write_log(at, 4000, "due", |row, click| {
+        let drawn = |seed: u64| 1 + fibinet::data::mix_seed(seed, row) % 12;
+        if click && unit(4, row) < 0.4 {
+            format!("{:02}/{:02}/2024", drawn(11), drawn(12))
+        } else {
+            String::new()
+        }
+    });
+    let (stderr, _) = init(at, &[]);
+    let line = stderr
+        .lines()
+        .find(|line| line.starts_with("note: `due`: "));
+    let line = line.unwrap_or_else(|| panic!("{stderr}"));
+    assert!(
+        line.contains(" may be a time of the form `%m/%d/%Y` or `%d/%m/%Y`")
+            && line.contains("; only clicks have a value in it: "),
+        "{line}"
+    );
+}
+
+#[test]
 fn an_element_that_only_the_lists_of_clicks_have_draws_a_warning() {
     let directory = scratch();
     let at = directory.path();

@@ -157,7 +157,7 @@ fn a_malformed_row_of_a_pipe_is_named_before_the_pipe_ends() {
     let output = evaluate.wait_with_output().expect("it has ended");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        stderr.contains("standard input:62: expected 3 cells, got 4"),
+        stderr.contains("standard input:62: expected 3 cells, got 4; if the row is well-formed before it is compressed, the compressed input is damaged"),
         "{stderr}"
     );
 }
@@ -186,6 +186,12 @@ fn a_malformed_row_of_a_whole_file_is_still_named() {
     let says = "log.csv.gz:62: expected 3 cells, got 4";
     fail(at, &evaluate, 1, says);
     fs::write(at.join("whole.toml"), small_config("log.csv.gz", "")).expect("written");
+    let output = fibinet(at, &["prepare", "whole.toml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains(says) && !stderr.contains("damaged"),
+        "{stderr}"
+    );
     fail(at, &["prepare", "whole.toml"], 1, says);
 }
 

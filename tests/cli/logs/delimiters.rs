@@ -246,3 +246,120 @@ fn messages_about_quotes_name_the_argument_that_the_user_can_give() {
         "--quote ,: the delimiter, `,`, contains it",
     );
 }
+
+#[test]
+fn a_quote_that_is_closed_in_a_later_row_makes_malformed_rows_of_their_lines() {
+    let directory = scratch();
+    let at = directory.path();
+    // The quote of line 4 is closed in line 6, which leaves one cell too many.
+    let mut lines: Vec<String> = log().lines().map(str::to_owned).collect();
+    let cut = lines[3].find(',').expect("cells") + 1;
+    lines[3].insert(cut, '"');
+    lines[5] += ",\"x\",";
+    fs::write(at.join("log.csv"), lines.join("\n") + "\n").expect("written");
+    let init = [&INIT[..], &["click"]].concat();
+    let says = "log.csv:4: a row over 3 lines has ";
+    fail(at, &init, 1, says);
+    fail(
+        at,
+        &init,
+        1,
+        "`--quote none` reads them so; `--on-bad-row skip` drops malformed rows and counts them",
+    );
+    let skip = [&init[..], &["--on-bad-row", "skip"]].concat();
+    let output = fibinet(at, &skip);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let counted = format!("malformed rows skipped: 3; the first: {says}");
+    assert!(
+        output.status.success() && stderr.contains(&counted),
+        "{stderr}"
+    );
+    let report = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
+    assert!(report.to_string().contains("\"bad_rows\":3"), "{report}");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_told_with_its_line() {
+    let directory = scratch();
+    let at = directory.path();
+    let init = [&INIT[..], &["click", "--on-bad-row", "skip"]].concat();
+    // The last cell of line 4 takes the rest of the log, and the row has the right number of cells.
+    let mut lines: Vec<String> = log().lines().map(str::to_owned).collect();
+    let rest = lines.len() - 3;
+    let cut = lines[3].rfind(',').expect("cells") + 1;
+    lines[3].insert(cut, '"');
+    for end in ["", "\n"] {
+        fs::write(at.join("log.csv"), lines.join("\n") + end).expect("written");
+        let says = format!(
+            "log.csv:4: a quote is not closed: the row that begins here takes the rest of the file, {rest} lines\n\
+             hint: if quotes are ordinary characters in this file, `--quote none` reads them so\n"
+        );
+        fail(at, &init, 1, &says);
+    }
+    // A log that was cut within its last row.
+    let cut = log() + "1,\"s";
+    fs::write(at.join("log.csv"), cut).expect("written");
+    let output = fibinet(at, &init);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let says = "malformed rows skipped: 1; the first: log.csv:";
+    assert!(output.status.success() && stderr.contains(says), "{stderr}");
+    assert!(
+        stderr.contains("takes the rest of the file, 1 line\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn single_quotes_are_read_or_named() {
+    let directory = scratch();
+    let at = directory.path();
+    let rows = |header: &str| {
+        let row = |row: u32| format!("{},'s{}','x{}'\n", row % 5 / 4, row % 9, row % 7);
+        format!("{header}\n{}", (0..300).map(row).collect::<String>())
+    };
+    fs::write(at.join("log.csv"), rows("click,site,x")).expect("written");
+    let init = [&INIT[..], &["click", "--force"]].concat();
+    let says = "note: 600 cells are in single quotes, which are read as part of them; --quote \"'\" reads them";
+    let output = fibinet(at, &init);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains(says), "{stderr}");
+    let output = fibinet(at, &[&init[..], &["--quote", "'"]].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && !stderr.contains("quotes"),
+        "{stderr}"
+    );
+    // Names may begin and end with such a quote.
+    let names = rows("click,site,x").replacen("'x2'", "'x2", 1);
+    fs::write(at.join("log.csv"), names).expect("written");
+    let output = fibinet(at, &init);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && !stderr.contains("quotes"),
+        "{stderr}"
+    );
+    let config = run_file(at, &rows("'click','site','x'"), &[]);
+    assert!(
+        config.contains("quote = \"'\" # 603 cells are in single quotes"),
+        "{config}"
+    );
+    succeed(at, &["prepare", "run.toml"]);
+}
+
+#[test]
+fn quotes_written_with_a_backslash_are_named_with_what_to_do() {
+    let directory = scratch();
+    let at = directory.path();
+    let row = |row: u32| format!("{},s{},\"a \\\"b\\\" {}\"\n", row % 5 / 4, row % 9, row % 7);
+    let log = format!("click,site,x\n{}", (0..300).map(row).collect::<String>());
+    let init = [&INIT[..], &["click"]].concat();
+    let says = "note: quotes within cells are written as `\\\"`, and 300 cells are not read as meant; write them as \
+                `\"\"`: sed 's/\\\\\"/\"\"/g' OLD > NEW";
+    fs::write(at.join("log.csv"), log.replace("b\\", "b, c\\")).expect("written");
+    fail(at, &init, 1, says);
+    fs::write(at.join("log.csv"), log.replace("\\\"", "\"\"")).expect("written");
+    let output = fibinet(at, &init);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(!stderr.contains("quotes within cells"), "{stderr}");
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::cli::{fibinet, one_epoch, scratch};
+use crate::cli::{fibinet, one_epoch, scratch, succeed};
 
 const ROWS: u64 = 1200;
 
@@ -14,7 +14,12 @@ fn drawn(seed: u64, row: u64, below: u64) -> u64 {
 
 /// The stderr and the run file of `init` on a log with a site and a column `t`.
 fn init(at: &Path, cell: impl Fn(u64) -> String) -> (String, String) {
-    let mut text = "click,site,t\n".to_owned();
+    init_named(at, "t", cell)
+}
+
+/// The same with a column of this name.
+fn init_named(at: &Path, name: &str, cell: impl Fn(u64) -> String) -> (String, String) {
+    let mut text = format!("click,site,{name}\n");
     for row in 0..ROWS {
         let (click, site) = (drawn(1, row, 3) / 2, drawn(2, row, 9));
         writeln!(text, "{click},s{site},\"{}\"", cell(row)).expect("written");
@@ -63,6 +68,8 @@ fn times_with_short_zones_and_of_twitter_and_half_days_are_read() {
         ("%a %b %d %H:%M:%S +0000 %Y", "%a %b %d %H:%M:%S %z %Y"),
         ("%m/%d/%y %I:%M %p", "%m/%d/%y %I:%M %p"),
         ("%d/%m/%y %I:%M:%S %p", "%d/%m/%y %I:%M:%S %p"),
+        ("%d-%m-%Y %H:%M:%S", "%d-%m-%Y %H:%M:%S"),
+        ("%d-%b-%y %I.%M.%S %p", "%d-%b-%y %I.%M.%S%.f %p"),
     ] {
         let directory = scratch();
         let (stderr, config) = init(directory.path(), |row: u64| time(written, row));
@@ -75,31 +82,191 @@ fn times_with_short_zones_and_of_twitter_and_half_days_are_read() {
 }
 
 #[test]
-fn times_that_no_format_reads_are_named_with_what_to_do() {
-    for written in [
-        "%Y-%m-%d %H:%M:%S PST",
-        "%Y-%m-%d %H:%M:%S CET",
-        "%Y-%m-%dT%H:%M:%S+01:00[Europe/Paris]",
-        "%Y-%m-%d %H:%M:%S GMT+2",
-        "%a, %d %b %Y %H:%M:%S PST",
-        "%d/%b/%Y:%H:%M:%S EST",
-        "%a %b %d %Y %H:%M:%S GMT+0200 (Central European Summer Time)",
-        "%B %d, %Y %I:%M %p",
-        "%Y.%m.%d %H:%M",
-        "%Y%m%d %H:%M:%S UTC",
-        // Few different times become a category, and the note is printed then too.
-        "%Y-%m-%d %H:00 EST",
-        "%d %B %Y",
+fn names_of_utc_beside_each_other_are_one_time() {
+    for (written, zones, format) in [
+        (
+            "%Y-%m-%dT%H:%M:%S",
+            &["Z", " UTC", " GMT", ""][..],
+            "%Y-%m-%d %H:%M:%S%.f",
+        ),
+        (
+            "%m/%d/%Y %H:%M:%S",
+            &["Z", " UTC", " GMT"],
+            "%m/%d/%Y %H:%M:%S",
+        ),
+        (
+            "%a, %d %b %Y %H:%M:%S",
+            &[" +0000", " UTC", " GMT"],
+            "%a, %d %b %Y %H:%M:%S %z",
+        ),
     ] {
         let directory = scratch();
-        let (stderr, _) = init(directory.path(), |row: u64| time(written, row));
+        let at = directory.path();
+        let cell =
+            |row: u64| time(written, row) + zones[drawn(7, row, zones.len() as u64) as usize];
+        let (stderr, config) = init(at, cell);
+        let says = format!("format = \"{format}\"");
+        assert!(config.contains(&says), "{written}: {stderr}{config}");
+        succeed(at, &["prepare", "fibinet.toml"]);
+    }
+}
+
+/// Puts a field of a column with these settings into the run file, and prepares the log with it.
+#[track_caller]
+fn prepare_with(at: &Path, column: &str, settings: &str) {
+    let config = fs::read_to_string(at.join("fibinet.toml")).unwrap_or_else(|_| {
+        let data = "[data]\ntrain = \"log.csv\"\nlabel = \"click\"\nsplit = { valid = 0.1 }\n\n";
+        let site = "[[data.fields]]\nname = \"site\"\nkind = \"categorical\"\n";
+        format!("{data}{site}\n[model]\nname = \"lr\"\n")
+    });
+    let field =
+        format!("\n[[data.fields]]\nname = \"t2\"\ncolumn = \"{column}\"\n{settings}\n\n[model]");
+    let config = config.replacen("\n[model]", &field, 1);
+    fs::write(at.join("edited.toml"), config).expect("written");
+    succeed(at, &["prepare", "edited.toml"]);
+}
+
+/// The text in a message between two others.
+#[track_caller]
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = text
+        .split_once(start)
+        .unwrap_or_else(|| panic!("{start}: {text}"));
+    rest.split_once(end).expect("the end of the message").0
+}
+
+#[test]
+fn times_that_no_common_format_reads_are_named_with_the_format_that_reads_them() {
+    for (written, format) in [
+        ("%Y-%m-%d %H:%M:%S PST", "%Y-%m-%d %H:%M:%S%.f %Z"),
+        ("%Y-%m-%d %H:%M:%S CET", "%Y-%m-%d %H:%M:%S%.f %Z"),
+        (
+            "%Y-%m-%dT%H:%M:%S+01:00[Europe/Paris]",
+            "%Y-%m-%dT%H:%M:%S%.f%:z%Z",
+        ),
+        ("%Y-%m-%d %H:%M:%S GMT+2", "%Y-%m-%d %H:%M:%S%.f %Z"),
+        ("%a, %d %b %Y %H:%M:%S PST", "%a, %d %b %Y %H:%M:%S%.f %Z"),
+        ("%d/%b/%Y:%H:%M:%S EST", "%d/%b/%Y:%H:%M:%S%.f %Z"),
+        (
+            "%a %b %d %Y %H:%M:%S GMT+0200 (Central European Summer Time)",
+            "%a %b %d %Y %H:%M:%S%.f GMT%z %Z %Z %Z %Z",
+        ),
+        ("%a %b %d %H:%M:%S PDT %Y", "%a %b %d %H:%M:%S%.f %Z %Y"),
+        ("%B %d, %Y %I:%M %p", "%B %d, %Y %I:%M %p"),
+        ("%Y.%m.%d %H:%M", "%Y.%m.%d %H:%M"),
+        ("%Y%m%d %H:%M:%S UTC", "%Y%m%d %H:%M:%S%.f %Z"),
+        // Few different times become a category, and the note is printed then too.
+        ("%Y-%m-%d %H:00 EST", "%Y-%m-%d %H:%M %Z"),
+        ("%d %B %Y", "%d %B %Y"),
+        ("%m-%d-%Y %I:%M:%S %p", "%m-%d-%Y %I:%M:%S%.f %p"),
+    ] {
+        let directory = scratch();
+        let at = directory.path();
+        let (stderr, _) = init(at, |row: u64| time(written, row));
         let example = time(written, 0);
         let example: String = example.chars().take(40).collect();
         let says = format!(
             "read as texts, because no known format reads times such as `{example}`; write them as `2024-05-31 \
-             23:59:59+02:00`, or add the column as a timestamp field with its `format`"
+             23:59:59+02:00`, or add the column as a timestamp field with `format = \"{format}\"`"
         );
         assert!(stderr.contains(&says), "{written}: {stderr}");
+        assert_eq!(
+            stderr.contains("`%Z` passes over"),
+            format.contains("%Z"),
+            "{stderr}"
+        );
+        let setting = between(&stderr, "timestamp field with `", "`");
+        prepare_with(at, "t", &format!("kind = \"timestamp\"\n{setting}"));
+    }
+}
+
+#[test]
+fn numbers_that_stand_for_no_time_are_named_with_the_settings_of_the_field() {
+    for (format, share, is_told) in [
+        ("unix", 6, true),
+        ("unix_ms", 6, true),
+        ("unix", 15, true),
+        ("%Y%m%d", 6, true),
+        ("price", 6, false),
+    ] {
+        let directory = scratch();
+        let at = directory.path();
+        let cell = |row: u64| {
+            let seconds = 1_712_000_000 + drawn(3, row, 30 * 86_400);
+            match (drawn(8, row, 20) < share, drawn(9, row, 5)) {
+                (true, 0) => "-1".to_owned(),
+                (true, _) => "0".to_owned(),
+                (false, _) => match format {
+                    "unix_ms" => format!("{seconds}123"),
+                    "unix" => seconds.to_string(),
+                    "price" => (drawn(3, row, 9000) + 1).to_string(),
+                    _ => time(format, row),
+                },
+            }
+        };
+        let (stderr, _) = init_named(at, "seen_at", cell);
+        let says = format!(
+            "most of them are `0`; if that means no value, make the column a field with `kind = \"timestamp\"`, \
+             `format = \"{format}\"` and `missing = [\"0\", \"-1\"]`"
+        );
+        assert_eq!(stderr.contains(&says), is_told, "{stderr}");
+        if is_told {
+            let says = "read as numbers, because";
+            assert!(stderr.contains(says), "{stderr}");
+            let settings = between(&stderr, "make the column a field with `", "]`");
+            let settings = settings.replace("`, `", "\n").replace("` and `", "\n") + "]";
+            prepare_with(at, "seen_at", &settings);
+        }
+    }
+}
+
+#[test]
+fn other_cells_among_lists_in_brackets_are_named() {
+    let list = |row: u64| {
+        let elements = (0..1 + row % 4).map(|at| drawn(4, row * 4 + at, 20).to_string());
+        format!("[{}]", elements.collect::<Vec<_>>().join(", "))
+    };
+    for (odd, rows, way_out) in [
+        ("oops", 36, "name it with --missing"),
+        (
+            "0",
+            36,
+            "make the column a field with `kind = \"multi_categorical\"`, `brackets = true` and `missing = [\"0\"]`",
+        ),
+    ] {
+        let directory = scratch();
+        let at = directory.path();
+        let cell = |row: u64| {
+            if row % 100 < 3 {
+                odd.to_owned()
+            } else {
+                list(row)
+            }
+        };
+        let (stderr, _) = init(at, cell);
+        let says = format!(
+            "read as texts, because {rows} of its cells are not lists such as `{}`; most of them are `{odd}`; if \
+             that means no value, {way_out}",
+            list(3)
+        );
+        assert!(stderr.contains(&says), "{stderr}");
+        let settings =
+            format!("kind = \"multi_categorical\"\nbrackets = true\nmissing = [\"{odd}\"]");
+        prepare_with(at, "t", &settings);
+        if odd == "oops" {
+            let args = [
+                "init",
+                "log.csv",
+                "--label",
+                "click",
+                "--force",
+                "--missing",
+                odd,
+            ];
+            succeed(at, &args);
+            let config = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
+            assert!(config.contains("brackets = true"), "{config}");
+        }
     }
 }
 

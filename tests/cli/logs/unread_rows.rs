@@ -55,6 +55,7 @@ fn malformed_rows_behind_the_first_ones_are_told_with_their_lines() {
             "{stderr}"
         );
         let stderr = init(at, &["--on-bad-row", "skip"]);
+        assert!(!stderr.contains("data.positive"), "{stderr}");
         let says = format!("malformed rows skipped: 1; the first: {says}");
         assert!(stderr.contains(&says), "{stderr}");
     }
@@ -94,4 +95,34 @@ fn a_log_without_malformed_rows_draws_no_note() {
         let stderr = init(at, more);
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
+}
+
+#[test]
+fn a_label_names_the_argument_that_reads_it() {
+    let directory = scratch();
+    let at = directory.path();
+    write_log(at, &[b"2,u1,s1\n"]);
+    for more in [&[][..], &["--on-bad-row", "skip"]] {
+        let stderr = init(at, more);
+        let says = "must be 0 or 1, but is `2`; set --positive to the cell that means a click";
+        assert!(stderr.contains(says), "{stderr}");
+    }
+}
+
+#[test]
+fn rows_of_a_schema_are_looked_at_behind_the_first_ones_too() {
+    let directory = scratch();
+    let at = directory.path();
+    let row = |row: usize| {
+        let cells = [row * 7 % 3 / 2, row % 50].map(|cell| cell.to_string());
+        format!("{}{}\n", cells.join("\t"), "\t".repeat(38))
+    };
+    let mut text: String = (0..ROWS).map(row).collect();
+    text += "1\t2\n";
+    fs::write(at.join("log.txt"), text).expect("written");
+    let output = fibinet(at, &["init", "log.txt", "--schema", "criteo"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let says =
+        "note: training will refuse log.txt:210001: expected 40 cells, got 2; --on-bad-row skip";
+    assert!(output.status.success() && stderr.contains(says), "{stderr}");
 }

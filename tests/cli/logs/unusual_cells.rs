@@ -40,6 +40,23 @@ fn an_unknown_spelling_is_warned_of_with_an_example_of_both_sides() {
 }
 
 #[test]
+fn fewer_than_one_in_a_thousand_cells_out_of_range_make_no_table() {
+    let directory = scratch();
+    let at = directory.path();
+    train(at, "kind = 'numeric'", |row| drawn(row, 80).to_string());
+    for (rows, is_shown) in [(2000, false), (500, true)] {
+        let values: Vec<String> = (1..rows).map(|row| (row % 80).to_string()).collect();
+        let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
+        values.push("100000");
+        let (_, cells, _) = predict(at, &values, &[]);
+        assert_eq!(cells["out_of_range"], 1.0 / rows as f64);
+        let output = fibinet(at, &["predict", "run", "--data", "new.csv", "-o", "-"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(stderr.contains("out of range"), is_shown, "{stderr}");
+    }
+}
+
+#[test]
 fn one_in_ten_unknown_cells_is_no_surprise() {
     let directory = scratch();
     let at = directory.path();

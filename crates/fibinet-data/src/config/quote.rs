@@ -14,6 +14,8 @@ impl Quote {
     pub const NONE: Self = Self(None);
     /// `"`
     pub const DOUBLE: Self = Self(Some(b'"'));
+    /// `'`
+    pub const SINGLE: Self = Self(Some(b'\''));
 
     /// What a file with this delimiter has unless it is said: TSV, as logs are written, has no quoting.
     pub fn usual(delimiter: &Delimiter) -> Self {

@@ -43,6 +43,8 @@ pub struct TextGuess {
     pub quote: Option<Quote>,
     /// Why; empty for the usual one.
     pub quote_reason: String,
+    /// Quotes that are not read as such, and what to do.
+    pub quote_note: Option<String>,
 }
 
 /// Guesses the delimiter and the quote of a text file from its first rows: with the right ones, most rows
@@ -69,15 +71,21 @@ fn guess(sample: &[u8], is_cut: bool, known: &KnownText) -> TextGuess {
         None => best_delimiter(sample, is_cut, known),
     };
     let usual = Quote::usual(&delimiter);
-    let (quote, quote_reason) = match known.quote {
-        Some(quote) => (quote, String::new()),
+    let quotes = match known.quote {
+        Some(quote) => QuoteGuess {
+            quote,
+            reason: String::new(),
+            note: None,
+        },
         None => best_quote(sample, is_cut, &delimiter),
     };
+    let quote = quotes.quote;
     TextGuess {
         delimiter,
         delimiter_reason,
         quote: (quote != usual).then_some(quote),
-        quote_reason,
+        quote_reason: quotes.reason,
+        quote_note: quotes.note,
     }
 }
 
@@ -178,23 +186,25 @@ impl Fit {
     }
 }
 
+/// How cells are quoted.
+struct QuoteGuess {
+    quote: Quote,
+    /// Why; empty for the usual quote.
+    reason: String,
+    /// Quotes that are not read as such, and what to do.
+    note: Option<String>,
+}
+
 /// Whether cells are quoted, and why if that is not the usual with this delimiter.
-fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter) -> (Quote, String) {
+fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter) -> QuoteGuess {
     let count = |quote| {
         let delimiter = delimiter.as_str().as_bytes();
         let by = Splitting { delimiter, quote };
         Widths::count(sample, is_cut, usize::MAX, by)
     };
     let quoted = count(Some(b'"'));
-    let usual = Quote::usual(delimiter);
     if quoted.quoted == 0 {
-        // Hive writes such files without quoting.
-        let is_control = delimiter.as_str().starts_with(['\u{1}', '\u{2}']);
-        return if is_control {
-            (Quote::NONE, "no cell begins with a quote".to_owned())
-        } else {
-            (usual, String::new())
-        };
+        return single_quote(&count(Some(b'\'')), delimiter);
     }
     let (total, wrong) = (quoted.quoted, quoted.misquoted);
     let is_quoted = quoted.header_is_quoted
@@ -207,14 +217,57 @@ fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter) -> (Quote, Str
     } else {
         Quote::NONE
     };
-    let reason = match (quote == usual, is_quoted) {
+    let reason = match (quote == Quote::usual(delimiter), is_quoted) {
         (true, _) => String::new(),
         (false, true) => format!("{total} cells are quoted"),
         (false, false) => {
             format!("{wrong} of {total} cells that begin with a quote do not end with one")
         }
     };
-    (quote, reason)
+    let has_escapes = wrong > 0 && sample.windows(2).any(|pair| pair == br#"\""#);
+    let note = (is_quoted && has_escapes).then(|| {
+        format!(
+            "quotes within cells are written as `\\\"`, and {wrong} cells are not read as meant; write them as \
+             `\"\"`: sed 's/\\\\\"/\"\"/g' OLD > NEW"
+        )
+    });
+    QuoteGuess {
+        quote,
+        reason,
+        note,
+    }
+}
+
+/// Whether cells are in single quotes, if none is in double ones: if the header is, too. Otherwise they may be parts of
+/// names.
+fn single_quote(single: &Widths, delimiter: &Delimiter) -> QuoteGuess {
+    let quoted = single.quoted;
+    let are_quoted = quoted > 0 && single.misquoted == 0;
+    let guess = |quote, reason| QuoteGuess {
+        quote,
+        reason,
+        note: None,
+    };
+    if are_quoted && single.header_is_quoted {
+        return guess(
+            Quote::SINGLE,
+            format!("{quoted} cells are in single quotes"),
+        );
+    }
+    // Hive writes such files without quoting.
+    if delimiter.as_str().starts_with(['\u{1}', '\u{2}']) {
+        return guess(Quote::NONE, "no cell begins with a quote".to_owned());
+    }
+    let are_many = are_quoted && quoted >= single.rows.len();
+    QuoteGuess {
+        note: are_many.then(|| {
+            format!(
+                "{quoted} cells are in single quotes, which are read as part of them; --quote \"'\" reads them \
+                 without"
+            )
+        }),
+        ..guess(Quote::usual(delimiter), String::new())
+    }
 }
 
 #[cfg(test)]

@@ -252,7 +252,11 @@ fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> Co
         return with_field(&look, encoding, reason, None, positions);
     }
     let unread = look.unread();
-    let unread = unread.map(|unread| format!("read as texts, because {}", unread::reason(&unread)));
+    let instead = match look.reading() {
+        Reading::Texts => "read as texts",
+        _ => "read as numbers",
+    };
+    let unread = unread.map(|unread| format!("{instead}, because {}", unread::reason(&unread)));
     match guess(&look) {
         Ok((encoding, reason)) => with_field(&look, encoding, reason, unread, positions),
         Err(why) if is_in(&known.keep) => {

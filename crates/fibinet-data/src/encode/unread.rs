@@ -1,13 +1,14 @@
 use crate::encode::shown::shown;
 use crate::fields::look::{Others, Unread, UnreadLists};
 
-/// Why a column is read as texts, where it nearly is something else, and what to do.
+/// Why a column is not read as what it nearly is, and what to do.
 pub(super) fn reason(unread: &Unread) -> String {
     match unread {
-        Unread::Times(cell) => format!(
+        Unread::Times(cell, formats) => format!(
             "no known format reads times such as {}; write them as `2024-05-31 23:59:59+02:00`, or add the column as \
-             a timestamp field with its `format`, in which `%Z` passes over the name of a zone",
-            shown(cell)
+             a timestamp field with {}",
+            shown(cell),
+            format_settings(formats)
         ),
         Unread::NumbersOfSeveralWays(ways) => {
             let ways = ways
@@ -19,9 +20,22 @@ pub(super) fn reason(unread: &Unread) -> String {
         Unread::MostlyNumbers { others, example } => {
             let example = example.as_ref();
             let example = example.map(|cell| format!(" such as {}", shown(cell)));
-            odd_cells(others, &format!("numbers{}", example.unwrap_or_default()))
+            let what = format!("numbers{}", example.unwrap_or_default());
+            odd_cells(others, &what, None)
         }
-        Unread::MostlyTimes(others) => odd_cells(others, "times"),
+        Unread::MostlyTimes(others, format) => {
+            let settings =
+                format.map(|format| format!("`kind = \"timestamp\"`, `format = {format:?}`"));
+            odd_cells(others, "times", settings)
+        }
+        Unread::MostlyLists(list, others) => {
+            let settings = "`kind = \"multi_categorical\"`, `brackets = true`".to_owned();
+            odd_cells(
+                others,
+                &format!("lists such as {}", shown(list)),
+                Some(settings),
+            )
+        }
         Unread::Lists(cell, UnreadLists::Nested) => format!(
             "lists of lists and objects such as {} are not taken apart; write each as one flat list",
             shown(cell)
@@ -34,16 +48,46 @@ pub(super) fn reason(unread: &Unread) -> String {
     }
 }
 
-/// Cells that keep a column from being read as what the others are, and what to do.
-fn odd_cells(others: &Others, what: &str) -> String {
-    let how_many = if others.is_most {
+/// The setting of a timestamp field that reads times.
+fn format_settings(formats: &[String]) -> String {
+    let settings: Vec<String> = formats
+        .iter()
+        .map(|format| format!("`format = {format:?}`"))
+        .collect();
+    let zone = match formats.iter().any(|format| format.contains("%Z")) {
+        true => ", in which `%Z` passes over the name of a zone",
+        false => "",
+    };
+    match &settings[..] {
+        [] => "its `format`".to_owned(),
+        _ => settings.join(" or ") + zone,
+    }
+}
+
+/// Cells that keep a column from being read as what the others are, and what to do. `settings` are those of a field
+/// that reads the others.
+fn odd_cells(others: &Others, what: &str, settings: Option<String>) -> String {
+    let how_many = if others.is_most() {
         "most of them are"
     } else {
         "one of them is"
     };
+    let Some(cell) = others.most_frequent.first() else {
+        return String::new();
+    };
+    // A number may be a value in other columns, and a label.
+    let is_number = cell.trim().parse::<f64>().is_ok();
+    let way_out = match settings.filter(|_| is_number) {
+        Some(settings) => format!(
+            "make the column a field with {settings} and `missing = {:?}`",
+            others.most_frequent
+        ),
+        None if is_number => "leave such cells empty".to_owned(),
+        None => "name it with --missing".to_owned(),
+    };
     format!(
-        "{} of its cells are not {what}; {how_many} {}; if that means no value, name it with --missing",
+        "{} of its cells are not {what}; {how_many} {}; if that means no value, {way_out}",
         others.num_rows,
-        shown(&others.most_frequent)
+        shown(cell)
     )
 }

@@ -8,7 +8,7 @@ use crate::schema_error::FieldError;
 
 /// Common formats of times that are not numbers. `%:z` also reads zones without a colon, and blanks before them;
 /// `%#z` those without minutes, too.
-pub(crate) const TEXT_FORMATS: [&str; 54] = [
+pub(crate) const TEXT_FORMATS: [&str; 60] = [
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.fZ",
@@ -55,6 +55,10 @@ pub(crate) const TEXT_FORMATS: [&str; 54] = [
     "%d.%m.%Y",
     "%m-%d-%Y",
     "%d-%m-%Y",
+    "%m-%d-%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M:%S",
+    "%m-%d-%Y %H:%M",
+    "%d-%m-%Y %H:%M",
     "%d/%b/%Y:%H:%M:%S %z",
     "[%d/%b/%Y:%H:%M:%S %z]",
     "%a, %d %b %Y %H:%M:%S %z",
@@ -63,6 +67,8 @@ pub(crate) const TEXT_FORMATS: [&str; 54] = [
     "%a %b %d %H:%M:%S %Y",
     "%a %b %d %H:%M:%S %z %Y",
     "%d-%b-%Y",
+    "%d-%b-%y",
+    "%d-%b-%y %I.%M.%S%.f %p",
 ];
 
 /// How the formats of ISO 8601 among the common ones begin.
@@ -132,9 +138,9 @@ impl TimeFormat {
 
     /// The time that a text gives. A time of ISO 8601 is read whatever the format: typed files have such texts. So are
     /// the other forms of that standard where the format begins with a date as in it: a midnight is written as a
-    /// date, and zones come and go.
+    /// date, and zones come and go. `UTC`, `GMT` and `Z` behind a time of day are read beside each other.
     pub(crate) fn parse_any(&self, text: &str) -> Option<ZonedTime> {
-        let other = || {
+        let other = |text: &str| {
             let formats = self.is_iso().then(|| ISO_FORMATS.iter());
             formats?.find_map(|format| format.parse(text))
         };
@@ -146,7 +152,17 @@ impl TimeFormat {
                 Self::Text(_) => time,
             })
         };
-        self.parse(text).or_else(other).or_else(iso)
+        let utc = || {
+            let local = without_utc(text)?;
+            let with_zone = || self.parse(&format!("{local} +0000"));
+            self.parse(local)
+                .or_else(with_zone)
+                .or_else(|| other(local))
+        };
+        self.parse(text)
+            .or_else(|| other(text))
+            .or_else(iso)
+            .or_else(utc)
     }
 
     /// Whether it looks like a date of ISO 8601, but has the day before the month.
@@ -210,6 +226,13 @@ fn zoned(parsed: &Parsed) -> Option<ZonedTime> {
     let ahead = TimeDelta::seconds(i64::from(parsed.offset().unwrap_or(0)));
     let utc = local.checked_sub_signed(ahead)?;
     Some(ZonedTime { local, utc })
+}
+
+/// The text before a `UTC`, `GMT` or `Z` at its end.
+pub(crate) fn without_utc(text: &str) -> Option<&str> {
+    let mut words = ["UTC", "GMT", "Z"].into_iter();
+    let local = words.find_map(|word| text.strip_suffix(word))?;
+    Some(local.trim_end())
 }
 
 /// The whole seconds of a number; integers, of which f64 has not all, are divided as they are.

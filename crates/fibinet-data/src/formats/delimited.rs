@@ -26,6 +26,11 @@ const BUFFER: usize = 1 << 18;
 /// take the rest of the file for one cell.
 const MAX_ROW: u64 = 1 << 22;
 
+/// What makes up the row behind the last one, in which a quote that is not closed ends, if neither is a delimiter.
+const END: [u8; 2] = [0x1e, 0x1d];
+/// The number of these bytes.
+const END_LEN: usize = 8;
+
 /// Text whose reading fails when a row gets too long.
 struct Bounded {
     text: Box<dyn Read + Send>,
@@ -33,7 +38,14 @@ struct Bounded {
     allowed: Arc<AtomicU64>,
     /// A copy of the bytes delivered last, which the CSV reader works on.
     chunk: Vec<u8>,
+    /// What is delivered behind the text.
+    end: Vec<u8>,
 }
+
+/// That a row is too long.
+#[derive(Debug, thiserror::Error)]
+#[error("a row is too long")]
+struct TooLong;
 
 impl Bounded {
     /// The byte at this offset, if it was among those delivered last.
@@ -47,10 +59,14 @@ impl Bounded {
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.delivered > self.allowed.load(Ordering::Relaxed) {
-            let reason = "a row is longer than 4 MiB: is a quote not closed?";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, TooLong));
         }
-        let read = self.text.read(buffer)?;
+        let mut read = self.text.read(buffer)?;
+        if read == 0 {
+            read = self.end.len().min(buffer.len());
+            let end: Vec<u8> = self.end.drain(..read).collect();
+            buffer[..read].copy_from_slice(&end);
+        }
         if read > 0 {
             self.delivered += read as u64;
             self.chunk.clear();
@@ -95,6 +111,11 @@ impl Lines {
         self.counted = end.line();
         self.after_return = last == Some(b'\r');
     }
+
+    /// The line below the last row, unless it is blank.
+    fn next(&self) -> u64 {
+        self.counted.max(1) + self.returns + u64::from(self.after_return)
+    }
 }
 
 /// Reads the rows of CSV, TSV and other delimited text.
@@ -105,10 +126,14 @@ pub struct DelimitedReader {
     lines: Lines,
     /// Where the text begins in its file, if that is not at its start.
     part_of_file: Option<u64>,
+    /// Whether the text is that of a compressed pipe.
+    is_compressed_pipe: bool,
     /// Number of bytes that may be read before the next row is complete.
     allowed: Arc<AtomicU64>,
     /// The delimiter, if it has several characters.
     long_delimiter: Option<Delimiter>,
+    /// The row behind the last one; empty if quotes are ordinary characters.
+    end: Vec<u8>,
     /// The row that was read last.
     row: ByteRecord,
     /// Whether that is the first row, which was read ahead to learn the width.
@@ -131,14 +156,17 @@ impl DelimitedReader {
     ) -> Result<Self, DataError> {
         let allowed = Arc::new(AtomicU64::new(MAX_ROW));
         let long_delimiter = Some(&format.delimiter).filter(|long| long.byte().is_none());
+        let end = end(format);
         let mut rows = Self {
-            reader: csv_reader(text, format, Arc::clone(&allowed)),
+            reader: csv_reader(text, format, Arc::clone(&allowed), &end),
             columns: Vec::new(),
             path: Arc::new(path.to_owned()),
             lines: Lines::default(),
             part_of_file: None,
+            is_compressed_pipe: false,
             allowed,
             long_delimiter: long_delimiter.cloned(),
+            end,
             row: ByteRecord::new(),
             is_ahead: format.columns.is_some(),
             is_below_header: format.columns.is_none(),
@@ -166,19 +194,43 @@ impl DelimitedReader {
         self
     }
 
+    /// Takes the text as that of a compressed pipe.
+    pub(crate) fn of_compressed_pipe(mut self) -> Self {
+        self.is_compressed_pipe = true;
+        self
+    }
+
     /// Reads the next row, as wide as it is; false at the end.
     fn advance(&mut self) -> Result<bool, DataError> {
         let allowed = self.reader.position().byte() + MAX_ROW;
         self.allowed.store(allowed, Ordering::Relaxed);
         let read = self.reader.read_byte_record(&mut self.row);
-        if !read.map_err(|error| csv_error(&self.path, error))? {
+        if !read.map_err(|error| self.csv_error(error))? {
+            return Ok(false);
+        }
+        if !self.end.is_empty() && self.row.as_slice() == &self.end[1..] {
             return Ok(false);
         }
         self.lines.count(&self.reader, &self.row);
+        self.check_quote()?;
         if let Some(delimiter) = &self.long_delimiter {
             restore(&mut self.row, delimiter);
         }
         Ok(true)
+    }
+
+    /// Refuses a row whose last cell goes on to what is behind the text.
+    fn check_quote(&self) -> Result<(), DataError> {
+        let rest = self.row.as_slice().strip_suffix(&*self.end);
+        let Some(rest) = rest.filter(|_| !self.end.is_empty()) else {
+            return Ok(());
+        };
+        let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
+        Err(DataErrorKind::OpenQuote {
+            position: self.position(),
+            lines: num_lines(rest),
+        }
+        .into())
     }
 
     /// Refuses a row that does not have one cell per column.
@@ -193,6 +245,7 @@ impl DelimitedReader {
                 position,
                 expected,
                 got,
+                lines: num_lines(self.row.as_slice()),
             }
         } else {
             DataErrorKind::Width {
@@ -203,6 +256,31 @@ impl DelimitedReader {
             }
         };
         Err(kind.into())
+    }
+
+    fn position_of(&self, line: u64) -> Position {
+        Position {
+            path: Arc::clone(&self.path),
+            location: match self.part_of_file {
+                Some(byte) => Location::After(byte),
+                None if self.is_compressed_pipe => Location::OfPipe(line),
+                None => Location::Line(line),
+            },
+        }
+    }
+
+    /// The error of a row that cannot be read.
+    fn csv_error(&self, error: csv::Error) -> DataError {
+        match error.into_kind() {
+            csv::ErrorKind::Io(source)
+                if source.get_ref().is_some_and(|error| error.is::<TooLong>()) =>
+            {
+                let position = self.position_of(self.lines.next());
+                DataErrorKind::LongRow { position }.into()
+            }
+            csv::ErrorKind::Io(source) => DataError::io(&self.path)(source),
+            other => DataError::corrupt(&self.path, format!("{other:?}")),
+        }
     }
 
     /// Refuses cells that are not UTF-8: each would silently become a token of its own.
@@ -221,6 +299,10 @@ impl DelimitedReader {
             .into()),
         }
     }
+}
+
+fn num_lines(row: &[u8]) -> u64 {
+    1 + row.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 impl RowReader for DelimitedReader {
@@ -243,13 +325,7 @@ impl RowReader for DelimitedReader {
     }
 
     fn position(&self) -> Position {
-        Position {
-            path: Arc::clone(&self.path),
-            location: match self.part_of_file {
-                Some(byte) => Location::After(byte),
-                None => Location::Line(self.lines.start),
-            },
-        }
+        self.position_of(self.lines.start)
     }
 }
 
@@ -267,11 +343,24 @@ fn remark(row: &ByteRecord, expected: usize, is_below_header: bool) -> &'static 
     }
 }
 
-/// Splits text into rows of any width.
+/// A line end and the row behind the last one; nothing if quotes are ordinary characters.
+fn end(format: &RowFormat) -> Vec<u8> {
+    let mut bytes = END.into_iter();
+    let byte = bytes.find(|byte| format.delimiter.byte() != Some(*byte));
+    let byte = byte.filter(|_| format.quote_byte().is_some());
+    byte.map_or_else(Vec::new, |byte| {
+        std::iter::once(b'\n')
+            .chain(std::iter::repeat_n(byte, END_LEN))
+            .collect()
+    })
+}
+
+/// Splits text into rows of any width. Behind the text is `end`.
 fn csv_reader(
     text: Box<dyn Read + Send>,
     format: &RowFormat,
     allowed: Arc<AtomicU64>,
+    end: &[u8],
 ) -> csv::Reader<Bounded> {
     let (text, delimiter): (Box<dyn Read + Send>, _) = match format.delimiter.byte() {
         Some(byte) => (text, byte),
@@ -293,6 +382,7 @@ fn csv_reader(
             delivered: 0,
             allowed,
             chunk: Vec::new(),
+            end: end.to_vec(),
         })
 }
 
@@ -318,13 +408,6 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Vec<String>, DataError> {
 fn not_utf8() -> String {
     let conversion = conversion("LATIN1");
     format!("the header is not UTF-8; if the file is Latin-1, convert it: {conversion}")
-}
-
-fn csv_error(path: &Path, error: csv::Error) -> DataError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => DataError::io(path)(source),
-        other => DataError::corrupt(path, format!("{other:?}")),
-    }
 }
 
 #[cfg(test)]
@@ -454,6 +537,38 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_takes_the_rest_of_the_file_is_told_with_its_line() {
+        for delimiter in [",", "::", "\u{1e}"] {
+            let format = RowFormat {
+                quote: Some(Quote::DOUBLE),
+                ..format(None, delimiter)
+            };
+            let read = |text: &str| rows(text.replace(',', delimiter).as_bytes(), &format);
+            for (text, lines) in [
+                ("y,a\n1,x\n0,\"z", 1),
+                ("y,a\n1,x\n0,\"z\n", 1),
+                ("y,a\n1,x\n0,\"z\n1,x\n", 2),
+                ("y,a\r\n1,x\r\n0,\"z\r\n1,x\r\n", 2),
+                ("y,a\n1,x\n0,\"z\n1,\"\"x\n1,x", 3),
+            ] {
+                let error = read(text).unwrap_err();
+                let lines = if lines == 1 {
+                    "1 line"
+                } else {
+                    &format!("{lines} lines")
+                };
+                let says = format!(
+                    "rows.csv:3: a quote is not closed: the row that begins here takes the rest of the file, {lines}"
+                );
+                assert!(error.ends_with(&says), "{text:?}: {error}");
+            }
+            for text in ["y,a\n0,\"z\n\"", "y,a\n0,\"z\n\"\n\n", "y,a\r0,\"z\n\"\r"] {
+                assert_eq!(read(text).unwrap().1, [["0", "z\n"]], "{text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn errors_tell_the_line() {
         let message = |text: &[u8]| rows(text, &format(None, ",")).unwrap_err();
         let latin1 = message(b"y,a\n1,caf\xc3\xa9\n0,caf\xe9\n");
@@ -479,11 +594,14 @@ mod tests {
         assert!(message(b"").ends_with("the file has no rows"));
         let open = message(b"y,a\n1,x\n0,\"z\n1,x\n1,x\n1,\"u,v\"\n");
         assert!(
-            open.contains("rows.csv:3: a row over several lines has 3 cells, expected 2"),
+            open.contains("rows.csv:3: a row over 4 lines has 3 cells, expected 2"),
             "{open}"
         );
         let long = message(&[b"y,a\n0,\"", vec![b'x'; 6 << 20].as_slice()].concat());
-        assert!(long.contains("a row is longer than 4 MiB"), "{long}");
+        assert!(
+            long.contains("rows.csv:2: a row is longer than 4 MiB"),
+            "{long}"
+        );
         assert!(message(b"y,a,y\n1,2,3\n").contains("the header names column `y` twice"));
     }
 }

@@ -62,10 +62,14 @@ fn open_contents(
 ) -> Result<Box<dyn RowReader>, DataError> {
     let metadata = file.get_ref().metadata().map_err(DataError::io(path))?;
     let is_file = metadata.is_file();
+    let mut is_compressed_pipe = false;
     let text = match identify(path, &mut file)? {
         Contents::Text(decode) => decode(file),
         // The text of a pipe may be written slowly, so no more of it is waited for than is needed.
-        Contents::Compressed(decode) if !is_file => decode(file),
+        Contents::Compressed(decode) if !is_file => {
+            is_compressed_pipe = true;
+            decode(file)
+        }
         Contents::Compressed(decode) => {
             decode(file).map(|text| Box::new(LookAhead::new(text)) as _)
         }
@@ -76,7 +80,12 @@ fn open_contents(
         Contents::Rows(open) => return open(path, file.into_inner(), format),
     };
     let text = checked(path, text.map_err(DataError::io(path))?)?;
-    Ok(Box::new(DelimitedReader::new(path, text, format, label)?))
+    let reader = DelimitedReader::new(path, text, format, label)?;
+    Ok(Box::new(if is_compressed_pipe {
+        reader.of_compressed_pipe()
+    } else {
+        reader
+    }))
 }
 
 /// The text itself, unless its beginning is not that of a text in UTF-8.

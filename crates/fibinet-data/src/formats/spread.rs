@@ -42,7 +42,7 @@ pub(crate) struct Coverage {
 /// Malformed rows among those that were read of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MalformedSample {
-    /// The number of malformed rows.
+    /// The number of malformed rows. Of a malformed row over several lines each line counts.
     pub rows: u64,
     /// What is wrong with the first of them.
     pub first: Vec<String>,
@@ -54,7 +54,7 @@ pub struct MalformedSample {
 
 impl MalformedSample {
     fn add(&mut self, error: &DataError) {
-        self.rows += 1;
+        self.rows += error.num_bad_rows();
         if self.first.len() < TOLD {
             self.first.push(error.to_string());
         }
@@ -237,8 +237,8 @@ impl<'a, F: FnMut(&dyn RowReader) -> Result<(), DataError>> SpreadRows<'a, F> {
                 Err(error) => return (rows, Some(error)),
             };
             rows += 1;
-            self.coverage.malformed.of += 1;
             let malformed = &mut self.coverage.malformed;
+            malformed.of += read.as_ref().map_or_else(DataError::num_bad_rows, |()| 1);
             read.unwrap_or_else(|error| malformed.add(&error));
         }
     }

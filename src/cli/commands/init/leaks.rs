@@ -6,6 +6,7 @@ use fibinet::data::encode::{
     self, Evidence, Guess, Known, Leak, Leaks, MalformedSample, Treatment,
 };
 
+use crate::cli::commands::init::with_arguments;
 use crate::cli::output::shell_word;
 
 /// Takes the columns that give the label away out of the guess, and returns notes of what was found.
@@ -26,17 +27,34 @@ pub(super) fn exclude_leaks(
             column.reason += &format!("; `init {}` brings it back", flag("--keep", &leak.column));
         }
     }
-    let malformed = malformed_note(guess, &leaks.malformed, on_bad_row);
     let columns = leaks.columns.iter();
     let mut notes: Vec<String> = columns.filter_map(|leak| leak_note(leak, &leaks)).collect();
-    notes.extend(malformed);
+    notes.extend(malformed_note(guess, &leaks.malformed, on_bad_row));
     notes.extend(not_checked(&leaks));
-    notes.extend(leaks.damage.map(|damage| {
-        format!(
-            "warning: {damage}: only the rows before were looked at, and training will stop there"
-        )
-    }));
+    notes.extend(leaks.damage.map(damage_note));
     Ok(notes)
+}
+
+/// Returns notes of what was found in rows from all over the log, besides its columns.
+pub(super) fn find_malformed(
+    guess: &mut Guess,
+    path: &Path,
+    format: &RowFormat,
+    _: &Known,
+    on_bad_row: OnBadRow,
+) -> Result<Vec<String>> {
+    let mut without_columns = Guess {
+        columns: Vec::new(),
+        ..guess.clone()
+    };
+    let leaks = encode::exclude_leaks(&mut without_columns, path, format, &Known::default())?;
+    let malformed = malformed_note(guess, &leaks.malformed, on_bad_row);
+    let damage = leaks.damage.map(damage_note);
+    Ok(malformed.into_iter().chain(damage).collect())
+}
+
+fn damage_note(damage: String) -> String {
+    format!("warning: {damage}: only the rows before were looked at, and training will stop there")
 }
 
 /// What is said of malformed rows. Where all rows were read, it replaces what the guess says of the first ones.
@@ -45,7 +63,9 @@ fn malformed_note(
     malformed: &MalformedSample,
     on_bad_row: OnBadRow,
 ) -> Option<String> {
-    let (first, others) = malformed.first.split_first()?;
+    let wrong = malformed.first.iter();
+    let wrong: Vec<String> = wrong.map(|wrong| with_arguments(wrong)).collect();
+    let (first, others) = wrong.split_first()?;
     let MalformedSample {
         rows, of, is_part, ..
     } = malformed;

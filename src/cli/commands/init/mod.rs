@@ -17,7 +17,7 @@ use fibinet::train::TrainError;
 use fibinet::train::config::RunConfig;
 
 pub(crate) use self::args::InitArgs;
-use self::leaks::exclude_leaks;
+use self::leaks::{exclude_leaks, find_malformed};
 use self::run_file::run_file;
 use self::split::by_time;
 use crate::cli::args::{is_same_file, refuse_remote, refuse_standard};
@@ -146,20 +146,23 @@ impl InitJob {
     pub(crate) fn run(self) -> Result<()> {
         let args = &self.args;
         let (format, text_guess) = args.format()?;
+        if let Some(quotes) = text_guess
+            .as_ref()
+            .and_then(|text| text.quote_note.as_ref())
+        {
+            note(&format!("note: {quotes}"));
+        }
         let known = args.known();
         let mut guess = guess_fields(&args.train, &format, &known, args.on_bad_row.into())?;
         args.check_labels(&guess)?;
         // A built-in schema has its own fields.
-        let notes = match args.schema {
-            Some(_) => Vec::new(),
-            None => exclude_leaks(
-                &mut guess,
-                &args.train,
-                &format,
-                &known,
-                args.on_bad_row.into(),
-            )?,
+        let look = if args.schema.is_some() {
+            find_malformed
+        } else {
+            exclude_leaks
         };
+        let on_bad_row = args.on_bad_row.into();
+        let notes = look(&mut guess, &args.train, &format, &known, on_bad_row)?;
         let text = run_file(args, &format, text_guess.as_ref(), &guess)?;
         check_run_file(args, &text, &guess)?;
         let mut output = AtomicFile::create(&args.output)?;
@@ -211,10 +214,14 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
     }
     left_out(args, guess).iter().for_each(|line| note(line));
     if let Some(line) = skipped_rows(&guess.skipped) {
+        let line = with_arguments(&line);
         note(&format!("{line}\nnote: training will skip such rows too"));
     }
     if let Some(wrong) = &guess.bad_label {
-        note(&format!("note: training will refuse {wrong}"));
+        note(&format!(
+            "note: training will refuse {}",
+            with_arguments(wrong)
+        ));
     }
     if guess.clicks == 0 {
         note(&format!("note: {}", without_clicks(args, guess)));
@@ -225,6 +232,11 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
              on; to test on the latest rows, set in [data] split = {by_time}"
         ));
     }
+}
+
+/// What is wrong with a row, with the argument of `init` in place of the run file's setting.
+fn with_arguments(wrong: &str) -> String {
+    wrong.replace("set `data.positive` to", "set --positive to")
 }
 
 /// What is said of the columns that a rule leaves out; those with the same reason share a line.

@@ -30,7 +30,7 @@ pub(super) fn judge(
             column.remark = None;
         } else if column.field.is_none() {
             column.reason += &format!("; {evidence}");
-            if let Some(Remark::LeftOut(why)) = &mut column.remark {
+            if let Some(Remark::LeftOut(why) | Remark::Note(why)) = &mut column.remark {
                 *why += &format!("; {evidence}");
             }
             return None;

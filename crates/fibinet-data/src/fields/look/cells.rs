@@ -21,7 +21,7 @@ pub(crate) struct ColumnCells {
 }
 
 /// The rows that have a cell.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Seen {
     /// The number of rows.
     pub(crate) num_rows: u64,
@@ -117,6 +117,16 @@ impl ColumnCells {
     /// Rows per distinct cell.
     pub(super) fn repeats(&self) -> f64 {
         self.num_rows as f64 / self.distinct.len().max(1) as f64
+    }
+
+    /// The column with only the cells that have a property.
+    pub(super) fn only(&self, has: impl Fn(&[u8]) -> bool) -> Self {
+        let mut column = Self::new(&self.name);
+        for (cell, seen) in self.distinct().filter(|(cell, _)| has(cell)) {
+            column.num_rows += seen.num_rows;
+            column.distinct.insert(cell.into(), seen.clone());
+        }
+        column
     }
 
     /// The number of rows whose cell is odd: it does not have a property. `None` if it is more than 1%.

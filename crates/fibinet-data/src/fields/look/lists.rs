@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use crate::fields::list;
 use crate::fields::look::cells::ColumnCells;
+use crate::fields::look::others::Others;
 
 /// Separators that hardly stand in a single text.
 const STRONG: [&str; 6] = ["|", ";", "^", "\u{1}", "\u{2}", "\u{3}"];
@@ -18,9 +19,6 @@ pub(crate) struct Lists {
 
 /// How lists are written, if the cells are lists.
 pub(super) fn read(cells: &ColumnCells) -> Option<Lists> {
-    let in_brackets = [",", " "]
-        .into_iter()
-        .find_map(|separator| bracketed(cells, separator));
     let strong = || {
         STRONG
             .into_iter()
@@ -31,7 +29,22 @@ pub(super) fn read(cells: &ColumnCells) -> Option<Lists> {
         weak.clone()
             .find_map(|separator| separated(cells, separator, false))
     };
-    in_brackets.or_else(strong).or_else(weak)
+    in_brackets(cells).or_else(strong).or_else(weak)
+}
+
+/// How lists in brackets are written, if the cells are such lists.
+fn in_brackets(cells: &ColumnCells) -> Option<Lists> {
+    let mut separators = [",", " "].into_iter();
+    separators.find_map(|separator| bracketed(cells, separator))
+}
+
+/// The first list of a column whose cells would be lists in brackets, but for those of which `others` gives the
+/// number and which one stands for them.
+pub(super) fn mostly(cells: &ColumnCells) -> Option<(String, Others)> {
+    let is_list = |cell: &[u8]| list::bracketed(cell, b",", &mut |_| {}).is_ok();
+    let others = Others::of(cells, |cell| !is_list(cell))?;
+    in_brackets(&cells.only(is_list))?;
+    Some((cells.first(is_list)?, others))
 }
 
 /// The lists of a file that stores lists as such, if their elements repeat. They are looked at as JSON.

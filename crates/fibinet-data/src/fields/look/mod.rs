@@ -5,14 +5,17 @@ mod cells;
 mod lists;
 pub(crate) mod names;
 mod numbers;
+mod others;
 #[cfg(test)]
 mod tests;
 mod times;
 mod unread;
+mod written_times;
 
 pub(crate) use cells::{ColumnCells, Seen};
 pub(crate) use lists::{Lists, UnreadLists};
-pub(crate) use unread::{Others, Unread};
+pub(crate) use others::Others;
+pub(crate) use unread::Unread;
 
 use cells::Fit;
 
@@ -128,10 +131,13 @@ impl ColumnLook {
         &self.reading
     }
 
-    /// What the cells of a column of texts nearly are.
+    /// What the cells of a column of texts or plain numbers nearly are.
     pub(crate) fn unread(&self) -> Option<Unread> {
-        let are_texts = self.reading == Reading::Texts;
-        are_texts.then(|| Unread::of(&self.cells)).flatten()
+        match &self.reading {
+            Reading::Texts => Unread::of(&self.cells),
+            Reading::Numbers(format) if format.is_plain() => Unread::of_plain_numbers(&self.cells),
+            _ => None,
+        }
     }
 
     /// The cells.

@@ -1,9 +1,11 @@
 use chrono::Datelike;
 
+use crate::fields::NumberFormat;
 use crate::fields::iso_time::ZonedTime;
 use crate::fields::look::cells::{ColumnCells, Fit};
-use crate::fields::look::names;
-use crate::fields::time_format::{TEXT_FORMATS, TimeFormat};
+use crate::fields::look::others::Others;
+use crate::fields::look::{FEW, names, written_times};
+use crate::fields::time_format::{TEXT_FORMATS, TimeFormat, without_utc};
 
 /// Formats of times that are integers, with their number of digits.
 const DIGITS: [(&str, usize); 6] = [
@@ -26,36 +28,40 @@ const MANY: usize = 20;
 
 /// The format of a column of texts.
 pub(super) fn read_texts(cells: &ColumnCells) -> Fit<&'static str> {
-    let format = |format: &'static str| Some((format, TimeFormat::new(format).ok()?));
-    let fit = cells.fit(
-        TEXT_FORMATS.into_iter().filter_map(format),
-        |(_, format), text| {
-            // A year of two digits is not the first century.
-            format
-                .parse(text)
-                .filter(|time| (1900..2200).contains(&time.local.year()))
-        },
-    );
-    match fit {
-        Fit::No => read_mixed(cells),
-        Fit::One((format, _)) => Fit::One(format),
-        Fit::Two((one, _), (two, _), cell) => Fit::Two(one, two, cell),
+    // A year of two digits is not the first century.
+    let in_years = |time: &ZonedTime| (1900..2200).contains(&time.local.year());
+    let fit = read_as(cells, &TEXT_FORMATS, |format, text| {
+        format.parse(text).filter(in_years)
+    });
+    if fit != Fit::No {
+        return fit;
     }
+    // Times of ISO 8601 in several forms, such as dates beside times.
+    let fit = read_as(cells, &TEXT_FORMATS[..1], TimeFormat::parse_any);
+    if fit != Fit::No {
+        return fit;
+    }
+    let of_utc = cells.num_odd(|cell| {
+        let text = std::str::from_utf8(cell).unwrap_or_default().trim();
+        without_utc(text).is_some() || text.ends_with("+0000")
+    });
+    let formats: &[&str] = of_utc.map_or(&[], |_| &TEXT_FORMATS);
+    read_as(cells, formats, |format, text| {
+        format.parse_any(text).filter(in_years)
+    })
 }
 
-/// Times of ISO 8601 in several forms, such as dates beside times.
-fn read_mixed(cells: &ColumnCells) -> Fit<&'static str> {
-    let [first, ..] = TEXT_FORMATS;
-    let Ok(format) = TimeFormat::new(first) else {
-        return Fit::No;
-    };
-    let is_time = |cell: &[u8]| {
-        let text = std::str::from_utf8(cell).unwrap_or_default();
-        format.parse_any(text.trim()).is_some()
-    };
-    match cells.num_odd(is_time) {
-        Some(_) if cells.num_distinct() > 0 => Fit::One(first),
-        _ => Fit::No,
+fn read_as(
+    cells: &ColumnCells,
+    formats: &[&'static str],
+    parse: impl Fn(&TimeFormat, &str) -> Option<ZonedTime>,
+) -> Fit<&'static str> {
+    let formats = formats.iter();
+    let formats = formats.filter_map(|format| Some((*format, TimeFormat::new(format).ok()?)));
+    match cells.fit(formats, |(_, format), text| parse(format, text)) {
+        Fit::No => Fit::No,
+        Fit::One((format, _)) => Fit::One(format),
+        Fit::Two((one, _), (two, _), cell) => Fit::Two(one, two, cell),
     }
 }
 
@@ -116,10 +122,38 @@ fn are_seconds(cells: &ColumnCells, per_second: f64) -> bool {
     last - first > 86_400.0
 }
 
-/// A cell of a column of times in a form that no format here reads, such as with the name of a zone.
-pub(crate) fn unread(cells: &ColumnCells) -> Option<String> {
+/// The numbers of a column that stand for no time, and the format of the others: those that are not positive, or the
+/// most frequent number.
+pub(super) fn mostly_numbers(cells: &ColumnCells) -> Option<(Others, &'static str)> {
+    let number = |cell: &[u8]| NumberFormat::default().finite(cell);
+    let (most_frequent, _) = cells.distinct().max_by_key(|(_, seen)| seen.num_rows)?;
+    read_without(cells, |cell| {
+        number(cell).is_none_or(|number| number <= 0.0)
+    })
+    .or_else(|| read_without(cells, |cell| cell == most_frequent))
+}
+
+/// Cells of a column, and the format of the others, if they are numbers for more than 20 different times.
+fn read_without(
+    cells: &ColumnCells,
+    is_other: impl Fn(&[u8]) -> bool,
+) -> Option<(Others, &'static str)> {
+    let others = Others::any(cells, &is_other)?;
+    let times = cells.only(|cell| !is_other(cell));
+    let are_enough = times.num_distinct() > FEW && others.num_rows <= 9 * times.num_rows;
+    match read_numbers(&times) {
+        Fit::One(format) if are_enough => Some((others, format)),
+        _ => None,
+    }
+}
+
+/// A cell of a column of times in a form that no common format reads, such as with the name of a zone, and formats
+/// that read the column.
+pub(super) fn unread(cells: &ColumnCells) -> Option<(String, Vec<String>)> {
     cells.num_odd(is_time)?;
-    cells.first(is_time)
+    let cell = cells.first(is_time)?;
+    let formats = written_times::formats(cells, &cell);
+    Some((cell, formats))
 }
 
 /// Whether a cell is a time in whatever form, such as with the name of a zone.

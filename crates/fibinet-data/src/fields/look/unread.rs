@@ -1,8 +1,9 @@
-//! Why a column of texts is not read as something else, where it nearly is.
+//! Why a column of texts or numbers is not read as something else, where it nearly is.
 
-use crate::fields::look::cells::ColumnCells;
+use crate::fields::look::cells::{ColumnCells, Fit};
 use crate::fields::look::lists::UnreadLists;
 use crate::fields::look::numbers::Written;
+use crate::fields::look::others::Others;
 use crate::fields::look::{FEW, MANY_REPEATS, SOME, lists, names, numbers, times};
 
 /// What the cells of a column of texts nearly are.
@@ -11,8 +12,8 @@ use crate::fields::look::{FEW, MANY_REPEATS, SOME, lists, names, numbers, times}
 /// repeats as ids have. Of few, such as the sizes 38, 40, M and L, nothing is lost as texts.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Unread {
-    /// Times such as this one in a form that no format reads.
-    Times(String),
+    /// Times such as this one in a form that no common format reads, and formats that read them.
+    Times(String, Vec<String>),
     /// Numbers, at least 99% of the rows, written in several ways: each with its number of rows and its first cell.
     NumbersOfSeveralWays(Vec<(u64, String)>),
     /// Numbers, written in one way, beside other cells.
@@ -22,48 +23,33 @@ pub(crate) enum Unread {
         /// A number, if it is not plain.
         example: Option<String>,
     },
-    /// More than 20 different times beside other cells.
-    MostlyTimes(Others),
+    /// More than 20 different times beside other cells, and the format of the times.
+    MostlyTimes(Others, Option<&'static str>),
+    /// Lists in brackets such as this one beside other cells.
+    MostlyLists(String, Others),
     /// Lists such as this one.
     Lists(String, UnreadLists),
-}
-
-/// The cells of a column that are not as at least 90% of the rows are, or as half of them are if one word makes up
-/// nine tenths of the others.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Others {
-    /// Their number of rows.
-    pub(crate) num_rows: u64,
-    /// The most frequent one.
-    pub(crate) most_frequent: String,
-    /// Whether that makes up at least half of them.
-    pub(crate) is_most: bool,
-}
-
-impl Others {
-    /// `None` if there are none, or too many for the column to be nearly what the rest is.
-    fn of(cells: &ColumnCells, is_other: impl Fn(&[u8]) -> bool) -> Option<Self> {
-        let others = || cells.distinct().filter(|(cell, _)| is_other(cell));
-        let num_rows: u64 = others().map(|(_, seen)| seen.num_rows).sum();
-        let (most_frequent, seen) =
-            others().max_by_key(|(_, seen)| (seen.num_rows, usize::MAX - seen.first))?;
-        let is_word = 2 * num_rows <= cells.num_rows && 10 * seen.num_rows >= 9 * num_rows;
-        (10 * num_rows <= cells.num_rows || is_word).then(|| Self {
-            num_rows,
-            most_frequent: String::from_utf8_lossy(most_frequent).into_owned(),
-            is_most: 2 * seen.num_rows >= num_rows,
-        })
-    }
 }
 
 impl Unread {
     /// What the cells of a column of texts nearly are; `None` if they are just texts.
     pub(super) fn of(cells: &ColumnCells) -> Option<Self> {
+        let mostly_lists = || {
+            let (list, others) = lists::mostly(cells)?;
+            Some(Self::MostlyLists(list, others))
+        };
         times::unread(cells)
-            .map(Self::Times)
+            .map(|(cell, formats)| Self::Times(cell, formats))
             .or_else(|| Self::of_times(cells))
             .or_else(|| Self::of_numbers(cells))
             .or_else(|| lists::unread(cells).map(|(cell, why)| Self::Lists(cell, why)))
+            .or_else(mostly_lists)
+    }
+
+    /// What plain numbers nearly are: more than 20 different times, beside numbers that stand for no time, such as 0.
+    pub(super) fn of_plain_numbers(cells: &ColumnCells) -> Option<Self> {
+        let (others, format) = times::mostly_numbers(cells)?;
+        Some(Self::MostlyTimes(others, Some(format)))
     }
 
     fn of_numbers(cells: &ColumnCells) -> Option<Self> {
@@ -87,8 +73,12 @@ impl Unread {
 
     fn of_times(cells: &ColumnCells) -> Option<Self> {
         let others = Others::of(cells, |cell| !times::is_time(cell))?;
-        let times = cells.distinct().filter(|(cell, _)| times::is_time(cell));
-        (times.count() > FEW).then_some(Self::MostlyTimes(others))
+        let times = cells.only(times::is_time);
+        let format = match times::read_texts(&times) {
+            Fit::One(format) => Some(format),
+            _ => None,
+        };
+        (times.num_distinct() > FEW).then_some(Self::MostlyTimes(others, format))
     }
 }
 
