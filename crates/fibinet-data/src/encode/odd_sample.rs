@@ -41,6 +41,8 @@ struct CheckedField<'a> {
     index: usize,
     fit: Box<dyn FieldFit>,
     reader: CellReader<'a>,
+    /// Plain numbers of at most this many characters are not odd.
+    longest_number: usize,
     /// The odd cells, with their number of rows and where the first one is.
     odd: HashMap<String, (u64, Position)>,
     /// Whether there are too many different ones to take as missing.
@@ -49,13 +51,18 @@ struct CheckedField<'a> {
 
 impl<'a> OddSample<'a> {
     pub(super) fn new(fields: &'a [(usize, usize, FieldSpec)], format: &'a RowFormat) -> Self {
-        let fields = fields.iter().map(|(column, index, field)| CheckedField {
-            column: *column,
-            index: *index,
-            fit: field.encoding.fit(0),
-            reader: field_reader(format, field, None),
-            odd: HashMap::new(),
-            has_too_many: false,
+        let fields = fields.iter().map(|(column, index, field)| {
+            let mut fit = field.encoding.fit(0);
+            let mut reader = field_reader(format, field, None);
+            CheckedField {
+                column: *column,
+                index: *index,
+                longest_number: longest_number(fit.as_mut(), &mut reader),
+                fit,
+                reader,
+                odd: HashMap::new(),
+                has_too_many: false,
+            }
         });
         Self {
             fields: fields.collect(),
@@ -67,6 +74,11 @@ impl<'a> OddSample<'a> {
         self.rows += 1;
         for field in &mut self.fields {
             let cell: Cell<'_> = row.cell(field.column);
+            if let Cell::Text(text) = cell
+                && is_plain_number(text, field.longest_number)
+            {
+                continue;
+            }
             let (_, refused) = field.fit.read(&[cell], &mut field.reader);
             if refused.is_empty() {
                 continue;
@@ -107,6 +119,75 @@ impl<'a> OddSample<'a> {
                 _ => note,
             }));
             field.missing.extend(odd.into_iter().map(|(cell, _)| cell));
+        }
+    }
+}
+
+/// The length up to which a field reads plain numbers. Most cells are such numbers, and to read them all would take
+/// most of the time of a sample.
+fn longest_number(fit: &mut dyn FieldFit, reader: &mut CellReader<'_>) -> usize {
+    let mut reads = |text: &str| {
+        fit.read(&[Cell::Text(text.as_bytes())], reader)
+            .1
+            .is_empty()
+    };
+    if !reads("12.5") {
+        return 0;
+    }
+    let mut lengths = [19, 15, 12].into_iter();
+    lengths.find(|len| reads(&"9".repeat(*len))).unwrap_or(0)
+}
+
+/// Whether a text is digits with at most one point between them.
+fn is_plain_number(text: &[u8], longest: usize) -> bool {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let points = text.iter().filter(|byte| **byte == b'.').count();
+    text.len() <= longest
+        && is_digit(text.first())
+        && is_digit(text.last())
+        && points <= 1
+        && digits + points == text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::{Quantile, Timestamp};
+
+    #[test]
+    fn plain_numbers_are_passed_over_where_the_field_reads_them() {
+        let timestamp = |format: &str| {
+            let settings = format!("format = {format:?}");
+            let timestamp: Timestamp = toml::from_str(&settings).unwrap();
+            FieldSpec::new("a", timestamp)
+        };
+        let numbers = |settings: &str| {
+            let quantile: Quantile = toml::from_str(settings).unwrap();
+            FieldSpec::new("a", quantile)
+        };
+        for (field, expected) in [
+            (timestamp("unix"), 12),
+            (timestamp("unix_ms"), 15),
+            (timestamp("unix_ns"), 19),
+            (timestamp("%Y%m%d"), 0),
+            (numbers("buckets = 4"), 19),
+            (numbers("buckets = 4\ndecimal = ','\nthousands = '.'"), 0),
+        ] {
+            let format = RowFormat::csv("y");
+            let mut reader = field_reader(&format, &field, None);
+            let mut fit = field.encoding.fit(0);
+            let longest = longest_number(fit.as_mut(), &mut reader);
+            assert_eq!(longest, expected, "{field:?}");
+            for text in [
+                "", ".", "1.", ".5", "-1", "1e5", "1.2.3", "1,5", " 1", "inf",
+            ] {
+                assert!(!is_plain_number(text.as_bytes(), 19), "{text}");
+            }
+            for text in ["0", "12.5", "00"] {
+                let is_read = is_plain_number(text.as_bytes(), longest);
+                assert_eq!(is_read, longest > 0, "{text}");
+            }
         }
     }
 }
