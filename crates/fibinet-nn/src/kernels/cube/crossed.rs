@@ -1,6 +1,8 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+#[cfg(feature = "autodiff")]
+use super::gradient::Rows;
 use super::index::place;
 use super::launch::launch;
 use super::operands::{DenseSide, empty_like};
@@ -56,7 +58,7 @@ fn matrix_of(field: usize, #[comptime] per_field: bool) -> usize {
     if per_field { field } else { 0usize.runtime() }
 }
 
-/// Adds to the gradient of the embeddings, `out`, what they get as left vectors: each field's `to_left` multiplied by
+/// Adds to the gradient of the embeddings what they get as left vectors: each field's `to_left` multiplied by
 /// the transpose of its matrix.
 ///
 /// Cost: `2 F K²` operations per batch row.
@@ -66,19 +68,20 @@ pub(super) fn add_uncrossed(
     kind: BilinearKind,
     matrices: &CubeTensor,
     to_left: &CubeTensor,
-    out: &CubeTensor,
+    to: Rows,
 ) {
     launch!(
         uncross,
         side.len(),
-        [to_left, matrices, out],
+        [to_left, matrices, to.all],
         side.len(),
+        to.start,
         side.shape,
         kind == BilinearKind::FieldEach,
     );
 }
 
-/// `out[b, i] += to_left[b, i] matrices[i]ᵀ`, or `matrices[0]` if there is one for all fields.
+/// `out[b, i] += to_left[b, i] matrices[i]ᵀ`, from `start` on in `out`, or `matrices[0]` if there is one for all fields.
 #[cfg(feature = "autodiff")]
 #[cube(launch, address_type = "dynamic")]
 fn uncross(
@@ -86,6 +89,7 @@ fn uncross(
     matrices: &[f32],
     out: &mut [f32],
     num_units: usize,
+    start: usize,
     #[comptime] shape: RowShape,
     #[comptime] per_field: bool,
 ) {
@@ -101,6 +105,6 @@ fn uncross(
         for c in 0..dim {
             sum += to_left[vector + c] * matrices[(matrix * dim + to.k) * dim + c];
         }
-        out[ABSOLUTE_POS] += sum;
+        out[start + ABSOLUTE_POS] += sum;
     }
 }

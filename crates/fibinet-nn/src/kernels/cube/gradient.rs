@@ -28,69 +28,108 @@ pub(super) struct SideGradient {
 }
 
 impl SideGradient {
-    /// Adds the gradients of the batch rows that follow.
-    pub fn extended(self, next: Self) -> Self {
-        let matrices = self.matrices.zip(next.matrices);
+    /// The gradients of a side, given `gradient`, an array that has the pairs' gradient in some of its columns.
+    pub fn new(side: &DenseSide, gradient: &CubeTensor, columns: Columns) -> Self {
+        let mut out = Self::unwritten(side);
+        out.write_rows(side, gradient, columns, 0);
+        out
+    }
+
+    pub fn unwritten(side: &DenseSide) -> Self {
         Self {
-            embeddings: CubeBackend::float_cat(vec![self.embeddings, next.embeddings], 0),
-            matrices: matrices.map(|(sum, next)| CubeBackend::float_add(sum, next)),
+            embeddings: empty_like(&side.embeddings),
+            matrices: None,
+        }
+    }
+
+    /// Writes the gradients of the batch rows of `side`, of which the first is the row `first_row` here, and adds them
+    /// to the sums over rows.
+    pub fn write_rows(
+        &mut self,
+        side: &DenseSide,
+        gradient: &CubeTensor,
+        columns: Columns,
+        first_row: usize,
+    ) {
+        let to = Rows {
+            all: &self.embeddings,
+            start: first_row * side.shape.len(),
+        };
+        if let Some(matrices) = backward(side, gradient, columns, to) {
+            add_to(&mut self.matrices, matrices);
         }
     }
 }
 
-/// The gradients of a side, given `gradient`, an array that has the pairs' gradient in some of its columns.
-pub(super) fn backward(side: &DenseSide, gradient: &CubeTensor, columns: Columns) -> SideGradient {
-    let Some((kind, weights)) = &side.matrices else {
-        return SideGradient {
-            embeddings: fold_plain(side, gradient, columns),
-            matrices: None,
-        };
-    };
-    if *kind == BilinearKind::FieldInteraction {
-        return SideGradient {
-            embeddings: fold_per_pair(side, weights, gradient, columns),
-            matrices: Some(matrices::per_pair(side, weights, gradient, columns)),
-        };
-    }
-    let left = crossed(side, *kind, weights);
-    let [to_left, embeddings] = fold_per_field(side, &left, gradient, columns);
-    add_uncrossed(side, *kind, weights, &to_left, &embeddings);
-    SideGradient {
-        embeddings,
-        matrices: Some(matrices::per_field(side, *kind, weights, &to_left)),
-    }
+/// Adds to a sum of which nothing may be there yet.
+pub(super) fn add_to(sum: &mut Option<CubeTensor>, next: CubeTensor) {
+    *sum = Some(match sum.take() {
+        Some(sum) => CubeBackend::float_add(sum, next),
+        None => next,
+    });
 }
 
-fn fold_plain(side: &DenseSide, gradient: &CubeTensor, columns: Columns) -> CubeTensor {
-    let out = empty_like(&side.embeddings);
+/// Where the gradient of some batch rows' embeddings goes.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// That of all batch rows, `[B, F, K]`.
+    pub all: &'a CubeTensor,
+    /// The index of the first number.
+    pub start: usize,
+}
+
+/// Writes the gradient of the embeddings, and returns that of the matrices.
+fn backward(
+    side: &DenseSide,
+    gradient: &CubeTensor,
+    columns: Columns,
+    to: Rows,
+) -> Option<CubeTensor> {
+    let Some((kind, weights)) = &side.matrices else {
+        fold_plain(side, gradient, columns, to);
+        return None;
+    };
+    if *kind == BilinearKind::FieldInteraction {
+        fold_per_pair(side, weights, gradient, columns, to);
+        return Some(matrices::per_pair(side, weights, gradient, columns));
+    }
+    let left = crossed(side, *kind, weights);
+    let to_left = fold_per_field(side, &left, gradient, columns, to);
+    add_uncrossed(side, *kind, weights, &to_left, to);
+    Some(matrices::per_field(side, *kind, weights, &to_left))
+}
+
+fn fold_plain(side: &DenseSide, gradient: &CubeTensor, columns: Columns, to: Rows) {
     launch!(
         plain,
         side.len(),
-        [&side.embeddings, gradient, &out],
+        [&side.embeddings, gradient, to.all],
         side.len(),
+        to.start,
         side.shape,
         columns,
     );
-    out
 }
 
-/// The gradients of the left vectors and, as right vectors, of the embeddings.
+/// Writes the gradient of the embeddings as right vectors, and returns that of the left vectors.
 fn fold_per_field(
     side: &DenseSide,
     left: &CubeTensor,
     gradient: &CubeTensor,
     columns: Columns,
-) -> [CubeTensor; 2] {
-    let [to_left, to_right] = [empty_like(left), empty_like(left)];
+    to: Rows,
+) -> CubeTensor {
+    let to_left = empty_like(left);
     launch!(
         per_field,
         side.len(),
-        [left, &side.embeddings, gradient, &to_left, &to_right],
+        [left, &side.embeddings, gradient, &to_left, to.all],
         side.len(),
+        to.start,
         side.shape,
         columns,
     );
-    [to_left, to_right]
+    to_left
 }
 
 fn fold_per_pair(
@@ -98,17 +137,17 @@ fn fold_per_pair(
     weights: &CubeTensor,
     gradient: &CubeTensor,
     columns: Columns,
-) -> CubeTensor {
-    let out = empty_like(&side.embeddings);
+    to: Rows,
+) {
     launch!(
         per_pair,
         side.len(),
-        [&side.embeddings, weights, gradient, &out],
+        [&side.embeddings, weights, gradient, to.all],
         side.len(),
+        to.start,
         side.shape,
         columns,
     );
-    out
 }
 
 /// The gradient of the embeddings, which are both the left and the right vectors.
@@ -118,6 +157,7 @@ fn plain(
     gradient: &[f32],
     out: &mut [f32],
     num_units: usize,
+    start: usize,
     #[comptime] shape: RowShape,
     #[comptime] columns: Columns,
 ) {
@@ -126,10 +166,10 @@ fn plain(
     }
     let to_left = sum_to_left(embeddings, gradient, ABSOLUTE_POS, shape, columns);
     let to_right = sum_to_right(embeddings, gradient, ABSOLUTE_POS, shape, columns);
-    out[ABSOLUTE_POS] = to_left + to_right;
+    out[start + ABSOLUTE_POS] = to_left + to_right;
 }
 
-/// The gradients of left and right vectors, `[B, F, K]` each.
+/// The gradients of left and right vectors, `[rows, F, K]` and the same in `[B, F, K]` from `start` on.
 #[cube(launch, address_type = "dynamic")]
 fn per_field(
     left: &[f32],
@@ -138,6 +178,7 @@ fn per_field(
     to_left: &mut [f32],
     to_right: &mut [f32],
     num_units: usize,
+    start: usize,
     #[comptime] shape: RowShape,
     #[comptime] columns: Columns,
 ) {
@@ -145,7 +186,7 @@ fn per_field(
         terminate!();
     }
     to_left[ABSOLUTE_POS] = sum_to_left(right, gradient, ABSOLUTE_POS, shape, columns);
-    to_right[ABSOLUTE_POS] = sum_to_right(left, gradient, ABSOLUTE_POS, shape, columns);
+    to_right[start + ABSOLUTE_POS] = sum_to_right(left, gradient, ABSOLUTE_POS, shape, columns);
 }
 
 /// One number of the gradient of the left vectors, by its index in `[B, F, K]`: the sum over the pairs of which its
@@ -202,6 +243,7 @@ fn per_pair(
     gradient: &[f32],
     out: &mut [f32],
     num_units: usize,
+    start: usize,
     #[comptime] shape: RowShape,
     #[comptime] columns: Columns,
 ) {
@@ -229,5 +271,5 @@ fn per_pair(
             sum += to_left * matrices[(pair * dim + to.k) * dim + c];
         }
     }
-    out[ABSOLUTE_POS] = sum;
+    out[start + ABSOLUTE_POS] = sum;
 }

@@ -7,7 +7,7 @@
 //!
 //! That of the pairs, and one matrix product forward. Backward the input is written again instead of being kept since
 //! the forward pass, and there are two products; the pairs' gradient is read where the product wrote it. With several
-//! ranges each one also reads and writes the sums of the gradients so far, and the rows of the outputs so far.
+//! ranges each one also reads and writes the sums of the gradients so far, and the output is copied once.
 
 use core::ops::Range;
 
@@ -20,9 +20,11 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 #[cfg(feature = "autodiff")]
-use super::gradient::{self, SideGradient};
+use super::gradient::{SideGradient, add_to};
 use super::index::start_of;
 use super::launch::launch;
+#[cfg(feature = "autodiff")]
+use super::operands::empty_like;
 use super::operands::{Columns, DenseSide, empty_beside, rows_of};
 use super::pairs;
 use crate::kernels::ops::Reader;
@@ -62,32 +64,56 @@ impl DenseReader {
     }
 }
 
-/// The gradients of the inputs of the map and of the pairs.
+/// The gradients of the inputs of the map and of the pairs, which are written range by range of batch rows.
 #[cfg(feature = "autodiff")]
 pub(super) struct Gradients {
-    pub sides: Vec<SideGradient>,
-    weight: CubeTensor,
+    sides: Vec<SideGradient>,
+    /// The sum so far; `None` before the first range.
+    weight: Option<CubeTensor>,
     dense: Option<CubeTensor>,
 }
 
 #[cfg(feature = "autodiff")]
 impl Gradients {
-    /// Adds the gradients of the batch rows that follow.
-    fn extended(self, next: Self) -> Self {
-        let sides = self.sides.into_iter().zip(next.sides);
+    fn unwritten(sides: &[DenseSide], reader: &DenseReader) -> Self {
         Self {
-            sides: sides.map(|(side, next)| side.extended(next)).collect(),
-            weight: CubeBackend::float_add(self.weight, next.weight),
-            dense: self
-                .dense
-                .zip(next.dense)
-                .map(|(dense, next)| CubeBackend::float_cat(vec![dense, next], 0)),
+            sides: sides.iter().map(SideGradient::unwritten).collect(),
+            weight: None,
+            dense: reader.dense.as_ref().map(empty_like),
+        }
+    }
+
+    /// Writes the gradients of some batch rows, and adds them to the sums over rows.
+    fn write_rows(
+        &mut self,
+        sides: &[DenseSide],
+        reader: &DenseReader,
+        gradient: &CubeTensor,
+        rows: &Range<usize>,
+    ) {
+        let (sides, reader) = (sides_of(sides, rows), reader.rows(rows));
+        let gradient = rows_of(gradient, rows);
+        let swapped = CubeBackend::float_swap_dims(input(&sides, &reader), 0, 1);
+        add_to(&mut self.weight, product(swapped, gradient.clone()));
+        let swapped = CubeBackend::float_swap_dims(reader.weight, 0, 1);
+        let to_input = into_contiguous(product(gradient, swapped));
+        let [batch, stride] = to_input.shape().dims();
+        let columns = pairs::columns(&sides, stride);
+        for (to, (columns, side)) in self.sides.iter_mut().zip(columns.zip(&sides)) {
+            to.write_rows(side, &to_input, columns, rows.start);
+        }
+        if let Some(dense) = &self.dense {
+            let offset = num_pair_columns(&sides);
+            let width = stride - offset;
+            let from = (&to_input, Columns { stride, offset });
+            copy_columns(from, (dense, whole(width)), [batch, width], rows.start);
         }
     }
 
     /// The gradients of the map and of the raw numeric inputs in the reader's form.
     pub fn into_parts(self) -> (Vec<SideGradient>, Reader<CubeBackend>) {
-        (self.sides, Reader::from_parts(self.weight, self.dense))
+        let weight = self.weight.expect("at least one range of batch rows");
+        (self.sides, Reader::from_parts(weight, self.dense))
     }
 }
 
@@ -114,37 +140,11 @@ pub(super) fn backward(
     gradient: &CubeTensor,
     most_bytes: usize,
 ) -> Gradients {
-    let ranges = ranges(sides[0].batch, reader.num_inputs(), most_bytes);
-    let gradients = ranges.map(|rows| {
-        let gradient = rows_of(gradient, &rows);
-        backward_of_rows(&sides_of(sides, &rows), reader.rows(&rows), gradient)
-    });
-    let gradients = gradients.reduce(Gradients::extended);
-    gradients.expect("at least one range of batch rows")
-}
-
-#[cfg(feature = "autodiff")]
-fn backward_of_rows(sides: &[DenseSide], reader: DenseReader, gradient: CubeTensor) -> Gradients {
-    let swapped = CubeBackend::float_swap_dims(input(sides, &reader), 0, 1);
-    let weight = product(swapped, gradient.clone());
-    let swapped = CubeBackend::float_swap_dims(reader.weight, 0, 1);
-    let to_input = into_contiguous(product(gradient, swapped));
-    let [batch, stride] = to_input.shape().dims();
-    let offset = num_pair_columns(sides);
-    let gradients = pairs::columns(sides, stride)
-        .zip(sides)
-        .map(|(columns, side)| gradient::backward(side, &to_input, columns));
-    Gradients {
-        sides: gradients.collect(),
-        weight,
-        dense: reader.dense.map(|_| {
-            let width = stride - offset;
-            let dense = empty_beside(&to_input, [batch, width]);
-            let from = (&to_input, Columns { stride, offset });
-            copy_columns(from, (&dense, whole(width)), [batch, width]);
-            dense
-        }),
+    let mut gradients = Gradients::unwritten(sides, reader);
+    for rows in ranges(sides[0].batch, reader.num_inputs(), most_bytes) {
+        gradients.write_rows(sides, reader, gradient, &rows);
     }
+    gradients
 }
 
 /// Ranges of batch rows, as even as possible, whose inputs of `num_inputs` numbers per row take at most `most_bytes`.
@@ -176,7 +176,7 @@ fn input(sides: &[DenseSide], reader: &DenseReader) -> CubeTensor {
         let offset = num_pair_columns(sides);
         let width = stride - offset;
         let to = (&out, Columns { stride, offset });
-        copy_columns((dense, whole(width)), to, [batch, width]);
+        copy_columns((dense, whole(width)), to, [batch, width], 0);
     }
     out
 }
@@ -199,11 +199,12 @@ fn product(left: CubeTensor, right: CubeTensor) -> CubeTensor {
         .expect("a product of two f32 matrices whose shapes fit")
 }
 
-/// Copies columns of one array to columns of another, `[rows, width]`.
+/// Copies columns of one array, `[rows, width]`, to columns of another, from its row `first_row` on.
 fn copy_columns(
     (from, from_columns): (&CubeTensor, Columns),
     (to, to_columns): (&CubeTensor, Columns),
     [num_rows, width]: [usize; 2],
+    first_row: usize,
 ) {
     let num_units = num_rows * width;
     launch!(
@@ -211,6 +212,7 @@ fn copy_columns(
         num_units,
         [from, to],
         num_units,
+        first_row,
         width,
         from_columns,
         to_columns,
@@ -222,6 +224,7 @@ fn copy(
     from: &[f32],
     to: &mut [f32],
     num_units: usize,
+    first_row: usize,
     #[comptime] width: usize,
     #[comptime] from_columns: Columns,
     #[comptime] to_columns: Columns,
@@ -230,7 +233,8 @@ fn copy(
         terminate!();
     }
     let (row, column) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
-    to[start_of(row, to_columns) + column] = from[start_of(row, from_columns) + column];
+    let to_row = first_row + row;
+    to[start_of(to_row, to_columns) + column] = from[start_of(row, from_columns) + column];
 }
 
 #[cfg(test)]

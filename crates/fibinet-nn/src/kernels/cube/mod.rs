@@ -26,6 +26,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 
+#[cfg(feature = "autodiff")]
+use self::gradient::SideGradient;
 use self::linear::DenseReader;
 #[cfg(feature = "autodiff")]
 use self::operands::side_gradients;
@@ -58,7 +60,7 @@ impl PairGradients for CubeBackend {
         let stride = sides.len() * sides[0].shape.num_columns();
         let gradients = pairs::columns(&sides, stride)
             .zip(&sides)
-            .map(|(columns, side)| gradient::backward(side, &to_pairs, columns));
+            .map(|(columns, side)| SideGradient::new(side, &to_pairs, columns));
         side_gradients(&sides, gradients)
     }
 
