@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command, ValueEnum};
-use fibinet::nn::backend::{Backend, DeviceName};
+use fibinet::nn::backend::{Backend, DeviceName, keep_compiled_kernels};
 
 use crate::cli::failure::UsageError;
 
@@ -24,14 +24,14 @@ impl DeviceArgs {
     /// The device that the flag or the environment names, else the first one compiled in.
     pub(crate) fn select(&self) -> Result<Device> {
         match self.device {
-            Some(name) => Ok(name.open()?),
+            Some(name) => open(name),
             None => Self::from_environment(),
         }
     }
 
     /// The device that the environment names, else the first one compiled in.
     pub(crate) fn from_environment() -> Result<Device> {
-        Ok(Self::default_name()?.open()?)
+        open(Self::default_name()?)
     }
 
     /// The name of that device.
@@ -44,6 +44,11 @@ impl DeviceArgs {
         })?;
         Ok(first.into())
     }
+}
+
+fn open(name: DeviceName) -> Result<Device> {
+    keep_compiled_kernels();
+    Ok(name.open()?)
 }
 
 /// The backends of `--device`, which help and completions list.

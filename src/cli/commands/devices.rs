@@ -2,6 +2,7 @@ use anyhow::Result;
 use clap::Args;
 use fibinet::nn::backend::{
     AdapterInfo, AdapterKind, Backend, CpuInfo, DeviceInfo, Hardware, MatrixUnit, devices,
+    keep_compiled_kernels,
 };
 use serde_json::json;
 
@@ -32,6 +33,7 @@ pub(crate) struct DevicesJob {
 
 impl DevicesJob {
     pub(crate) fn run(self) -> Result<()> {
+        keep_compiled_kernels();
         let default = DeviceArgs::default_name();
         self.printer.print(&Listing {
             devices: devices(),

@@ -8,11 +8,36 @@ use std::sync::{Mutex, PoisonError};
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType};
 use cubecl::client::Client;
+use cubecl::config::cache::CacheConfig;
+use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use cubecl::device::WgpuDeviceKind;
 use cubecl::ir::DeviceIdentity;
 use cubecl::ir::features::MmaConfig;
+use cubecl::records::RecordLevel;
 
 use super::{AdapterInfo, AdapterKind, AdapterLimits, Backend, MatrixUnit};
+
+/// Keeps what GPUs need at first use for later processes, in the user's cache directory (`$XDG_CACHE_HOME/cubecl` or
+/// `~/.cache/cubecl`): the kernels that tuning chose, and those compiled to SPIR-V.
+///
+/// Without this call Burn keeps the former alone, inside a Cargo project in its `target`. A file `cubecl.toml` in the
+/// current directory or above it replaces the directory. A directory that cannot be written costs the time of tuning
+/// and compiling again, and is no error.
+///
+/// The configuration is one per process: a program calls this before it uses a device. If the configuration has been
+/// read by then, nothing changes.
+pub fn keep_compiled_kernels() {
+    let mut config = CubeClRuntimeConfig::from_current_dir();
+    config.compilation.cache = true;
+    if matches!(config.environment.path, CacheConfig::Target) {
+        config.environment.path = CacheConfig::Global;
+    }
+    // A record of how the cache was built, which grows with every process that adds to it.
+    if config.environment.records.level == RecordLevel::Basic {
+        config.environment.records.level = RecordLevel::Off;
+    }
+    CubeClRuntimeConfig::try_set(config.override_from_env());
+}
 
 /// The devices of a backend, in the order of their numbers. None is opened.
 pub(super) fn adapters(backend: Backend) -> Vec<Device> {

@@ -17,6 +17,7 @@ use core::str::FromStr;
 use burn::tensor::Device;
 
 pub use self::adapter_info::{AdapterInfo, AdapterKind, AdapterLimits, MatrixUnit};
+pub use self::adapters::keep_compiled_kernels;
 pub use self::device_list::{CpuInfo, DeviceInfo, Hardware, devices};
 pub use self::device_name::DeviceName;
 pub use crate::kernels::has_kernels;
