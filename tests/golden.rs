@@ -64,6 +64,7 @@ fn on_each_case(
             check(&vectors, case, &device);
             num_cases += 1;
         }
+        assert!(num_cases > 0, "no case of {file} for {backend}");
         println!("golden: {num_cases} cases of {file} on {backend}");
     }
 }

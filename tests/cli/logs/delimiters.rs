@@ -353,8 +353,8 @@ fn quotes_written_with_a_backslash_are_named_with_what_to_do() {
     let row = |row: u32| format!("{},s{},\"a \\\"b\\\" {}\"\n", row % 5 / 4, row % 9, row % 7);
     let log = format!("click,site,x\n{}", (0..300).map(row).collect::<String>());
     let init = [&INIT[..], &["click"]].concat();
-    let says = "note: quotes within cells are written as `\\\"`, and 300 cells are not read as meant; write them as \
-                `\"\"`: sed 's/\\\\\"/\"\"/g' OLD > NEW";
+    let says = "note: quotes within cells are written as `\\\"`, so that cells are not read as meant: 300 of those looked \
+                at; write them as `\"\"`: sed 's/\\\\\"/\"\"/g' OLD > NEW";
     fs::write(at.join("log.csv"), log.replace("b\\", "b, c\\")).expect("written");
     fail(at, &init, 1, says);
     fs::write(at.join("log.csv"), log.replace("\\\"", "\"\"")).expect("written");

@@ -77,7 +77,7 @@ fn guess(sample: &[u8], is_cut: bool, known: &KnownText) -> TextGuess {
             reason: String::new(),
             note: None,
         },
-        None => best_quote(sample, is_cut, &delimiter),
+        None => best_quote(sample, is_cut, &delimiter, known.columns.is_none()),
     };
     let quote = quotes.quote;
     TextGuess {
@@ -196,7 +196,7 @@ struct QuoteGuess {
 }
 
 /// Whether cells are quoted, and why if that is not the usual with this delimiter.
-fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter) -> QuoteGuess {
+fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter, has_header: bool) -> QuoteGuess {
     let count = |quote| {
         let delimiter = delimiter.as_str().as_bytes();
         let by = Splitting { delimiter, quote };
@@ -204,7 +204,7 @@ fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter) -> QuoteGuess 
     };
     let quoted = count(Some(b'"'));
     if quoted.quoted == 0 {
-        return single_quote(&count(Some(b'\'')), delimiter);
+        return single_quote(&count(Some(b'\'')), delimiter, has_header);
     }
     let (total, wrong) = (quoted.quoted, quoted.misquoted);
     let is_quoted = quoted.header_is_quoted
@@ -224,11 +224,11 @@ fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter) -> QuoteGuess 
             format!("{wrong} of {total} cells that begin with a quote do not end with one")
         }
     };
-    let has_escapes = wrong > 0 && sample.windows(2).any(|pair| pair == br#"\""#);
-    let note = (is_quoted && has_escapes).then(|| {
+    let note = (is_quoted && 2 * quoted.escaped > wrong).then(|| {
         format!(
-            "quotes within cells are written as `\\\"`, and {wrong} cells are not read as meant; write them as \
-             `\"\"`: sed 's/\\\\\"/\"\"/g' OLD > NEW"
+            "quotes within cells are written as `\\\"`, so that cells are not read as meant: {} of those looked at; \
+             write them as `\"\"`: sed 's/\\\\\"/\"\"/g' OLD > NEW",
+            quoted.escaped
         )
     });
     QuoteGuess {
@@ -238,9 +238,9 @@ fn best_quote(sample: &[u8], is_cut: bool, delimiter: &Delimiter) -> QuoteGuess 
     }
 }
 
-/// Whether cells are in single quotes, if none is in double ones: if the header is, too. Otherwise they may be parts of
-/// names.
-fn single_quote(single: &Widths, delimiter: &Delimiter) -> QuoteGuess {
+/// Whether cells are in single quotes, if none is in double ones: if the header is, too, or without a header as many
+/// cells as there are rows. Otherwise they may be parts of names.
+fn single_quote(single: &Widths, delimiter: &Delimiter, has_header: bool) -> QuoteGuess {
     let quoted = single.quoted;
     let are_quoted = quoted > 0 && single.misquoted == 0;
     let guess = |quote, reason| QuoteGuess {
@@ -248,7 +248,8 @@ fn single_quote(single: &Widths, delimiter: &Delimiter) -> QuoteGuess {
         reason,
         note: None,
     };
-    if are_quoted && single.header_is_quoted {
+    let are_many = are_quoted && quoted >= single.rows.len();
+    if are_quoted && single.header_is_quoted && (has_header || are_many) {
         return guess(
             Quote::SINGLE,
             format!("{quoted} cells are in single quotes"),
@@ -258,7 +259,6 @@ fn single_quote(single: &Widths, delimiter: &Delimiter) -> QuoteGuess {
     if delimiter.as_str().starts_with(['\u{1}', '\u{2}']) {
         return guess(Quote::NONE, "no cell begins with a quote".to_owned());
     }
-    let are_many = are_quoted && quoted >= single.rows.len();
     QuoteGuess {
         note: are_many.then(|| {
             format!(
@@ -373,6 +373,17 @@ mod tests {
         // As pandas and R write a header, one broken cell does not make all quotes literal.
         let text = "\"click\"\t\"query\"\n1\t\"a\"\n0\t\"b\" c\n";
         assert_eq!(guess(text, None), ("\t".to_owned(), quoted));
+    }
+
+    #[test]
+    fn single_quotes_surround_cells_if_they_do_so_in_the_header_or_in_every_row() {
+        let single = Some(Quote::SINGLE);
+        let rows = "1,'a, b'\n0,'c'\n";
+        assert_eq!(guess(&format!("click,'q'\n{rows}"), None).1, single);
+        assert_eq!(guess(&format!("click,q\n{rows}"), None).1, None);
+        assert_eq!(guess("1\t'a'\n0\t'b'\n", Some("click q")).1, single);
+        let text = "1\t'blue'\n0\tred\n1\t5\n0\tx\n";
+        assert_eq!(guess(text, Some("click q")).1, None);
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn longest_number(fit: &mut dyn FieldFit, reader: &mut CellReader<'_>) -> usize 
     if !reads("12.5") {
         return 0;
     }
-    let mut lengths = [19, 15, 12].into_iter();
+    let mut lengths = [19, 18, 15, 12].into_iter();
     lengths.find(|len| reads(&"9".repeat(*len))).unwrap_or(0)
 }
 
@@ -169,6 +169,7 @@ mod tests {
         for (field, expected) in [
             (timestamp("unix"), 12),
             (timestamp("unix_ms"), 15),
+            (timestamp("unix_us"), 18),
             (timestamp("unix_ns"), 19),
             (timestamp("%Y%m%d"), 0),
             (numbers("buckets = 4"), 19),
@@ -179,15 +180,27 @@ mod tests {
             let mut fit = field.encoding.fit(0);
             let longest = longest_number(fit.as_mut(), &mut reader);
             assert_eq!(longest, expected, "{field:?}");
-            for text in [
-                "", ".", "1.", ".5", "-1", "1e5", "1.2.3", "1,5", " 1", "inf",
-            ] {
-                assert!(!is_plain_number(text.as_bytes(), 19), "{text}");
+            let long = "9".repeat(longest);
+            for text in ["0", "12.5", "00", "1000000000.25", &long] {
+                let cells = [Cell::Text(text.as_bytes())];
+                let is_read = fit.read(&cells, &mut reader).1.is_empty();
+                assert!(
+                    is_read || !is_plain_number(text.as_bytes(), longest),
+                    "{field:?}: {text}"
+                );
             }
-            for text in ["0", "12.5", "00"] {
-                let is_read = is_plain_number(text.as_bytes(), longest);
-                assert_eq!(is_read, longest > 0, "{text}");
-            }
+        }
+    }
+
+    #[test]
+    fn plain_numbers_are_digits_with_at_most_one_point_between_them() {
+        for text in [
+            "", ".", "1.", ".5", "-1", "1e5", "1.2.3", "1,5", " 1", "inf", "1234",
+        ] {
+            assert!(!is_plain_number(text.as_bytes(), 3), "{text}");
+        }
+        for text in ["0", "1.5", "00"] {
+            assert!(is_plain_number(text.as_bytes(), 3), "{text}");
         }
     }
 }

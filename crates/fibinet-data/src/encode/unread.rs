@@ -72,18 +72,16 @@ fn odd_cells(others: &Others, what: &str, settings: Option<String>) -> String {
     } else {
         "one of them is"
     };
-    let Some(cell) = others.most_frequent.first() else {
-        return String::new();
-    };
+    let cell = &others.most_frequent;
     // A number may be a value in other columns, and a label.
-    let is_number = cell.trim().parse::<f64>().is_ok();
-    let way_out = match settings.filter(|_| is_number) {
-        Some(settings) => format!(
-            "make the column a field with {settings} and `missing = {:?}`",
-            others.most_frequent
+    let is_number = cell.trim().parse().is_ok_and(f64::is_finite);
+    let way_out = match (settings, &others.all) {
+        _ if !is_number => "name it with --missing".to_owned(),
+        (Some(settings), Some(all)) => format!(
+            "make the column a field with {settings} and `missing = {}`",
+            toml::Value::from(all.clone())
         ),
-        None if is_number => "leave such cells empty".to_owned(),
-        None => "name it with --missing".to_owned(),
+        _ => "leave such cells empty".to_owned(),
     };
     format!(
         "{} of its cells are not {what}; {how_many} {}; if that means no value, {way_out}",

@@ -12,6 +12,8 @@ pub(crate) struct Widths {
     /// The number of those where no delimiter and no line end follows the closing quote, or that are
     /// never closed.
     pub(crate) misquoted: usize,
+    /// The number of those that have a `\` before the quote that closes them.
+    pub(crate) escaped: usize,
 }
 
 /// How rows are split while they are counted.
@@ -52,11 +54,12 @@ impl Widths {
     /// Counts the cells of the row at the beginning of the text, and gives the text after it.
     fn count_row<'t>(&mut self, text: &'t [u8], is_cut: bool, by: Splitting<'_>) -> &'t [u8] {
         let (mut rest, mut cells) = (text, Vec::new());
-        let (mut quoted, mut misquoted) = (0, 0);
+        let (mut quoted, mut misquoted, mut escaped) = (0, 0, 0);
         loop {
             let cell = Cell::first(rest, by);
             quoted += usize::from(cell.is_quoted);
             misquoted += usize::from(cell.is_misquoted);
+            escaped += usize::from(cell.is_escaped);
             cells.push(cell.text);
             match cell.rest.strip_prefix(by.delimiter) {
                 Some(after) => rest = after,
@@ -73,6 +76,7 @@ impl Widths {
         if !is_blank {
             self.quoted += quoted;
             self.misquoted += misquoted;
+            self.escaped += escaped;
             if self.header.is_empty() {
                 self.header = cells.into_iter().map(<[u8]>::to_vec).collect();
                 self.header_is_quoted = quoted > misquoted;
@@ -92,6 +96,8 @@ struct Cell<'t> {
     rest: &'t [u8],
     is_quoted: bool,
     is_misquoted: bool,
+    /// Whether it is misquoted, and a `\` stands before the closing quote.
+    is_escaped: bool,
 }
 
 impl<'t> Cell<'t> {
@@ -117,6 +123,7 @@ impl<'t> Cell<'t> {
             rest: &text[end..],
             is_quoted: quote.is_some(),
             is_misquoted,
+            is_escaped: is_misquoted && has_closing_quote && text[closed - 2] == b'\\',
         }
     }
 }
@@ -167,6 +174,12 @@ mod tests {
         );
         assert_eq!(widths.rows, [2, 2, 2, 1]);
         assert_eq!((widths.quoted, widths.misquoted), (3, 2));
+        let widths = count(
+            "q|n\n\"say \\\"hi\\\"\"|1\n\"C:\\\"|2\n\"a\" b|3",
+            "|",
+            Some(b'"'),
+        );
+        assert_eq!((widths.misquoted, widths.escaped), (2, 1));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct Timestamp {
     /// A `strftime` format (`%Y-%m-%d %H:%M:%S`), or `unix`, `unix_ms`, `unix_us` or `unix_ns` for
     /// seconds, milliseconds, microseconds or nanoseconds since 1970. Hours are those of the zone that a
     /// time is written in; times without a zone, and those since 1970, are taken as UTC. Dates and times of
-    /// ISO 8601, and those that a file stores as such, are read beside those of the format.
+    /// ISO 8601, those with another of `UTC`, `GMT` and `Z` at their end, and those that a file stores as such, are read beside those of the format.
     pub format: String,
     /// The parts that are read.
     #[serde(default = "all_parts")]

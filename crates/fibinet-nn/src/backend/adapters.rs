@@ -21,7 +21,7 @@ use super::{AdapterInfo, AdapterKind, AdapterLimits, Backend, MatrixUnit};
 /// `~/.cache/cubecl`): the kernels that tuning chose, and those compiled to SPIR-V.
 ///
 /// Without this call Burn keeps the former alone, inside a Cargo project in its `target`. A file `cubecl.toml` in the
-/// current directory or above it replaces the directory. A directory that cannot be written costs the time of tuning
+/// current directory or above it may name another directory; what else it says about the cache does not count. A directory that cannot be written costs the time of tuning
 /// and compiling again, and is no error.
 ///
 /// The configuration is one per process: a program calls this before it uses a device. If the configuration has been

@@ -48,7 +48,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "CHARACTERS", value_parser = parse_delimiter)]
     pub(super) delimiter: Option<Delimiter>,
     /// Character around cells that hold a delimiter or a line end, or `none` if quotes are ordinary
-    /// characters; by default `"`, or whichever the file shows if it is not separated by commas.
+    /// characters; by default whichever the file shows, and `"` if it shows none.
     #[arg(long, value_name = "CHARACTER", value_parser = parse_quote)]
     pub(super) quote: Option<Quote>,
     /// What to do with malformed rows; with `skip` the run file says so too, and training skips them.

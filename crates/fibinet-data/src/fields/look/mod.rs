@@ -45,8 +45,8 @@ pub(crate) struct ColumnLook {
     /// The rows whose number is 0.
     num_zeros: u64,
     has_fractions: bool,
-    has_negatives: bool,
-    /// The largest number; -∞ if it has none.
+    /// The smallest and the largest number; ∞ and -∞ if it has none.
+    smallest: f64,
     largest: f64,
     are_too_long: bool,
 }
@@ -105,7 +105,7 @@ impl ColumnLook {
             num_numbers: 0,
             num_zeros: 0,
             has_fractions: false,
-            has_negatives: false,
+            smallest: f64::INFINITY,
             largest: f64::NEG_INFINITY,
             are_too_long: false,
         };
@@ -120,7 +120,7 @@ impl ColumnLook {
                     look.num_zeros += seen.num_rows;
                 }
                 look.has_fractions |= number.fract() != 0.0;
-                look.has_negatives |= number < 0.0;
+                look.smallest = look.smallest.min(number);
                 look.largest = look.largest.max(number);
                 long.extend(Some(number).filter(|number| number.abs() >= INEXACT));
             }
@@ -174,7 +174,7 @@ impl ColumnLook {
         self.num_numbers <= FEW
     }
 
-    /// What buckets of a number should share: the more the fewer rows there are. `None` is nothing.
+    /// What the buckets of a number should share, the more the fewer rows there are; `None` if nothing.
     pub(crate) fn sharing(&self) -> Option<Sharing> {
         match self.cells.num_rows {
             ..FEW_ROWS => Some(Sharing::Steps),
@@ -227,7 +227,7 @@ impl ColumnLook {
     /// Whether integers look like amounts rather than ids. Zeros tell nothing about that: most rows of an amount may
     /// have none.
     pub(crate) fn is_quantity(&self) -> bool {
-        let is_amount = self.has_negatives || self.num_numbers <= SOME;
+        let is_amount = self.smallest < 0.0 || self.num_numbers <= SOME;
         !self.are_too_long && (is_amount || self.repeats_beside_zero() < MANY_REPEATS)
     }
 
@@ -241,7 +241,7 @@ impl ColumnLook {
     /// Whether the column has the name of an id, a code, or a part of the calendar whose numbers it has.
     pub(crate) fn is_named_as_category(&self) -> bool {
         let name = self.cells.name();
-        let is_part = |last: u32| !self.has_negatives && self.largest <= f64::from(last);
-        names::is_category(name) || names::last_of_calendar_part(name).is_some_and(is_part)
+        let is_part = |[first, last]: [f64; 2]| first <= self.smallest && self.largest <= last;
+        names::is_category(name) || names::calendar_part(name).is_some_and(is_part)
     }
 }

@@ -5,30 +5,31 @@ pub(super) fn is_category(name: &str) -> bool {
     is_id(name) || is_code(name)
 }
 
-/// The last number of the part of the calendar or the clock that a name tells: `day`, `minute`, `week_of_year`.
-///
-/// What its numbers do hangs on the other parts more than on the number before: the 3rd is a holiday in one month
-/// alone. Hours are left out, because what they do changes little from one to the next.
-pub(super) fn last_of_calendar_part(name: &str) -> Option<u32> {
-    const PARTS: [(&str, u32); 7] = [
-        ("day", 31),
-        ("mday", 31),
-        ("dom", 31),
-        ("minute", 59),
-        ("week", 53),
-        ("dayofmonth", 31),
-        ("weekofyear", 53),
+/// The first and the last number of the part of the calendar or the clock that a name tells: `day`, `minute`,
+/// `week_of_year`. Hours are left out: from one to the next little changes.
+pub(super) fn calendar_part(name: &str) -> Option<[f64; 2]> {
+    const PARTS: [(&str, [f64; 2]); 7] = [
+        ("day", [1.0, 31.0]),
+        ("mday", [1.0, 31.0]),
+        ("dom", [1.0, 31.0]),
+        ("dayofmonth", [1.0, 31.0]),
+        ("minute", [0.0, 59.0]),
+        ("week", [0.0, 53.0]),
+        ("weekofyear", [0.0, 53.0]),
     ];
-    let words = words(name);
-    // An amount, such as visits per day.
-    if words.iter().any(|word| word == "per") {
+    // Words of amounts, such as visits per day and calls of the last week.
+    const AMOUNTS: [&str; 9] = [
+        "per", "last", "past", "num", "n", "count", "total", "avg", "mean",
+    ];
+    if has_word(name, &AMOUNTS) {
         return None;
     }
+    let words = words(name);
     let (last_word, all) = (words.last()?, words.concat());
     let part = PARTS
         .iter()
         .find(|(part, _)| last_word == part || all == *part);
-    part.map(|(_, last)| *last)
+    part.map(|(_, numbers)| *numbers)
 }
 
 /// Whether numbers in columns with this name may be times: `timestamp`, `created_at`, `clickTime`, `ts_ms`.
@@ -138,28 +139,24 @@ mod tests {
 
     #[test]
     fn a_part_of_the_calendar_is_recognized_by_its_name() {
-        let last = last_of_calendar_part;
-        assert!(
-            ["day", "DayofMonth", "day_of_month", "pickupDay"]
-                .iter()
-                .all(|name| last(name) == Some(31))
-        );
-        assert_eq!(last("Minute"), Some(59));
-        assert_eq!(last("week_of_year"), Some(53));
-        assert!(
-            [
-                "days",
-                "daytime",
-                "birthday",
-                "hour",
-                "minutes",
-                "visits_per_day",
-                "day 1 sales",
-                ""
-            ]
-            .iter()
-            .all(|name| last(name).is_none())
-        );
+        for name in ["day", "DayofMonth", "day_of_month", "pickupDay"] {
+            assert_eq!(calendar_part(name), Some([1.0, 31.0]), "{name}");
+        }
+        assert_eq!(calendar_part("Minute"), Some([0.0, 59.0]));
+        assert_eq!(calendar_part("week_of_year"), Some([0.0, 53.0]));
+        for name in [
+            "days",
+            "daytime",
+            "birthday",
+            "hour",
+            "minutes",
+            "visits_per_day",
+            "clicks_last_day",
+            "day 1 sales",
+            "",
+        ] {
+            assert_eq!(calendar_part(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 
 use crate::fields::look::cells::ColumnCells;
 
-/// The different cells that are named.
+/// So many different cells can all be named.
 const NAMED: usize = 3;
 
 /// The cells of a column that are not as most of its rows are.
@@ -10,9 +10,11 @@ const NAMED: usize = 3;
 pub(crate) struct Others {
     /// Their number of rows.
     pub(crate) num_rows: u64,
-    /// The most frequent ones, the first of which has this number of rows.
-    pub(crate) most_frequent: Vec<String>,
-    first_rows: u64,
+    /// The most frequent one.
+    pub(crate) most_frequent: String,
+    most_frequent_rows: u64,
+    /// All of them, the most frequent first, if they are few.
+    pub(crate) all: Option<Vec<String>>,
 }
 
 impl Others {
@@ -21,7 +23,7 @@ impl Others {
     pub(super) fn of(cells: &ColumnCells, is_other: impl Fn(&[u8]) -> bool) -> Option<Self> {
         Self::any(cells, is_other).filter(|others| {
             let is_word = 2 * others.num_rows <= cells.num_rows
-                && 10 * others.first_rows >= 9 * others.num_rows;
+                && 10 * others.most_frequent_rows >= 9 * others.num_rows;
             10 * others.num_rows <= cells.num_rows || is_word
         })
     }
@@ -31,18 +33,19 @@ impl Others {
         let others = cells.distinct().filter(|(cell, _)| is_other(cell));
         let mut others: Vec<_> = others.collect();
         others.sort_unstable_by_key(|(_, seen)| (Reverse(seen.num_rows), seen.first));
-        let (_, first) = others.first()?;
-        let texts = others.iter().take(NAMED);
-        let texts = texts.map(|(cell, _)| String::from_utf8_lossy(cell).into_owned());
+        let text = |cell: &[u8]| String::from_utf8_lossy(cell).into_owned();
+        let (cell, seen) = others.first()?;
+        let all = others.iter().map(|(cell, _)| text(cell));
         Some(Self {
             num_rows: others.iter().map(|(_, seen)| seen.num_rows).sum(),
-            most_frequent: texts.collect(),
-            first_rows: first.num_rows,
+            most_frequent: text(cell),
+            most_frequent_rows: seen.num_rows,
+            all: (others.len() <= NAMED).then(|| all.collect()),
         })
     }
 
     /// Whether the most frequent one makes up at least half of them.
     pub(crate) fn is_most(&self) -> bool {
-        2 * self.first_rows >= self.num_rows
+        2 * self.most_frequent_rows >= self.num_rows
     }
 }

@@ -465,6 +465,7 @@ fn days_of_a_month_and_minutes_are_categories_and_amounts_of_days_are_quantities
     assert!(!is_quantity("day", 31));
     assert!(!is_quantity("departure_minute", 59));
     assert!(is_quantity("day", 32));
+    assert!(is_quantity("clicks_last_day", 31));
     assert!(is_quantity("total_day_calls", 119));
     assert!(is_quantity("days", 31));
     assert!(is_quantity("hour", 24));

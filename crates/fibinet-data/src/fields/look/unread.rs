@@ -6,7 +6,7 @@ use crate::fields::look::numbers::Written;
 use crate::fields::look::others::Others;
 use crate::fields::look::{FEW, MANY_REPEATS, SOME, lists, names, numbers, times};
 
-/// What the cells of a column of texts nearly are.
+/// What the cells of a column of texts or plain numbers nearly are.
 ///
 /// Numbers count only if they would be a quantity: more than 20 different ones, with fractions or without a name and
 /// repeats as ids have. Of few, such as the sizes 38, 40, M and L, nothing is lost as texts.

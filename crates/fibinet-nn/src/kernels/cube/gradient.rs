@@ -35,6 +35,8 @@ impl SideGradient {
         out
     }
 
+    /// Arrays for the gradients of a side. What they hold means nothing until [`write_rows`](Self::write_rows) has
+    /// written every batch row.
     pub fn unwritten(side: &DenseSide) -> Self {
         Self {
             embeddings: empty_like(&side.embeddings),
@@ -61,7 +63,7 @@ impl SideGradient {
     }
 }
 
-/// Adds to a sum of which nothing may be there yet.
+/// Adds to a sum, which is `None` as long as it is zero.
 pub(super) fn add_to(sum: &mut Option<CubeTensor>, next: CubeTensor) {
     *sum = Some(match sum.take() {
         Some(sum) => CubeBackend::float_add(sum, next),
