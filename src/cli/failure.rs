@@ -130,13 +130,16 @@ fn hint(error: &anyhow::Error, bad_row_flags: Option<BadRowFlags>) -> Option<Str
     let hint = match error.kind() {
         DataErrorKind::Quote { .. }
         | DataErrorKind::OpenQuote { .. }
-        | DataErrorKind::LongRow { .. } => {
+        | DataErrorKind::LongRow {
+            is_quoted: true, ..
+        } => {
             return Some(if error.is_bad_row() {
                 format!("{unquoted}; {skip}")
             } else {
                 unquoted
             });
         }
+        DataErrorKind::Label { positive, .. } => format!("{}; {skip}", set_positive(positive)),
         // `--missing` splits its value at commas.
         DataErrorKind::Number { got, .. } if flags.has_missing && got.contains(',') => skip,
         DataErrorKind::Number { got, .. } => {
@@ -148,6 +151,15 @@ fn hint(error: &anyhow::Error, bad_row_flags: Option<BadRowFlags>) -> Option<Str
         _ => skip,
     };
     error.is_bad_row().then_some(hint)
+}
+
+/// What reads labels in another spelling than 0 and 1.
+fn set_positive(positive: &Option<String>) -> String {
+    let setting = "set `data.positive` to the cell that means a click";
+    match positive {
+        Some(value) => format!("{setting}, as in positive = {value:?}"),
+        None => setting.to_owned(),
+    }
 }
 
 /// What makes a cell of a field of numbers a missing one.

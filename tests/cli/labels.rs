@@ -119,7 +119,8 @@ fn training_names_the_key_and_the_values() {
     write_log(at, &["yes", "no", "no"]);
     let config = small_config("log.csv", "");
     fs::write(at.join("run.toml"), config).expect("written");
-    let says = "log.csv:2, column `click`: a label must be 0 or 1, but is `yes`; set `data.positive` to the \
-        cell that means a click, as in positive = \"yes\"; the column has `no` (200 rows), `yes` (100 rows)";
+    let says = "log.csv:2, column `click`: a label must be 0 or 1, but is `yes`; the column has `no` (200 rows), \
+        `yes` (100 rows)\nhint: set `data.positive` to the cell that means a click, as in positive = \"yes\"; \
+        `--on-bad-row skip` drops malformed rows and counts them\n";
     fail(at, &TRAIN, 1, says);
 }

@@ -116,20 +116,24 @@ pub enum DataErrorKind {
         /// Number of lines of the row.
         lines: u64,
     },
-    /// A quote that is closed nowhere. Unless the row is the last line, it cannot be skipped like other malformed rows:
-    /// it swallows the rest of the file.
+    /// A quote that is closed nowhere. It cannot be skipped like other malformed rows, unless it is on the last line and
+    /// a row was read before: it swallows the rest of the file.
     #[error("{position}: a quote is not closed: the row that begins here takes the rest of the file, {lines} {}", if *lines == 1 { "line" } else { "lines" })]
     OpenQuote {
         /// The row.
         position: Position,
         /// Number of lines from there to the end of the file.
         lines: u64,
+        /// Whether this is the header or, without one, the first row.
+        is_first: bool,
     },
     /// A row that is too long to be one.
-    #[error("{position}: a row is longer than 4 MiB: is a quote not closed?")]
+    #[error("{position}: a row is longer than 4 MiB{}", if *is_quoted { ": is a quote not closed?" } else { "" })]
     LongRow {
         /// The row.
         position: Position,
+        /// Whether cells may be quoted.
+        is_quoted: bool,
     },
     /// A cell that is not UTF-8.
     #[error(
@@ -145,10 +149,7 @@ pub enum DataErrorKind {
         got: String,
     },
     /// A label that is neither 0 nor 1.
-    #[error(
-        "{position}, column `{column}`: a label must be 0 or 1, but is `{got}`; set `data.positive` \
-         to the cell that means a click{values}"
-    )]
+    #[error("{position}, column `{column}`: a label must be 0 or 1, but is `{got}`{values}")]
     Label {
         /// The row.
         position: Position,
@@ -158,6 +159,8 @@ pub enum DataErrorKind {
         got: String,
         /// The values of the column, in words; empty if they were not counted.
         values: String,
+        /// The value of the column that seems to mean a click.
+        positive: Option<String>,
     },
     /// A cell of a numeric field that is not a finite number.
     #[error(
@@ -279,7 +282,7 @@ impl DataError {
             K::Width { position, .. }
             | K::Quote { position, .. }
             | K::OpenQuote { position, .. }
-            | K::LongRow { position }
+            | K::LongRow { position, .. }
             | K::Utf8 { position, .. }
             | K::Label { position, .. }
             | K::Number { position, .. }
@@ -306,20 +309,13 @@ impl DataError {
     /// Whether one row is malformed and the rows after it can still be read.
     pub fn is_bad_row(&self) -> bool {
         let takes_the_rest = match self.kind() {
-            DataErrorKind::OpenQuote { lines, .. } => *lines > 1,
+            DataErrorKind::OpenQuote {
+                lines, is_first, ..
+            } => *lines > 1 || *is_first,
             DataErrorKind::LongRow { .. } => true,
             _ => false,
         };
         self.position().is_some() && !takes_the_rest
-    }
-
-    /// The number of rows that are lost with a malformed one. The lines of a row over several lines may be rows that
-    /// it has swallowed.
-    pub(crate) fn num_bad_rows(&self) -> u64 {
-        match self.kind() {
-            DataErrorKind::Quote { lines, .. } => *lines,
-            _ => 1,
-        }
     }
 
     /// Whose fault it is: [`Usage`](ErrorClass::Usage) if a setting does not fit the data, such as a
@@ -413,9 +409,10 @@ mod tests {
             path: Arc::new(PathBuf::from("log.csv")),
             location: Location::Line(7),
         };
-        let open = |lines| DataErrorKind::OpenQuote {
+        let open = |lines, is_first| DataErrorKind::OpenQuote {
             position: position(),
             lines,
+            is_first,
         };
         let closed = DataErrorKind::Quote {
             position: position(),
@@ -425,17 +422,18 @@ mod tests {
         };
         let long = DataErrorKind::LongRow {
             position: position(),
+            is_quoted: true,
         };
-        for (kind, is_bad_row, num_bad_rows) in [
-            (open(1), true, 1),
-            (open(2), false, 1),
-            (closed, true, 4),
-            (long, false, 1),
+        for (kind, is_bad_row) in [
+            (open(1, false), true),
+            (open(1, true), false),
+            (open(2, false), false),
+            (closed, true),
+            (long, false),
         ] {
             let error = DataError::from(kind);
             assert_eq!(error.position(), Some(&position()));
             assert_eq!(error.is_bad_row(), is_bad_row, "{error}");
-            assert_eq!(error.num_bad_rows(), num_bad_rows, "{error}");
         }
     }
 

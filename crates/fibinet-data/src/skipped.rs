@@ -7,7 +7,7 @@ use crate::error::DataError;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SkippedRows {
-    /// The number of malformed rows. Of a malformed row over several lines each line counts.
+    /// The number of malformed rows. One over several lines is one row.
     pub bad_rows: u64,
     /// What was wrong with the first malformed row that was found. It is not always the first of the
     /// file: rows whose numbers cannot be scaled are only found once all rows have been read.
@@ -26,7 +26,7 @@ impl SkippedRows {
         if on_bad_row == OnBadRow::Fail || !error.is_bad_row() {
             return Err(error);
         }
-        self.bad_rows += error.num_bad_rows();
+        self.bad_rows += 1;
         self.first_bad_row.get_or_insert_with(|| error.to_string());
         Ok(())
     }

@@ -248,7 +248,7 @@ fn messages_about_quotes_name_the_argument_that_the_user_can_give() {
 }
 
 #[test]
-fn a_quote_that_is_closed_in_a_later_row_makes_malformed_rows_of_their_lines() {
+fn a_quote_that_is_closed_in_a_later_row_makes_one_malformed_row_of_their_lines() {
     let directory = scratch();
     let at = directory.path();
     // The quote of line 4 is closed in line 6, which leaves one cell too many.
@@ -269,13 +269,13 @@ fn a_quote_that_is_closed_in_a_later_row_makes_malformed_rows_of_their_lines() {
     let skip = [&init[..], &["--on-bad-row", "skip"]].concat();
     let output = fibinet(at, &skip);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let counted = format!("malformed rows skipped: 3; the first: {says}");
+    let counted = format!("malformed rows skipped: 1; the first: {says}");
     assert!(
         output.status.success() && stderr.contains(&counted),
         "{stderr}"
     );
     let report = json(&succeed(at, &["prepare", "fibinet.toml", "--json"]));
-    assert!(report.to_string().contains("\"bad_rows\":3"), "{report}");
+    assert!(report.to_string().contains("\"bad_rows\":1"), "{report}");
 }
 
 #[test]
@@ -307,6 +307,33 @@ fn a_quote_that_is_never_closed_is_told_with_its_line() {
         stderr.contains("takes the rest of the file, 1 line\n"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_header_whose_quote_is_not_closed_is_told_without_a_flag_that_skips_it() {
+    let directory = scratch();
+    let at = directory.path();
+    fs::write(at.join("log.csv"), "click,\"s").expect("written");
+    let written = ["click", "--delimiter", ",", "--quote", "\""];
+    let init = [&INIT[..], &written, &["--on-bad-row", "skip"]].concat();
+    let says = "log.csv:1: a quote is not closed: the row that begins here takes the rest of the file, 1 line\n\
+                hint: if quotes are ordinary characters in this file, `--quote none` reads them so\n";
+    fail(at, &init, 1, says);
+}
+
+#[test]
+fn a_long_row_without_quotes_draws_no_question_about_them() {
+    let directory = scratch();
+    let at = directory.path();
+    fs::write(at.join("log.csv"), log() + &"x".repeat(6 << 20)).expect("written");
+    let init = [&INIT[..], &["click", "--delimiter", ",", "--quote", "none"]].concat();
+    let output = fibinet(at, &init);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && stderr.contains("a row is longer than 4 MiB\n"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("hint"), "{stderr}");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn numbers_that_stand_for_no_time_are_named_with_the_settings_of_the_field() {
         );
         assert_eq!(stderr.contains(&says), is_told, "{stderr}");
         if is_told {
-            let says = "read as numbers, because";
+            let says = "not read as times, because";
             assert!(stderr.contains(says), "{stderr}");
             let settings = between(&stderr, "make the column a field with `", "]`");
             let settings = settings.replace("`, `", "\n").replace("` and `", "\n") + "]";

@@ -87,6 +87,21 @@ fn several_malformed_rows_are_counted_and_the_first_named() {
 }
 
 #[test]
+fn a_malformed_row_over_several_lines_is_one_row() {
+    let directory = scratch();
+    let at = directory.path();
+    write_log(at, &[b"1,\"u1\ns1\",s1,x\n"]);
+    let says = "log.csv:205001: a row over 2 lines has 4 cells, expected 3: is a quote not closed?";
+    let stderr = init(at, &[]);
+    let refused =
+        format!("note: training will refuse {says}; --on-bad-row skip leaves such rows out\n");
+    assert!(stderr.contains(&refused), "{stderr}");
+    let stderr = init(at, &["--on-bad-row", "skip"]);
+    let skipped = format!("malformed rows skipped: 1; the first: {says}\n");
+    assert!(stderr.contains(&skipped), "{stderr}");
+}
+
+#[test]
 fn a_log_without_malformed_rows_draws_no_note() {
     let directory = scratch();
     let at = directory.path();

@@ -68,6 +68,7 @@ pub(crate) fn parse_label(
             column: format.label.clone(),
             got: shown(cell),
             values: String::new(),
+            positive: None,
         }
         .into()
     })

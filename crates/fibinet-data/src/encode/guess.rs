@@ -38,6 +38,8 @@ pub struct Guess {
     pub label_values: LabelValues,
     /// The malformed rows that were skipped.
     pub skipped: SkippedRows,
+    /// Whether the first of them has a malformed label.
+    pub is_first_skipped_label: bool,
 }
 
 /// Columns whose role the user has given.
@@ -108,6 +110,7 @@ pub fn guess_fields(
         bad_label: looks.bad_label,
         label_values: looks.label_values,
         skipped: looks.skipped,
+        is_first_skipped_label: looks.is_first_skipped_label,
     })
 }
 
@@ -121,6 +124,7 @@ struct Looks {
     bad_label: Option<String>,
     label_values: LabelValues,
     skipped: SkippedRows,
+    is_first_skipped_label: bool,
 }
 
 impl Looks {
@@ -139,6 +143,7 @@ impl Looks {
             bad_label: None,
             label_values: LabelValues::default(),
             skipped: SkippedRows::default(),
+            is_first_skipped_label: false,
         };
         let mut cells = CellReader::new(&format.missing);
         while looks.num_rows < ROWS {
@@ -170,6 +175,7 @@ impl Looks {
         let click = match parse_label(row.cell(label), cells, format, &position) {
             Ok(value) => value > 0.5,
             Err(error) if on_bad_row == OnBadRow::Skip => {
+                self.is_first_skipped_label |= self.skipped.bad_rows == 0;
                 return self.skipped.skip(on_bad_row, error);
             }
             Err(error) => {
@@ -254,7 +260,7 @@ fn guess_column(cells: ColumnCells, known: &Known, positions: &[Position]) -> Co
     let unread = look.unread();
     let instead = match look.reading() {
         Reading::Texts => "read as texts",
-        _ => "read as numbers",
+        _ => "not read as times",
     };
     let unread = unread.map(|unread| format!("{instead}, because {}", unread::reason(&unread)));
     match guess(&look) {
@@ -422,5 +428,50 @@ mod tests {
                 ("tags", Some("|")),
             ]
         );
+    }
+
+    #[test]
+    fn a_category_of_dates_and_0_is_said_to_be_no_times() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.csv");
+        let mut text = "y,x\n".to_owned();
+        let first = chrono::NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
+        for row in 0..3000 {
+            let date = first + chrono::Days::new(row / 2 % 300);
+            let date = date.format("%Y%m%d").to_string();
+            let cell = if row % 2 == 0 { "0" } else { &date };
+            writeln!(text, "{},{cell}", row % 3 / 2).unwrap();
+        }
+        fs::write(&path, text).unwrap();
+        let format = RowFormat::csv("y");
+        let guess = guess_fields(&path, &format, &Known::default(), OnBadRow::Fail).unwrap();
+        let ColumnGuess { field, remark, .. } = &guess.columns[0];
+        let encoding = field.as_ref().map(|field| &field.encoding);
+        assert!(
+            matches!(encoding, Some(FieldEncoding::Categorical(_))),
+            "{encoding:?}"
+        );
+        let says =
+            "not read as times, because 1500 of its cells are not times; most of them are `0`";
+        assert!(
+            matches!(remark, Some(Remark::Note(note)) if note.starts_with(says)),
+            "{remark:?}"
+        );
+    }
+
+    #[test]
+    fn a_malformed_label_is_told_from_other_malformed_rows_that_are_skipped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.csv");
+        for (bad, is_label) in [("2,a\n1\n", true), ("1\n2,a\n", false)] {
+            let good = "1,a\n0,b\n".repeat(20);
+            fs::write(&path, format!("y,x\n{good}{bad}")).unwrap();
+            let format = RowFormat::csv("y");
+            let guess = guess_fields(&path, &format, &Known::default(), OnBadRow::Skip).unwrap();
+            assert_eq!(
+                (guess.skipped.bad_rows, guess.is_first_skipped_label),
+                (2, is_label)
+            );
+        }
     }
 }

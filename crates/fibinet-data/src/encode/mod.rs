@@ -29,5 +29,7 @@ pub use encoder::Encoder;
 pub use field_cells::{FieldCells, Surprise};
 pub use guess::{Guess, Known, guess_fields};
 pub use label_values::LabelValues;
-pub use leaks::{Evidence, Having, Leak, Leaks, MalformedSample, Treatment, exclude_leaks};
+pub use leaks::{
+    Evidence, Having, Leak, Leaks, MalformedRow, MalformedSample, Treatment, exclude_leaks,
+};
 pub use rows::RowEncoder;

@@ -226,9 +226,12 @@ impl DelimitedReader {
             return Ok(());
         };
         let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
+        let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
         Err(DataErrorKind::OpenQuote {
             position: self.position(),
             lines: num_lines(rest),
+            // The columns are known once that row has been read.
+            is_first: self.columns.is_empty(),
         }
         .into())
     }
@@ -240,12 +243,13 @@ impl DelimitedReader {
             return Ok(());
         }
         let position = self.position();
-        let kind = if self.row.as_slice().contains(&b'\n') {
+        let lines = num_lines(self.row.as_slice());
+        let kind = if lines > 1 {
             DataErrorKind::Quote {
                 position,
                 expected,
                 got,
-                lines: num_lines(self.row.as_slice()),
+                lines,
             }
         } else {
             DataErrorKind::Width {
@@ -275,8 +279,11 @@ impl DelimitedReader {
             csv::ErrorKind::Io(source)
                 if source.get_ref().is_some_and(|error| error.is::<TooLong>()) =>
             {
-                let position = self.position_of(self.lines.next());
-                DataErrorKind::LongRow { position }.into()
+                DataErrorKind::LongRow {
+                    position: self.position_of(self.lines.next()),
+                    is_quoted: !self.end.is_empty(),
+                }
+                .into()
             }
             csv::ErrorKind::Io(source) => DataError::io(&self.path)(source),
             other => DataError::corrupt(&self.path, format!("{other:?}")),
@@ -301,8 +308,11 @@ impl DelimitedReader {
     }
 }
 
+/// The number of lines of a row. They end with `\n`, `\r\n` or `\r`.
 fn num_lines(row: &[u8]) -> u64 {
-    1 + row.iter().filter(|byte| **byte == b'\n').count() as u64
+    let is_end =
+        |at: &usize| row[*at] == b'\n' || row[*at] == b'\r' && row.get(at + 1) != Some(&b'\n');
+    1 + (0..row.len()).filter(is_end).count() as u64
 }
 
 impl RowReader for DelimitedReader {
@@ -549,6 +559,10 @@ mod tests {
                 ("y,a\n1,x\n0,\"z\n", 1),
                 ("y,a\n1,x\n0,\"z\n1,x\n", 2),
                 ("y,a\r\n1,x\r\n0,\"z\r\n1,x\r\n", 2),
+                ("y,a\r\n1,x\r\n0,\"z\r\n", 1),
+                ("y,a\r1,x\r0,\"z\r1,x\r1,x\r", 3),
+                ("y,a\r1,x\r0,\"z\r1,x", 2),
+                ("y,a\r1,x\r0,\"z\r", 1),
                 ("y,a\n1,x\n0,\"z\n1,\"\"x\n1,x", 3),
             ] {
                 let error = read(text).unwrap_err();
@@ -566,6 +580,54 @@ mod tests {
                 assert_eq!(read(text).unwrap().1, [["0", "z\n"]], "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_quote_that_is_closed_in_a_later_line_makes_one_row_of_its_lines() {
+        for end in ["\n", "\r\n", "\r"] {
+            let read = |text: &str| rows(text.replace('\n', end).as_bytes(), &format(None, ","));
+            let (_, accepted) = read("y,a\n0,\"z\n1,\"x\n").unwrap();
+            assert_eq!(accepted, [["0", &format!("z{end}1,x")]]);
+            let error = read("y,a\n1,x\n0,\"z\n1,x\n1,\"x,z\n1,x\n").unwrap_err();
+            let says =
+                "rows.csv:3: a row over 3 lines has 3 cells, expected 2: is a quote not closed?";
+            assert!(error.ends_with(says), "{end:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_first_row_whose_quote_is_not_closed_cannot_be_skipped() {
+        let directory = tempfile::tempdir().unwrap();
+        for columns in [None, Some(&["y", "a"][..])] {
+            let error = read(directory.path(), b"1,\"x\n", &format(columns, ",")).unwrap_err();
+            assert!(
+                matches!(
+                    error.kind(),
+                    DataErrorKind::OpenQuote {
+                        lines: 1,
+                        is_first: true,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+            assert!(!error.is_bad_row(), "{error}");
+        }
+        let later = read(directory.path(), b"y,a\n1,\"x\n", &format(None, ",")).unwrap_err();
+        assert!(later.is_bad_row(), "{later}");
+    }
+
+    #[test]
+    fn a_long_row_asks_about_a_quote_only_where_cells_may_be_quoted() {
+        let text = [b"y,a\n0,".as_slice(), &vec![b'x'; 6 << 20]].concat();
+        let unquoted = RowFormat {
+            quote: Some(Quote::try_from(String::new()).unwrap()),
+            ..format(None, ",")
+        };
+        let error = rows(&text, &unquoted).unwrap_err();
+        assert!(error.ends_with("a row is longer than 4 MiB"), "{error}");
+        let error = rows(&text, &format(None, ",")).unwrap_err();
+        assert!(error.ends_with("4 MiB: is a quote not closed?"), "{error}");
     }
 
     #[test]

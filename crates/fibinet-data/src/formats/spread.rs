@@ -42,21 +42,33 @@ pub(crate) struct Coverage {
 /// Malformed rows among those that were read of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MalformedSample {
-    /// The number of malformed rows. Of a malformed row over several lines each line counts.
+    /// The number of malformed rows. One over several lines is one row.
     pub rows: u64,
     /// What is wrong with the first of them.
-    pub first: Vec<String>,
+    pub first: Vec<MalformedRow>,
     /// The number of rows that were read.
     pub of: u64,
     /// Whether these are not all rows of the source.
     pub is_part: bool,
 }
 
+/// What is wrong with a malformed row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MalformedRow {
+    /// The message of its error.
+    pub message: String,
+    /// Whether its label is neither 0 nor 1.
+    pub is_label: bool,
+}
+
 impl MalformedSample {
     fn add(&mut self, error: &DataError) {
-        self.rows += error.num_bad_rows();
+        self.rows += 1;
         if self.first.len() < TOLD {
-            self.first.push(error.to_string());
+            self.first.push(MalformedRow {
+                message: error.to_string(),
+                is_label: matches!(error.kind(), DataErrorKind::Label { .. }),
+            });
         }
     }
 }
@@ -238,7 +250,7 @@ impl<'a, F: FnMut(&dyn RowReader) -> Result<(), DataError>> SpreadRows<'a, F> {
             };
             rows += 1;
             let malformed = &mut self.coverage.malformed;
-            malformed.of += read.as_ref().map_or_else(DataError::num_bad_rows, |()| 1);
+            malformed.of += 1;
             read.unwrap_or_else(|error| malformed.add(&error));
         }
     }
@@ -436,7 +448,7 @@ mod tests {
             (1, 101, false)
         );
         let says = "part-07.csv:3: expected 3 cells, got 2";
-        assert!(malformed.first[0].ends_with(says), "{malformed:?}");
+        assert!(malformed.first[0].message.ends_with(says), "{malformed:?}");
     }
 
     #[test]
@@ -459,7 +471,9 @@ mod tests {
             "{malformed:?}"
         );
         assert!(
-            malformed.first[0].contains("of its text: expected 3 cells, got 4"),
+            malformed.first[0]
+                .message
+                .contains("of its text: expected 3 cells, got 4"),
             "{malformed:?}"
         );
     }

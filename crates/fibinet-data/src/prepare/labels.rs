@@ -17,22 +17,17 @@ pub(crate) fn with_label_values(error: DataError, path: &Path, format: &RowForma
             column,
             got,
             ..
-        } => DataErrorKind::Label {
-            position,
-            column,
-            got,
-            values: LabelValues::read(path, format)
-                .map_or(String::new(), |values| in_words(&values)),
+        } => {
+            let values = LabelValues::read(path, format).ok();
+            DataErrorKind::Label {
+                position,
+                column,
+                got,
+                positive: values.as_ref().and_then(LabelValues::positive),
+                values: values.map_or(String::new(), |values| format!("; the column has {values}")),
+            }
+            .into()
         }
-        .into(),
         other => other.into(),
     }
-}
-
-fn in_words(values: &LabelValues) -> String {
-    let positive = values.positive();
-    let setting = positive.map_or(String::new(), |value| {
-        format!(", as in positive = {value:?}")
-    });
-    format!("{setting}; the column has {values}")
 }

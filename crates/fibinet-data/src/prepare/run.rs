@@ -351,6 +351,35 @@ mod tests {
     }
 
     #[test]
+    fn a_malformed_row_over_several_lines_is_one_row() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let over = |lines: usize| format!("1,\"{}\",z\n", "x\n".repeat(lines - 1));
+        let write = |rows: &str| {
+            fs::write(directory.join("train.csv"), format!("y,a\n{rows}")).unwrap();
+        };
+        let prepared = |rest: &str| {
+            let skip = spec(directory, &format!("on_bad_row = 'skip'\n{rest}"));
+            prepare(&skip, None, directory, |_| ()).unwrap()
+        };
+        write(&format!("1,p\n0,q\n{}", over(3)));
+        fs::write(directory.join("valid.csv"), "y,a\n1,p\n0,q\n").unwrap();
+        let whole = prepared(&format!("valid = {:?}", directory.join("valid.csv")));
+        assert_eq!((whole.train.num_rows(), whole.skipped.bad_rows), (2, 1));
+        let first = whole.skipped.first_bad_row.unwrap();
+        assert!(first.contains("train.csv:4: a row over 3 lines"), "{first}");
+
+        let good = |rows: std::ops::Range<u32>| -> String {
+            rows.map(|i| format!("{},p{}\n", i % 2, i % 3)).collect()
+        };
+        write(&format!("{}{}{}", good(0..90), over(100), good(91..100)));
+        let by_order = prepared("split = { by = 'order', valid = 0.1, test = 0.1 }");
+        let test = by_order.test.unwrap().num_rows();
+        let rows_of = [by_order.train.num_rows(), by_order.valid.num_rows(), test];
+        assert_eq!((rows_of, by_order.skipped.bad_rows), ([80, 10, 9], 1));
+    }
+
+    #[test]
     fn a_number_that_has_no_scaled_value_makes_a_bad_row() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();

@@ -6,7 +6,7 @@ use fibinet::data::encode::{
     self, Evidence, Guess, Known, Leak, Leaks, MalformedSample, Treatment,
 };
 
-use crate::cli::commands::init::with_arguments;
+use crate::cli::commands::init::with_argument;
 use crate::cli::output::shell_word;
 
 /// Takes the columns that give the label away out of the guess, and returns notes of what was found.
@@ -40,14 +40,13 @@ pub(super) fn find_malformed(
     guess: &mut Guess,
     path: &Path,
     format: &RowFormat,
-    _: &Known,
     on_bad_row: OnBadRow,
 ) -> Result<Vec<String>> {
-    let mut without_columns = Guess {
-        columns: Vec::new(),
-        ..guess.clone()
-    };
-    let leaks = encode::exclude_leaks(&mut without_columns, path, format, &Known::default())?;
+    // Without columns nothing else is looked for.
+    let columns = std::mem::take(&mut guess.columns);
+    let leaks = encode::exclude_leaks(guess, path, format, &Known::default());
+    guess.columns = columns;
+    let leaks = leaks?;
     let malformed = malformed_note(guess, &leaks.malformed, on_bad_row);
     let damage = leaks.damage.map(damage_note);
     Ok(malformed.into_iter().chain(damage).collect())
@@ -63,12 +62,16 @@ fn malformed_note(
     malformed: &MalformedSample,
     on_bad_row: OnBadRow,
 ) -> Option<String> {
-    let wrong = malformed.first.iter();
-    let wrong: Vec<String> = wrong.map(|wrong| with_arguments(wrong)).collect();
-    let (first, others) = wrong.split_first()?;
     let MalformedSample {
-        rows, of, is_part, ..
+        rows,
+        first,
+        of,
+        is_part,
     } = malformed;
+    let wrong = first.iter();
+    let wrong = wrong.map(|wrong| with_argument(&wrong.message, wrong.is_label));
+    let wrong: Vec<String> = wrong.collect();
+    let (first_wrong, others) = wrong.split_first()?;
     if *is_part {
         let training = match on_bad_row {
             OnBadRow::Skip => "skip them",
@@ -76,12 +79,13 @@ fn malformed_note(
         };
         return Some(format!(
             "note: of {of} rows from all over the log {rows} are malformed, and training will {training}; the first: \
-             {first}"
+             {first_wrong}"
         ));
     }
     if on_bad_row == OnBadRow::Skip {
         guess.skipped.bad_rows = *rows;
-        guess.skipped.first_bad_row = Some(first.clone());
+        guess.skipped.first_bad_row = Some(first[0].message.clone());
+        guess.is_first_skipped_label = first[0].is_label;
         return None;
     }
     guess.bad_label = None;
@@ -94,7 +98,7 @@ fn malformed_note(
         ),
     };
     Some(format!(
-        "note: training will refuse {first}{others}; --on-bad-row skip leaves such rows out"
+        "note: training will refuse {first_wrong}{others}; --on-bad-row skip leaves such rows out"
     ))
 }
 

@@ -156,13 +156,12 @@ impl InitJob {
         let mut guess = guess_fields(&args.train, &format, &known, args.on_bad_row.into())?;
         args.check_labels(&guess)?;
         // A built-in schema has its own fields.
-        let look = if args.schema.is_some() {
-            find_malformed
-        } else {
-            exclude_leaks
-        };
         let on_bad_row = args.on_bad_row.into();
-        let notes = look(&mut guess, &args.train, &format, &known, on_bad_row)?;
+        let notes = if args.schema.is_some() {
+            find_malformed(&mut guess, &args.train, &format, on_bad_row)?
+        } else {
+            exclude_leaks(&mut guess, &args.train, &format, &known, on_bad_row)?
+        };
         let text = run_file(args, &format, text_guess.as_ref(), &guess)?;
         check_run_file(args, &text, &guess)?;
         let mut output = AtomicFile::create(&args.output)?;
@@ -214,13 +213,13 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
     }
     left_out(args, guess).iter().for_each(|line| note(line));
     if let Some(line) = skipped_rows(&guess.skipped) {
-        let line = with_arguments(&line);
+        let line = with_argument(&line, guess.is_first_skipped_label);
         note(&format!("{line}\nnote: training will skip such rows too"));
     }
     if let Some(wrong) = &guess.bad_label {
         note(&format!(
             "note: training will refuse {}",
-            with_arguments(wrong)
+            with_argument(wrong, true)
         ));
     }
     if guess.clicks == 0 {
@@ -234,9 +233,14 @@ fn note_guess(args: &InitArgs, guess: &Guess) {
     }
 }
 
-/// What is wrong with a row, with the argument of `init` in place of the run file's setting.
-fn with_arguments(wrong: &str) -> String {
-    wrong.replace("set `data.positive` to", "set --positive to")
+/// What is wrong with a row; if it is the label, with the argument that reads it.
+fn with_argument(wrong: &str, is_label: bool) -> String {
+    let argument = if is_label {
+        "; set --positive to the cell that means a click"
+    } else {
+        ""
+    };
+    wrong.to_owned() + argument
 }
 
 /// What is said of the columns that a rule leaves out; those with the same reason share a line.

@@ -35,7 +35,7 @@ use crate::fields::cells::CellReader;
 use crate::fields::{FieldEncoding, MultiCategorical};
 use crate::formats::parts::open_rows;
 use crate::formats::reader::{Label, RowReader, column_index};
-pub use crate::formats::spread::MalformedSample;
+pub use crate::formats::spread::{MalformedRow, MalformedSample};
 use crate::formats::spread::{SHORT, SpreadRows};
 
 /// The least number of clicks, and of other rows, that leaks are looked for in.

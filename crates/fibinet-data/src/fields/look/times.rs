@@ -45,8 +45,10 @@ pub(super) fn read_texts(cells: &ColumnCells) -> Fit<&'static str> {
         let text = std::str::from_utf8(cell).unwrap_or_default().trim();
         without_utc(text).is_some() || text.ends_with("+0000")
     });
-    let formats: &[&str] = of_utc.map_or(&[], |_| &TEXT_FORMATS);
-    read_as(cells, formats, |format, text| {
+    if of_utc.is_none() {
+        return Fit::No;
+    }
+    read_as(cells, &TEXT_FORMATS, |format, text| {
         format.parse_any(text).filter(in_years)
     })
 }
@@ -78,10 +80,9 @@ pub(super) fn read_numbers(cells: &ColumnCells) -> Fit<&'static str> {
             return Fit::One(format);
         }
     }
-    let formats = DIGITS.into_iter().filter(|(_, len)| named || *len > 6);
-    let formats =
-        formats.filter_map(|(format, len)| Some((TimeFormat::new(format).ok()?, format, len)));
-    let fit = cells.fit(formats, |(format, _, len), text| digits(format, *len, text));
+    let fit = cells.fit(digit_formats(named), |(format, _, len), text| {
+        digits(format, *len, text)
+    });
     match fit {
         Fit::One((format, text, len)) => {
             let is_time = |cell: &[u8]| {
@@ -95,6 +96,12 @@ pub(super) fn read_numbers(cells: &ColumnCells) -> Fit<&'static str> {
         Fit::Two((_, one, _), (_, two, _), cell) if named => Fit::Two(one, two, cell),
         _ => Fit::No,
     }
+}
+
+/// The formats of [`DIGITS`], each with its text and its number of digits. The shortest needs a name.
+fn digit_formats(named: bool) -> impl Iterator<Item = (TimeFormat, &'static str, usize)> {
+    let formats = DIGITS.into_iter().filter(move |(_, len)| named || *len > 6);
+    formats.filter_map(|(format, len)| Some((TimeFormat::new(format).ok()?, format, len)))
 }
 
 fn digits(format: &TimeFormat, len: usize, text: &str) -> Option<ZonedTime> {
@@ -125,12 +132,41 @@ fn are_seconds(cells: &ColumnCells, per_second: f64) -> bool {
 /// The numbers of a column that stand for no time, and the format of the others: those that are not positive, or the
 /// most frequent number.
 pub(super) fn mostly_numbers(cells: &ColumnCells) -> Option<(Others, &'static str)> {
+    if !may_be_mostly_times(cells) {
+        return None;
+    }
     let number = |cell: &[u8]| NumberFormat::default().finite(cell);
     let (most_frequent, _) = cells.distinct().max_by_key(|(_, seen)| seen.num_rows)?;
     read_without(cells, |cell| {
         number(cell).is_none_or(|number| number <= 0.0)
     })
     .or_else(|| read_without(cells, |cell| cell == most_frequent))
+}
+
+/// Whether [`mostly_numbers`] is worth its copies of the column: its name is that of times, or all its positive numbers
+/// but at most one are dates.
+fn may_be_mostly_times(cells: &ColumnCells) -> bool {
+    let name = cells.name();
+    if names::is_category(name) {
+        return false;
+    }
+    let mut units = EPOCHS.iter();
+    if names::is_time(name) || units.any(|(_, _, words)| names::has_word(name, words)) {
+        return true;
+    }
+    let formats: Vec<_> = digit_formats(false).collect();
+    let is_odd = |cell: &[u8]| {
+        let text = std::str::from_utf8(cell).unwrap_or_default().trim();
+        let mut formats = formats.iter();
+        let is_date = formats.any(|(format, _, len)| digits(format, *len, text).is_some());
+        let number = NumberFormat::default().finite(cell);
+        !is_date && number.is_some_and(|number| number > 0.0)
+    };
+    cells
+        .distinct()
+        .filter(|(cell, _)| is_odd(cell))
+        .nth(1)
+        .is_none()
 }
 
 /// Cells of a column, and the format of the others, if they are numbers for more than 20 different times.
@@ -283,4 +319,29 @@ pub(super) fn unclear(one: &str, two: &str, cell: &str) -> String {
         "`{cell}` may be a time of the form `{one}` or `{two}`; add it as a timestamp field with one of \
          them as its `format`"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, cell: impl Fn(u64) -> u64) -> ColumnCells {
+        let mut cells = ColumnCells::new(name);
+        (0..100).for_each(|row| cells.add(cell(row).to_string().as_bytes(), row as usize));
+        cells
+    }
+
+    #[test]
+    fn numbers_that_stand_for_no_time_are_looked_for_beside_dates_or_under_a_name_of_times() {
+        let dates = |row: u64| 20_240_401 + row % 30;
+        for other in [0, 9, 19_700_101] {
+            let cells = column("x", |row| if row % 4 == 0 { other } else { dates(row) });
+            let (others, format) = mostly_numbers(&cells).unwrap();
+            assert_eq!((others.num_rows, format), (25, "%Y%m%d"), "{other}");
+        }
+        assert!(may_be_mostly_times(&column("seen_at", |row| row)));
+        assert!(may_be_mostly_times(&column("elapsed_ms", |row| row)));
+        assert!(!may_be_mostly_times(&column("price", |row| row)));
+        assert!(!may_be_mostly_times(&column("time_code", dates)));
+    }
 }
