@@ -12,6 +12,7 @@ pub mod criteo;
 mod devices;
 #[cfg(feature = "encoders")]
 mod encoders;
+#[cfg(feature = "golden")]
 mod golden;
 mod tensors;
 
@@ -20,5 +21,6 @@ pub use counting::{CountingAllocator, allocated};
 pub use devices::{NamedDevice, cpu_devices, test_devices};
 #[cfg(feature = "encoders")]
 pub use encoders::id_encoder;
+#[cfg(feature = "golden")]
 pub use golden::GoldenVectors;
 pub use tensors::{Tolerance, assert_close, assert_tensor_close, tensor, through_a_record, to_vec};
