@@ -254,20 +254,24 @@ fn other_cells_among_lists_in_brackets_are_named() {
             format!("kind = \"multi_categorical\"\nbrackets = true\nmissing = [\"{odd}\"]");
         prepare_with(at, "t", &settings);
         if odd == "oops" {
-            let args = [
-                "init",
-                "log.csv",
-                "--label",
-                "click",
-                "--force",
-                "--missing",
-                odd,
-            ];
-            succeed(at, &args);
+            succeed(at, &init_without(odd));
             let config = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
             assert!(config.contains("brackets = true"), "{config}");
         }
     }
+}
+
+/// The arguments of `init` that take a word as no value.
+fn init_without(word: &str) -> [&str; 7] {
+    [
+        "init",
+        "log.csv",
+        "--label",
+        "click",
+        "--force",
+        "--missing",
+        word,
+    ]
 }
 
 #[test]
@@ -290,16 +294,7 @@ fn words_among_times_are_named() {
             60 * share
         );
         assert_eq!(stderr.contains(&says), is_told, "{share}: {stderr}");
-        let named = [
-            "init",
-            "log.csv",
-            "--label",
-            "click",
-            "--force",
-            "--missing",
-            "never",
-        ];
-        let output = fibinet(at, &named);
+        let output = fibinet(at, &init_without("never"));
         let config = fs::read_to_string(at.join("fibinet.toml")).expect("a run file");
         assert!(
             output.status.success() && config.contains("kind = \"timestamp\""),

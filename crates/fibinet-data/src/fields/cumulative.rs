@@ -5,7 +5,6 @@ use crate::fields::buckets::{self, BUCKET_SETTINGS, default_buckets};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::number_format::NumberFormat;
-use crate::fields::registry::FieldEncoding;
 use crate::schema_error::FieldError;
 
 /// A number has half as many ids on average.
@@ -56,11 +55,8 @@ impl FieldKind for Cumulative {
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        let (format, reason) = look.quantity()?;
-        match FieldEncoding::bucketed(look, format.clone()) {
-            FieldEncoding::Cumulative(kind) => Some((kind, reason)),
-            _ => None,
-        }
+        let (buckets, format, reason) = look.buckets_sharing(Some(Sharing::Steps))?;
+        Some((Self { buckets, format }, reason))
     }
 }
 

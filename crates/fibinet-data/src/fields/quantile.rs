@@ -7,7 +7,6 @@ use crate::fields::column_counter::ColumnCounter;
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::number_format::NumberFormat;
-use crate::fields::registry::FieldEncoding;
 use crate::schema_error::FieldError;
 use crate::shards::columns::Column;
 use crate::shards::layout::FieldShape;
@@ -56,11 +55,8 @@ impl FieldKind for Quantile {
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        let (format, reason) = look.quantity()?;
-        match FieldEncoding::bucketed(look, format.clone()) {
-            FieldEncoding::Quantile(kind) => Some((kind, reason)),
-            _ => None,
-        }
+        let (buckets, format, reason) = look.buckets_sharing(None)?;
+        Some((Self { buckets, format }, reason))
     }
 }
 

@@ -5,7 +5,6 @@ use crate::fields::buckets::{self, BUCKET_SETTINGS, default_buckets};
 use crate::fields::kind::{CellEncoder, FieldFit, FieldKind, FittedField, Setting};
 use crate::fields::look::ColumnLook;
 use crate::fields::number_format::NumberFormat;
-use crate::fields::registry::FieldEncoding;
 use crate::schema_error::FieldError;
 
 /// `kind = "numeric"`, `encoding = "smoothed"`: buckets as in [`Quantile`](crate::fields::Quantile), which share what
@@ -51,11 +50,8 @@ impl FieldKind for Smoothed {
     }
 
     fn guess(look: &ColumnLook) -> Option<(Self, String)> {
-        let (format, reason) = look.quantity()?;
-        match FieldEncoding::bucketed(look, format.clone()) {
-            FieldEncoding::Smoothed(kind) => Some((kind, reason)),
-            _ => None,
-        }
+        let (buckets, format, reason) = look.buckets_sharing(Some(Sharing::Neighbours))?;
+        Some((Self { buckets, format }, reason))
     }
 }
 

@@ -18,11 +18,11 @@ use cubecl::records::RecordLevel;
 use super::{AdapterInfo, AdapterKind, AdapterLimits, Backend, MatrixUnit};
 
 /// Keeps what GPUs need at first use for later processes, in the user's cache directory (`$XDG_CACHE_HOME/cubecl` or
-/// `~/.cache/cubecl`): the kernels that tuning chose, and those compiled to SPIR-V.
+/// `~/.cache/cubecl`): the kernels that tuning chose, and those compiled to SPIR-V or PTX.
 ///
 /// Without this call Burn keeps the former alone, inside a Cargo project in its `target`. A file `cubecl.toml` in the
-/// current directory or above it may name another directory; what else it says about the cache does not count. A directory that cannot be written costs the time of tuning
-/// and compiling again, and is no error.
+/// current directory or above it may name another directory; what else it says about the cache does not count. If the
+/// directory cannot be written, kernels are tuned and compiled again.
 ///
 /// The configuration is one per process: a program calls this before it uses a device. If the configuration has been
 /// read by then, nothing changes.

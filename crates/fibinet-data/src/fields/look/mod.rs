@@ -219,6 +219,16 @@ impl ColumnLook {
         Some((format, format!("{reason}; {}", self.buckets_reason())))
     }
 
+    /// The buckets of a quantity, how its numbers are written, and why; `None` if its buckets should share something
+    /// else.
+    pub(crate) fn buckets_sharing(
+        &self,
+        sharing: Option<Sharing>,
+    ) -> Option<(u32, NumberFormat, String)> {
+        let (format, reason) = self.quantity().filter(|_| self.sharing() == sharing)?;
+        Some((self.num_buckets(), format.clone(), reason))
+    }
+
     /// Whether many integers are the same number once they have lost their last digits.
     pub(crate) fn are_too_long(&self) -> bool {
         self.are_too_long

@@ -26,12 +26,15 @@ const EPOCHS: [(&str, f64, &[&str]); 4] = [
 /// With fewer distinct integers, dates may be ids.
 const MANY: usize = 20;
 
+/// Whether a time is near ours: a year of two digits is not one of the first century.
+pub(super) fn is_of_our_time(time: &ZonedTime) -> bool {
+    (1900..2200).contains(&time.local.year())
+}
+
 /// The format of a column of texts.
 pub(super) fn read_texts(cells: &ColumnCells) -> Fit<&'static str> {
-    // A year of two digits is not the first century.
-    let in_years = |time: &ZonedTime| (1900..2200).contains(&time.local.year());
     let fit = read_as(cells, &TEXT_FORMATS, |format, text| {
-        format.parse(text).filter(in_years)
+        format.parse(text).filter(is_of_our_time)
     });
     if fit != Fit::No {
         return fit;
@@ -49,7 +52,7 @@ pub(super) fn read_texts(cells: &ColumnCells) -> Fit<&'static str> {
         return Fit::No;
     }
     read_as(cells, &TEXT_FORMATS, |format, text| {
-        format.parse_any(text).filter(in_years)
+        format.parse_any(text).filter(is_of_our_time)
     })
 }
 

@@ -1,8 +1,7 @@
 //! Formats of times that are not among the common ones, put together from parts.
 
-use chrono::Datelike;
-
 use crate::fields::look::cells::ColumnCells;
+use crate::fields::look::times::is_of_our_time;
 use crate::fields::time_format::TimeFormat;
 
 const DATES: [&str; 23] = [
@@ -84,9 +83,7 @@ pub(super) fn formats(cells: &ColumnCells, cell: &str) -> Vec<String> {
 
 fn date(format: &TimeFormat, cell: &[u8]) -> Option<chrono::NaiveDate> {
     let time = format.parse(std::str::from_utf8(cell).ok()?.trim())?;
-    let date = time.local.date();
-    // A year of two digits is not the first century.
-    (1900..2200).contains(&date.year()).then_some(date)
+    is_of_our_time(&time).then(|| time.local.date())
 }
 
 fn candidates() -> impl Iterator<Item = String> {
