@@ -1,13 +1,17 @@
 //! Kernels: operations whose time goes into intermediate arrays, not into arithmetic, written once for each backend.
 //!
-//! A pair product at F = 39, K = 10 makes 61 MB of pairs from 3 MB of embeddings for 2,048 batch rows. Composed from
-//! tensor operations it makes three to five such arrays each way, mostly on one thread. A kernel reads its inputs
-//! once and writes its outputs once, on all threads.
+//! A pair product at F = 39, K = 10 makes 61 MB of pairs from 3 MB of embeddings for 2,048 batch rows. Composed
+//! from tensor operations it makes three to five such arrays each way, mostly on one thread. On flex a kernel reads
+//! its inputs once and writes its outputs once, on all threads.
 //!
-//! Layers call the functions of this module and nothing below it. Each function runs a kernel where one applies
-//! ([`has_kernels`]) and otherwise its [`reference`], which is the same operation in plain tensor operations: every
-//! backend, autodiff and graph capture run it, and the tests compare the kernels with it. Kernels are imported by
-//! layers and do not know them.
+//! Layers call the functions of this module and nothing below it. Each function runs a kernel where one applies and
+//! pays ([`has_kernels`], `ops.rs`), and otherwise its [`reference`], which is the same operation in plain tensor
+//! operations: every backend, autodiff and graph capture run it, and the tests compare the kernels with it. Kernels
+//! are imported by layers and do not know them.
+//!
+//! In shapes, `B` is the number of batch rows, `F` of fields, `K` of numbers in a field's vector, `P = F (F - 1) /
+//! 2` of pairs (`crate::pairs`), `S` of sides, `N` of raw numeric inputs, `H` of a map's outputs and `V` of table
+//! rows.
 //!
 //! | operation | layers | on flex, forward and backward, f32 | on GPUs, forward and backward, f32 | other backends, other types |
 //! |---|---|---|---|---|
@@ -19,48 +23,57 @@
 //!
 //! # To add an operation
 //!
-//! Say, `pair_differences`: `v_i - v_j` of `[B, F, K]`, `[B, P, K]`. Every step has an example of its size in
-//! [`inner_products`].
+//! Say, `pair_distances`: `‖v_i - v_j‖²` of every pair of fields, from `[B, F, K]` to `[B, P]`. [`inner_products`]
+//! is its twin: every step has an example there. Steps 3 to 6 compile only together.
 //!
-//! 1. **Entry point**, here: `pair_differences(embeddings: Tensor<3>, fields: …) -> Tensor<2>` with its shapes. It is
-//!    `ops::pair_differences(&embeddings).unwrap_or_else(|| reference::pair_differences(embeddings, fields))`.
-//!    Layers call it, and their own docs and tests come first.
-//! 2. **Reference**, in `reference.rs`: the operation in tensor operations. With it alone everything works.
+//! 1. **Entry point**, here, with its shapes: `pair_distances(embeddings: Tensor<3>, fields: [Tensor<1, Int>; 2])
+//!    -> Tensor<2>`. It is `ops::pair_distances(&embeddings).unwrap_or_else(||
+//!    reference::pair_distances(embeddings, fields))`. `fields` are the left and the right field of every pair,
+//!    which the layer holds, and only the reference reads them. A layer that calls it comes first, with its docs
+//!    and tests.
+//! 2. **Reference**, in `reference.rs`: the operation in tensor operations. If the entry point calls this alone,
+//!    everything works on every backend.
 //! 3. **Operation**, in `ops.rs`: a method of `PairOps`, with `FloatTensor<Self>` for each tensor, and a function
-//!    that returns `None` unless `primitive` takes every input. `PairOps` is a *backend extension* of Burn: the
-//!    macro `backend_extension` writes the `impl` for `Dispatch` that finds a tensor's backend, so the function
-//!    calls `Dispatch::pair_differences` on primitives and wraps the result by `Tensor::from_dispatch`. Several
-//!    tensors that belong together are a struct or an enum that derives `ExtensionType`. Burn's GPU backends run
-//!    operations later, together with their neighbours (*fusion*), and ask for an output's shape now: the attribute
-//!    `#[fusion(meta = …)]` names a function of `specs.rs` that computes it from the inputs' shapes. Its twin in
-//!    `no_ops.rs`, for builds without kernels, returns `None`.
-//! 4. **Backward pass**: a method `pair_differences_backward` of `PairGradients` in `ops.rs`, from the inputs that it
-//!    needs and the output's gradient to the inputs' gradients, with a `#[fusion(meta = …)]` of its own. In
-//!    `autodiff.rs` an empty struct `PairDifferences` is the node of Burn's graph. Its `impl Backward<B, N>` names the
-//!    `N` inputs (parents), keeps what the backward pass reads as its `State`, consumes the output's gradient and
-//!    registers one for each parent that is tracked. The `impl PairOps for Autodiff<B, C>` takes inputs apart into
-//!    primitives and nodes and prepares that node.
-//! 5. **Kernel on flex**, in `flex/pair_differences.rs`: plain functions over `&[f32]`, forward and backward. Split
-//!    the batch into chunks of `CHUNK` rows with rayon, one output slice each. The innermost loop is a struct that
-//!    implements `VectorLoop` (`flex/rows.rs`), which compiles it for common values of `K`. Outputs come from
-//!    [`zeroed`](crate::memory::zeroed). `flex/mod.rs` implements the operation for `Flex` by calling them on
-//!    `to_contiguous()` tensors and wrapping the result by `tensor`.
-//! 6. **Kernel on GPUs**, in `cube/pair_differences.rs`, for wgpu, Vulkan, Metal and CUDA at once: a
-//!    `#[cube(launch, address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it by
-//!    `launch!` on inputs and on an output of `empty_beside(…)`. A unit is one number of the output, and its index is
-//!    `ABSOLUTE_POS`; units beyond the last number end at once. `cube/index.rs` has the place of an index in
-//!    `[B, F, K]`, the fields of a pair and the pair of two fields. `F`, `K` and columns are `#[comptime]`, the number
-//!    of batch rows is an argument. There are no atomics and no plane operations: a unit sums in a fixed order, and a
-//!    sum over the batch is made of sums per chunk (`cube/matrices.rs`). `cube/mod.rs` implements the operation for
-//!    `CubeBackend` on `into_contiguous` tensors. A method without a kernel may call that backend's own tensor
-//!    operations.
-//! 7. **Tests**, in `layers/kernel_tests`: against the reference, values and gradients, in every shape of
-//!    `shapes.rs`, on GPUs in a few of them; and the same bits on any number of threads and in a second run.
-//!    So sums over the batch have a fixed order: chunk by chunk, whatever thread computed the chunk. A row of the table
-//!    above, and a line in `benches/layers.rs`.
+//!    that returns `None` unless `primitive` takes every float input. `PairOps` is a *backend extension* of Burn:
+//!    the macro `backend_extension` writes the `impl` for `Dispatch` that finds a tensor's backend, so the function
+//!    calls `Dispatch::pair_distances` on primitives and wraps the result by `Tensor::from_dispatch`. Tensors that
+//!    belong together are a struct or an enum that derives `ExtensionType`, as `PairSide` does. Burn's GPU backends
+//!    run operations later, together with their neighbours (*fusion*), and ask for an output's shape and type now:
+//!    `#[fusion(meta = …)]` names a function of `specs.rs` from the inputs' `TensorSpec`s to the output's. In
+//!    builds without kernels `no_ops.rs` takes the place of `ops.rs`; its function returns `None`.
+//! 4. **Backward pass**: a method `pair_distances_backward` of `PairGradients` in `ops.rs`, from the inputs that it
+//!    needs and the output's gradient to the inputs' gradients. These look like the inputs, so that its `meta` is a
+//!    closure that clones their specs. In `autodiff.rs` an empty struct `PairDistances` is the node of Burn's
+//!    graph. Its `impl Backward<B, N>` has the inputs as its `N` parents, and as its `State` what the backward pass
+//!    reads. It consumes the output's gradient and registers one for each parent that is tracked. The `impl PairOps
+//!    for Autodiff<B, C>` takes inputs apart into primitives and nodes, gives the nodes to `prepare` in the order
+//!    of the parents, and the state to `finish`. What serves the backward pass alone is `#[cfg(feature =
+//!    "autodiff")]`.
+//! 5. **Kernel on flex**, in `flex/pair_distances.rs`: plain functions over `&[f32]`, forward and backward. Split
+//!    the batch into chunks of `CHUNK` rows (`flex/side.rs`) with rayon, one slice of the output each. The
+//!    innermost loop is a struct that implements `VectorLoop` (`flex/rows.rs`): its `run_with::<KC>` is compiled
+//!    for common values of `K`, and with `KC` = 0 for all others. Outputs are made by `Output::new`, if the kernel
+//!    writes every number before it reads it, or by `Output::zeros` (`flex/output.rs`). `flex/mod.rs` implements
+//!    the operation for `Flex` by calling these on `to_contiguous()` tensors and wrapping the result by `tensor`, a
+//!    gradient by `shaped_like` (`flex/operands.rs`).
+//! 6. **Kernel on GPUs**, in `cube/pair_distances.rs`, for wgpu, Vulkan, Metal and CUDA at once: a `#[cube(launch,
+//!    address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it by `launch!(kernel,
+//!    num_units, [inputs…, &out], arguments…)`, with `out` from `empty_beside(…)`, or `empty_like(…)` for a
+//!    gradient. A unit usually is one number of the output, at `ABSOLUTE_POS`, and those from `num_units` on end at
+//!    once. `cube/index.rs` has the `place` of an index in `[B, F, K]`, the `fields` of a pair and the pair of two
+//!    fields (`pair_of`). Sizes of a batch row (`RowShape`) are `#[comptime]`, what depends on the batch is a
+//!    `usize`. There are no atomics and no plane operations: a unit sums in a fixed order, and a sum over the batch
+//!    is made of sums per chunk (`cube/matrices.rs`). `cube/mod.rs` implements the operation for `CubeBackend` on
+//!    `into_contiguous` tensors. A method without a kernel may call that backend's own tensor operations.
+//! 7. **Tests**, in `layers/kernel_tests/pair_distances.rs`: `ran(ops::pair_distances(…))`, which fails if no
+//!    kernel runs, against the reference: values and gradients, in every shape of `shapes.rs`, on GPUs in its few;
+//!    and the same bits on any number of threads and in a second run. So sums over the batch have a fixed order:
+//!    chunk by chunk, whatever thread computed the chunk. The table above gets a row, and the workspace's
+//!    `benches/layers.rs` the layer.
 //!
 //! A backend of another kind is another `impl` of the operation beside these two, one more name in the
-//! `backend_extension` list of its traits, and an arm of `ops::has_kernels`. Autodiff and layers stay as they are.
+//! `backend_extension` list of its traits, a function beside `is_flex` and `is_gpu` for `ops::has_kernels`, and its
+//! feature in the `cfg`s of this file. Autodiff and layers stay as they are.
 
 use burn::nn::Linear;
 use burn::tensor::{DType, Device, Int, Tensor};

@@ -2,6 +2,7 @@ use core::ops::Range;
 
 use super::fold::{Fold, FoldPerPair};
 use super::matrix::{Matrix, MatrixMut, Write};
+use super::output::Output;
 use super::row_shape::{RowShape, matrices_of};
 use super::rows::{Strip, Swap, VectorLoop};
 use super::side::{Left, PreparedSide, by_matrix, field_of, matrix};
@@ -11,9 +12,9 @@ use crate::pairs::BilinearKind;
 /// The gradients of one side.
 pub(super) struct Gradients {
     /// `[B, F, K]`
-    pub embeddings: Vec<f32>,
+    pub embeddings: Output,
     /// `[1 | F | F - 1 | P, K, K]`
-    pub matrices: Option<Vec<f32>>,
+    pub matrices: Option<Output>,
 }
 
 /// The gradient of some batch rows' pairs, and where that of their side goes.
@@ -139,7 +140,7 @@ impl PreparedSide<'_> {
     }
 
     /// The gradients of the side, given what all batch rows added up to.
-    pub fn gradients(&self, embeddings: Vec<f32>, to_matrices: Vec<f32>) -> Gradients {
+    pub fn gradients(&self, embeddings: Output, to_matrices: Output) -> Gradients {
         let matrices = self.kind.map(|(kind, _)| match kind {
             BilinearKind::FieldInteraction => pair_by_pair(self.shape, &to_matrices),
             BilinearKind::FieldAll | BilinearKind::FieldEach => to_matrices,
@@ -158,9 +159,9 @@ pub(super) fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) ->
 
 /// The inverse of [`side_by_side`](super::side::side_by_side): from `[K, n K]` per left field to
 /// `[P, K, K]`.
-fn pair_by_pair(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
+fn pair_by_pair(shape: RowShape, matrices: &[f32]) -> Output {
     let embedding_dim = shape.embedding_dim;
-    let mut out = vec![0.0; matrices.len()];
+    let mut out = Output::new(matrices.len());
     for field in 0..shape.num_fields - 1 {
         let range = matrices_of(shape, field);
         let swap = Swap {

@@ -9,19 +9,19 @@
 
 use rayon::prelude::*;
 
+use super::output::Output;
 use super::row_shape::RowShape;
 use super::rows::{VectorLoop, vector};
 use super::side::CHUNK;
-use crate::memory::zeroed;
 use crate::pairs::num_pairs;
 
 /// Right fields that are multiplied together.
 const LANES: usize = 8;
 
 /// `[B, P]`
-pub(super) fn forward(embeddings: &[f32], shape: RowShape) -> Vec<f32> {
+pub(super) fn forward(embeddings: &[f32], shape: RowShape) -> Output {
     let (num_pairs, len) = (num_pairs(shape.num_fields), shape.len());
-    let mut out = zeroed(embeddings.len() / len * num_pairs);
+    let mut out = Output::new(embeddings.len() / len * num_pairs);
     let rows = embeddings.par_chunks(CHUNK * len);
     let chunks = out.par_chunks_mut(CHUNK * num_pairs).zip(rows);
     chunks.for_each_init(Vec::new, |by_element, (out, rows)| {
@@ -38,9 +38,9 @@ pub(super) fn forward(embeddings: &[f32], shape: RowShape) -> Vec<f32> {
 
 /// The gradient of the embeddings, given that of the products, `[B, P]`.
 #[cfg(feature = "autodiff")]
-pub(super) fn backward(embeddings: &[f32], shape: RowShape, gradient: &[f32]) -> Vec<f32> {
+pub(super) fn backward(embeddings: &[f32], shape: RowShape, gradient: &[f32]) -> Output {
     let (num_pairs, len) = (num_pairs(shape.num_fields), shape.len());
-    let mut out = zeroed(embeddings.len());
+    let mut out = Output::new(embeddings.len());
     let inputs = embeddings.par_chunks(CHUNK * len);
     let inputs = inputs.zip(gradient.par_chunks(CHUNK * num_pairs));
     let chunks = out.par_chunks_mut(CHUNK * len).zip(inputs);
@@ -113,7 +113,8 @@ impl VectorLoop for Products<'_> {
     }
 }
 
-/// Reads the gradient of some products once: `to[i] += gradient[i, j] v_j` and `to[j] += gradient[i, j] v_i`.
+/// Reads the gradient of some products once: `to[i] = Σ_j gradient[i, j] v_j`, where `[i, j]` and `[j, i]` are one
+/// pair.
 #[cfg(feature = "autodiff")]
 struct FoldProducts<'a> {
     shape: RowShape,
@@ -121,7 +122,7 @@ struct FoldProducts<'a> {
     rows: &'a [f32],
     /// `[rows, P]`
     gradient: &'a [f32],
-    /// `[rows, F, K]`, zeros.
+    /// `[rows, F, K]`
     to: &'a mut [f32],
 }
 
@@ -145,6 +146,7 @@ impl VectorLoop for FoldProducts<'_> {
         let gradients = self.gradient.chunks_exact(num_pairs(num_fields));
         let rows = rows.zip(gradients).zip(self.to.chunks_exact_mut(len));
         for ((row, mut gradient), to) in rows {
+            to.fill(0.0);
             for left in 0..num_fields - 1 {
                 let (of_left, rest) = gradient.split_at(num_fields - 1 - left);
                 gradient = rest;

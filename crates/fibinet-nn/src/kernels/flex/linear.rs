@@ -49,6 +49,7 @@ use super::batch_innermost;
 use super::gradient::Gradients;
 use super::linear_map::LinearMap;
 use super::matrix::{Matrix, MatrixMut, Write};
+use super::output::Output;
 use super::row_shape::RowShape;
 use super::rows::Strip;
 use super::side::PreparedSide;
@@ -69,18 +70,18 @@ const MOST_GROUPS: usize = 8;
 #[cfg(feature = "autodiff")]
 pub(super) struct LinearGradients {
     pub sides: Vec<Gradients>,
-    pub weight: Vec<f32>,
-    pub dense: Option<Vec<f32>>,
+    pub weight: Output,
+    pub dense: Option<Output>,
 }
 
 /// `[p; dense] W` or `[p; q; dense] W`, `[B, H]`.
-pub(super) fn forward(sides: &[PreparedSide], shape: RowShape, map: LinearMap) -> Vec<f32> {
+pub(super) fn forward(sides: &[PreparedSide], shape: RowShape, map: LinearMap) -> Output {
     let batch = sides[0].num_rows();
     let len = batch * map.num_outputs;
     let tasks = tasks(shape, sides.len(), TASK_COLUMNS);
     let num_groups = (JOBS / batch.div_ceil(PANEL_ROWS)).clamp(1, MOST_GROUPS);
     let mut groups = tasks.chunks(tasks.len().div_ceil(num_groups));
-    let mut out = vec![0.0; len];
+    let mut out = Output::zeros(len);
     let mut others = vec![0.0; (groups.len() - 1) * len];
     let outs = core::iter::once(&mut out[..]).chain(others.chunks_mut(len));
     let jobs: Vec<_> = outs
@@ -171,7 +172,7 @@ pub(super) fn backward(
     gradient: &[f32],
 ) -> LinearGradients {
     let (batch, num_outputs) = (sides[0].0.len() / shape.len(), map.num_outputs);
-    let mut to_weight = vec![0.0; map.weight.len()];
+    let mut to_weight = Output::new(map.weight.len());
     let weight = (map.weight, num_outputs);
     let side_gradients = batch_innermost::backward(sides, shape, weight, gradient, &mut to_weight);
     let gradient = Matrix::new(gradient, [batch, num_outputs], num_outputs);
@@ -185,7 +186,7 @@ pub(super) fn backward(
             gradient,
             Write::Over,
         );
-        let mut to_dense = vec![0.0; dense.len()];
+        let mut to_dense = Output::new(dense.len());
         MatrixMut::new(&mut to_dense, [batch, num_dense], num_dense).product(
             gradient,
             weight.transposed(),

@@ -1,10 +1,11 @@
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Bytes, DType, Shape};
+use burn::tensor::{DType, Shape};
 
 #[cfg(feature = "autodiff")]
 use super::gradient::Gradients;
 use super::linear_map::LinearMap;
+use super::output::Output;
 use super::row_shape::RowShape;
 use super::side::PreparedSide;
 use super::small_batch::SideSlices;
@@ -13,15 +14,15 @@ use crate::kernels::ops::Matrices;
 use crate::kernels::ops::{PairSide, PairSides, Reader};
 use crate::pairs::BilinearKind;
 
-pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+pub(super) fn tensor<const D: usize>(values: Output, shape: [usize; D]) -> FlexTensor {
     let layout = Layout::contiguous(Shape::from(shape));
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+    FlexTensor::new(values.into(), layout, DType::F32)
 }
 
 #[cfg(feature = "autodiff")]
-pub(super) fn shaped_like(other: &FlexTensor, values: Vec<f32>) -> FlexTensor {
+pub(super) fn shaped_like(other: &FlexTensor, values: Output) -> FlexTensor {
     let layout = Layout::contiguous(other.shape());
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+    FlexTensor::new(values.into(), layout, DType::F32)
 }
 
 /// The sizes of `[B, F, K]`: those of a batch row, and the number of rows.
@@ -140,7 +141,7 @@ impl DenseReader {
     }
 
     #[cfg(feature = "autodiff")]
-    pub fn gradients(&self, weight: Vec<f32>, dense: Option<Vec<f32>>) -> Reader<Flex> {
+    pub fn gradients(&self, weight: Output, dense: Option<Output>) -> Reader<Flex> {
         let dense = self.dense.as_ref().zip(dense);
         let dense = dense.map(|(dense, values)| shaped_like(dense, values));
         Reader::from_parts(shaped_like(&self.weight, weight), dense)

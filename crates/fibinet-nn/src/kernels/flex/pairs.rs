@@ -2,13 +2,13 @@ use rayon::prelude::*;
 
 #[cfg(feature = "autodiff")]
 use super::gradient::{Gradients, RowGradients};
+use super::output::Output;
 use super::row_shape::RowShape;
 use super::rows::Strip;
 use super::side::{CHUNK, PreparedSide};
 use super::tasks::{Task, whole_fields};
 #[cfg(feature = "autodiff")]
 use crate::kernels::BACKWARD_ROWS;
-use crate::memory::zeroed;
 
 /// Pair columns per task if each pair has a left vector of its own, whose array stays in a core's second-level cache
 /// then. Otherwise a batch row's pairs are written or read in one go.
@@ -47,9 +47,9 @@ fn tasks(sides: &[PreparedSide], shape: RowShape) -> Vec<Task> {
 ///
 /// Cost: the output is written once, the embeddings are read from the cache. `P K` multiplications
 /// per side and batch row, and `2 P K²` more operations for field_interaction.
-pub(super) fn forward(sides: &[PreparedSide], shape: RowShape) -> Vec<f32> {
+pub(super) fn forward(sides: &[PreparedSide], shape: RowShape) -> Output {
     let (stride, batch) = (sides.len() * shape.num_columns(), sides[0].num_rows());
-    let mut out = zeroed(batch * stride);
+    let mut out = Output::new(batch * stride);
     let tasks = tasks(sides, shape);
     let chunks = out.par_chunks_mut(CHUNK * stride).enumerate();
     chunks.for_each_init(Vec::new, |crossed, (chunk, out)| {
@@ -85,8 +85,8 @@ pub(super) fn backward(
     let sides = sides.iter().enumerate().map(|(index, side)| {
         let first = tasks.partition_point(|task| task.side < index);
         let after = tasks.partition_point(|task| task.side <= index);
-        let mut to_rows = vec![0.0; batch * shape.len()];
-        let mut to_matrices = vec![0.0; side.num_weights()];
+        let mut to_rows = Output::zeros(batch * shape.len());
+        let mut to_matrices = Output::zeros(side.num_weights());
         // Each block has a gradient of the matrices of its own, of which only those of one range exist at once.
         let range_rows = blocks_at_once(side.num_weights()) * BLOCK;
         let ranges = to_rows.chunks_mut(range_rows * shape.len()).enumerate();

@@ -17,6 +17,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::linear_map::LinearMap;
+use super::output::Output;
 use super::row_shape::RowShape;
 use super::rows::VectorLoop;
 use crate::pairs::{BilinearKind, num_pairs};
@@ -34,11 +35,11 @@ pub(super) type SideSlices<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
 ///
 /// Each task has its own outputs, which are added in the order of the tasks. Sizes alone decide what a
 /// task reads, so the sums do not depend on the number of threads.
-pub(super) fn forward(sides: &[SideSlices], shape: RowShape, map: LinearMap) -> Vec<f32> {
+pub(super) fn forward(sides: &[SideSlices], shape: RowShape, map: LinearMap) -> Output {
     let num_outputs = map.num_outputs;
     let batch = sides[0].0.len() / shape.len();
     if batch == 0 {
-        return Vec::new();
+        return Output::zeros(0);
     }
     let num_pairs = num_pairs(shape.num_fields);
     let worth_a_task = TASK_WEIGHTS.div_ceil(shape.embedding_dim * num_outputs);
@@ -54,7 +55,7 @@ pub(super) fn forward(sides: &[SideSlices], shape: RowShape, map: LinearMap) -> 
             part(sides[side], shape, pairs, weight, num_outputs)
         })
         .collect();
-    let mut out = vec![0.0; batch * num_outputs];
+    let mut out = Output::zeros(batch * num_outputs);
     add_all(&mut out, parts.iter().map(Vec::as_slice));
     if let Some((dense, _)) = map.dense {
         let weight = &map.weight[sides.len() * shape.num_columns() * num_outputs..];

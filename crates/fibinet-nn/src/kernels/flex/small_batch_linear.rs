@@ -14,6 +14,7 @@ use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
 use super::operands::tensor;
+use super::output::Output;
 use super::small_batch::{add_all, add_products};
 use crate::kernels::LINEAR_TASK_WEIGHTS;
 use crate::kernels::ops::LinearOps;
@@ -41,7 +42,7 @@ impl LinearOps for Flex {
 ///
 /// Each task has its own outputs, which are added in the order of the tasks. Sizes alone decide what a
 /// task reads, so the sums do not depend on the number of threads.
-fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32> {
+fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Output {
     let (num_inputs, num_outputs) = (input.len() / batch, bias.len());
     let inputs_a_task = num_inputs.div_ceil(weight.len() / LINEAR_TASK_WEIGHTS);
     let part = |task: usize| {
@@ -60,7 +61,10 @@ fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Vec<f32
         Some(_) => tasks.into_par_iter().map(part).collect(),
         None => tasks.map(part).collect(),
     };
-    let mut out = bias.repeat(batch);
+    let mut out = Output::new(batch * num_outputs);
+    for row in out.chunks_exact_mut(num_outputs) {
+        row.copy_from_slice(bias);
+    }
     add_all(&mut out, parts.iter().map(Vec::as_slice));
     out
 }

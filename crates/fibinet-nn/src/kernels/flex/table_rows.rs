@@ -15,8 +15,8 @@ use burn::tensor::DType;
 use rayon::prelude::*;
 
 use super::operands::tensor;
+use super::output::Output;
 use crate::kernels::ops::TableOps;
-use crate::memory::zeroed;
 
 /// Rows that a thread copies together.
 const ROWS: usize = 1024;
@@ -58,8 +58,8 @@ pub(super) fn indices(rows: &FlexTensor, num_rows: usize) -> Vec<usize> {
 }
 
 /// `[n, K]`
-fn forward(table: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
-    let mut out = zeroed(rows.len() * width);
+fn forward(table: &[f32], width: usize, rows: &[usize]) -> Output {
+    let mut out = Output::new(rows.len() * width);
     let chunks = out.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS));
     chunks.for_each(|(out, rows)| {
         for (out, row) in out.chunks_exact_mut(width).zip(rows) {
@@ -71,13 +71,9 @@ fn forward(table: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
 
 /// The gradient of the table, `[V, K]`, given that of the rows, `[n, K]`.
 #[cfg(feature = "autodiff")]
-pub(super) fn backward(
-    [num_rows, width]: [usize; 2],
-    rows: &[usize],
-    gradient: &[f32],
-) -> Vec<f32> {
+pub(super) fn backward([num_rows, width]: [usize; 2], rows: &[usize], gradient: &[f32]) -> Output {
     let (order, ends) = by_block(rows, num_rows.div_ceil(BLOCK));
-    let mut out = zeroed(num_rows * width);
+    let mut out = Output::zeros(num_rows * width);
     let blocks = out.par_chunks_mut(BLOCK * width).enumerate();
     blocks.for_each(|(block, out)| {
         let start = block.checked_sub(1).map_or(0, |before| ends[before]);

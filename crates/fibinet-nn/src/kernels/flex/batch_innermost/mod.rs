@@ -33,6 +33,7 @@ use self::panel::{Panel, SideMatrices, panels};
 use self::scratch::{Outputs, Scratch, take_first};
 use super::gradient::Gradients;
 use super::matrix::Write;
+use super::output::Output;
 use super::row_shape::RowShape;
 use super::side::side_by_side;
 use super::small_batch::SideSlices;
@@ -69,8 +70,8 @@ pub(super) fn backward(
     scratch_buffers.resize_with(num_buffers, Scratch::default);
 
     let to_sides = sides.iter().map(|(embeddings, kind)| Gradients {
-        embeddings: vec![0.0; embeddings.len()],
-        matrices: kind.map(|(_, matrices)| vec![0.0; matrices.len()]),
+        embeddings: Output::zeros(embeddings.len()),
+        matrices: kind.map(|(_, matrices)| Output::zeros(matrices.len())),
     });
     let mut to_sides: Vec<_> = to_sides.collect();
     let batch = sides[0].0.len() / len;
