@@ -51,8 +51,17 @@ fn software_wgpu() -> Option<NamedDevice> {
     None
 }
 
+/// The software adapter crashes on kernels compiled to SPIR-V.
+#[cfg(feature = "vulkan")]
+fn software_wgpu() -> Option<NamedDevice> {
+    println!(
+        "skipped on wgpu: Mesa's lavapipe crashes on kernels compiled to SPIR-V, as the feature `vulkan` has them"
+    );
+    None
+}
+
 /// The software adapter, if wgpu finds one.
-#[cfg(feature = "wgpu")]
+#[cfg(all(feature = "wgpu", not(feature = "vulkan")))]
 fn software_wgpu() -> Option<NamedDevice> {
     use std::panic::catch_unwind;
     use std::sync::OnceLock;

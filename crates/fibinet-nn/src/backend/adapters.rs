@@ -94,10 +94,23 @@ fn identity(device: &Device) -> Option<DeviceIdentity> {
     Some(client.properties().identity.clone())
 }
 
-/// Opens a device and describes it, or returns what its driver says.
+/// Opens a device and describes it, or returns why it cannot be used.
 pub(super) fn open(device: &Device) -> Result<AdapterInfo, String> {
     let (client, driver) = client(device)?;
-    Ok(describe(&client, driver))
+    let info = describe(&client, driver);
+    if crashes(&info) {
+        return Err(format!(
+            "{} crashes on kernels compiled to SPIR-V; a build with the feature `wgpu`, but not `vulkan`, runs on it",
+            info.adapter
+        ));
+    }
+    Ok(info)
+}
+
+/// Whether an adapter ends the process with a segmentation fault when it is given a kernel: Mesa's lavapipe, where
+/// kernels are SPIR-V (seen with 22.3.6 and 25.0.7, with Burn's own kernels too).
+fn crashes(info: &AdapterInfo) -> bool {
+    info.compiler == "spirv" && info.adapter.starts_with("llvmpipe")
 }
 
 /// Opens a device. Its driver's name is `None` if it was open already.
@@ -197,7 +210,30 @@ fn matrix_unit(interface: &'static str, config: &MmaConfig) -> MatrixUnit {
 
 #[cfg(test)]
 mod tests {
-    use super::caught;
+    use super::{AdapterInfo, AdapterLimits, caught, crashes};
+
+    #[test]
+    fn lavapipe_is_refused_where_kernels_are_spirv() {
+        let adapter = |name: &str, compiler: &str| AdapterInfo {
+            adapter: name.to_owned(),
+            driver: None,
+            compiler: compiler.to_owned(),
+            memory_bytes: 0,
+            limits: AdapterLimits {
+                binding_bytes: 0,
+                bindings: 0,
+                workgroups: [0; 3],
+                workgroup_threads: 0,
+                workgroup_memory_bytes: 0,
+                plane_sizes: [0, 0],
+            },
+            matrix_units: Vec::new(),
+        };
+        let lavapipe = "llvmpipe (LLVM 15.0.6, 256 bits)";
+        assert!(crashes(&adapter(lavapipe, "spirv")));
+        assert!(!crashes(&adapter(lavapipe, "wgsl")));
+        assert!(!crashes(&adapter("NVIDIA H100", "spirv")));
+    }
 
     #[test]
     fn a_panic_of_a_driver_is_its_message() {

@@ -33,7 +33,7 @@ pub enum Hardware {
     },
     /// A device that cannot be used.
     Unusable {
-        /// What its driver says.
+        /// What its driver says, or what is known of it.
         error: String,
     },
 }

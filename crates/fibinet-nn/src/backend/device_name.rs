@@ -12,9 +12,9 @@ use super::{AdapterKind, Backend, BackendError, adapters};
 /// | `flex`, `ndarray` | the CPU |
 /// | `vulkan` | the adapter that the system ranks first, or the one in `CUBECL_WGPU_DEFAULT_DEVICE` |
 /// | `vulkan:1` | adapter 1 of those that [`devices`](super::devices) lists |
-/// | `vulkan:cpu` | the adapter that runs on the CPU, such as Mesa's lavapipe |
+/// | `wgpu:cpu` | the adapter that runs on the CPU, such as Mesa's lavapipe |
 ///
-/// `wgpu`, `metal` and `cuda` take numbers in the same way. Each backend numbers its adapters from 0: discrete
+/// The other GPU backends take them in the same way. Each backend numbers its adapters from 0: discrete
 /// GPUs first, then integrated and virtual ones, then adapters on the CPU.
 ///
 /// ```
@@ -56,7 +56,7 @@ impl DeviceName {
     /// # Errors
     ///
     /// [`BackendError::NotCompiledIn`] if the backend's feature is off, [`BackendError::NoSuchDevice`] if this
-    /// machine has no such adapter, and [`BackendError::Unusable`] if its driver does not work.
+    /// machine has no such adapter, and [`BackendError::Unusable`] if its driver does not work or is known to crash.
     pub fn open(self) -> Result<Device, BackendError> {
         let default = self.backend.device()?;
         if self.backend.is_cpu() {

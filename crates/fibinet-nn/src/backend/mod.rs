@@ -100,12 +100,12 @@ pub enum BackendError {
         /// The names of the backend's devices, or `no adapter`.
         found: String,
     },
-    /// The adapter is there, but its driver does not give access to it.
+    /// The adapter is there, but its driver does not give access to it, or is known to crash.
     #[error("device `{name}` cannot be used: {reason}")]
     Unusable {
         /// The device asked for.
         name: DeviceName,
-        /// What the driver said.
+        /// What the driver said, or what is known of it.
         reason: String,
     },
 }

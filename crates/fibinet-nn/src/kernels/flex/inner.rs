@@ -2,21 +2,20 @@
 //!
 //! # Cost
 //!
-//! - Forward: embeddings are read and products are written once. `2 P K` operations per batch row, a few of
-//!   them wasted at the diagonal.
+//! - Forward: embeddings are read and products are written once. `2 P K` operations per batch row, and some more up to
+//!   whole registers.
 //! - Backward: embeddings and the products' gradient are read once, the embeddings' gradient is written once.
 //!   `4 P K` operations per batch row.
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::output::Output;
 use super::row_shape::RowShape;
+#[cfg(feature = "autodiff")]
 use super::rows::{VectorLoop, vector};
 use super::side::CHUNK;
 use crate::pairs::num_pairs;
-
-/// Right fields that are multiplied together.
-const LANES: usize = 8;
 
 /// `[B, P]`
 pub(super) fn forward(embeddings: &[f32], shape: RowShape) -> Output {
@@ -24,14 +23,14 @@ pub(super) fn forward(embeddings: &[f32], shape: RowShape) -> Output {
     let mut out = Output::new(embeddings.len() / len * num_pairs);
     let rows = embeddings.par_chunks(CHUNK * len);
     let chunks = out.par_chunks_mut(CHUNK * num_pairs).zip(rows);
-    chunks.for_each_init(Vec::new, |by_element, (out, rows)| {
+    chunks.for_each_init(Vec::new, |scratch, (out, rows)| {
         let products = Products {
             shape,
             rows,
-            by_element,
+            scratch,
             out,
         };
-        products.run();
+        Arch::new().dispatch(products);
     });
     out
 }
@@ -56,55 +55,63 @@ pub(super) fn backward(embeddings: &[f32], shape: RowShape, gradient: &[f32]) ->
     out
 }
 
-/// Writes the products of some batch rows, left field by left field.
+/// Left fields whose products are computed together.
+const LEFTS: usize = 4;
+
+/// Writes the products of some batch rows. A register holds one number of several fields' vectors.
 struct Products<'a> {
     shape: RowShape,
     /// `[rows, F, K]`
     rows: &'a [f32],
-    /// A buffer for one batch row, `[K, F]` with zeros up to a multiple of [`LANES`].
-    by_element: &'a mut Vec<f32>,
+    scratch: &'a mut Vec<f32>,
     /// `[rows, P]`
     out: &'a mut [f32],
 }
 
-impl VectorLoop for Products<'_> {
-    #[inline(always)]
-    fn embedding_dim(&self) -> usize {
-        self.shape.embedding_dim
-    }
+impl WithSimd for Products<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run_with<const KC: usize>(self) {
-        let RowShape { num_fields, .. } = self.shape;
-        let width = if KC == 0 {
-            self.shape.embedding_dim
-        } else {
-            KC
-        };
-        let stride = num_fields.next_multiple_of(LANES);
-        let by_element = self.by_element;
-        by_element.resize((width + 1) * stride, 0.0);
-        let (by_element, products) = by_element.split_at_mut(width * stride);
-        let rows = self.rows.chunks_exact(num_fields * width);
-        let out = self.out.chunks_exact_mut(num_pairs(num_fields));
-        for (row, mut out) in rows.zip(out) {
-            for (field, vector) in row.chunks_exact(width).enumerate() {
-                for k in 0..width {
-                    by_element[k * stride + field] = vector[k];
+    fn with_simd<S: Simd>(self, simd: S) {
+        let RowShape {
+            num_fields,
+            embedding_dim,
+        } = self.shape;
+        // The vectors of a batch row by element, `[K, F]`, and the products of all fields with all, `[F, F]`, of which
+        // only those of pairs are right. Fields are rounded up to whole registers and groups of left fields.
+        let stride = num_fields.next_multiple_of(LEFTS.max(S::F32_LANES));
+        let len = embedding_dim * stride;
+        self.scratch.resize(len + stride * stride, 0.0);
+        let (by_element, products) = self.scratch.split_at_mut(len);
+        let rows = self.rows.chunks_exact(self.shape.len());
+        for (row, mut out) in rows.zip(self.out.chunks_exact_mut(num_pairs(num_fields))) {
+            for (field, vector) in row.chunks_exact(embedding_dim).enumerate() {
+                for (of_element, x) in by_element.chunks_exact_mut(stride).zip(vector) {
+                    of_element[field] = *x;
                 }
             }
-            for (left, vector_of_left) in row.chunks_exact(width).enumerate() {
-                for block in ((left + 1) / LANES * LANES..stride).step_by(LANES) {
-                    let mut sums = [0.0; LANES];
-                    for k in 0..width {
-                        let rights: [f32; LANES] =
-                            vector(&by_element[k * stride + block..][..LANES]);
-                        for lane in 0..LANES {
-                            sums[lane] += vector_of_left[k] * rights[lane];
+            for left in (0..num_fields - 1).step_by(LEFTS) {
+                for block in (left + 1) / S::F32_LANES..stride / S::F32_LANES {
+                    let mut sums = [simd.splat_f32s(0.0); LEFTS];
+                    for numbers in by_element.chunks_exact(stride) {
+                        let rights = S::as_simd_f32s(numbers).0[block];
+                        let lefts = &numbers[left..left + LEFTS];
+                        for n in 0..LEFTS {
+                            sums[n] =
+                                simd.mul_add_e_f32s(simd.splat_f32s(lefts[n]), rights, sums[n]);
                         }
                     }
-                    products[block..][..LANES].copy_from_slice(&sums);
+                    let products = products[left * stride..].chunks_exact_mut(stride);
+                    for (products, sums) in products.zip(sums) {
+                        S::as_mut_simd_f32s(products).0[block] = sums;
+                    }
                 }
+            }
+            for (left, products) in products
+                .chunks_exact(stride)
+                .enumerate()
+                .take(num_fields - 1)
+            {
                 let (of_left, rest) = out.split_at_mut(num_fields - 1 - left);
                 of_left.copy_from_slice(&products[left + 1..num_fields]);
                 out = rest;
