@@ -26,20 +26,16 @@
 //! The table says how many times as long it takes to write the array of pairs
 //! ([`pairs`](super::pairs)) and multiply with flex's own products: forward, and forward with backward,
 //! at F = 39, K = 10, H = 400 (`cargo bench --bench layers -- KIND ROUNDS B`, "to hidden"; AMD EPYC Zen 4,
-//! 2 cores). The columns per kind were measured with a glibc that keeps freed buffers
-//! (`MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184`), the last column is with its
-//! default settings.
+//! 2 cores), with a glibc that keeps freed buffers (`MALLOC_MMAP_THRESHOLD_=8589934592
+//! MALLOC_TRIM_THRESHOLD_=17179869184`).
 //!
-//! | B, ROUNDS | field_all | field_each | field_interaction | default settings |
-//! |---|---|---|---|---|
-//! | 256, 31 | 1.21, 1.15 | 1.17, 1.22 | 1.25, 1.20 | .85 to 1.34, 1.27 to 1.99 |
-//! | 2,048, 5 | 1.14, 1.10 | 1.11, 1.22 | 1.06, 1.24 | 1.33 to 1.48, 1.34 to 1.40 |
-//! | 8,192, 3 | 1.17, 1.09 | 1.14, 1.11 | 1.13, 1.15 | 1.30 to 1.36, 1.43 to 1.48 |
+//! | B, ROUNDS | field_all | field_each | field_interaction |
+//! |---|---|---|---|
+//! | 256, 31 | 1.21, 1.15 | 1.17, 1.22 | 1.25, 1.20 |
+//! | 2,048, 5 | 1.14, 1.10 | 1.11, 1.22 | 1.06, 1.24 |
+//! | 8,192, 3 | 1.17, 1.09 | 1.14, 1.11 | 1.13, 1.15 |
 //!
-//! The head therefore never writes pairs out. The values below 1, .85 to .93, are field_all and field_each
-//! forward at 256 rows. There 7 of 24 ms are the cost of getting memory from the system again, which falls
-//! on one of the two forms depending on the bench's turn. (A scorer's 256 rows take .97 of the products
-//! alone.)
+//! The head therefore never writes pairs out.
 
 use rayon::prelude::*;
 
