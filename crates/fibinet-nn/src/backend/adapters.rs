@@ -218,7 +218,7 @@ mod tests {
             adapter: name.to_owned(),
             driver: None,
             compiler: compiler.to_owned(),
-            memory_bytes: 0,
+            memory_bytes: None,
             limits: AdapterLimits {
                 binding_bytes: 0,
                 bindings: 0,
