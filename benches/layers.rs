@@ -15,9 +15,8 @@
 //! | least | the fewest bytes that must move, in MB. Forward reads inputs and weights and writes the output. Backward reads the output's gradient and again inputs and weights, and writes their gradients. Of a table only the requested rows are read, but all of its gradient is written |
 //! | moved | the bytes that move, relative to the fewest. Inputs and weights count as above. Every allocated array is written once and read once, except the last ones, which are only written. In-place operations and blocks that stay in the cache are not counted |
 //!
-//! Allocations are counted, and the rest follows from that rule. The copy goes to memory that was used before, as
-//! large outputs of the kernels do (`memory::release_kept`), so only the other forms' times include mapping the
-//! pages of new arrays.
+//! Allocations are counted, and the rest follows from that rule. The copy goes to memory that was used before, as do
+//! outputs of the kernels from 1 MiB on (`memory::release_kept`). Pages of all other new arrays are mapped anew and count.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -82,14 +81,15 @@ struct Cost {
     bytes: usize,
 }
 
-/// The costs of several forms, which take turns. The time of the first round is not measured, and in the others that
-/// of the second of two runs: the first has the caches as another form left them.
+/// The costs of several forms, which take turns. In each turn a form runs twice and the second run is timed, because
+/// the first finds the caches as another form left them. The first round only counts allocations.
 fn costs<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [Cost; N] {
     let mut times = [const { Vec::new() }; N];
     let mut bytes = [0; N];
     for round in 0..=rounds {
         for ((run, times), bytes) in runs.iter_mut().zip(&mut times).zip(&mut bytes) {
             if round == 0 {
+                run();
                 release_kept();
                 let before = allocated();
                 run();

@@ -1,8 +1,8 @@
 //! Layers of this crate in a model of one's own, trained for ten steps in a loop of one's own. Its hidden layer reads
 //! the pairs of one side and two raw numbers.
 //!
-//! `cargo run --release --example compose [flex | ndarray | wgpu | …]` runs it on a backend that is
-//! compiled in; nothing in the model names one.
+//! `cargo run --release --example compose [flex | ndarray | wgpu | vulkan:1 | …]` runs it on a device of a backend that
+//! is compiled in; nothing in the model names one.
 
 use std::error::Error;
 
@@ -11,7 +11,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
-use fibinet::nn::backend::Backend;
+use fibinet::nn::backend::{Backend, DeviceName};
 use fibinet::nn::inputs::FieldIds;
 use fibinet::nn::layers::{
     BilinearInteraction, BilinearInteractionConfig, FeatureEmbedding, FeatureEmbeddingConfig,
@@ -81,13 +81,14 @@ fn rows(device: &Device) -> (Tensor<2, Int>, Tensor<2>, Tensor<1>) {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let backend = match std::env::args().nth(1) {
+    let name: DeviceName = match std::env::args().nth(1) {
         Some(name) => name.parse()?,
-        None => Backend::compiled()
-            .next()
-            .ok_or("no backend is compiled in")?,
+        None => {
+            let first = Backend::compiled().next();
+            first.ok_or("no backend is compiled in")?.into()
+        }
     };
-    let device = backend.device()?.autodiff();
+    let device = name.open()?.autodiff();
     device.seed(2019);
     let mut model = MyModel::new(&device);
     println!("{model}");
@@ -100,7 +101,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(0.05, model, gradients);
         losses.push(loss.into_scalar::<f32>());
-        println!("{backend}: step {step:>2}  loss {:.4}", losses[step - 1]);
+        println!("{name}: step {step:>2}  loss {:.4}", losses[step - 1]);
     }
     // An example that stopped learning is a broken one.
     if losses[9] < losses[0] {

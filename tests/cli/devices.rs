@@ -75,6 +75,12 @@ fn adapters_are_numbered_and_described() {
         for key in ["kind", "adapter", "compiler"] {
             assert!(adapter[key].is_string(), "`{key}` of {adapter}");
         }
+        let compiler = adapter["compiler"].as_str().expect("a text");
+        assert!(
+            ["spirv", "wgsl", "msl", "cuda"].contains(&compiler),
+            "{adapter}"
+        );
+        assert!(adapter.get("memory_bytes").is_some(), "{adapter}");
         assert!(adapter["kernels"].is_boolean(), "{adapter}");
         assert!(adapter["matrix_units"].is_array(), "{adapter}");
         let limits = &adapter["limits"];

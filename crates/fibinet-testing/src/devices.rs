@@ -36,7 +36,7 @@ fn ndarray() -> Option<NamedDevice> {
 }
 
 /// The CPU devices of this build, with autodiff. With the `wgpu` feature also the software adapter of wgpu
-/// (Mesa's lavapipe); a line says if there is none.
+/// (Mesa's lavapipe), except in builds with `vulkan`; a line says if there is none.
 ///
 /// Each shape of each kernel is compiled on its first use there, which takes from a tenth of a second
 /// to several: use this in one test per layer, with small shapes, and [`cpu_devices`] in the others.
@@ -51,11 +51,11 @@ fn software_wgpu() -> Option<NamedDevice> {
     None
 }
 
-/// The software adapter crashes on kernels compiled to SPIR-V.
+/// Mesa's lavapipe crashes on the SPIR-V of builds with `vulkan`.
 #[cfg(feature = "vulkan")]
 fn software_wgpu() -> Option<NamedDevice> {
     println!(
-        "skipped on wgpu: Mesa's lavapipe crashes on kernels compiled to SPIR-V, as the feature `vulkan` has them"
+        "skipped on wgpu: Mesa's lavapipe crashes on the SPIR-V of builds with the feature `vulkan`"
     );
     None
 }

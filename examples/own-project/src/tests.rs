@@ -5,8 +5,10 @@ use burn::module::Param;
 use burn::nn::LinearConfig;
 use burn::tensor::Distribution;
 use fibinet_nn::layers::{
-    BilinearInteractionConfig, BilinearKind, PairProductConfig, SenetConfig, num_pairs,
+    BilinearInteractionConfig, BilinearKind, PairProductConfig, PairProductKind, SenetConfig,
+    num_pairs,
 };
+use fibinet_nn::memory::release_kept;
 use fibinet_nn::models::{AnySpec, FieldCounts, HeadConfig};
 use fibinet_testing::{CountingAllocator, allocated};
 
@@ -50,8 +52,9 @@ fn every_model_of_the_registry_learns_from_lists_and_raw_numbers() {
 /// Tests count allocations of the whole process, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// The bytes that are allocated while something runs.
+/// The bytes that are allocated while something runs and finds no memory of earlier outputs.
 fn bytes_of<R>(run: impl FnOnce() -> R) -> (usize, R) {
+    release_kept();
     let before = allocated();
     let result = run();
     (allocated() - before, result)
@@ -70,7 +73,11 @@ fn the_layers_run_their_kernels() {
     let x = x.require_grad();
     let bilinear = BilinearInteractionConfig::new(fields, dim).with_kind(BilinearKind::FieldEach);
     let bilinear = bilinear.init(&device);
+    let one_matrix = BilinearInteractionConfig::new(fields, dim).with_kind(BilinearKind::FieldAll);
+    let one_matrix = one_matrix.init(&device);
     let product = PairProductConfig::new(fields).init(&device);
+    let inner = PairProductConfig::new(fields).with_kind(PairProductKind::Inner);
+    let inner = inner.init(&device);
     let hidden = LinearConfig::new(num_pairs(fields) * dim, 4).init(&device);
     for (layer, at_most, forward) in [
         (
@@ -78,6 +85,10 @@ fn the_layers_run_their_kernels() {
             1.5,
             &(|| bilinear.forward(x.clone()).flatten(1, 2)) as &dyn Fn() -> Tensor<2>,
         ),
+        ("one matrix", 1.5, &|| {
+            one_matrix.forward(x.clone()).flatten(1, 2)
+        }),
+        ("inner", 0.5, &|| inner.forward(x.clone()).flatten(1, 2)),
         ("product", 1.5, &|| product.forward(x.clone()).flatten(1, 2)),
         ("map", 1.2, &|| {
             bilinear.forward_linear(x.clone(), None, &hidden)

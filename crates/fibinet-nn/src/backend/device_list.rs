@@ -33,7 +33,7 @@ pub enum Hardware {
     },
     /// A device that cannot be used.
     Unusable {
-        /// What its driver says, or what is known of it.
+        /// What its driver says, or that it is known to crash.
         error: String,
     },
 }

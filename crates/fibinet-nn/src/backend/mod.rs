@@ -105,7 +105,7 @@ pub enum BackendError {
     Unusable {
         /// The device asked for.
         name: DeviceName,
-        /// What the driver said, or what is known of it.
+        /// What the driver said, or that it is known to crash.
         reason: String,
     },
 }

@@ -24,7 +24,7 @@
 //! # To add an operation
 //!
 //! Say, `pair_distances`: `‖v_i - v_j‖²` of every pair of fields, from `[B, F, K]` to `[B, P]`. [`inner_products`]
-//! is its twin: every step has an example there. Steps 3 to 6 compile only together.
+//! is its twin: every step has an example there. Steps 3 to 5, and 6 in a build with a GPU, compile only together.
 //!
 //! 1. **Entry point**, here, with its shapes: `pair_distances(embeddings: Tensor<3>, fields: [Tensor<1, Int>; 2])
 //!    -> Tensor<2>`. It is `ops::pair_distances(&embeddings).unwrap_or_else(||
@@ -52,10 +52,11 @@
 //! 5. **Kernel on flex**, in `flex/pair_distances.rs`: plain functions over `&[f32]`, forward and backward. Split
 //!    the batch into chunks of `CHUNK` rows (`flex/side.rs`) with rayon, one slice of the output each. The
 //!    innermost loop is a struct that implements `VectorLoop` (`flex/rows.rs`): its `run_with::<KC>` is compiled
-//!    for common values of `K`, and with `KC` = 0 for all others. Outputs are made by `Output::new`, if the kernel
-//!    writes every number before it reads it, or by `Output::zeros` (`flex/output.rs`). `flex/mod.rs` implements
-//!    the operation for `Flex` by calling these on `to_contiguous()` tensors and wrapping the result by `tensor`, a
-//!    gradient by `shaped_like` (`flex/operands.rs`).
+//!    for common values of `K`, and with `KC` = 0 for all others. One whose registers hold several fields, as the
+//!    inner products' forward, implements pulp's `WithSimd` instead. Outputs are made by `Output::new`, if the
+//!    kernel writes every number before it reads it, or by `Output::zeros` (`flex/output.rs`). `flex/mod.rs`
+//!    implements the operation for `Flex` by calling these on `to_contiguous()` tensors and wrapping the result by
+//!    `tensor`, a gradient by `shaped_like` (`flex/operands.rs`).
 //! 6. **Kernel on GPUs**, in `cube/pair_distances.rs`, for wgpu, Vulkan, Metal and CUDA at once: a `#[cube(launch,
 //!    address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it by `launch!(kernel,
 //!    num_units, [inputs…, &out], arguments…)`, with `out` from `empty_beside(…)`, or `empty_like(…)` for a
@@ -66,10 +67,10 @@
 //!    is made of sums per chunk (`cube/matrices.rs`). `cube/mod.rs` implements the operation for `CubeBackend` on
 //!    `into_contiguous` tensors. A method without a kernel may call that backend's own tensor operations.
 //! 7. **Tests**, in `layers/kernel_tests/pair_distances.rs`: `ran(ops::pair_distances(…))`, which fails if no
-//!    kernel runs, against the reference: values and gradients, in every shape of `shapes.rs`, on GPUs in its few;
-//!    and the same bits on any number of threads and in a second run. So sums over the batch have a fixed order:
-//!    chunk by chunk, whatever thread computed the chunk. The table above gets a row, and the workspace's
-//!    `benches/layers.rs` the layer.
+//!    kernel runs, against the reference: values and gradients, in every shape of `shapes.rs`, on GPUs in its
+//!    `FEW_SHAPES`; and the same bits on any number of threads and in a second run. So sums over the batch have a
+//!    fixed order: chunk by chunk, whatever thread computed the chunk. The table above gets a row, and the
+//!    workspace's `benches/layers.rs` the layer.
 //!
 //! A backend of another kind is another `impl` of the operation beside these two, one more name in the
 //! `backend_extension` list of its traits, a function beside `is_flex` and `is_gpu` for `ops::has_kernels`, and its

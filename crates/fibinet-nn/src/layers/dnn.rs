@@ -195,8 +195,35 @@ impl Dnn {
         }
     }
 
-    /// [`forward`](Self::forward) from the output of the first hidden layer's map on, `[B, H]`.
-    pub(crate) fn forward_from_first(&self, mapped: Tensor<2>) -> Tensor<2> {
+    /// [`forward`](Self::forward) from the output of the first hidden layer's map on. A model computes that map
+    /// together with its pairs, by `forward_linear` of their layer on `hidden[0]`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "flex")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use fibinet_nn::layers::{BilinearInteractionConfig, DnnConfig, num_pairs};
+    ///
+    /// let device = Device::flex();
+    /// let bilinear = BilinearInteractionConfig::new(39, 10).init(&device);
+    /// let dnn = DnnConfig::new(num_pairs(39) * 10, vec![64, 32]).init(&device);
+    ///
+    /// let embeddings = Tensor::<3>::ones([2, 39, 10], &device);
+    /// let mapped = bilinear.forward_linear(embeddings, None, &dnn.hidden[0]);
+    /// assert_eq!(dnn.forward_from_first(mapped).dims(), [2, 1]);
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    ///
+    /// - mapped: `[B, H]` of the first hidden layer
+    /// - output: as of [`forward`](Self::forward)
+    ///
+    /// # Panics
+    ///
+    /// If there is no hidden layer, or the input has another width.
+    pub fn forward_from_first(&self, mapped: Tensor<2>) -> Tensor<2> {
+        let [_, width] = self.hidden[0].weight.dims();
+        assert_shape!(mapped, [_, width]);
         let mut x = self.forward_mapped(0, mapped);
         for (i, layer) in self.hidden.iter().enumerate().skip(1) {
             let mapped = kernels::small_batch_linear(&x, layer).unwrap_or_else(|| layer.forward(x));

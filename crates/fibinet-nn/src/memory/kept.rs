@@ -12,7 +12,7 @@ const LEAST: usize = 1 << 18;
 const MOST: usize = 1 << 26;
 
 /// The arrays, the last one dropped at the end.
-static KEPT: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+static KEPT: Mutex<Vec<Box<[f32]>>> = Mutex::new(Vec::new());
 
 /// Returns all arrays to the allocator.
 pub(super) fn release() {
@@ -21,7 +21,7 @@ pub(super) fn release() {
 }
 
 /// A kept array of this length, with whatever numbers it holds.
-pub(crate) fn take(len: usize) -> Option<Vec<f32>> {
+pub(crate) fn take(len: usize) -> Option<Box<[f32]>> {
     if len < LEAST {
         return None;
     }
@@ -31,7 +31,7 @@ pub(crate) fn take(len: usize) -> Option<Vec<f32>> {
 }
 
 /// Keeps an array if it is large enough, in place of those that have been kept longest.
-pub(crate) fn keep(numbers: Vec<f32>) {
+pub(crate) fn keep(numbers: Box<[f32]>) {
     if !(LEAST..=MOST).contains(&numbers.len()) {
         return;
     }
@@ -45,7 +45,7 @@ pub(crate) fn keep(numbers: Vec<f32>) {
 }
 
 /// The index of the first array from which on all fit.
-fn first_that_fits(arrays: &[Vec<f32>]) -> usize {
+fn first_that_fits(arrays: &[Box<[f32]>]) -> usize {
     let mut room = MOST;
     let newest = arrays.iter().rev().take_while(|numbers| {
         let rest = room.checked_sub(numbers.len());
@@ -55,7 +55,7 @@ fn first_that_fits(arrays: &[Vec<f32>]) -> usize {
     arrays.len() - newest.count()
 }
 
-fn kept() -> MutexGuard<'static, Vec<Vec<f32>>> {
+fn kept() -> MutexGuard<'static, Vec<Box<[f32]>>> {
     // A panic leaves the vector whole.
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -68,9 +68,9 @@ mod tests {
     fn the_last_array_of_a_length_comes_back_once() {
         // Lengths that no other test has.
         let (first, second) = (LEAST + 1, LEAST + 3);
-        keep(vec![1.0; first]);
-        keep(vec![2.0; first]);
-        keep(vec![3.0; second]);
+        keep(vec![1.0; first].into());
+        keep(vec![2.0; first].into());
+        keep(vec![3.0; second].into());
         let number = |len| take(len).map(|numbers| numbers[0]);
         assert_eq!(
             [first, first, first].map(number),
@@ -81,14 +81,15 @@ mod tests {
 
     #[test]
     fn small_arrays_are_not_kept() {
-        keep(vec![1.0; LEAST - 1]);
+        keep(vec![1.0; LEAST - 1].into());
         assert_eq!(take(LEAST - 1), None);
     }
 
     #[test]
     fn the_oldest_make_room() {
-        let arrays =
-            |lens: &[usize]| -> Vec<Vec<f32>> { lens.iter().map(|&len| vec![0.0; len]).collect() };
+        let arrays = |lens: &[usize]| -> Vec<Box<[f32]>> {
+            lens.iter().map(|&len| vec![0.0; len].into()).collect()
+        };
         let first = |lens: &[usize]| first_that_fits(&arrays(lens));
         assert_eq!(first(&[MOST / 2, MOST / 2]), 0);
         assert_eq!(first(&[1, MOST / 2, MOST / 2]), 1);

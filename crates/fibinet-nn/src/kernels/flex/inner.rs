@@ -2,10 +2,11 @@
 //!
 //! # Cost
 //!
-//! - Forward: embeddings are read and products are written once. `2 P K` operations per batch row, and some more up to
-//!   whole registers.
+//! - Forward: embeddings are read and products are written once. `2 P K` operations per batch row, times what fills
+//!   whole registers and groups of left fields: 1.3 at F = 39 with AVX2, 1.9 with AVX-512.
 //! - Backward: embeddings and the products' gradient are read once, the embeddings' gradient is written once.
 //!   `4 P K` operations per batch row.
+//! - Memory: `(K + 4) F` numbers per thread.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -63,6 +64,7 @@ struct Products<'a> {
     shape: RowShape,
     /// `[rows, F, K]`
     rows: &'a [f32],
+    /// A buffer of one thread.
     scratch: &'a mut Vec<f32>,
     /// `[rows, P]`
     out: &'a mut [f32],
@@ -77,11 +79,11 @@ impl WithSimd for Products<'_> {
             num_fields,
             embedding_dim,
         } = self.shape;
-        // The vectors of a batch row by element, `[K, F]`, and the products of all fields with all, `[F, F]`, of which
-        // only those of pairs are right. Fields are rounded up to whole registers and groups of left fields.
+        // The vectors of a batch row by element, `[K, F]`, and the products of some left fields with all, `[LEFTS, F]`,
+        // of which those of pairs count. Fields are rounded up to whole registers and groups of left fields.
         let stride = num_fields.next_multiple_of(LEFTS.max(S::F32_LANES));
         let len = embedding_dim * stride;
-        self.scratch.resize(len + stride * stride, 0.0);
+        self.scratch.resize(len + LEFTS * stride, 0.0);
         let (by_element, products) = self.scratch.split_at_mut(len);
         let rows = self.rows.chunks_exact(self.shape.len());
         for (row, mut out) in rows.zip(self.out.chunks_exact_mut(num_pairs(num_fields))) {
@@ -90,31 +92,27 @@ impl WithSimd for Products<'_> {
                     of_element[field] = *x;
                 }
             }
-            for left in (0..num_fields - 1).step_by(LEFTS) {
-                for block in (left + 1) / S::F32_LANES..stride / S::F32_LANES {
+            for first in (0..num_fields - 1).step_by(LEFTS) {
+                for block in (first + 1) / S::F32_LANES..stride / S::F32_LANES {
                     let mut sums = [simd.splat_f32s(0.0); LEFTS];
                     for numbers in by_element.chunks_exact(stride) {
                         let rights = S::as_simd_f32s(numbers).0[block];
-                        let lefts = &numbers[left..left + LEFTS];
+                        let lefts = &numbers[first..first + LEFTS];
                         for n in 0..LEFTS {
                             sums[n] =
                                 simd.mul_add_e_f32s(simd.splat_f32s(lefts[n]), rights, sums[n]);
                         }
                     }
-                    let products = products[left * stride..].chunks_exact_mut(stride);
-                    for (products, sums) in products.zip(sums) {
+                    for (products, sums) in products.chunks_exact_mut(stride).zip(sums) {
                         S::as_mut_simd_f32s(products).0[block] = sums;
                     }
                 }
-            }
-            for (left, products) in products
-                .chunks_exact(stride)
-                .enumerate()
-                .take(num_fields - 1)
-            {
-                let (of_left, rest) = out.split_at_mut(num_fields - 1 - left);
-                of_left.copy_from_slice(&products[left + 1..num_fields]);
-                out = rest;
+                let lefts = first..(first + LEFTS).min(num_fields - 1);
+                for (left, products) in lefts.zip(products.chunks_exact(stride)) {
+                    let (of_left, rest) = out.split_at_mut(num_fields - 1 - left);
+                    of_left.copy_from_slice(&products[left + 1..num_fields]);
+                    out = rest;
+                }
             }
         }
     }
@@ -186,6 +184,54 @@ impl VectorLoop for FoldProducts<'_> {
                     }
                     to_left.copy_from_slice(&sum);
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::{Scalar, Scalar128b, Scalar256b, Scalar512b};
+
+    use super::*;
+
+    fn products<S: Simd>(simd: S, shape: RowShape, rows: &[f32]) -> Vec<f32> {
+        let mut out = vec![f32::NAN; rows.len() / shape.len() * num_pairs(shape.num_fields)];
+        let products = Products {
+            shape,
+            rows,
+            scratch: &mut Vec::new(),
+            out: &mut out,
+        };
+        simd.vectorize(products);
+        out
+    }
+
+    /// The numbers are whole, so that sums are exact in any order.
+    #[test]
+    fn registers_of_any_length_give_the_same_products() {
+        for num_fields in [2, 3, 4, 5, 8, 9, 16, 17, 33] {
+            for embedding_dim in [1, 3, 10] {
+                let shape = RowShape {
+                    num_fields,
+                    embedding_dim,
+                };
+                let rows = (0..2 * shape.len()).map(|i| (i * 7 % 11) as f32 - 5.0);
+                let rows: Vec<f32> = rows.collect();
+                let mut expected = Vec::new();
+                for row in rows.chunks_exact(shape.len()) {
+                    let vectors: Vec<_> = row.chunks_exact(embedding_dim).collect();
+                    for (i, left) in vectors.iter().enumerate() {
+                        for right in &vectors[i + 1..] {
+                            let terms = left.iter().zip(*right).map(|(a, b)| a * b);
+                            expected.push(terms.sum::<f32>());
+                        }
+                    }
+                }
+                assert_eq!(products(Scalar, shape, &rows), expected);
+                assert_eq!(products(Scalar128b, shape, &rows), expected);
+                assert_eq!(products(Scalar256b, shape, &rows), expected);
+                assert_eq!(products(Scalar512b, shape, &rows), expected);
             }
         }
     }

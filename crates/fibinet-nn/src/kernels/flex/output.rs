@@ -1,7 +1,7 @@
 //! Outputs of kernels, whose memory [`memory`](crate::memory) keeps for the next output of the same size once their
 //! tensor is dropped.
 
-use core::mem::{ManuallyDrop, MaybeUninit};
+use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
@@ -16,14 +16,19 @@ const CHUNK: usize = 1 << 16;
 
 /// The numbers of an output.
 pub(super) struct Output {
-    /// Its capacity is its length.
-    numbers: Vec<f32>,
+    numbers: Box<[f32]>,
 }
+
+// `Bytes` goes to other threads, whatever owns its memory.
+const _: () = {
+    const fn goes_to_other_threads<T: Send + Sync>() {}
+    goes_to_other_threads::<Output>();
+};
 
 impl Output {
     /// Numbers of any value, each of which the caller writes.
     pub fn new(len: usize) -> Self {
-        let numbers = take(len).unwrap_or_else(|| zeroed(len));
+        let numbers = take(len).unwrap_or_else(|| zeroed(len).into_boxed_slice());
         let mut output = Self { numbers };
         if cfg!(test) {
             output.fill(f32::NAN);
@@ -31,9 +36,11 @@ impl Output {
         output
     }
 
+    /// Zeros. A kernel that writes its output in parts does better to take [`new`](Self::new) numbers and to set each
+    /// part to zero when it comes to it.
     pub fn zeros(len: usize) -> Self {
         let Some(mut numbers) = take(len) else {
-            let numbers = zeroed(len);
+            let numbers = zeroed(len).into_boxed_slice();
             return Self { numbers };
         };
         let chunks = numbers.par_chunks_mut(CHUNK);
@@ -69,7 +76,7 @@ impl From<Output> for Bytes {
             unsafe_code,
             reason = "`Bytes` has no safe way to take memory with an owner of its own"
         )]
-        // SAFETY: the output's memory has `len` bytes, and a vector's elements are initialized.
+        // SAFETY: the output's memory has `len` bytes, and all of them are initialized.
         unsafe {
             Self::from_controller(Box::new(output), len)
         }
@@ -103,8 +110,8 @@ impl AllocationController for Output {
     }
 
     fn try_detach(&mut self) -> Option<NonNull<u8>> {
-        let mut numbers = ManuallyDrop::new(core::mem::take(&mut self.numbers));
-        NonNull::new(numbers.as_mut_ptr().cast())
+        // A boxed slice has the layout that a vector of as many numbers frees.
+        NonNull::new(Box::into_raw(core::mem::take(&mut self.numbers)).cast())
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn backward(
     let sides = sides.iter().enumerate().map(|(index, side)| {
         let first = tasks.partition_point(|task| task.side < index);
         let after = tasks.partition_point(|task| task.side <= index);
-        let mut to_rows = Output::zeros(batch * shape.len());
+        let mut to_rows = Output::new(batch * shape.len());
         let mut to_matrices = Output::zeros(side.num_weights());
         // Each block has a gradient of the matrices of its own, of which only those of one range exist at once.
         let range_rows = blocks_at_once(side.num_weights()) * BLOCK;
@@ -93,6 +93,7 @@ pub(super) fn backward(
         for (range, to_rows) in ranges {
             let blocks = to_rows.par_chunks_mut(BLOCK * shape.len()).enumerate();
             let blocks = blocks.map_init(Vec::new, |scratch, (block, to_rows)| {
+                to_rows.fill(0.0);
                 let start = range * range_rows + block * BLOCK;
                 let mut to_matrices = vec![0.0; side.num_weights()];
                 let to = RowGradients {

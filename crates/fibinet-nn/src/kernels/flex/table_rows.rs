@@ -4,9 +4,9 @@
 //!
 //! - Forward: each named row is read and written once.
 //! - Backward: the rows' numbers are sorted by block of table rows, in three passes over them. Each block is then
-//!   written by one thread, with the gradients of its rows added in the order of the batch, so sums do not
-//!   depend on the number of threads. The output's gradient is read once. The gradient of the table is written
-//!   once, where the system's new pages are zeros already.
+//!   written by one thread: set to zero, and in the cache the gradients of its rows are added in the order of the
+//!   batch, so sums do not depend on the number of threads. The output's gradient is read once, and the gradient of
+//!   the table is written to memory once.
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -73,9 +73,10 @@ fn forward(table: &[f32], width: usize, rows: &[usize]) -> Output {
 #[cfg(feature = "autodiff")]
 pub(super) fn backward([num_rows, width]: [usize; 2], rows: &[usize], gradient: &[f32]) -> Output {
     let (order, ends) = by_block(rows, num_rows.div_ceil(BLOCK));
-    let mut out = Output::zeros(num_rows * width);
+    let mut out = Output::new(num_rows * width);
     let blocks = out.par_chunks_mut(BLOCK * width).enumerate();
     blocks.for_each(|(block, out)| {
+        out.fill(0.0);
         let start = block.checked_sub(1).map_or(0, |before| ends[before]);
         for &index in &order[start..ends[block]] {
             let to = &mut out[(rows[index] - block * BLOCK) * width..][..width];

@@ -1,6 +1,7 @@
 //! Kernels against their references in tensor operations.
 
 mod dispatch;
+mod forward_linear;
 mod inner_products;
 mod pairs;
 mod shapes;

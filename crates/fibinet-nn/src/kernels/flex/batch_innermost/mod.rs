@@ -70,7 +70,7 @@ pub(super) fn backward(
     scratch_buffers.resize_with(num_buffers, Scratch::default);
 
     let to_sides = sides.iter().map(|(embeddings, kind)| Gradients {
-        embeddings: Output::zeros(embeddings.len()),
+        embeddings: Output::new(embeddings.len()),
         matrices: kind.map(|(_, matrices)| Output::zeros(matrices.len())),
     });
     let mut to_sides: Vec<_> = to_sides.collect();
