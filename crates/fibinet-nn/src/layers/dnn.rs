@@ -209,7 +209,7 @@ impl Dnn {
     ///
     /// let embeddings = Tensor::<3>::ones([2, 39, 10], &device);
     /// let mapped = bilinear.forward_linear(embeddings, None, &dnn.hidden[0]);
-    /// assert_eq!(dnn.forward_from_first(mapped).dims(), [2, 1]);
+    /// assert_eq!(dnn.forward_from_first(mapped).dims(), [2, 32]);
     /// # }
     /// ```
     ///
