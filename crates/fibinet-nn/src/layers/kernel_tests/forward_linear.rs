@@ -6,7 +6,9 @@ use fibinet_testing::test_devices;
 
 use super::{KINDS, numbers, values};
 use crate::layers::combination::{CombinationConfig, CombinationKind};
-use crate::layers::{BilinearInteractionConfig, PairProductConfig, PairProductKind};
+use crate::layers::{
+    BilinearInteraction, BilinearInteractionConfig, PairProduct, PairProductConfig, PairProductKind,
+};
 use crate::testing::assert_close;
 
 const ROWS: usize = 5;
@@ -66,69 +68,57 @@ fn results(
     ]
 }
 
-/// Compares the two ways on every device. `pairs` gives `[B, num_columns]`.
-fn assert_same(num_columns: usize, layer: impl Fn(&Device) -> (PairsOf, MappedOf)) {
+/// Compares the two ways on every device. `pairs` gives `[B, num_columns]`, and `mapped` is `forward_linear`.
+fn assert_same<L>(
+    num_columns: usize,
+    layer: impl Fn(&Device) -> L,
+    pairs: impl Fn(&L, Tensor<3>) -> Tensor<2>,
+    mapped: impl Fn(&L, Tensor<3>, Option<Tensor<2>>, &Linear) -> Tensor<2>,
+) {
     for (_, device) in test_devices() {
-        let (pairs, mapped) = layer(&device);
+        let layer = layer(&device);
         let apart = results(&device, num_columns, &|inputs| {
-            let columns = vec![pairs(inputs.embeddings.clone()), inputs.dense.clone()];
+            let columns = vec![
+                pairs(&layer, inputs.embeddings.clone()),
+                inputs.dense.clone(),
+            ];
             inputs.map.forward(Tensor::cat(columns, 1))
         });
-        let fused = results(&device, num_columns, &*mapped);
+        let fused = results(&device, num_columns, &|inputs| {
+            let dense = Some(inputs.dense.clone());
+            mapped(&layer, inputs.embeddings.clone(), dense, &inputs.map)
+        });
         for (fused, apart) in fused.into_iter().zip(apart) {
             assert_close(fused, &values(apart), 1e-5);
         }
     }
 }
 
-/// The pairs of a layer as columns.
-type PairsOf = Box<dyn Fn(Tensor<3>) -> Tensor<2>>;
-
-/// A layer's `forward_linear`.
-type MappedOf = Box<dyn Fn(&Inputs) -> Tensor<2>>;
-
 const PAIRS: usize = FIELDS * (FIELDS - 1) / 2;
 
 #[test]
 fn bilinear_pairs_and_a_map_are_the_same_in_one() {
     for kind in KINDS {
-        assert_same(PAIRS * DIM, |device| {
-            let layer = BilinearInteractionConfig::new(FIELDS, DIM).with_kind(kind);
-            let layer = layer.init(device);
-            let alone = layer.clone();
-            (
-                Box::new(move |x| alone.forward(x).flatten(1, 2)),
-                Box::new(move |inputs| {
-                    let Inputs {
-                        embeddings,
-                        dense,
-                        map,
-                    } = inputs;
-                    layer.forward_linear(embeddings.clone(), Some(dense.clone()), map)
-                }),
-            )
-        });
+        let config = BilinearInteractionConfig::new(FIELDS, DIM).with_kind(kind);
+        assert_same(
+            PAIRS * DIM,
+            |device| config.init(device),
+            |layer, x| layer.forward(x).flatten(1, 2),
+            BilinearInteraction::forward_linear,
+        );
     }
 }
 
 #[test]
 fn products_and_a_map_are_the_same_in_one() {
     for kind in [PairProductKind::Hadamard, PairProductKind::Inner] {
-        assert_same(PAIRS * kind.pair_dim(DIM), |device| {
-            let layer = PairProductConfig::new(FIELDS).with_kind(kind).init(device);
-            let alone = layer.clone();
-            (
-                Box::new(move |x| alone.forward(x).flatten(1, 2)),
-                Box::new(move |inputs| {
-                    let Inputs {
-                        embeddings,
-                        dense,
-                        map,
-                    } = inputs;
-                    layer.forward_linear(embeddings.clone(), Some(dense.clone()), map)
-                }),
-            )
-        });
+        let config = PairProductConfig::new(FIELDS).with_kind(kind);
+        assert_same(
+            PAIRS * kind.pair_dim(DIM),
+            |device| config.init(device),
+            |layer, x| layer.forward(x).flatten(1, 2),
+            PairProduct::forward_linear,
+        );
     }
 }
 
@@ -138,21 +128,11 @@ fn a_combination_and_a_map_are_the_same_in_one() {
         let config = CombinationConfig::new(FIELDS, DIM)
             .with_kind(CombinationKind::SenetBilinear)
             .with_product_kind(product);
-        assert_same(config.d_output(), |device| {
-            let layer = config.init(device);
-            let alone = layer.clone();
-            (
-                Box::new(move |x: Tensor<3>| alone.forward(x.clone(), x * 2.0)),
-                Box::new(move |inputs| {
-                    let Inputs {
-                        embeddings,
-                        dense,
-                        map,
-                    } = inputs;
-                    let (raw, other) = (embeddings.clone(), embeddings.clone() * 2.0);
-                    layer.forward_linear(raw, other, Some(dense.clone()), map)
-                }),
-            )
-        });
+        assert_same(
+            config.d_output(),
+            |device| config.init(device),
+            |layer, x| layer.forward(x.clone(), x * 2.0),
+            |layer, x, dense, map| layer.forward_linear(x.clone(), x * 2.0, dense, map),
+        );
     }
 }
