@@ -16,7 +16,7 @@
 //! | moved | the bytes that move, relative to the fewest. Inputs and weights count as above. Every allocated array is written once and read once, except the last ones, which are only written. In-place operations and blocks that stay in the cache are not counted |
 //!
 //! Allocations are counted, and the rest follows from that rule. The copy goes to memory that was used before, as do
-//! outputs of the kernels from 1 MiB on (`memory::release_kept`). Pages of all other new arrays are mapped anew and count.
+//! outputs of the kernels from 128 KiB on (`memory::release_kept`). Pages of all other new arrays are mapped anew and count.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;

@@ -5,8 +5,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The fewest numbers of an array that is kept, 1 MiB. Allocators keep smaller ones themselves.
-const LEAST: usize = 1 << 18;
+/// The fewest numbers of an array that is kept, 128 KiB. Allocators keep smaller ones themselves.
+const LEAST: usize = 1 << 15;
 
 /// The most numbers that are kept, 256 MiB.
 const MOST: usize = 1 << 26;

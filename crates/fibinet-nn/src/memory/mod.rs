@@ -14,7 +14,7 @@ use bytemuck::Zeroable;
 pub(crate) use self::kept::{keep, take};
 
 /// Frees the memory that the kernels of Burn's flex backend keep for their next outputs: up to 256 MiB, of dropped
-/// tensors of 1 MiB and more.
+/// tensors of 128 KiB and more.
 ///
 /// A program that trains or scores batch after batch need not call this. One that is done with its batches may.
 pub fn release_kept() {

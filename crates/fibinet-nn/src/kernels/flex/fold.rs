@@ -1,7 +1,5 @@
 //! The innermost loops of the backward pass, written like those of [`rows`](super::rows).
 
-use pulp::{Arch, Simd, WithSimd};
-
 use super::row_shape::RowShape;
 use super::rows::{Strip, VectorLoop, vector};
 use super::tasks::Run;
@@ -76,65 +74,6 @@ impl VectorLoop for Fold<'_> {
                         to_right.copy_from_slice(&to);
                     }
                     to_left.copy_from_slice(&sum);
-                }
-            }
-        }
-    }
-}
-
-/// [`Fold`] with a left vector per pair, which its gradient overwrites: `to_right[j] += gradient[i, j] ⊙
-/// left[i, j]`, then `left[i, j] = gradient[i, j] ⊙ right[j]`.
-///
-/// Cost: three operations per element of the gradient. The gradient and the left vectors are read once, the
-/// left vectors written once.
-pub(super) struct FoldPerPair<'a> {
-    pub shape: RowShape,
-    pub runs: &'a [Run],
-    /// `[rows, width]`
-    pub left: &'a mut [f32],
-    pub width: usize,
-    /// `[rows, F, K]`
-    pub right: &'a [f32],
-    /// `[rows, strip]`
-    pub gradient: &'a [f32],
-    pub strip: Strip,
-    /// `[rows, F, K]`
-    pub to_right: &'a mut [f32],
-}
-
-impl FoldPerPair<'_> {
-    pub fn run(self) {
-        Arch::new().dispatch(self);
-    }
-}
-
-impl WithSimd for FoldPerPair<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { shape, strip, .. } = self;
-        let len = shape.len();
-        let rights = self
-            .right
-            .chunks_exact(len)
-            .zip(self.to_right.chunks_exact_mut(len));
-        let lefts = self.left.chunks_exact_mut(self.width);
-        let rows = lefts
-            .zip(self.gradient.chunks_exact(strip.stride))
-            .zip(rights);
-        for ((left, gradient), (right, to_right)) in rows {
-            for run in self.runs {
-                let columns = run.column..run.column + run.width(shape);
-                let pairs = &gradient[strip.offset..][columns.clone()];
-                let crossed = &mut left[columns];
-                let rights = right[run.rights(shape)]
-                    .iter()
-                    .zip(&mut to_right[run.rights(shape)]);
-                let terms = crossed.iter_mut().zip(pairs).zip(rights);
-                for ((left, pair), (right, to_right)) in terms {
-                    *to_right += pair * *left;
-                    *left = pair * right;
                 }
             }
         }

@@ -1,8 +1,9 @@
 use core::ops::Range;
 
-use super::fold::{Fold, FoldPerPair};
+use super::fold::Fold;
 use super::matrix::{Matrix, MatrixMut, Write};
 use super::output::Output;
+use super::per_pair::{FoldPerPair, LeftVectors};
 use super::row_shape::{RowShape, matrices_of};
 use super::rows::{Strip, Swap, VectorLoop};
 use super::side::{Left, PreparedSide, by_matrix, field_of, matrix};
@@ -38,14 +39,23 @@ impl PreparedSide<'_> {
         self.kind.map_or(0, |(_, matrices)| matrices.len())
     }
 
+    /// The numbers of the scratch buffer that [`backward`](Self::backward) takes for `num_rows` batch rows.
+    pub fn scratch_len(&self, tasks: &[Task], num_rows: usize) -> usize {
+        match self.left {
+            Left::PerField(_) => num_rows * self.shape.len(),
+            Left::PerPair(_) => num_rows * tasks.iter().map(|task| task.width).max().unwrap_or(0),
+        }
+    }
+
     /// Reads the gradient of some batch rows' pairs once and adds to the gradients of the side.
     ///
-    /// The tasks consist of whole left fields. `scratch` is a buffer of one thread.
+    /// The tasks consist of whole left fields. `scratch` has at least [`scratch_len`](Self::scratch_len) numbers, of any
+    /// value.
     ///
     /// Cost: that of [`Fold`], and for field_all and field_each `4 F K²` operations per batch row. With a left
-    /// vector per pair, that of [`FoldPerPair`] and `6 K` operations per element of the gradient, in a product that
-    /// writes the left vectors and two that each read their gradient once.
-    pub fn backward(&self, tasks: &[Task], to: RowGradients, scratch: &mut Vec<f32>) {
+    /// vector per pair, that of [`FoldPerPair`] and `4 K` operations per element of the gradient, in two products that
+    /// each read the left vectors' gradient once.
+    pub fn backward(&self, tasks: &[Task], to: RowGradients, scratch: &mut [f32]) {
         match &self.left {
             Left::PerField(left) => self.backward_per_field(tasks, left, to, scratch),
             Left::PerPair(matrices) => self.backward_per_pair(tasks, matrices, to, scratch),
@@ -58,11 +68,14 @@ impl PreparedSide<'_> {
         tasks: &[Task],
         left: &[f32],
         to: RowGradients,
-        to_left: &mut Vec<f32>,
+        scratch: &mut [f32],
     ) {
         let shape = self.shape;
-        // That of the last field, which is the left field of no pair, stays zero.
-        to_left.resize(to.to_rows.len(), 0.0);
+        let to_left = &mut scratch[..to.to_rows.len()];
+        // The last field is the left field of no pair.
+        let last = shape.field_range(shape.num_fields - 1);
+        let rows = to_left.chunks_exact_mut(shape.len());
+        rows.for_each(|row| row[last.clone()].fill(0.0));
         for task in tasks {
             let (stride, offset) = (to.stride, task.column);
             let fold = Fold {
@@ -100,28 +113,31 @@ impl PreparedSide<'_> {
         tasks: &[Task],
         matrices: &[f32],
         to: RowGradients,
-        crossed: &mut Vec<f32>,
+        scratch: &mut [f32],
     ) {
         let (shape, num_rows) = (self.shape, to.rows.len());
         let right = self.of(to.rows);
         for task in tasks {
             let (stride, offset) = (to.stride, task.column);
-            crossed.resize(num_rows * task.width, 0.0);
-            self.cross(task, matrices, right, crossed);
-            let fold = FoldPerPair {
+            let to_crossed = &mut scratch[..num_rows * task.width];
+            let left = LeftVectors {
                 shape,
                 runs: &task.runs,
-                left: &mut *crossed,
-                width: task.width,
-                right,
+                matrices,
+                rows: right,
+            };
+            let fold = FoldPerPair {
+                left,
                 gradient: to.gradient,
                 strip: Strip { stride, offset },
+                to_left: &mut *to_crossed,
+                width: task.width,
                 to_right: &mut *to.to_rows,
             };
             fold.run();
             for run in &task.runs {
                 let size = [num_rows, run.width(shape)];
-                let to_crossed = Matrix::new(&crossed[run.column..], size, task.width);
+                let to_crossed = Matrix::new(&to_crossed[run.column..], size, task.width);
                 let to_left = &mut to.to_rows[shape.field_range(run.left).start..];
                 MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len()).product_here(
                     to_crossed,

@@ -18,7 +18,7 @@
 //!   the weight is read, and its gradient written, once per 2,048 batch rows. Pairs stay in the cache. At
 //!   F = 39, K = 10 and 2,048 rows the array of pairs that is saved has 121 MB, and its gradient as many.
 //! - Memory, at any `B` and `F`: forward .4 MB per thread, and up to seven outputs of 512 batch rows;
-//!   backward four tasks (or one per thread) of 3 MB. Both double for field_interaction. The left vectors
+//!   backward four tasks (or one per thread) of 3 MB, twice as much for field_interaction. The left vectors
 //!   of field_all and field_each are added to that and are as large as the embeddings. So are, for 2,048
 //!   batch rows at a time, up to four backward arrays as large as a side's embeddings, and a copy of the output's
 //!   gradient.
@@ -88,8 +88,8 @@ pub(super) fn forward(sides: &[PreparedSide], shape: RowShape, map: LinearMap) -
         })
         .collect();
     jobs.into_par_iter()
-        .for_each_init(Scratch::default, |scratch, (tasks, first_row, out)| {
-            scratch.add_products(sides, tasks, first_row, map, out);
+        .for_each_init(Vec::new, |pairs, (tasks, first_row, out)| {
+            add_products(sides, tasks, first_row, map, pairs, out);
         });
     add_arrays(&mut out, &others);
     if let Some((dense, num_dense)) = map.dense {
@@ -103,48 +103,28 @@ pub(super) fn forward(sides: &[PreparedSide], shape: RowShape, map: LinearMap) -
     out
 }
 
-/// The scratch buffers of one thread.
-#[derive(Default)]
-struct Scratch {
-    /// `[rows, width]`
-    pairs: Vec<f32>,
-    /// The left vectors of the pairs, `[rows, width]`, for field_interaction only.
-    crossed: Vec<f32>,
-}
-
-impl Scratch {
-    /// Adds the contribution of the tasks' pairs to the outputs of consecutive batch rows.
-    fn add_products(
-        &mut self,
-        sides: &[PreparedSide],
-        tasks: &[Task],
-        first_row: usize,
-        map: LinearMap,
-        out: &mut [f32],
-    ) {
-        let num_outputs = map.num_outputs;
-        let rows = first_row..first_row + out.len() / num_outputs;
-        for task in tasks {
-            let (side, size) = (&sides[task.side], [rows.len(), task.width]);
-            self.pairs.resize(size[0] * size[1], 0.0);
-            if side.has_left_vector_per_pair() {
-                self.crossed.resize(size[0] * size[1], 0.0);
-            }
-            let (stride, offset) = (task.width, 0);
-            let strip = Strip { stride, offset };
-            side.form(
-                task,
-                rows.clone(),
-                &mut self.crossed,
-                (&mut self.pairs, strip),
-            );
-            let weight = &map.weight[task.column * num_outputs..];
-            MatrixMut::new(out, [rows.len(), num_outputs], num_outputs).product_here(
-                Matrix::new(&self.pairs, size, task.width),
-                Matrix::new(weight, [task.width, num_outputs], num_outputs),
-                Write::Add,
-            );
-        }
+/// Adds the contribution of the tasks' pairs to the outputs of consecutive batch rows. `pairs` is a buffer of one thread.
+fn add_products(
+    sides: &[PreparedSide],
+    tasks: &[Task],
+    first_row: usize,
+    map: LinearMap,
+    pairs: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    let num_outputs = map.num_outputs;
+    let rows = first_row..first_row + out.len() / num_outputs;
+    for task in tasks {
+        let size = [rows.len(), task.width];
+        pairs.resize(size[0] * size[1], 0.0);
+        let (stride, offset) = (task.width, 0);
+        sides[task.side].form(task, rows.clone(), (pairs, Strip { stride, offset }));
+        let weight = &map.weight[task.column * num_outputs..];
+        MatrixMut::new(out, [rows.len(), num_outputs], num_outputs).product_here(
+            Matrix::new(pairs, size, task.width),
+            Matrix::new(weight, [task.width, num_outputs], num_outputs),
+            Write::Add,
+        );
     }
 }
 

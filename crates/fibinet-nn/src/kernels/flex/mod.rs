@@ -12,7 +12,7 @@
 //!
 //! (The input's gradient is an array that only flex's product writes, 121 MB at 2,048 rows.)
 //!
-//! [Outputs](output) of 1 MiB and more are kept when their tensor is dropped, for the next output of the same size: the
+//! [Outputs](output) of 128 KiB and more are kept when their tensor is dropped, for the next output of the same size: the
 //! system takes longer to hand out the pages of a new array than a kernel to write them. Forward and backward
 //! (`cargo bench --bench layers -- alone 7` on two cores of a Zen 4, two runs before and after), a layer alone takes .4
 //! to .5 of its time with new arrays (Hadamard, `FeatureEmbedding`), .35 to .75 (the bilinear kinds), .5 to .85 (inner),
@@ -32,6 +32,7 @@ mod matrix;
 mod operands;
 mod output;
 mod pairs;
+mod per_pair;
 mod row_shape;
 mod rows;
 mod side;

@@ -10,17 +10,31 @@ use super::tasks::{Task, whole_fields};
 #[cfg(feature = "autodiff")]
 use crate::kernels::BACKWARD_ROWS;
 
-/// Pair columns per task if each pair has a left vector of its own, whose array stays in a core's second-level cache
-/// then. Otherwise a batch row's pairs are written or read in one go.
-const COLUMNS: usize = 1024;
+/// Pair columns per task if each pair has a left vector of its own, whose gradients for a block stay in a core's
+/// second-level cache then. Otherwise a batch row's pairs are written or read in one go.
+const COLUMNS: usize = 512;
 
 /// Batch rows whose gradients one thread computes together.
 #[cfg(feature = "autodiff")]
 const BLOCK: usize = 2 * CHUNK;
 
+/// The same for field_interaction, whose blocks each write the gradients of `P` matrices, if the batch has at least
+/// eight such blocks.
+#[cfg(feature = "autodiff")]
+const LARGE_BLOCK: usize = 4 * CHUNK;
+
 /// The most bytes of the blocks' gradients of the matrices, unless each thread's own takes more.
 #[cfg(feature = "autodiff")]
 const BLOCK_BYTES: usize = 64 << 20;
+
+#[cfg(feature = "autodiff")]
+fn block_rows(side: &PreparedSide) -> usize {
+    if side.has_left_vector_per_pair() && side.num_rows() >= 8 * LARGE_BLOCK {
+        LARGE_BLOCK
+    } else {
+        BLOCK
+    }
+}
 
 /// The blocks whose gradients of the matrices, `num_weights` each, exist at once.
 #[cfg(feature = "autodiff")]
@@ -52,15 +66,12 @@ pub(super) fn forward(sides: &[PreparedSide], shape: RowShape) -> Output {
     let mut out = Output::new(batch * stride);
     let tasks = tasks(sides, shape);
     let chunks = out.par_chunks_mut(CHUNK * stride).enumerate();
-    chunks.for_each_init(Vec::new, |crossed, (chunk, out)| {
+    chunks.for_each(|(chunk, out)| {
         let rows = chunk * CHUNK..batch.min((chunk + 1) * CHUNK);
         for task in &tasks {
             let (side, offset) = (&sides[task.side], task.column);
-            if side.has_left_vector_per_pair() {
-                crossed.resize(rows.len() * task.width, 0.0);
-            }
             let strip = Strip { stride, offset };
-            side.form(task, rows.clone(), crossed, (out, strip));
+            side.form(task, rows.clone(), (out, strip));
         }
     });
     out
@@ -85,17 +96,22 @@ pub(super) fn backward(
     let sides = sides.iter().enumerate().map(|(index, side)| {
         let first = tasks.partition_point(|task| task.side < index);
         let after = tasks.partition_point(|task| task.side <= index);
+        let tasks = &tasks[first..after];
         let mut to_rows = Output::new(batch * shape.len());
         let mut to_matrices = Output::zeros(side.num_weights());
         // Each block has a gradient of the matrices of its own, of which only those of one range exist at once.
-        let range_rows = blocks_at_once(side.num_weights()) * BLOCK;
+        let block_rows = block_rows(side);
+        let scratch_len = side.scratch_len(tasks, block_rows.min(batch));
+        let range_rows = blocks_at_once(side.num_weights()) * block_rows;
         let ranges = to_rows.chunks_mut(range_rows * shape.len()).enumerate();
         for (range, to_rows) in ranges {
-            let blocks = to_rows.par_chunks_mut(BLOCK * shape.len()).enumerate();
-            let blocks = blocks.map_init(Vec::new, |scratch, (block, to_rows)| {
+            let blocks = to_rows.par_chunks_mut(block_rows * shape.len()).enumerate();
+            let scratch = || Output::new(scratch_len);
+            let blocks = blocks.map_init(scratch, |scratch, (block, to_rows)| {
                 to_rows.fill(0.0);
-                let start = range * range_rows + block * BLOCK;
-                let mut to_matrices = vec![0.0; side.num_weights()];
+                let start = range * range_rows + block * block_rows;
+                let mut to_matrices = Output::new(side.num_weights());
+                to_matrices.fill(0.0);
                 let to = RowGradients {
                     rows: start..start + to_rows.len() / shape.len(),
                     gradient: &gradient[start * stride..],
@@ -103,11 +119,11 @@ pub(super) fn backward(
                     to_rows,
                     to_matrices: &mut to_matrices,
                 };
-                side.backward(&tasks[first..after], to, scratch);
+                side.backward(tasks, to, scratch);
                 to_matrices
             });
             for block in &blocks.collect::<Vec<_>>() {
-                let sums = to_matrices.iter_mut().zip(block);
+                let sums = to_matrices.iter_mut().zip(&**block);
                 sums.for_each(|(sum, x)| *sum += x);
             }
         }

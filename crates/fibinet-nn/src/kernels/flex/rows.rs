@@ -3,9 +3,11 @@
 //! Each loop is a struct of what it reads and writes: only a method that is always inlined is compiled
 //! for the SIMD level it is dispatched to, and a closure is not.
 
-use pulp::{Arch, Simd, WithSimd};
+#[cfg(not(target_arch = "x86_64"))]
+use pulp::Arch;
 #[cfg(target_arch = "x86_64")]
 use pulp::{Scalar, x86::V3};
+use pulp::{Simd, WithSimd};
 
 use super::row_shape::RowShape;
 use super::tasks::Run;
@@ -149,49 +151,6 @@ impl VectorLoop for Swap<'_> {
             let from = self.from[i * width..].chunks(b * width);
             for (to, from) in to.chunks_exact_mut(width).zip(from) {
                 to.copy_from_slice(&from[..width]);
-            }
-        }
-    }
-}
-
-/// Writes the pairs of some runs that have a left vector per pair: `out[i, j] = left[i, j] ⊙ right[j]`.
-///
-/// Cost: one multiplication per element, which is written once. The left vectors are read once.
-pub(super) struct CrossPerPair<'a> {
-    pub shape: RowShape,
-    pub runs: &'a [Run],
-    /// `[rows, width]`
-    pub left: &'a [f32],
-    pub width: usize,
-    /// `[rows, F, K]`
-    pub right: &'a [f32],
-    /// `[rows, strip]`
-    pub out: &'a mut [f32],
-    pub strip: Strip,
-}
-
-impl CrossPerPair<'_> {
-    pub fn run(self) {
-        Arch::new().dispatch(self);
-    }
-}
-
-impl WithSimd for CrossPerPair<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { shape, strip, .. } = self;
-        let lefts = self.left.chunks_exact(self.width);
-        let rows = lefts.zip(self.right.chunks_exact(shape.len()));
-        for ((left, right), out) in rows.zip(self.out.chunks_exact_mut(strip.stride)) {
-            for run in self.runs {
-                let columns = run.column..run.column + run.width(shape);
-                let pairs = &mut out[strip.offset..][columns.clone()];
-                let terms = left[columns].iter().zip(&right[run.rights(shape)]);
-                for (pair, (left, right)) in pairs.iter_mut().zip(terms) {
-                    *pair = left * right;
-                }
             }
         }
     }

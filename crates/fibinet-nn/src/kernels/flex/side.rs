@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
+use super::per_pair::{CrossPerPair, LeftVectors, PADDING};
 use super::row_shape::{RowShape, matrices_of};
-use super::rows::{Cross, CrossPerPair, Strip, Swap, VectorLoop};
+use super::rows::{Cross, Strip, Swap, VectorLoop};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
-/// Batch rows of the array of pairs that one thread writes or reads at a time, and whose left vectors it
-/// computes. The pairs of one task then stay in a core's second-level cache. Sums over the batch are
+/// Batch rows of the array of pairs that one thread writes or reads at a time. Sums over the batch are
 /// computed chunk by chunk and added in the order of the chunks, so they do not depend on the number of
 /// threads.
 pub(super) const CHUNK: usize = 64;
@@ -85,19 +85,12 @@ impl<'a> PreparedSide<'a> {
         matches!(self.left, Left::PerPair(_))
     }
 
-    /// Writes the pairs of a task for some batch rows. If there is a left vector per pair, it writes these
-    /// too, to `crossed`, `[rows, task.width]`.
+    /// Writes the pairs of a task for some batch rows.
     ///
     /// Cost: one operation per element of the pairs, which are written once. With a left vector per pair
-    /// `2 K` more, in a product that writes the left vectors, which are then read.
-    pub fn form(
-        &self,
-        task: &Task,
-        rows: Range<usize>,
-        crossed: &mut [f32],
-        (out, strip): (&mut [f32], Strip),
-    ) {
-        let (shape, runs, width) = (self.shape, &task.runs, task.width);
+    /// `2 K` more.
+    pub fn form(&self, task: &Task, rows: Range<usize>, (out, strip): (&mut [f32], Strip)) {
+        let (shape, runs) = (self.shape, &task.runs);
         let right = self.of(rows.clone());
         match &self.left {
             Left::PerField(left) => {
@@ -113,31 +106,15 @@ impl<'a> PreparedSide<'a> {
                 cross.run();
             }
             Left::PerPair(matrices) => {
-                self.cross(task, matrices, right, crossed);
-                let cross = CrossPerPair {
+                let left = LeftVectors {
                     shape,
                     runs,
-                    left: crossed,
-                    width,
-                    right,
-                    out,
-                    strip,
+                    matrices,
+                    rows: right,
                 };
+                let cross = CrossPerPair { left, out, strip };
                 cross.run();
             }
-        }
-    }
-
-    /// Writes the left vectors of a task, one per pair, for some rows of embeddings.
-    pub fn cross(&self, task: &Task, matrices: &[f32], rows: &[f32], crossed: &mut [f32]) {
-        let (shape, num_rows) = (self.shape, rows.len() / self.shape.len());
-        for run in &task.runs {
-            let size = [num_rows, run.width(shape)];
-            MatrixMut::new(&mut crossed[run.column..], size, task.width).product_here(
-                field_of(shape, rows, run.left, num_rows),
-                run.matrices(shape, matrices),
-                Write::Over,
-            );
         }
     }
 
@@ -202,10 +179,11 @@ pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<
     Matrix::new(&matrices[index * dim * dim..], [dim, dim], dim)
 }
 
-/// Copies matrices `[P, K, K]` into `[K, n K]` per left field: those of its `n` pairs side by side.
+/// Copies matrices `[P, K, K]` into `[K, n K]` per left field: those of its `n` pairs side by side. [`PADDING`] zeros
+/// follow the last.
 pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
     let embedding_dim = shape.embedding_dim;
-    let mut out = vec![0.0; matrices.len()];
+    let mut out = vec![0.0; matrices.len() + PADDING];
     for field in 0..shape.num_fields - 1 {
         let range = matrices_of(shape, field);
         let swap = Swap {
