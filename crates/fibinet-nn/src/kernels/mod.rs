@@ -123,14 +123,14 @@ const BACKWARD_TASKS: usize = 4;
 pub(crate) const GPU_PAIR_BYTES: usize = 256 << 20;
 
 /// The most bytes of pairs that exist at once in [`pairs_linear`] on flex, forward and backward, if the batch
-/// is not small. With field_interaction each pair also stores its left vector.
+/// is not small. With field_interaction the backward pass also stores each pair's left vector.
 pub(crate) fn bytes_at_once(
     kind: BilinearKind,
     [num_rows, num_fields, embedding_dim]: [usize; 3],
     num_threads: usize,
 ) -> [usize; 2] {
     let columns = 2 * num_pairs(num_fields) * embedding_dim;
-    let arrays = match kind {
+    let backward_arrays = match kind {
         BilinearKind::FieldInteraction => 2,
         BilinearKind::FieldAll | BilinearKind::FieldEach => 1,
     };
@@ -139,7 +139,7 @@ pub(crate) fn bytes_at_once(
     let forward = (num_threads * width * num_rows.min(PANEL_ROWS)).min(columns * num_rows);
     let num_tasks = BACKWARD_TASKS.next_multiple_of(num_threads);
     let backward = columns.min(num_tasks * width) * num_rows.min(BACKWARD_ROWS);
-    [forward, backward].map(|numbers| arrays * numbers * size_of::<f32>())
+    [forward, backward_arrays * backward].map(|numbers| numbers * size_of::<f32>())
 }
 
 /// The most bytes of pairs that exist at once in [`pairs_linear`] on a device, forward and backward, given those as one
