@@ -1,4 +1,4 @@
-//! The innermost loops of the backward pass, written like those of [`rows`](super::rows).
+//! The innermost loop of the backward pass with a left vector per field, written like those of [`rows`](super::rows).
 
 use super::row_shape::RowShape;
 use super::rows::{Strip, VectorLoop, vector};

@@ -39,7 +39,7 @@ impl PreparedSide<'_> {
         self.kind.map_or(0, |(_, matrices)| matrices.len())
     }
 
-    /// The numbers of the scratch buffer that [`backward`](Self::backward) takes for `num_rows` batch rows.
+    /// The length of the scratch buffer that [`backward`](Self::backward) needs for `num_rows` batch rows.
     pub fn scratch_len(&self, tasks: &[Task], num_rows: usize) -> usize {
         match self.left {
             Left::PerField(_) => num_rows * self.shape.len(),
@@ -72,7 +72,7 @@ impl PreparedSide<'_> {
     ) {
         let shape = self.shape;
         let to_left = &mut scratch[..to.to_rows.len()];
-        // The last field is the left field of no pair.
+        // `Fold` writes those of left fields. The last field is none, but all are read.
         let last = shape.field_range(shape.num_fields - 1);
         let rows = to_left.chunks_exact_mut(shape.len());
         rows.for_each(|row| row[last.clone()].fill(0.0));

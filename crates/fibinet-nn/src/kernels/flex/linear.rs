@@ -103,7 +103,8 @@ pub(super) fn forward(sides: &[PreparedSide], shape: RowShape, map: LinearMap) -
     out
 }
 
-/// Adds the contribution of the tasks' pairs to the outputs of consecutive batch rows. `pairs` is a buffer of one thread.
+/// Adds the contribution of the tasks' pairs to the outputs of consecutive batch rows. `pairs` is a scratch
+/// buffer.
 fn add_products(
     sides: &[PreparedSide],
     tasks: &[Task],

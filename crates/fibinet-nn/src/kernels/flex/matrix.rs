@@ -1,5 +1,3 @@
-use core::ops::Range;
-
 use gemm::Parallelism;
 
 /// The number of multiplications from which a product uses all threads, the same as flex's own.
@@ -50,16 +48,6 @@ impl<'a> Matrix<'a> {
             columns,
             row_stride,
             column_stride: 1,
-        }
-    }
-
-    /// Some of its columns.
-    pub fn columns(self, columns: Range<usize>) -> Self {
-        assert!(columns.start < columns.end && columns.end <= self.columns);
-        Self {
-            values: &self.values[columns.start * self.column_stride..],
-            columns: columns.len(),
-            ..self
         }
     }
 

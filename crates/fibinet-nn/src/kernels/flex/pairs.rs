@@ -10,31 +10,18 @@ use super::tasks::{Task, whole_fields};
 #[cfg(feature = "autodiff")]
 use crate::kernels::BACKWARD_ROWS;
 
-/// Pair columns per task if each pair has a left vector of its own, whose gradients for a block stay in a core's
-/// second-level cache then. Otherwise a batch row's pairs are written or read in one go.
+/// The most pair columns per task for field_interaction, unless one left field has more. Up to that many, the gradients
+/// of a block's left vectors take 256 KiB and stay in a core's second-level cache. Otherwise a batch row's pairs are
+/// written or read in one go.
 const COLUMNS: usize = 512;
 
 /// Batch rows whose gradients one thread computes together.
 #[cfg(feature = "autodiff")]
 const BLOCK: usize = 2 * CHUNK;
 
-/// The same for field_interaction, whose blocks each write the gradients of `P` matrices, if the batch has at least
-/// eight such blocks.
-#[cfg(feature = "autodiff")]
-const LARGE_BLOCK: usize = 4 * CHUNK;
-
 /// The most bytes of the blocks' gradients of the matrices, unless each thread's own takes more.
 #[cfg(feature = "autodiff")]
 const BLOCK_BYTES: usize = 64 << 20;
-
-#[cfg(feature = "autodiff")]
-fn block_rows(side: &PreparedSide) -> usize {
-    if side.has_left_vector_per_pair() && side.num_rows() >= 8 * LARGE_BLOCK {
-        LARGE_BLOCK
-    } else {
-        BLOCK
-    }
-}
 
 /// The blocks whose gradients of the matrices, `num_weights` each, exist at once.
 #[cfg(feature = "autodiff")]
@@ -100,16 +87,16 @@ pub(super) fn backward(
         let mut to_rows = Output::new(batch * shape.len());
         let mut to_matrices = Output::zeros(side.num_weights());
         // Each block has a gradient of the matrices of its own, of which only those of one range exist at once.
-        let block_rows = block_rows(side);
-        let scratch_len = side.scratch_len(tasks, block_rows.min(batch));
-        let range_rows = blocks_at_once(side.num_weights()) * block_rows;
+        let scratch_len = side.scratch_len(tasks, BLOCK.min(batch));
+        let range_rows = blocks_at_once(side.num_weights()) * BLOCK;
         let ranges = to_rows.chunks_mut(range_rows * shape.len()).enumerate();
         for (range, to_rows) in ranges {
-            let blocks = to_rows.par_chunks_mut(block_rows * shape.len()).enumerate();
+            let blocks = to_rows.par_chunks_mut(BLOCK * shape.len()).enumerate();
             let scratch = || Output::new(scratch_len);
             let blocks = blocks.map_init(scratch, |scratch, (block, to_rows)| {
                 to_rows.fill(0.0);
-                let start = range * range_rows + block * block_rows;
+                let start = range * range_rows + block * BLOCK;
+                // Not `Output::zeros`, whose threads would make this one wait.
                 let mut to_matrices = Output::new(side.num_weights());
                 to_matrices.fill(0.0);
                 let to = RowGradients {

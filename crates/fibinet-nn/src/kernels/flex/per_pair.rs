@@ -1,25 +1,28 @@
-//! The innermost loops of pairs that have a left vector each, `v_i W_ij` (field_interaction).
+//! The innermost loops for field_interaction, whose pairs each have a left vector of their own, `v_i W_ij`.
 //!
-//! The left vectors of a few batch rows and one left field are computed together, into the first-level cache, and used
-//! at once. Their product is only `K` deep: `gemm` spends more time on its blocks than on the sums.
+//! The left vectors of a few batch rows and up to [`COLUMNS`] columns are computed into a small buffer and used at once.
+//! A product that is `K` deep takes `gemm` longer: it packs its operands and writes the vectors to be read again.
 
 use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::row_shape::{RowShape, matrices_of};
+use super::row_shape::RowShape;
 use super::rows::Strip;
 use super::tasks::Run;
 
-/// Batch rows whose left vectors exist at once.
-const BLOCK: usize = 16;
+/// Batch rows whose left vectors exist at once. With [`COLUMNS`] they take half a first-level cache.
+const BLOCK_ROWS: usize = 16;
+
+/// Columns of a run whose left vectors exist at once.
+const COLUMNS: usize = 256;
 
 /// Batch rows whose sums are computed together: each register of a matrix is read once for all of them, and their sums
 /// hide each other's latency.
-const ROWS: usize = 8;
+const GROUP: usize = 8;
 
-/// Numbers that follow [`side_by_side`](super::side::side_by_side) matrices, so that whole registers can be read up to
-/// the last column.
+/// Zeros after the last of the [`side_by_side`](super::side::side_by_side) matrices. A row's last register may reach past
+/// the row. What is computed of that is never used, so it may be NaN.
 pub(super) const PADDING: usize = 16;
 
 /// Numbers of a cache line.
@@ -30,127 +33,144 @@ const LINE: usize = 16;
 pub(super) struct LeftVectors<'a> {
     pub shape: RowShape,
     pub runs: &'a [Run],
-    /// Those of all pairs, as [`side_by_side`](super::side::side_by_side) lays them out.
+    /// The matrices of all pairs, as [`side_by_side`](super::side::side_by_side) lays them out.
     pub matrices: &'a [f32],
     /// `[rows, F, K]`
     pub rows: &'a [f32],
 }
 
-/// The left vectors of a run for some batch rows.
-struct Crossed<'a> {
-    run: &'a Run,
-    first_row: usize,
-    /// `[rows, stride]`, of which the run's columns count.
-    numbers: &'a [f32],
-    stride: usize,
-}
-
-impl Crossed<'_> {
-    /// The run's columns in a row of the task's pairs.
-    fn columns(&self, shape: RowShape) -> Range<usize> {
-        self.run.column..self.run.column + self.run.width(shape)
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.numbers.chunks_exact(self.stride)
-    }
+/// Some columns of a run.
+struct Columns {
+    /// The columns in a row of the task's pairs.
+    pairs: Range<usize>,
+    /// The numbers of their right vectors in a row of embeddings.
+    rights: Range<usize>,
 }
 
 /// What left vectors are computed for.
-trait UseCrossed {
-    /// The number that belongs to a column of the task's pairs. Its cache line is fetched while the column's left
-    /// vectors are computed: memory and arithmetic would otherwise wait for each other.
-    fn needed(&self, row: usize, column: usize) -> &f32;
+trait UseLeft {
+    /// The number read or written for a batch row and a column of the task. Its cache line is prefetched while the left
+    /// vectors are computed.
+    fn to_prefetch(&self, row: usize, column: usize) -> &f32;
 
-    fn use_crossed(&mut self, crossed: Crossed);
+    /// Uses the left vectors of a batch row. Numbers may follow that do not count.
+    fn use_left(&mut self, row: usize, columns: &Columns, left: &[f32]);
 }
 
 impl LeftVectors<'_> {
-    /// Computes the left vectors block by block and run by run, and passes them on.
+    /// Computes the left vectors block by block.
     ///
-    /// Cost: `2 K` operations per number. The matrices are read once per [`BLOCK`] batch rows.
+    /// Cost: `2 K` operations per number. A run's matrices are read once per [`GROUP`] batch rows, usually from the
+    /// cache.
     #[inline(always)]
-    fn each<S: Simd>(self, simd: S, mut target: impl UseCrossed) {
-        let num_rows = self.rows.len() / self.shape.len();
-        let widest = self.runs.iter().map(|run| run.width(self.shape)).max();
-        let stride = widest.unwrap_or(0).next_multiple_of(S::F32_LANES);
-        let mut lefts = vec![0.0; ROWS * self.shape.embedding_dim];
-        let mut crossed = vec![0.0; BLOCK * stride];
-        for first_row in (0..num_rows).step_by(BLOCK) {
-            let rows = BLOCK.min(num_rows - first_row);
-            let in_groups = rows / ROWS * ROWS;
+    fn for_each_block<S: Simd>(self, simd: S, mut target: impl UseLeft) {
+        let shape = self.shape;
+        let num_rows = self.rows.len() / shape.len();
+        let mut by_element = vec![0.0; GROUP * shape.embedding_dim];
+        let mut left = [0.0; BLOCK_ROWS * COLUMNS];
+        for start in (0..num_rows).step_by(BLOCK_ROWS) {
+            let rows = start..num_rows.min(start + BLOCK_ROWS);
             for run in self.runs {
-                let (of_groups, of_rest) =
-                    crossed[..rows * stride].split_at_mut(in_groups * stride);
-                let groups = of_groups.chunks_exact_mut(ROWS * stride);
-                for (row, out) in (first_row..).step_by(ROWS).zip(groups) {
-                    self.of_rows::<S, ROWS>(simd, (run, row), &target, &mut lefts, out);
+                let weights = &self.matrices[run.first_weight(shape)..];
+                let (width, rights) = (run.width(shape), run.rights(shape));
+                for first in (0..width).step_by(COLUMNS) {
+                    let len = COLUMNS.min(width - first);
+                    let columns = Columns {
+                        pairs: run.column + first..run.column + first + len,
+                        rights: rights.start + first..rights.start + first + len,
+                    };
+                    let mut row = rows.start;
+                    let mut out = &mut left[..];
+                    while row < rows.end {
+                        let from = (run.left, row, &weights[first..]);
+                        let size = if rows.end - row < GROUP { 1 } else { GROUP };
+                        let (of_group, rest) = out.split_at_mut(size * COLUMNS);
+                        if size == GROUP {
+                            self.compute::<S, GROUP>(
+                                simd,
+                                from,
+                                &columns,
+                                &target,
+                                &mut by_element,
+                                of_group,
+                            );
+                        } else {
+                            self.compute::<S, 1>(
+                                simd,
+                                from,
+                                &columns,
+                                &target,
+                                &mut by_element,
+                                of_group,
+                            );
+                        }
+                        (row, out) = (row + size, rest);
+                    }
+                    for (row, left) in rows.clone().zip(left.chunks_exact(COLUMNS)) {
+                        target.use_left(row, &columns, left);
+                    }
                 }
-                for (row, out) in (first_row + in_groups..).zip(of_rest.chunks_exact_mut(stride)) {
-                    self.of_rows::<S, 1>(simd, (run, row), &target, &mut lefts, out);
-                }
-                target.use_crossed(Crossed {
-                    run,
-                    first_row,
-                    numbers: &crossed[..rows * stride],
-                    stride,
-                });
             }
         }
     }
 
-    /// Writes the left vectors of a run for `R` batch rows to `out`, `[R, stride]`.
+    /// Writes the left vectors of `R` batch rows to `out`, `[R, COLUMNS]`. `from` is their left field, the first row, and
+    /// the matrices from the first column on.
     #[inline(always)]
-    fn of_rows<S: Simd, const R: usize>(
+    fn compute<S: Simd, const R: usize>(
         self,
         simd: S,
-        (run, first_row): (&Run, usize),
-        target: &impl UseCrossed,
-        lefts: &mut [f32],
+        (field, first_row, weights): (usize, usize, &[f32]),
+        columns: &Columns,
+        target: &impl UseLeft,
+        by_element: &mut [f32],
         out: &mut [f32],
     ) {
-        let (shape, stride) = (self.shape, out.len() / R);
-        // The vectors of the left field by element, `[K, R]`.
-        let lefts = &mut lefts.as_chunks_mut::<R>().0[..shape.embedding_dim];
-        let rows = self.rows.chunks_exact(shape.len()).skip(first_row);
-        for (i, row) in rows.take(R).enumerate() {
-            for (left, x) in lefts.iter_mut().zip(&row[shape.field_range(run.left)]) {
-                left[i] = *x;
+        const {
+            assert!(S::F32_LANES <= PADDING && COLUMNS.is_multiple_of(S::F32_LANES));
+        }
+        let shape = self.shape;
+        // The vectors of the left field, `[K, R]`.
+        let by_element = &mut by_element.as_chunks_mut::<R>().0[..shape.embedding_dim];
+        for i in 0..R {
+            let row = &self.rows[(first_row + i) * shape.len()..];
+            let vector = &row[shape.field_range(field)];
+            for (of_element, x) in by_element.iter_mut().zip(vector) {
+                of_element[i] = *x;
             }
         }
-        let before = run.rights(shape).start - shape.fields_after(run.left).start;
-        let matrices = &self.matrices[matrices_of(shape, run.left).start + before..];
-        let of_k = shape.width_of(run.left);
-        for column in (0..run.width(shape)).step_by(S::F32_LANES) {
-            if column % LINE == 0 {
+        let row_stride = shape.width_of(field);
+        for column in (0..columns.pairs.len()).step_by(S::F32_LANES) {
+            if column.is_multiple_of(LINE) {
                 for row in first_row..first_row + R {
-                    fetch(target.needed(row, run.column + column));
+                    prefetch(target.to_prefetch(row, columns.pairs.start + column));
                 }
             }
             let mut sums = [simd.splat_f32s(0.0); R];
-            for (k, left) in lefts.iter().enumerate() {
-                let weights = &matrices[k * of_k + column..][..S::F32_LANES];
+            for (k, numbers) in by_element.iter().enumerate() {
+                let weights = &weights[k * row_stride + column..][..S::F32_LANES];
                 let weights = S::as_simd_f32s(weights).0[0];
                 for i in 0..R {
-                    sums[i] = simd.mul_add_e_f32s(simd.splat_f32s(left[i]), weights, sums[i]);
+                    sums[i] = simd.mul_add_e_f32s(simd.splat_f32s(numbers[i]), weights, sums[i]);
                 }
             }
             for (i, sum) in sums.into_iter().enumerate() {
-                let out = &mut out[i * stride + column..][..S::F32_LANES];
+                let out = &mut out[i * COLUMNS + column..][..S::F32_LANES];
                 S::as_mut_simd_f32s(out).0[0] = sum;
             }
         }
     }
 }
 
-/// Asks for the cache line of a number, without waiting for it.
+/// Prefetches the cache line of a number. Without that, memory and arithmetic wait for each other: the pairs of 2,048
+/// batch rows take 1.4 times as long, and their backward pass 1.2 times.
 #[inline(always)]
-fn fetch(number: &f32) {
+fn prefetch(number: &f32) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         #[expect(unsafe_code, reason = "there is no safe prefetch")]
-        // SAFETY: the pointer is that of a reference, and a prefetch changes nothing.
+        // SAFETY: the pointer is that of a reference, a prefetch changes no value, and each of these processors has it.
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(number).cast());
         }
@@ -181,38 +201,32 @@ impl WithSimd for CrossPerPair<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let left = self.left;
-        left.each(simd, self);
+        left.for_each_block(simd, self);
     }
 }
 
-impl UseCrossed for CrossPerPair<'_> {
+impl UseLeft for CrossPerPair<'_> {
     #[inline(always)]
-    fn needed(&self, row: usize, column: usize) -> &f32 {
+    fn to_prefetch(&self, row: usize, column: usize) -> &f32 {
         &self.out[row * self.strip.stride + self.strip.offset + column]
     }
 
     #[inline(always)]
-    fn use_crossed(&mut self, crossed: Crossed) {
-        let Self { left, strip, .. } = self;
-        let (columns, rights) = (crossed.columns(left.shape), crossed.run.rights(left.shape));
-        let out = self.out.chunks_exact_mut(strip.stride);
-        let rows = out.zip(left.rows.chunks_exact(left.shape.len()));
-        let rows = rows.skip(crossed.first_row).zip(crossed.rows());
-        for ((out, right), lefts) in rows {
-            let pairs = &mut out[strip.offset..][columns.clone()];
-            let terms = lefts.iter().zip(&right[rights.clone()]);
-            for (pair, (left, right)) in pairs.iter_mut().zip(terms) {
-                *pair = left * right;
-            }
+    fn use_left(&mut self, row: usize, columns: &Columns, left: &[f32]) {
+        let out = &mut self.out[row * self.strip.stride + self.strip.offset..];
+        let right = &self.left.rows[row * self.left.shape.len()..];
+        let terms = left.iter().zip(&right[columns.rights.clone()]);
+        for (pair, (left, right)) in out[columns.pairs.clone()].iter_mut().zip(terms) {
+            *pair = left * right;
         }
     }
 }
 
-/// Reads the gradient of pairs once: `to_right[j] += gradient[i, j] ⊙ (v_i W_ij)` and `to_left[i, j] = gradient[i, j] ⊙
-/// v_j`, the gradient of `v_i W_ij`.
+/// Reads the gradient of pairs once: `to_right[j] += gradient[i, j] ⊙ (v_i W_ij)`, and the gradient of the left vectors
+/// `to_left[i, j] = gradient[i, j] ⊙ v_j`.
 ///
-/// Cost: that of the left vectors, and three operations per element of the gradient, which is read once, as `to_left` is
-/// written once.
+/// Cost: that of the left vectors, and three operations per element. The gradient is read once, `to_left` is written
+/// once.
 #[cfg(feature = "autodiff")]
 pub(super) struct FoldPerPair<'a> {
     pub left: LeftVectors<'a>,
@@ -240,35 +254,188 @@ impl WithSimd for FoldPerPair<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let left = self.left;
-        left.each(simd, self);
+        left.for_each_block(simd, self);
     }
 }
 
 #[cfg(feature = "autodiff")]
-impl UseCrossed for FoldPerPair<'_> {
+impl UseLeft for FoldPerPair<'_> {
     #[inline(always)]
-    fn needed(&self, row: usize, column: usize) -> &f32 {
+    fn to_prefetch(&self, row: usize, column: usize) -> &f32 {
         &self.gradient[row * self.strip.stride + self.strip.offset + column]
     }
 
     #[inline(always)]
-    fn use_crossed(&mut self, crossed: Crossed) {
-        let Self { left, strip, .. } = self;
-        let (columns, rights) = (crossed.columns(left.shape), crossed.run.rights(left.shape));
-        let inputs = self.gradient.chunks_exact(strip.stride);
-        let inputs = inputs.zip(left.rows.chunks_exact(left.shape.len()));
-        let outputs = self.to_left.chunks_exact_mut(self.width);
-        let outputs = outputs.zip(self.to_right.chunks_exact_mut(left.shape.len()));
-        let rows = inputs.zip(outputs).skip(crossed.first_row);
-        for (((gradient, right), (to_left, to_right)), lefts) in rows.zip(crossed.rows()) {
-            let gradient = &gradient[strip.offset..][columns.clone()];
-            let inputs = gradient.iter().zip(lefts).zip(&right[rights.clone()]);
-            let to_left = &mut to_left[columns.clone()];
-            let outputs = to_left.iter_mut().zip(&mut to_right[rights.clone()]);
-            for (((gradient, left), right), (to_left, to_right)) in inputs.zip(outputs) {
-                *to_right += gradient * left;
-                *to_left = gradient * right;
+    fn use_left(&mut self, row: usize, columns: &Columns, left: &[f32]) {
+        let Columns { pairs, rights } = columns;
+        let of_row = row * self.left.shape.len();
+        let gradient = &self.gradient[row * self.strip.stride + self.strip.offset..][pairs.clone()];
+        let right = &self.left.rows[of_row..][rights.clone()];
+        let to_left = &mut self.to_left[row * self.width..][pairs.clone()];
+        let to_right = &mut self.to_right[of_row..][rights.clone()];
+        let inputs = gradient.iter().zip(left).zip(right);
+        let outputs = to_left.iter_mut().zip(to_right);
+        for (((gradient, left), right), (to_left, to_right)) in inputs.zip(outputs) {
+            *to_right += gradient * left;
+            *to_left = gradient * right;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::Scalar;
+    #[cfg(target_arch = "x86_64")]
+    use pulp::x86::V3;
+
+    use super::*;
+    use crate::kernels::flex::side::side_by_side;
+
+    const SHAPE: RowShape = RowShape {
+        num_fields: 4,
+        embedding_dim: 3,
+    };
+    /// A group and one row more.
+    const NUM_ROWS: usize = GROUP + 1;
+
+    /// The first run starts in the middle of its left field.
+    fn runs() -> [Run; 2] {
+        [(0, 2..4, 0), (1, 2..3, 6)].map(|(left, rights, column)| Run {
+            left,
+            rights,
+            column,
+        })
+    }
+
+    fn numbers(len: usize, seed: usize) -> Vec<f32> {
+        let number = |i| ((i * 7 + seed) % 11) as f32 - 5.0;
+        (0..len).map(number).collect()
+    }
+
+    /// `v_i W_ij` of a pair in a batch row.
+    fn left_vector(
+        rows: &[f32],
+        matrices: &[f32],
+        row: usize,
+        pair: usize,
+        left: usize,
+    ) -> [f32; 3] {
+        let vector = &rows[row * 12 + left * 3..][..3];
+        core::array::from_fn(|c| {
+            (0..3)
+                .map(|k| vector[k] * matrices[pair * 9 + k * 3 + c])
+                .sum()
+        })
+    }
+
+    /// The number, left field and right field of each pair of the runs.
+    const PAIRS: [[usize; 3]; 3] = [[1, 0, 2], [2, 0, 3], [3, 1, 2]];
+
+    /// All numbers are whole and small, so that sums are exact in any order.
+    fn assert_right_at<S: Simd>(simd: S) {
+        let (rows, matrices) = (numbers(NUM_ROWS * 12, 1), numbers(6 * 9, 2));
+        let gradient = numbers(NUM_ROWS * 10, 3);
+        let by_field = side_by_side(SHAPE, &matrices);
+        let runs = runs();
+        let left = LeftVectors {
+            shape: SHAPE,
+            runs: &runs,
+            matrices: &by_field,
+            rows: &rows,
+        };
+        let strip = Strip {
+            stride: 10,
+            offset: 1,
+        };
+        let mut out = vec![f32::NAN; NUM_ROWS * 10];
+        simd.vectorize(CrossPerPair {
+            left,
+            out: &mut out,
+            strip,
+        });
+        for row in 0..NUM_ROWS {
+            assert!(out[row * 10].is_nan(), "a column of another task");
+            for (n, [pair, field, right]) in PAIRS.into_iter().enumerate() {
+                let crossed = left_vector(&rows, &matrices, row, pair, field);
+                for c in 0..3 {
+                    let expected = crossed[c] * rows[row * 12 + right * 3 + c];
+                    assert_eq!(out[row * 10 + 1 + n * 3 + c], expected, "{row} {pair} {c}");
+                }
             }
         }
+        #[cfg(feature = "autodiff")]
+        {
+            let mut to_left = vec![f32::NAN; NUM_ROWS * 9];
+            let mut to_right = vec![1.0; NUM_ROWS * 12];
+            simd.vectorize(FoldPerPair {
+                left,
+                gradient: &gradient,
+                strip,
+                to_left: &mut to_left,
+                width: 9,
+                to_right: &mut to_right,
+            });
+            let mut expected_right = vec![1.0; NUM_ROWS * 12];
+            for row in 0..NUM_ROWS {
+                for (n, [pair, field, right]) in PAIRS.into_iter().enumerate() {
+                    let crossed = left_vector(&rows, &matrices, row, pair, field);
+                    for c in 0..3 {
+                        let of_pair = gradient[row * 10 + 1 + n * 3 + c];
+                        let at = row * 12 + right * 3 + c;
+                        assert_eq!(to_left[row * 9 + n * 3 + c], of_pair * rows[at]);
+                        expected_right[at] += of_pair * crossed[c];
+                    }
+                }
+            }
+            assert_eq!(to_right, expected_right);
+        }
+    }
+
+    #[test]
+    fn every_simd_level_computes_the_same() {
+        assert_right_at(Scalar);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = V3::try_new() {
+            assert_right_at(simd);
+        }
+        struct Widest;
+        impl WithSimd for Widest {
+            type Output = ();
+            fn with_simd<S: Simd>(self, simd: S) {
+                assert_right_at(simd);
+            }
+        }
+        Arch::new().dispatch(Widest);
+    }
+
+    /// The last register of the pair (0, 1) reaches into the matrix of (0, 2).
+    #[test]
+    fn a_nan_stays_in_its_pair() {
+        let mut matrices = numbers(6 * 9, 2);
+        matrices[9..18].fill(f32::NAN);
+        let (rows, by_field) = (numbers(NUM_ROWS * 12, 1), side_by_side(SHAPE, &matrices));
+        let runs = [Run {
+            left: 0,
+            rights: 1..2,
+            column: 0,
+        }];
+        let left = LeftVectors {
+            shape: SHAPE,
+            runs: &runs,
+            matrices: &by_field,
+            rows: &rows,
+        };
+        let mut out = vec![0.0; NUM_ROWS * 3];
+        let strip = Strip {
+            stride: 3,
+            offset: 0,
+        };
+        let cross = CrossPerPair {
+            left,
+            out: &mut out,
+            strip,
+        };
+        cross.run();
+        assert!(out.iter().all(|number| number.is_finite()));
     }
 }

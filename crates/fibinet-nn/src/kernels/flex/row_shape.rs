@@ -1,6 +1,5 @@
 use core::ops::Range;
 
-use super::matrix::Matrix;
 pub(super) use crate::kernels::row_shape::RowShape;
 
 impl RowShape {
@@ -25,14 +24,8 @@ impl RowShape {
 
 /// The elements of the matrices of a left field's pairs.
 pub(super) fn matrices_of(shape: RowShape, field: usize) -> Range<usize> {
-    let before: usize = (0..field).map(|field| shape.width_of(field)).sum();
+    let pairs_before = field * (2 * shape.num_fields - 1 - field) / 2;
     let dim = shape.embedding_dim;
-    before * dim..(before + shape.width_of(field)) * dim
-}
-
-/// The matrices of a left field's pairs side by side, `[K, n K]`.
-pub(super) fn side_of(shape: RowShape, matrices: &[f32], field: usize) -> Matrix<'_> {
-    let width = shape.width_of(field);
-    let matrices = &matrices[matrices_of(shape, field)];
-    Matrix::new(matrices, [shape.embedding_dim, width], width)
+    let first = pairs_before * dim * dim;
+    first..first + shape.width_of(field) * dim
 }

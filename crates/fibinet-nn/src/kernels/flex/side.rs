@@ -80,7 +80,7 @@ impl<'a> PreparedSide<'a> {
         self.embeddings.len() / self.shape.len()
     }
 
-    /// Whether there is a left vector per pair, which a task keeps in a scratch buffer.
+    /// Whether each pair has a left vector of its own (field_interaction).
     pub fn has_left_vector_per_pair(&self) -> bool {
         matches!(self.left, Left::PerPair(_))
     }
@@ -169,6 +169,7 @@ pub(super) fn by_matrix(
 }
 
 /// The vectors of one field, `[rows, K]`.
+#[cfg(feature = "autodiff")]
 pub(super) fn field_of(shape: RowShape, rows: &[f32], field: usize, num_rows: usize) -> Matrix<'_> {
     let size = [num_rows, shape.embedding_dim];
     Matrix::new(&rows[shape.field_range(field).start..], size, shape.len())

@@ -1,7 +1,8 @@
 use core::ops::Range;
 
+#[cfg(feature = "autodiff")]
 use super::matrix::Matrix;
-use super::row_shape::{RowShape, side_of};
+use super::row_shape::{RowShape, matrices_of};
 use crate::pairs::num_pairs;
 
 /// Consecutive pairs of one left field.
@@ -112,11 +113,19 @@ impl Run {
             .map(|first| first * lanes..first * lanes + len)
     }
 
+    /// Where the matrices of the run's pairs start in [`side_by_side`](super::side::side_by_side) matrices.
+    pub(super) fn first_weight(&self, shape: RowShape) -> usize {
+        let skipped = self.rights.start - self.left - 1;
+        matrices_of(shape, self.left).start + skipped * shape.embedding_dim
+    }
+
     /// The matrices of the run's `n` pairs, `[K, n K]`, out of [`side_by_side`](super::side::side_by_side)
     /// matrices.
+    #[cfg(feature = "autodiff")]
     pub(super) fn matrices<'a>(&self, shape: RowShape, by_field: &'a [f32]) -> Matrix<'a> {
-        let before = (self.rights.start - self.left - 1) * shape.embedding_dim;
-        side_of(shape, by_field, self.left).columns(before..before + self.width(shape))
+        let size = [shape.embedding_dim, self.width(shape)];
+        let weights = &by_field[self.first_weight(shape)..];
+        Matrix::new(weights, size, shape.width_of(self.left))
     }
 }
 

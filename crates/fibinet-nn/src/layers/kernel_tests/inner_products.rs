@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{device, gpus, numbers, on_threads, ran, values};
-use crate::kernels::{ops, reference};
+use crate::kernels::{self, ops, reference};
 use crate::pairs::pair_indices;
 use crate::testing::assert_close;
 
@@ -30,10 +30,25 @@ fn by_tensor_ops(embeddings: &Tensor<3>) -> Tensor<2> {
     reference::inner_products(embeddings.clone(), [left, right])
 }
 
-/// Numbers are below 1, so that a sum of `n` products has an error of a few roundings of `n`.
+fn as_layers_do(embeddings: &Tensor<3>) -> Tensor<2> {
+    let [_, num_fields, _] = embeddings.dims();
+    let (left, right) = pair_indices(num_fields, &embeddings.device());
+    kernels::inner_products(embeddings.clone(), [left, right])
+}
+
+/// The same where layers run tensor operations.
+pub(super) fn assert_tensor_ops_match(shape: [usize; 3], on: &Device) {
+    assert_matches(shape, on, as_layers_do);
+}
+
 pub(super) fn assert_kernel_matches(shape: [usize; 3], on: &Device) {
+    assert_matches(shape, on, by_kernel);
+}
+
+/// Numbers are below 1, so that a sum of `n` products has an error of a few roundings of `n`.
+fn assert_matches(shape: [usize; 3], on: &Device, products: fn(&Tensor<3>) -> Tensor<2>) {
     let reference = results(shape, &device(), by_tensor_ops);
-    for (result, expected) in results(shape, on, by_kernel).into_iter().zip(reference) {
+    for (result, expected) in results(shape, on, products).into_iter().zip(reference) {
         assert_close(result, &values(expected), 1e-5);
     }
 }

@@ -74,6 +74,18 @@ fn gpus() -> Vec<Device> {
     gpus
 }
 
+/// The devices that have no kernels, with autodiff: ndarray. A line says if there is none.
+fn without_kernels() -> Vec<Device> {
+    let others = test_devices().into_iter().map(|(_, device)| device);
+    let others: Vec<Device> = others
+        .filter(|device| !has_kernels(device, DType::F32))
+        .collect();
+    if others.is_empty() {
+        println!("skipped: every backend of this build has kernels");
+    }
+    others
+}
+
 /// What a kernel returned.
 ///
 /// # Panics

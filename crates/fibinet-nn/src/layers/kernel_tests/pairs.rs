@@ -2,7 +2,7 @@ use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 
 use super::{Case, KINDS, Results, case, device, gpus, numbers, on_threads, ran, results, values};
-use crate::kernels::{Side, ops, reference};
+use crate::kernels::{self, Side, ops, reference};
 use crate::layers::bilinear::EachMatrices;
 use crate::layers::combination::{CombinationConfig, CombinationKind, CombinationOrder};
 use crate::pairs::{BilinearKind, num_pairs};
@@ -61,6 +61,13 @@ fn assert_same(fused: &Results, run: impl Fn(&Case) -> Results, case: &Case) {
 pub(super) fn assert_kernels_match(case: &Case) {
     assert_same(&fused_pairs(case), pairs_by_tensor_ops, case);
     assert_same(&fused_linear(case), linear_by_tensor_ops, case);
+}
+
+/// The same where layers run tensor operations.
+pub(super) fn assert_tensor_ops_match(case: &Case) {
+    let pairs = results(case, |sides, _, _| kernels::pairs(sides));
+    assert_same(&pairs, pairs_by_tensor_ops, case);
+    assert_same(&linear_by_tensor_ops(case), linear_by_tensor_ops, case);
 }
 
 fn any_case() -> impl Strategy<Value = Case> {
@@ -139,6 +146,19 @@ fn dimensions_with_a_loop_of_their_own_work() {
     for dim in [4, 8, 10, 16, 20, 32, 40, 64] {
         for batch in [3, 9] {
             assert_kernels_match(&case(BilinearKind::FieldEach, 5, dim, batch));
+        }
+    }
+}
+
+/// Batch rows that fill groups and blocks of the kernel's, and some that do not. The last shape has a left field of more
+/// columns than are computed at once.
+#[test]
+fn blocks_of_field_interaction_add_up() {
+    let shapes = [2, 3, 13].map(|num_fields| [1, 3, 10, 33].map(|dim| (num_fields, dim)));
+    for (num_fields, dim) in shapes.into_iter().flatten().chain([(30, 10)]) {
+        for batch in [7, 8, 15, 16, 17, 25, 65] {
+            let case = case(BilinearKind::FieldInteraction, num_fields, dim, batch);
+            assert_same(&fused_pairs(&case), pairs_by_tensor_ops, &case);
         }
     }
 }

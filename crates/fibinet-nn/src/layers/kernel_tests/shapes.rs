@@ -1,27 +1,33 @@
 //! Every operation and kind on small and usual shapes.
 
-use super::pairs::assert_kernels_match;
-use super::{KINDS, case, device, gpus, inner_products, table_rows};
+use super::{Case, KINDS, case, device, gpus, inner_products, pairs, table_rows, without_kernels};
 use crate::layers::combination::CombinationKind;
 
 #[test]
 fn pairs_and_the_map_behind_them_match_tensor_ops_in_every_shape() {
-    for_each_shape(|[num_fields, dim, batch]| {
-        for kind in KINDS {
-            // One side with matrices, one by the plain product, and both.
-            for (num_sides, combination) in [
-                (1, CombinationKind::RawBilinear),
-                (1, CombinationKind::SenetBilinear),
-                (2, CombinationKind::RawBilinear),
-            ] {
-                let mut case = case(kind, num_fields, dim, batch);
-                case.num_sides = num_sides;
-                case.num_dense = 2;
-                case.config = case.config.with_kind(combination);
-                assert_kernels_match(&case);
-            }
+    for_each_shape(|shape| {
+        for case in cases(shape) {
+            pairs::assert_kernels_match(&case);
         }
     });
+}
+
+/// One side with matrices, one by the plain product, and both, of every kind.
+fn cases([num_fields, dim, batch]: [usize; 3]) -> impl Iterator<Item = Case> {
+    let sides = [
+        (1, CombinationKind::RawBilinear),
+        (1, CombinationKind::SenetBilinear),
+        (2, CombinationKind::RawBilinear),
+    ];
+    KINDS.into_iter().flat_map(move |kind| {
+        sides.map(|(num_sides, combination)| {
+            let mut case = case(kind, num_fields, dim, batch);
+            case.num_sides = num_sides;
+            case.num_dense = 2;
+            case.config = case.config.with_kind(combination);
+            case
+        })
+    })
 }
 
 #[test]
@@ -35,6 +41,22 @@ fn table_rows_match_tensor_ops_in_every_shape() {
         let num_table_rows = 7 * num_fields;
         table_rows::assert_kernel_matches([num_table_rows, dim], batch * num_fields, &device());
     });
+}
+
+#[test]
+fn devices_without_kernels_match_flex_in_every_shape() {
+    for device in without_kernels() {
+        for_each_shape(|shape| {
+            for case in cases(shape) {
+                let device = device.clone();
+                pairs::assert_tensor_ops_match(&Case { device, ..case });
+            }
+            inner_products::assert_tensor_ops_match(shape, &device);
+            let [num_fields, dim, batch] = shape;
+            let table = [7 * num_fields, dim];
+            table_rows::assert_tensor_ops_match(table, batch * num_fields, &device);
+        });
+    }
 }
 
 fn for_each_shape(check: impl Fn([usize; 3])) {
@@ -71,7 +93,7 @@ fn pairs_match_on_gpus_too() {
                 case.device = device.clone();
                 case.num_dense = 2;
                 case.config = case.config.with_kind(CombinationKind::RawBilinear);
-                assert_kernels_match(&case);
+                pairs::assert_kernels_match(&case);
             }
         }
     }
@@ -86,7 +108,7 @@ fn a_single_side_matches_on_gpus_too() {
                 case.device = device.clone();
                 case.num_sides = 1;
                 case.config = case.config.with_kind(combination);
-                assert_kernels_match(&case);
+                pairs::assert_kernels_match(&case);
             }
         }
     }

@@ -1,7 +1,7 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::{device, gpus, numbers, on_threads, ran, values};
-use crate::kernels::ops;
+use crate::kernels::{self, ops};
 use crate::testing::assert_close;
 
 type Read = fn(&Tensor<2>, &Tensor<1, Int>) -> Tensor<2>;
@@ -32,9 +32,22 @@ fn by_tensor_ops(table: &Tensor<2>, rows: &Tensor<1, Int>) -> Tensor<2> {
     table.clone().select(0, rows.clone())
 }
 
+fn as_layers_do(table: &Tensor<2>, rows: &Tensor<1, Int>) -> Tensor<2> {
+    kernels::table_rows(table.clone(), rows.clone())
+}
+
 pub(super) fn assert_kernel_matches(table: [usize; 2], num_rows: usize, on: &Device) {
+    assert_matches(table, num_rows, on, by_kernel);
+}
+
+/// The same where layers run tensor operations.
+pub(super) fn assert_tensor_ops_match(table: [usize; 2], num_rows: usize, on: &Device) {
+    assert_matches(table, num_rows, on, as_layers_do);
+}
+
+fn assert_matches(table: [usize; 2], num_rows: usize, on: &Device, read: Read) {
     let reference = results(table, num_rows, &device(), by_tensor_ops);
-    for (result, expected) in results(table, num_rows, on, by_kernel)
+    for (result, expected) in results(table, num_rows, on, read)
         .into_iter()
         .zip(reference)
     {
