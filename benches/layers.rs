@@ -1,7 +1,7 @@
-//! Each layer, forward and backward, and the pairs against the same pairs composed from tensor operations. All
-//! forms take turns in one process. For each bilinear kind there are the pairs of one side, the pairs of both
-//! sides, and the pairs with the DNN's first linear map. The latter is also measured after the kernel that writes
-//! the pairs to an array ("array"). `python3 benches/vs_pytorch/layers.py` sets PyTorch beside the layers alone.
+//! Each layer, forward and backward, and the pairs against the same pairs composed from tensor operations, in one
+//! process. For each bilinear kind there are the pairs of one side, the pairs of both sides, and the pairs with the
+//! DNN's first linear map. The latter is also measured after the kernel that writes the pairs to an array ("array").
+//! `python3 benches/vs_pytorch/layers.py` sets PyTorch beside the layers alone.
 //!
 //! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]` with F = 39, K = 10, H = 400, V = 1M and batches of
 //! 2,048 rows. By default the kind is `all`: the bilinear kinds, SENET, the DNN, the table layers (`tables`)
@@ -16,11 +16,12 @@
 //! | moved | the bytes that move, relative to the fewest. Inputs and weights count as above. Every allocated array is written once and read once, except the last ones, which are only written. In-place operations and blocks that stay in the cache are not counted |
 //!
 //! Allocations are counted, and the rest follows from that rule. The copy goes to memory that was used before, as do
-//! outputs of the kernels from 128 KiB on (`memory::release_kept`). Pages of all other new arrays are mapped anew and count.
+//! outputs of the kernels from 128 KiB on (`memory::release_kept`). Pages of all other new arrays are mapped anew and
+//! count.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
@@ -55,6 +56,9 @@ const KINDS: [&str; 8] = [
     "tables",
     "products",
 ];
+/// How long a form runs before its steps are timed: the system takes some milliseconds to give each thread a core of its
+/// own again after a form that runs on one.
+const WARM_UP: Duration = Duration::from_millis(50);
 /// Numbers that one task copies.
 const CHUNK: usize = 1 << 16;
 
@@ -81,32 +85,30 @@ struct Cost {
     bytes: usize,
 }
 
-/// The costs of several forms, which take turns. In each turn a form runs twice and the second run is timed, because
-/// the first finds the caches as another form left them. The first round only counts allocations.
-fn costs<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut(); N]) -> [Cost; N] {
-    let mut times = [const { Vec::new() }; N];
-    let mut bytes = [0; N];
-    for round in 0..=rounds {
-        for ((run, times), bytes) in runs.iter_mut().zip(&mut times).zip(&mut bytes) {
-            if round == 0 {
-                run();
-                release_kept();
-                let before = allocated();
-                run();
-                *bytes = allocated() - before;
-                continue;
-            }
+/// The costs of several forms, one after the other. The steps of a form follow one another, as those of a training loop
+/// and of PyTorch in `vs_pytorch/layers.py` do: each finds the caches and threads as the one before left them.
+fn costs<const N: usize>(rounds: usize, runs: [&mut dyn FnMut(); N]) -> [Cost; N] {
+    runs.map(|run| {
+        run();
+        release_kept();
+        let before = allocated();
+        run();
+        let bytes = allocated() - before;
+        let start = Instant::now();
+        while start.elapsed() < WARM_UP {
             run();
-            let start = Instant::now();
-            run();
-            times.push(start.elapsed().as_secs_f64() * 1e3);
         }
-    }
-    std::array::from_fn(|i| {
-        times[i].sort_by(f64::total_cmp);
+        let mut times: Vec<f64> = (0..rounds)
+            .map(|_| {
+                let start = Instant::now();
+                run();
+                start.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
         Cost {
-            milliseconds: times[i][rounds / 2],
-            bytes: bytes[i],
+            milliseconds: times[rounds / 2],
+            bytes,
         }
     })
 }

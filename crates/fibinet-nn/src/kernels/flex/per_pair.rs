@@ -17,13 +17,13 @@ const BLOCK_ROWS: usize = 16;
 /// Columns of a run whose left vectors exist at once.
 const COLUMNS: usize = 256;
 
-/// Batch rows whose sums are computed together: each register of a matrix is read once for all of them, and their sums
-/// hide each other's latency.
+/// The most batch rows whose sums are computed together: each register of a matrix is read once for all of them, and their
+/// sums hide each other's latency.
 const GROUP: usize = 8;
 
 /// Zeros after the last of the [`side_by_side`](super::side::side_by_side) matrices. A row's last register may reach past
 /// the row. What is computed of that is never used, so it may be NaN.
-pub(super) const PADDING: usize = 16;
+pub(super) const PADDING: usize = 32;
 
 /// Numbers of a cache line.
 const LINE: usize = 16;
@@ -47,6 +47,15 @@ struct Columns {
     rights: Range<usize>,
 }
 
+/// Columns of a left field's pairs, from some batch row on.
+struct Part<'a> {
+    field: usize,
+    first_row: usize,
+    /// The matrices from the first of the columns on.
+    weights: &'a [f32],
+    columns: &'a Columns,
+}
+
 /// What left vectors are computed for.
 trait UseLeft {
     /// The number read or written for a batch row and a column of the task. Its cache line is prefetched while the left
@@ -60,12 +69,15 @@ trait UseLeft {
 impl LeftVectors<'_> {
     /// Computes the left vectors block by block.
     ///
-    /// Cost: `2 K` operations per number. A run's matrices are read once per [`GROUP`] batch rows, usually from the
+    /// Cost: `2 K` operations per number. A run's matrices are read once per group of batch rows, usually from the
     /// cache.
     #[inline(always)]
     fn for_each_block<S: Simd>(self, simd: S, mut target: impl UseLeft) {
         let shape = self.shape;
         let num_rows = self.rows.len() / shape.len();
+        // A group has eight sums: with AVX-512 of eight rows in one register each, otherwise of four rows in two each,
+        // because there a number is copied to a register before it is multiplied.
+        let group = if S::F32_LANES == 16 { GROUP } else { GROUP / 2 };
         let mut by_element = vec![0.0; GROUP * shape.embedding_dim];
         let mut left = [0.0; BLOCK_ROWS * COLUMNS];
         for start in (0..num_rows).step_by(BLOCK_ROWS) {
@@ -79,32 +91,25 @@ impl LeftVectors<'_> {
                         pairs: run.column + first..run.column + first + len,
                         rights: rights.start + first..rights.start + first + len,
                     };
-                    let mut row = rows.start;
+                    let mut part = Part {
+                        field: run.left,
+                        first_row: rows.start,
+                        weights: &weights[first..],
+                        columns: &columns,
+                    };
                     let mut out = &mut left[..];
-                    while row < rows.end {
-                        let from = (run.left, row, &weights[first..]);
-                        let size = if rows.end - row < GROUP { 1 } else { GROUP };
-                        let (of_group, rest) = out.split_at_mut(size * COLUMNS);
-                        if size == GROUP {
-                            self.compute::<S, GROUP>(
-                                simd,
-                                from,
-                                &columns,
-                                &target,
-                                &mut by_element,
-                                of_group,
-                            );
-                        } else {
-                            self.compute::<S, 1>(
-                                simd,
-                                from,
-                                &columns,
-                                &target,
-                                &mut by_element,
-                                of_group,
-                            );
+                    while part.first_row < rows.end {
+                        let is_group = rows.end - part.first_row >= group;
+                        let num_rows = if is_group { group } else { 1 };
+                        let (of_part, rest) = out.split_at_mut(num_rows * COLUMNS);
+                        let buffers = (&mut by_element[..], of_part);
+                        match (is_group, group) {
+                            (true, 8) => self.compute::<S, 8, 1>(simd, &part, &target, buffers),
+                            (true, _) => self.compute::<S, 4, 2>(simd, &part, &target, buffers),
+                            (false, _) => self.compute::<S, 1, 1>(simd, &part, &target, buffers),
                         }
-                        (row, out) = (row + size, rest);
+                        part.first_row += num_rows;
+                        out = rest;
                     }
                     for (row, left) in rows.clone().zip(left.chunks_exact(COLUMNS)) {
                         target.use_left(row, &columns, left);
@@ -114,49 +119,50 @@ impl LeftVectors<'_> {
         }
     }
 
-    /// Writes the left vectors of `R` batch rows to `out`, `[R, COLUMNS]`. `from` is their left field, the first row, and
-    /// the matrices from the first column on.
+    /// Writes the left vectors of `R` batch rows, `[R, COLUMNS]`, to the second buffer, `C` registers of columns at a time.
     #[inline(always)]
-    fn compute<S: Simd, const R: usize>(
+    fn compute<S: Simd, const R: usize, const C: usize>(
         self,
         simd: S,
-        (field, first_row, weights): (usize, usize, &[f32]),
-        columns: &Columns,
+        part: &Part,
         target: &impl UseLeft,
-        by_element: &mut [f32],
-        out: &mut [f32],
+        (by_element, out): (&mut [f32], &mut [f32]),
     ) {
         const {
-            assert!(S::F32_LANES <= PADDING && COLUMNS.is_multiple_of(S::F32_LANES));
+            let width = C * S::F32_LANES;
+            assert!(width <= PADDING && COLUMNS.is_multiple_of(width));
         }
-        let shape = self.shape;
+        let (shape, first_row) = (self.shape, part.first_row);
         // The vectors of the left field, `[K, R]`.
         let by_element = &mut by_element.as_chunks_mut::<R>().0[..shape.embedding_dim];
         for i in 0..R {
             let row = &self.rows[(first_row + i) * shape.len()..];
-            let vector = &row[shape.field_range(field)];
+            let vector = &row[shape.field_range(part.field)];
             for (of_element, x) in by_element.iter_mut().zip(vector) {
                 of_element[i] = *x;
             }
         }
-        let row_stride = shape.width_of(field);
-        for column in (0..columns.pairs.len()).step_by(S::F32_LANES) {
+        let row_stride = shape.width_of(part.field);
+        for column in (0..part.columns.pairs.len()).step_by(C * S::F32_LANES) {
             if column.is_multiple_of(LINE) {
                 for row in first_row..first_row + R {
-                    prefetch(target.to_prefetch(row, columns.pairs.start + column));
+                    prefetch(target.to_prefetch(row, part.columns.pairs.start + column));
                 }
             }
-            let mut sums = [simd.splat_f32s(0.0); R];
+            let mut sums = [[simd.splat_f32s(0.0); C]; R];
             for (k, numbers) in by_element.iter().enumerate() {
-                let weights = &weights[k * row_stride + column..][..S::F32_LANES];
-                let weights = S::as_simd_f32s(weights).0[0];
+                let weights = &part.weights[k * row_stride + column..][..C * S::F32_LANES];
+                let (weights, _) = S::as_simd_f32s(weights);
                 for i in 0..R {
-                    sums[i] = simd.mul_add_e_f32s(simd.splat_f32s(numbers[i]), weights, sums[i]);
+                    let number = simd.splat_f32s(numbers[i]);
+                    for c in 0..C {
+                        sums[i][c] = simd.mul_add_e_f32s(number, weights[c], sums[i][c]);
+                    }
                 }
             }
-            for (i, sum) in sums.into_iter().enumerate() {
-                let out = &mut out[i * COLUMNS + column..][..S::F32_LANES];
-                S::as_mut_simd_f32s(out).0[0] = sum;
+            for (i, sums) in sums.into_iter().enumerate() {
+                let out = &mut out[i * COLUMNS + column..][..C * S::F32_LANES];
+                S::as_mut_simd_f32s(out).0.copy_from_slice(&sums);
             }
         }
     }
