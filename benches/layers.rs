@@ -11,7 +11,7 @@
 //! | column | meaning |
 //! |---|---|
 //! | composed, array | the time of that form relative to the layer's. The table layers' other form is one of Burn's embeddings per field |
-//! | of least | the time that no form can save, as a share of the layer's time: with the linear map its matrix products, one forward and two backward, else copying the fewest bytes that must move, on all threads |
+//! | of least | the time that no form can save, as a share of the layer's time: with the linear map its matrix products, one forward and two backward, else copying the fewest bytes that must move from memory to memory, on all threads |
 //! | least | the fewest bytes that must move, in MB. Forward reads inputs and weights and writes the output. Backward reads the output's gradient and again inputs and weights, and writes their gradients. Of a table only the requested rows are read, but all of its gradient is written |
 //! | moved | the bytes that move, relative to the fewest. Inputs and weights count as above. Every allocated array is written once and read once, except the last ones, which are only written. In-place operations and blocks that stay in the cache are not counted |
 //!
@@ -59,6 +59,8 @@ const KINDS: [&str; 8] = [
 /// How long a form runs before its steps are timed: the system takes some milliseconds to give each thread a core of its
 /// own again after a form that runs on one.
 const WARM_UP: Duration = Duration::from_millis(50);
+/// Bytes after whose copy the first ones are no longer in any cache.
+const UNCACHED: usize = 256 << 20;
 /// Numbers that one task copies.
 const CHUNK: usize = 1 << 16;
 
@@ -551,19 +553,30 @@ impl Embeddings {
 struct Copy {
     from: Vec<f32>,
     to: Vec<f32>,
+    /// Numbers copied at once.
+    len: usize,
+    /// Where the next ones start.
+    start: usize,
 }
 
 impl Copy {
     fn new(bytes: usize) -> Self {
-        let (from, to) = (vec![1.0; bytes / 8], vec![0.0; bytes / 8]);
-        Self { from, to }
+        let len = bytes / 8;
+        let all = len.max(UNCACHED / 8).next_multiple_of(len.max(1));
+        Self {
+            from: vec![1.0; all],
+            to: vec![0.0; all],
+            len,
+            start: 0,
+        }
     }
 
     fn run(&mut self) {
-        let chunks = self
-            .to
+        let copied = self.start..self.start + self.len;
+        self.start = copied.end % self.from.len();
+        let chunks = self.to[copied.clone()]
             .par_chunks_mut(CHUNK)
-            .zip(self.from.par_chunks(CHUNK));
+            .zip(self.from[copied].par_chunks(CHUNK));
         chunks.for_each(|(to, from)| to.copy_from_slice(from));
         black_box(&mut self.to);
     }

@@ -1,11 +1,12 @@
-//! Arrays of dropped tensors, kept until a tensor of the same size takes one over.
+//! Arrays of dropped tensors and scratch buffers, kept until one of the same size is needed.
 //!
 //! A training step makes arrays of the same sizes again and again. An allocator returns large ones to the system, whose
 //! new pages then cost as much as the work that fills them.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The fewest numbers of an array that is kept, 128 KiB. Allocators keep smaller ones themselves.
+/// The fewest numbers of an array that is kept, 128 KiB. From that size on, glibc maps pages for each array and returns them
+/// with it, unless a program has freed larger ones before.
 const LEAST: usize = 1 << 15;
 
 /// The most numbers that are kept, 256 MiB.

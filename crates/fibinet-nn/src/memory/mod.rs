@@ -13,8 +13,8 @@ use bytemuck::Zeroable;
 #[cfg(feature = "flex")]
 pub(crate) use self::kept::{keep, take};
 
-/// Frees the memory that the kernels of Burn's flex backend keep for their next outputs: up to 256 MiB, of dropped
-/// tensors of 128 KiB and more.
+/// Frees the memory that the kernels of Burn's flex backend keep for their next outputs and scratch buffers: up to 256 MiB,
+/// of dropped ones of 128 KiB and more.
 ///
 /// A program that trains or scores batch after batch need not call this. One that is done with its batches may.
 pub fn release_kept() {

@@ -12,8 +12,8 @@
 //!
 //! (The input's gradient is an array that only flex's product writes, 121 MB at 2,048 rows.)
 //!
-//! [Outputs](output) of 128 KiB and more are kept when their tensor is dropped, for the next output of the same size: the
-//! system takes longer to hand out the pages of a new array than a kernel to write them. Forward and backward
+//! [Outputs](output) and scratch buffers of 128 KiB and more are kept when they are dropped, for the next one of the same
+//! size: the system takes longer to hand out the pages of a new array than a kernel to write them. Forward and backward
 //! (`cargo bench --bench layers -- alone 7` on two cores of a Zen 4, two runs before and after), a layer alone takes .4
 //! to .5 of its time with new arrays (Hadamard, `FeatureEmbedding`), .35 to .75 (the bilinear kinds), .5 to .85 (inner),
 //! and .75 to 1 (`LinearLogit`). A step of FiBiNET at K = 16, whose weight's gradient is 38 MB, takes .97, and at K = 10

@@ -1,5 +1,5 @@
-//! Outputs of kernels, whose memory [`memory`](crate::memory) keeps for the next output of the same size once their
-//! tensor is dropped.
+//! Outputs and scratch buffers of kernels, whose memory [`memory`](crate::memory) keeps for the next one of the same size
+//! once they are dropped.
 
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
