@@ -34,7 +34,7 @@ use fibinet::nn::layers::{
     FeatureEmbeddingConfig, Interaction, LinearLogitConfig, PairProductConfig, PairProductKind,
     SenetConfig, num_pairs,
 };
-use fibinet::nn::memory::release_kept;
+use fibinet::nn::memory::{release_kept, zeroed};
 use fibinet::nn::models::fibinet::FiBiNetConfig;
 use fibinet::nn::models::{Head, HeadConfig};
 use fibinet_testing::criteo::{self, BATCH, COLUMNS, EMBEDDING_DIM, FIELD_ROWS, FIELDS};
@@ -549,7 +549,8 @@ impl Embeddings {
     }
 }
 
-/// A copy on all threads that moves a given number of bytes, half of them read and half written.
+/// A copy on all threads that moves a given number of bytes, half of them read and half written, in huge pages as the
+/// kernels' outputs.
 struct Copy {
     from: Vec<f32>,
     to: Vec<f32>,
@@ -563,9 +564,11 @@ impl Copy {
     fn new(bytes: usize) -> Self {
         let len = bytes / 8;
         let all = len.max(UNCACHED / 8).next_multiple_of(len.max(1));
+        let mut from = zeroed(all);
+        from.fill(1.0);
         Self {
-            from: vec![1.0; all],
-            to: vec![0.0; all],
+            from,
+            to: zeroed(all),
             len,
             start: 0,
         }

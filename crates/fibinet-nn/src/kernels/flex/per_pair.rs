@@ -297,98 +297,113 @@ mod tests {
     use super::*;
     use crate::kernels::flex::side::side_by_side;
 
-    const SHAPE: RowShape = RowShape {
-        num_fields: 4,
-        embedding_dim: 3,
-    };
-    /// A group and one row more.
-    const NUM_ROWS: usize = GROUP + 1;
+    const FIELDS: usize = 4;
+    /// Two blocks and a group of either size, and one row more.
+    const NUM_ROWS: usize = 2 * BLOCK_ROWS + GROUP + 1;
 
     /// The first run starts in the middle of its left field.
-    fn runs() -> [Run; 2] {
-        [(0, 2..4, 0), (1, 2..3, 6)].map(|(left, rights, column)| Run {
+    fn runs(dim: usize) -> [Run; 2] {
+        [(0, 2..4, 0), (1, 2..3, 2 * dim)].map(|(left, rights, column)| Run {
             left,
             rights,
             column,
         })
     }
 
+    /// The number, left field and right field of each pair of the runs.
+    const PAIRS: [[usize; 3]; 3] = [[1, 0, 2], [2, 0, 3], [3, 1, 2]];
+
+    /// Whole and small, so that sums are exact in any order.
     fn numbers(len: usize, seed: usize) -> Vec<f32> {
         let number = |i| ((i * 7 + seed) % 11) as f32 - 5.0;
         (0..len).map(number).collect()
     }
 
-    /// `v_i W_ij` of a pair in a batch row.
-    fn left_vector(
-        rows: &[f32],
-        matrices: &[f32],
-        row: usize,
-        pair: usize,
-        left: usize,
-    ) -> [f32; 3] {
-        let vector = &rows[row * 12 + left * 3..][..3];
-        core::array::from_fn(|c| {
-            (0..3)
-                .map(|k| vector[k] * matrices[pair * 9 + k * 3 + c])
-                .sum()
-        })
+    /// Embeddings, and matrices of all six pairs.
+    struct Inputs {
+        shape: RowShape,
+        rows: Vec<f32>,
+        matrices: Vec<f32>,
     }
 
-    /// The number, left field and right field of each pair of the runs.
-    const PAIRS: [[usize; 3]; 3] = [[1, 0, 2], [2, 0, 3], [3, 1, 2]];
+    impl Inputs {
+        fn new(dim: usize) -> Self {
+            let shape = RowShape {
+                num_fields: FIELDS,
+                embedding_dim: dim,
+            };
+            Self {
+                shape,
+                rows: numbers(NUM_ROWS * shape.len(), 1),
+                matrices: numbers(6 * dim * dim, 2),
+            }
+        }
 
-    /// All numbers are whole and small, so that sums are exact in any order.
-    fn assert_right_at<S: Simd>(simd: S) {
-        let (rows, matrices) = (numbers(NUM_ROWS * 12, 1), numbers(6 * 9, 2));
-        let gradient = numbers(NUM_ROWS * 10, 3);
-        let by_field = side_by_side(SHAPE, &matrices);
-        let runs = runs();
+        /// The place of a field's vector.
+        fn start(&self, row: usize, field: usize) -> usize {
+            row * self.shape.len() + field * self.shape.embedding_dim
+        }
+
+        /// `v_i W_ij` of a pair in a batch row.
+        fn left_vector(&self, row: usize, pair: usize, left: usize) -> Vec<f32> {
+            let dim = self.shape.embedding_dim;
+            let vector = &self.rows[self.start(row, left)..][..dim];
+            let matrix = &self.matrices[pair * dim * dim..];
+            let number = |c| (0..dim).map(|k| vector[k] * matrix[k * dim + c]).sum();
+            (0..dim).map(number).collect()
+        }
+    }
+
+    fn assert_right_at<S: Simd>(simd: S, dim: usize) {
+        let inputs = Inputs::new(dim);
+        let by_field = side_by_side(inputs.shape, &inputs.matrices);
+        let (runs, width, stride) = (runs(dim), 3 * dim, 3 * dim + 1);
         let left = LeftVectors {
-            shape: SHAPE,
+            shape: inputs.shape,
             runs: &runs,
             matrices: &by_field,
-            rows: &rows,
+            rows: &inputs.rows,
         };
-        let strip = Strip {
-            stride: 10,
-            offset: 1,
-        };
-        let mut out = vec![f32::NAN; NUM_ROWS * 10];
+        let strip = Strip { stride, offset: 1 };
+        let mut out = vec![f32::NAN; NUM_ROWS * stride];
         simd.vectorize(CrossPerPair {
             left,
             out: &mut out,
             strip,
         });
         for row in 0..NUM_ROWS {
-            assert!(out[row * 10].is_nan(), "a column of another task");
-            for (n, [pair, field, right]) in PAIRS.into_iter().enumerate() {
-                let crossed = left_vector(&rows, &matrices, row, pair, field);
-                for c in 0..3 {
-                    let expected = crossed[c] * rows[row * 12 + right * 3 + c];
-                    assert_eq!(out[row * 10 + 1 + n * 3 + c], expected, "{row} {pair} {c}");
+            let out = &out[row * stride..][..stride];
+            assert!(out[0].is_nan(), "a column of another task");
+            for (pairs, [pair, field, right]) in out[1..].chunks_exact(dim).zip(PAIRS) {
+                let crossed = inputs.left_vector(row, pair, field);
+                let rights = &inputs.rows[inputs.start(row, right)..];
+                for c in 0..dim {
+                    assert_eq!(pairs[c], crossed[c] * rights[c], "{row} {pair} {c}");
                 }
             }
         }
         #[cfg(feature = "autodiff")]
         {
-            let mut to_left = vec![f32::NAN; NUM_ROWS * 9];
-            let mut to_right = vec![1.0; NUM_ROWS * 12];
+            let gradient = numbers(NUM_ROWS * stride, 3);
+            let mut to_left = vec![f32::NAN; NUM_ROWS * width];
+            let mut to_right = vec![1.0; inputs.rows.len()];
             simd.vectorize(FoldPerPair {
                 left,
                 gradient: &gradient,
                 strip,
                 to_left: &mut to_left,
-                width: 9,
+                width,
                 to_right: &mut to_right,
             });
-            let mut expected_right = vec![1.0; NUM_ROWS * 12];
+            let mut expected_right = vec![1.0; inputs.rows.len()];
             for row in 0..NUM_ROWS {
                 for (n, [pair, field, right]) in PAIRS.into_iter().enumerate() {
-                    let crossed = left_vector(&rows, &matrices, row, pair, field);
-                    for c in 0..3 {
-                        let of_pair = gradient[row * 10 + 1 + n * 3 + c];
-                        let at = row * 12 + right * 3 + c;
-                        assert_eq!(to_left[row * 9 + n * 3 + c], of_pair * rows[at]);
+                    let crossed = inputs.left_vector(row, pair, field);
+                    for c in 0..dim {
+                        let of_pair = gradient[row * stride + 1 + n * dim + c];
+                        let at = inputs.start(row, right) + c;
+                        let to_left = to_left[row * width + n * dim + c];
+                        assert_eq!(to_left, of_pair * inputs.rows[at], "{row} {pair} {c}");
                         expected_right[at] += of_pair * crossed[c];
                     }
                 }
@@ -397,41 +412,44 @@ mod tests {
         }
     }
 
+    /// The columns of two vectors of 130 numbers are not computed at once.
     #[test]
     fn every_simd_level_computes_the_same() {
-        assert_right_at(Scalar);
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = V3::try_new() {
-            assert_right_at(simd);
-        }
-        struct Widest;
+        struct Widest(usize);
         impl WithSimd for Widest {
             type Output = ();
             fn with_simd<S: Simd>(self, simd: S) {
-                assert_right_at(simd);
+                assert_right_at(simd, self.0);
             }
         }
-        Arch::new().dispatch(Widest);
+        for dim in [3, 130] {
+            assert_right_at(Scalar, dim);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(simd) = V3::try_new() {
+                assert_right_at(simd, dim);
+            }
+            Arch::new().dispatch(Widest(dim));
+        }
     }
 
     /// The last register of the pair (0, 1) reaches into the matrix of (0, 2).
     #[test]
     fn a_nan_stays_in_its_pair() {
-        let mut matrices = numbers(6 * 9, 2);
-        matrices[9..18].fill(f32::NAN);
-        let (rows, by_field) = (numbers(NUM_ROWS * 12, 1), side_by_side(SHAPE, &matrices));
+        let mut inputs = Inputs::new(3);
+        inputs.matrices[9..18].fill(f32::NAN);
+        let by_field = side_by_side(inputs.shape, &inputs.matrices);
         let runs = [Run {
             left: 0,
             rights: 1..2,
             column: 0,
         }];
         let left = LeftVectors {
-            shape: SHAPE,
+            shape: inputs.shape,
             runs: &runs,
             matrices: &by_field,
-            rows: &rows,
+            rows: &inputs.rows,
         };
-        let mut out = vec![0.0; NUM_ROWS * 3];
+        let mut out = vec![f32::NAN; NUM_ROWS * 3];
         let strip = Strip {
             stride: 3,
             offset: 0,
