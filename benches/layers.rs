@@ -564,11 +564,13 @@ impl Copy {
     fn new(bytes: usize) -> Self {
         let len = bytes / 8;
         let all = len.max(UNCACHED / 8).next_multiple_of(len.max(1));
-        let mut from = zeroed(all);
+        let [mut from, mut to] = [zeroed(all), zeroed(all)];
+        // The system provides a page when it is first written.
         from.fill(1.0);
+        to.fill(1.0);
         Self {
             from,
-            to: zeroed(all),
+            to,
             len,
             start: 0,
         }
