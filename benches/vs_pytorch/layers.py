@@ -6,9 +6,10 @@
 Every round runs `benches/layers.rs` with the default allocator and with glibc set to keep large buffers ("tuned"),
 and PyTorch with the latter, each in its own process and with one thread per CPU that this process may run on:
 2,048 rows, F = 39, K = 10, a table of a million rows. "composed" is the bench's own composition of Burn's tensor
-operations. A figure is the median over the rounds of the median step of a process, whose steps follow one another. The backward pass starts from a gradient that is there already. Where PyTorch has several
-usual ways to write a layer, all of them run and the fastest counts. The script needs Rust. It installs PyTorch and
-NumPy into a virtual environment of its own (several gigabytes).
+operations. A figure is the median over the rounds of the median step of a process, whose steps follow one another.
+The backward pass starts from a gradient that is there already. Where PyTorch has several usual ways to write a
+layer, all of them run and the fastest counts. The script needs Rust. It installs PyTorch and NumPy into a virtual
+environment of its own (several gigabytes).
 """
 import argparse
 import json

@@ -68,15 +68,15 @@
 //!    num_fields, embedding_dim }`, whose `len()` is `F K` and whose `num_columns()` is `P K`;
 //!    `num_pairs(num_fields)` is `P`. Split the batch into chunks of `CHUNK` rows (`flex/side.rs`) with rayon,
 //!    one slice of the output each. The innermost loop is a struct of what it reads and writes that implements
-//!    `VectorLoop` (`flex/rows.rs`): `embedding_dim` and `run_with::<KC>`, which are `#[inline(always)]`, as is
-//!    every function that they call; there is no closure over the innermost loop. `.run()` starts it, with `KC =
-//!    K` for common values of `K` and with `KC = 0` for all others. Where `KC` is not 0, copy vectors into
-//!    `[f32; KC]` by `vector` and back by `copy_from_slice`: a loop that reads and writes slices stays scalar.
-//!    So does one that adds up over `k` into one number, because the compiler never reorders a sum of floats. It
-//!    keeps several fields in a register instead and implements pulp's `WithSimd`, run by
-//!    `Arch::new().dispatch`, with a test at every SIMD level beside it (`Products` in `flex/inner.rs`). Outputs
-//!    are made by `Output::new` (`flex/output.rs`), whose numbers are NaN in tests: a kernel that adds to them
-//!    sets each row to zero first. `Output::zeros` is for outputs that several tasks add to.
+//!    `VectorLoop` (`flex/rows.rs`): `embedding_dim` and `run_with::<KC>`. Both, and every function that they
+//!    call, are `#[inline(always)]`, and the loop is not inside a closure. The method `run` starts it: `KC` is
+//!    `K` for common values of `K`, and 0 for all others. Where `KC` is not 0, copy vectors into `[f32; KC]` by
+//!    `vector` and back by `copy_from_slice`: a loop that reads and writes slices stays scalar. So does one that
+//!    adds up over `k` into one number, because the compiler never reorders a sum of floats. It keeps several
+//!    fields in a register instead and implements pulp's `WithSimd`, run by `Arch::new().dispatch`, with a test
+//!    at every SIMD level beside it (`Products` in `flex/inner.rs`). Outputs are made by `Output::new`
+//!    (`flex/output.rs`), whose numbers are NaN in tests: a kernel that adds to them sets each row to zero
+//!    first. `Output::zeros` is for outputs that several tasks add to.
 //! 6. **Kernel on GPUs**, in a file of `cube`, for wgpu, Vulkan, Metal and CUDA at once: a `#[cube(launch,
 //!    address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it by
 //!    `launch!(kernel, num_units, [&input, &out], num_units, shape)`. The kernel's parameters are the tensors

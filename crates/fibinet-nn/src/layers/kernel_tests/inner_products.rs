@@ -1,4 +1,4 @@
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::{device, gpus, numbers, on_threads, ran, values};
 use crate::kernels::{self, ops, reference};
@@ -25,15 +25,17 @@ fn by_kernel(embeddings: &Tensor<3>) -> Tensor<2> {
 }
 
 fn by_tensor_ops(embeddings: &Tensor<3>) -> Tensor<2> {
-    let [_, num_fields, _] = embeddings.dims();
-    let (left, right) = pair_indices(num_fields, &embeddings.device());
-    reference::inner_products(embeddings.clone(), [left, right])
+    reference::inner_products(embeddings.clone(), fields(embeddings))
 }
 
 fn as_layers_do(embeddings: &Tensor<3>) -> Tensor<2> {
+    kernels::inner_products(embeddings.clone(), fields(embeddings))
+}
+
+/// The left and the right field of every pair.
+fn fields(embeddings: &Tensor<3>) -> [Tensor<1, Int>; 2] {
     let [_, num_fields, _] = embeddings.dims();
-    let (left, right) = pair_indices(num_fields, &embeddings.device());
-    kernels::inner_products(embeddings.clone(), [left, right])
+    pair_indices(num_fields, &embeddings.device()).into()
 }
 
 /// The same where layers run tensor operations.
