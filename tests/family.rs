@@ -16,7 +16,7 @@ use fibinet::nn::models::{Head, HeadConfig, TablesConfig};
 use fibinet::train::Trainer;
 use fibinet::train::config::{RowUpdate, TrainConfig};
 use fibinet::train::optim::Tables;
-use fibinet_testing::{Tolerance, assert_close, cpu_devices, to_vec};
+use fibinet_testing::{Tolerance, assert_close, test_devices, to_vec};
 use safetensors::SafeTensors;
 
 /// The tolerance for float32 implementations, from `tests/golden/README.md`.
@@ -210,7 +210,7 @@ fn for_every_case(file: &str, model: &str, check: impl Fn(&Case<'_>, &Device)) {
         .filter(|name| name.starts_with(model) && !name.ends_with("reg"))
         .collect();
     assert!(names.len() >= 2, "{names:?}");
-    for (backend, device) in cpu_devices() {
+    for (backend, device) in test_devices() {
         for name in &names {
             let vectors = &vectors;
             check(&Case { vectors, name }, &device);

@@ -1,12 +1,14 @@
 use core::ops::Range;
 
+use rayon::prelude::*;
+
 use super::fold::Fold;
-use super::matrix::{Matrix, MatrixMut, Write};
+use super::matrix::{MatrixMut, Write};
 use super::output::Output;
 use super::per_pair::{FoldPerPair, LeftVectors};
 use super::row_shape::{RowShape, matrices_of};
 use super::rows::{Strip, Swap, VectorLoop};
-use super::side::{Left, PreparedSide, by_matrix, field_of, matrix};
+use super::side::{Left, PreparedSide, by_field, by_matrix, matrix};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
@@ -40,10 +42,10 @@ impl PreparedSide<'_> {
     }
 
     /// The length of the scratch buffer that [`backward`](Self::backward) needs for `num_rows` batch rows.
-    pub fn scratch_len(&self, tasks: &[Task], num_rows: usize) -> usize {
+    pub fn scratch_len(&self, num_rows: usize) -> usize {
         match self.left {
             Left::PerField(_) => num_rows * self.shape.len(),
-            Left::PerPair(_) => num_rows * tasks.iter().map(|task| task.width).max().unwrap_or(0),
+            Left::PerPair(_) => 0,
         }
     }
 
@@ -53,12 +55,11 @@ impl PreparedSide<'_> {
     /// value.
     ///
     /// Cost: that of [`Fold`], and for field_all and field_each `4 F K²` operations per batch row. With a left
-    /// vector per pair, that of [`FoldPerPair`] and `4 K` operations per element of the gradient, in two products that
-    /// each read the left vectors' gradient once.
+    /// vector per pair, that of [`FoldPerPair`].
     pub fn backward(&self, tasks: &[Task], to: RowGradients, scratch: &mut [f32]) {
         match &self.left {
             Left::PerField(left) => self.backward_per_field(tasks, left, to, scratch),
-            Left::PerPair(matrices) => self.backward_per_pair(tasks, matrices, to, scratch),
+            Left::PerPair(matrices) => self.backward_per_pair(tasks, matrices, to),
         }
     }
 
@@ -108,50 +109,24 @@ impl PreparedSide<'_> {
     }
 
     /// [`backward`](Self::backward) with a left vector per pair.
-    fn backward_per_pair(
-        &self,
-        tasks: &[Task],
-        matrices: &[f32],
-        to: RowGradients,
-        scratch: &mut [f32],
-    ) {
-        let (shape, num_rows) = (self.shape, to.rows.len());
-        let right = self.of(to.rows);
+    fn backward_per_pair(&self, tasks: &[Task], matrices: &[f32], to: RowGradients) {
+        let (shape, rows) = (self.shape, self.of(to.rows));
         for task in tasks {
             let (stride, offset) = (to.stride, task.column);
-            let to_crossed = &mut scratch[..num_rows * task.width];
             let left = LeftVectors {
                 shape,
                 runs: &task.runs,
                 matrices,
-                rows: right,
+                rows,
             };
             let fold = FoldPerPair {
                 left,
                 gradient: to.gradient,
                 strip: Strip { stride, offset },
-                to_left: &mut *to_crossed,
-                width: task.width,
-                to_right: &mut *to.to_rows,
+                to_rows: &mut *to.to_rows,
+                to_matrices: &mut *to.to_matrices,
             };
             fold.run();
-            for run in &task.runs {
-                let size = [num_rows, run.width(shape)];
-                let to_crossed = Matrix::new(&to_crossed[run.column..], size, task.width);
-                let to_left = &mut to.to_rows[shape.field_range(run.left).start..];
-                MatrixMut::new(to_left, [num_rows, shape.embedding_dim], shape.len()).product_here(
-                    to_crossed,
-                    run.matrices(shape, matrices).transposed(),
-                    Write::Add,
-                );
-                let to_matrices = &mut to.to_matrices[matrices_of(shape, run.left)];
-                let size = [shape.embedding_dim, size[1]];
-                MatrixMut::new(to_matrices, size, size[1]).product_here(
-                    field_of(shape, right, run.left, num_rows).transposed(),
-                    to_crossed,
-                    Write::Add,
-                );
-            }
         }
     }
 
@@ -178,15 +153,14 @@ pub(super) fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) ->
 fn pair_by_pair(shape: RowShape, matrices: &[f32]) -> Output {
     let embedding_dim = shape.embedding_dim;
     let mut out = Output::new(matrices.len());
-    for field in 0..shape.num_fields - 1 {
-        let range = matrices_of(shape, field);
+    by_field(shape, &mut out).for_each(|(field, to)| {
         let swap = Swap {
             sizes: [embedding_dim, shape.num_fields - 1 - field],
             embedding_dim,
-            from: &matrices[range.clone()],
-            to: &mut out[range],
+            from: &matrices[matrices_of(shape, field)],
+            to,
         };
         swap.run();
-    }
+    });
     out
 }

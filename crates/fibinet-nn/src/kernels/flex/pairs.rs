@@ -6,18 +6,24 @@ use super::output::Output;
 use super::row_shape::RowShape;
 use super::rows::Strip;
 use super::side::{CHUNK, PreparedSide};
+#[cfg(feature = "autodiff")]
+use super::small_batch::add_all;
 use super::tasks::{Task, whole_fields};
 #[cfg(feature = "autodiff")]
 use crate::kernels::BACKWARD_ROWS;
 
-/// The most pair columns per task for field_interaction, unless one left field has more. Up to that many, the gradients
-/// of a block's left vectors take 256 KiB and stay in a core's second-level cache. Otherwise a batch row's pairs are
-/// written or read in one go.
-const COLUMNS: usize = 512;
+/// The most pair columns per task for field_interaction, unless one left field has more. The matrices of that many, and their
+/// gradient, stay in a core's second-level cache while a chunk or block of batch rows uses them: with `K` = 10 each takes
+/// 40 KiB. Otherwise a batch row's pairs are written or read in one go.
+const COLUMNS: usize = 1024;
 
 /// Batch rows whose gradients one thread computes together.
 #[cfg(feature = "autodiff")]
 const BLOCK: usize = 2 * CHUNK;
+
+/// Numbers of the gradient of the matrices that one thread sums up over the blocks.
+#[cfg(feature = "autodiff")]
+const SUMS: usize = 1 << 12;
 
 /// The most bytes of the blocks' gradients of the matrices, unless each thread's own takes more.
 #[cfg(feature = "autodiff")]
@@ -87,7 +93,7 @@ pub(super) fn backward(
         let mut to_rows = Output::new(batch * shape.len());
         let mut to_matrices = Output::zeros(side.num_weights());
         // Each block has a gradient of the matrices of its own, of which only those of one range exist at once.
-        let scratch_len = side.scratch_len(tasks, BLOCK.min(batch));
+        let scratch_len = side.scratch_len(BLOCK.min(batch));
         let range_rows = blocks_at_once(side.num_weights()) * BLOCK;
         let ranges = to_rows.chunks_mut(range_rows * shape.len()).enumerate();
         for (range, to_rows) in ranges {
@@ -109,10 +115,11 @@ pub(super) fn backward(
                 side.backward(tasks, to, scratch);
                 to_matrices
             });
-            for block in &blocks.collect::<Vec<_>>() {
-                let sums = to_matrices.iter_mut().zip(&**block);
-                sums.for_each(|(sum, x)| *sum += x);
-            }
+            let blocks: Vec<Output> = blocks.collect();
+            let sums = to_matrices.par_chunks_mut(SUMS).enumerate();
+            sums.for_each(|(chunk, sums)| {
+                add_all(sums, blocks.iter().map(|block| &block[chunk * SUMS..]));
+            });
         }
         side.gradients(to_rows, to_matrices)
     });

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Write};
+use super::output::Output;
 use super::per_pair::{CrossPerPair, LeftVectors, PADDING};
 use super::row_shape::{RowShape, matrices_of};
 use super::rows::{Cross, Strip, Swap, VectorLoop};
@@ -34,7 +35,7 @@ pub(super) enum Left<'a> {
     PerField(Cow<'a, [f32]>),
     /// One vector per pair, too many to keep. Holds the matrices that compute them instead: those of a left
     /// field's `n` pairs side by side, `[K, n K]`, one left field after the other.
-    PerPair(Vec<f32>),
+    PerPair(Output),
 }
 
 impl<'a> PreparedSide<'a> {
@@ -168,13 +169,6 @@ pub(super) fn by_matrix(
     })
 }
 
-/// The vectors of one field, `[rows, K]`.
-#[cfg(feature = "autodiff")]
-pub(super) fn field_of(shape: RowShape, rows: &[f32], field: usize, num_rows: usize) -> Matrix<'_> {
-    let size = [num_rows, shape.embedding_dim];
-    Matrix::new(&rows[shape.field_range(field).start..], size, shape.len())
-}
-
 pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<'_> {
     let dim = shape.embedding_dim;
     Matrix::new(&matrices[index * dim * dim..], [dim, dim], dim)
@@ -182,18 +176,34 @@ pub(super) fn matrix(shape: RowShape, matrices: &[f32], index: usize) -> Matrix<
 
 /// Copies matrices `[P, K, K]` into `[K, n K]` per left field: those of its `n` pairs side by side. [`PADDING`] zeros
 /// follow the last.
-pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Vec<f32> {
+pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Output {
     let embedding_dim = shape.embedding_dim;
-    let mut out = vec![0.0; matrices.len() + PADDING];
-    for field in 0..shape.num_fields - 1 {
-        let range = matrices_of(shape, field);
+    let mut out = Output::new(matrices.len() + PADDING);
+    let (of_fields, padding) = out.split_at_mut(matrices.len());
+    padding.fill(0.0);
+    by_field(shape, of_fields).for_each(|(field, to)| {
         let swap = Swap {
             sizes: [shape.num_fields - 1 - field, embedding_dim],
             embedding_dim,
-            from: &matrices[range.clone()],
-            to: &mut out[range],
+            from: &matrices[matrices_of(shape, field)],
+            to,
         };
         swap.run();
-    }
+    });
     out
+}
+
+/// The part of each left field in matrices of pairs.
+pub(super) fn by_field(
+    shape: RowShape,
+    mut matrices: &mut [f32],
+) -> impl ParallelIterator<Item = (usize, &mut [f32])> {
+    let fields = (0..shape.num_fields - 1).map(|field| {
+        let len = matrices_of(shape, field).len();
+        (
+            field,
+            matrices.split_off_mut(..len).expect("a matrix per pair"),
+        )
+    });
+    fields.collect::<Vec<_>>().into_par_iter()
 }

@@ -54,7 +54,7 @@ pub(super) fn backward(
     let len = shape.len();
     let by_field = sides.iter().map(|(_, matrices)| match *matrices {
         Some((BilinearKind::FieldInteraction, matrices)) => side_by_side(shape, matrices),
-        _ => Vec::new(),
+        _ => Output::new(0),
     });
     let by_field: Vec<_> = by_field.collect();
     let side_matrices = sides.iter().zip(&by_field);
