@@ -133,7 +133,12 @@ impl FoldPerPair<'_> {
         for to_left in ones.as_chunks().0 {
             self.add_to_rows::<S, 1, G>(simd, k, row, columns, to_left);
         }
-        self.add_to_matrices::<S, G>(simd, k, first_row, columns, to_left);
+        // Without AVX-512 a number is copied to a register before it is multiplied. There it is multiplied twice.
+        if S::F32_LANES == 16 {
+            self.add_to_matrices::<S, G, 1>(simd, k, first_row, columns, to_left);
+        } else {
+            self.add_to_matrices::<S, G, 2>(simd, k, first_row, columns, to_left);
+        }
         G
     }
 
@@ -151,23 +156,38 @@ impl FoldPerPair<'_> {
         let row_stride = shape.width_of(columns.field);
         let weights = &self.left.matrices[columns.first_weight + k * row_stride..];
         let len = columns.pairs.len();
-        let whole = len / S::F32_LANES * S::F32_LANES;
+        let count = len / S::F32_LANES;
+        let mut of_rows: [&[S::f32s]; R] = [&[]; R];
+        for (of_row, to_left) in of_rows.iter_mut().zip(to_left) {
+            *of_row = S::as_simd_f32s(to_left).0;
+        }
         let mut sums = [[simd.splat_f32s(0.0); G]; R];
         let mut registers = [simd.splat_f32s(0.0); G];
         // First what is less than a register, while there are no sums to keep.
-        if whole < len {
+        if !len.is_multiple_of(S::F32_LANES) {
             for (i, register) in registers.iter_mut().enumerate() {
-                let row = i * row_stride;
-                *register = simd.partial_load_f32s(&weights[row + whole..row + len]);
+                let row = &weights[i * row_stride..][..len];
+                *register = simd.partial_load_f32s(&row[count * S::F32_LANES..]);
             }
-            add_terms(simd, &mut sums, to_left, whole, registers);
+            add_terms(
+                simd,
+                &mut sums,
+                of_rows.map(|of_row| of_row[count]),
+                registers,
+            );
         }
-        for column in (0..whole).step_by(S::F32_LANES) {
-            for (i, register) in registers.iter_mut().enumerate() {
-                let numbers = &weights[i * row_stride + column..][..S::F32_LANES];
-                *register = S::as_simd_f32s(numbers).0[0];
+        let mut rows: [&[S::f32s]; G] = [&[]; G];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = &S::as_simd_f32s(&weights[i * row_stride..][..len]).0[..count];
+        }
+        for of_row in &mut of_rows {
+            *of_row = &of_row[..count];
+        }
+        for at in 0..count {
+            for (register, row) in registers.iter_mut().zip(rows) {
+                *register = row[at];
             }
-            add_terms(simd, &mut sums, to_left, column, registers);
+            add_terms(simd, &mut sums, of_rows.map(|of_row| of_row[at]), registers);
         }
         for (i, sums) in sums.into_iter().enumerate() {
             let to_row = &mut self.to_rows[(first_row + i) * shape.len()..];
@@ -178,9 +198,9 @@ impl FoldPerPair<'_> {
         }
     }
 
-    /// Adds to the gradient of `G` rows of the matrices.
+    /// Adds to the gradient of `G` rows of the matrices, `C` registers of columns at a time.
     #[inline(always)]
-    fn add_to_matrices<S: Simd, const G: usize>(
+    fn add_to_matrices<S: Simd, const G: usize, const C: usize>(
         &mut self,
         simd: S,
         k: usize,
@@ -197,40 +217,55 @@ impl FoldPerPair<'_> {
         let row_stride = shape.width_of(columns.field);
         let to_matrices = &mut self.to_matrices[columns.first_weight + k * row_stride..];
         let len = columns.pairs.len();
-        for column in (0..len).step_by(S::F32_LANES) {
-            let end = len.min(column + S::F32_LANES);
-            let mut sums = [simd.splat_f32s(0.0); G];
-            for (i, sum) in sums.iter_mut().enumerate() {
-                *sum = load(simd, &to_matrices[i * row_stride..][column..end]);
-            }
-            for (vector, to_left) in vectors.iter().zip(to_left) {
-                let (to_left, _) = S::as_simd_f32s(&to_left[column..][..S::F32_LANES]);
-                for (sum, number) in sums.iter_mut().zip(vector) {
-                    *sum = simd.mul_add_e_f32s(simd.splat_f32s(*number), to_left[0], *sum);
+        for column in (0..len).step_by(C * S::F32_LANES) {
+            // Checked here, and not once per row.
+            assert!(column + C * S::F32_LANES <= COLUMNS);
+            let mut sums = [[simd.splat_f32s(0.0); C]; G];
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let row = &to_matrices[i * row_stride..][..len];
+                for (c, sum) in sums.iter_mut().enumerate() {
+                    *sum = load(simd, &row[register_of::<S>(column, c, len)]);
                 }
             }
-            for (i, sum) in sums.into_iter().enumerate() {
-                store(simd, &mut to_matrices[i * row_stride..][column..end], sum);
+            for (vector, to_left) in vectors.iter().zip(to_left) {
+                let (to_left, _) = S::as_simd_f32s(&to_left[column..][..C * S::F32_LANES]);
+                for (sums, number) in sums.iter_mut().zip(vector) {
+                    let number = simd.splat_f32s(*number);
+                    for c in 0..C {
+                        sums[c] = simd.mul_add_e_f32s(number, to_left[c], sums[c]);
+                    }
+                }
+            }
+            for (i, sums) in sums.into_iter().enumerate() {
+                let row = &mut to_matrices[i * row_stride..][..len];
+                for (c, sum) in sums.into_iter().enumerate() {
+                    store(simd, &mut row[register_of::<S>(column, c, len)], sum);
+                }
             }
         }
     }
 }
 
-/// Adds the products of a register of columns of `to_left` and `G` registers.
+/// Adds the products of each of `R` registers and each of `G`.
 #[inline(always)]
 fn add_terms<S: Simd, const R: usize, const G: usize>(
     simd: S,
     sums: &mut [[S::f32s; G]; R],
-    to_left: &[[f32; COLUMNS]; R],
-    column: usize,
-    registers: [S::f32s; G],
+    left: [S::f32s; R],
+    right: [S::f32s; G],
 ) {
-    for (to_left, sums) in to_left.iter().zip(sums) {
-        let (to_left, _) = S::as_simd_f32s(&to_left[column..][..S::F32_LANES]);
-        for (sum, register) in sums.iter_mut().zip(registers) {
-            *sum = simd.mul_add_e_f32s(to_left[0], register, *sum);
+    for (sums, left) in sums.iter_mut().zip(left) {
+        for (sum, right) in sums.iter_mut().zip(right) {
+            *sum = simd.mul_add_e_f32s(left, right, *sum);
         }
     }
+}
+
+/// The columns of the `c`th register after `column`, of which the last is short and others may be empty.
+#[inline(always)]
+fn register_of<S: Simd>(column: usize, c: usize, len: usize) -> Range<usize> {
+    let start = len.min(column + c * S::F32_LANES);
+    start..len.min(start + S::F32_LANES)
 }
 
 /// At most a register of numbers, and zeros.
