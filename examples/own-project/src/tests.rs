@@ -2,11 +2,11 @@ use std::sync::Mutex;
 
 use super::*;
 use burn::module::Param;
-use burn::nn::LinearConfig;
+use burn::nn::{EmbeddingConfig, LinearConfig};
 use burn::tensor::Distribution;
 use fibinet_nn::layers::{
-    BilinearInteractionConfig, BilinearKind, PairProductConfig, PairProductKind, SenetConfig,
-    num_pairs,
+    BilinearInteractionConfig, BilinearKind, CombinationConfig, FeatureEmbeddingConfig,
+    LinearLogitConfig, PairProductConfig, PairProductKind, SenetConfig, num_pairs,
 };
 use fibinet_nn::memory::release_kept;
 use fibinet_nn::models::{AnySpec, FieldCounts, HeadConfig};
@@ -60,14 +60,14 @@ fn bytes_of<R>(run: impl FnOnce() -> R) -> (usize, R) {
     (allocated() - before, result)
 }
 
-/// Composed from tensor operations, a layer allocates three arrays of pairs or more. A kernel allocates the output,
+/// Composed from tensor operations, a side of pairs allocates three arrays of pairs or more. A kernel allocates the output,
 /// backward the gradient that starts it, and buffers of matrix products, whose sizes depend on the CPU's caches.
 #[test]
 fn the_layers_run_their_kernels() {
     let _turn = TURN.lock();
     let device = Device::flex().autodiff();
     assert!(has_kernels(&device, DType::F32));
-    let (fields, dim, batch) = (39, 10, 256);
+    let (fields, dim, batch) = (39, 10, 1024);
     let pairs_bytes = batch * num_pairs(fields) * dim * size_of::<f32>();
     let x = Tensor::<3>::random([batch, fields, dim], Distribution::Default, &device);
     let x = x.require_grad();
@@ -75,10 +75,17 @@ fn the_layers_run_their_kernels() {
     let bilinear = bilinear.init(&device);
     let one_matrix = BilinearInteractionConfig::new(fields, dim).with_kind(BilinearKind::FieldAll);
     let one_matrix = one_matrix.init(&device);
+    let per_pair = BilinearInteractionConfig::new(fields, dim);
+    let per_pair = per_pair.with_kind(BilinearKind::FieldInteraction);
+    let per_pair = per_pair.init(&device);
     let product = PairProductConfig::new(fields).init(&device);
     let inner = PairProductConfig::new(fields).with_kind(PairProductKind::Inner);
     let inner = inner.init(&device);
     let hidden = LinearConfig::new(num_pairs(fields) * dim, 4).init(&device);
+    let combination = CombinationConfig::new(fields, dim);
+    let combination = combination.with_bilinear_kind(BilinearKind::FieldEach);
+    let of_both = LinearConfig::new(combination.d_output(), 4).init(&device);
+    let combination = combination.init(&device);
     for (layer, at_most, forward) in [
         (
             "bilinear",
@@ -88,10 +95,19 @@ fn the_layers_run_their_kernels() {
         ("one matrix", 1.5, &|| {
             one_matrix.forward(x.clone()).flatten(1, 2)
         }),
+        ("a matrix per pair", 1.5, &|| {
+            per_pair.forward(x.clone()).flatten(1, 2)
+        }),
         ("inner", 0.5, &|| inner.forward(x.clone()).flatten(1, 2)),
         ("product", 1.5, &|| product.forward(x.clone()).flatten(1, 2)),
         ("map", 1.0, &|| {
             bilinear.forward_linear(x.clone(), None, &hidden)
+        }),
+        ("both sides", 4.0, &|| {
+            combination.forward(x.clone(), x.clone())
+        }),
+        ("map of both sides", 2.0, &|| {
+            combination.forward_linear(x.clone(), x.clone(), None, &of_both)
         }),
     ] {
         // The first run also allocates the buffers that each thread of the pool keeps.
@@ -103,6 +119,33 @@ fn the_layers_run_their_kernels() {
             assert!(arrays < at_most, "{layer}: {arrays:.2} arrays of pairs");
         }
     }
+}
+
+/// Burn's `Embedding` is a tensor operation, whose backward pass writes two arrays as large as the table.
+#[test]
+fn the_layers_with_tables_run_their_kernels() {
+    let _turn = TURN.lock();
+    let device = Device::flex().autodiff();
+    let (fields, dim, batch, rows) = (39, 10, 64, 10_000);
+    let ids = Tensor::<2, Int>::full([batch, fields], 7, &device);
+    let embedding = FeatureEmbeddingConfig::new(vec![rows; fields], dim).init(&device);
+    let logit = LinearLogitConfig::new(vec![rows; fields]).init(&device);
+    let of_burn = EmbeddingConfig::new(rows * fields, dim).init(&device);
+    let tables = |dim, forward: &dyn Fn() -> Tensor<3>| {
+        forward().backward();
+        let output = forward();
+        let (bytes, _) = bytes_of(|| output.backward());
+        bytes as f64 / (rows * fields * dim * size_of::<f32>()) as f64
+    };
+    let of_burn = tables(dim, &|| of_burn.forward(ids.clone()));
+    assert!(of_burn > 1.9, "{of_burn:.2} tables");
+    let embedding = tables(dim, &|| embedding.forward(FieldIds::new(ids.clone())));
+    assert!(embedding < 1.1, "{embedding:.2} tables");
+    let logit = tables(1, &|| {
+        let logits: Tensor<1> = logit.forward(FieldIds::new(ids.clone()));
+        logits.unsqueeze()
+    });
+    assert!(logit < 1.1, "{logit:.2} tables");
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //!
 //! | operation | layers | on flex, forward and backward, f32 | on GPUs, forward and backward, f32 | other backends, other types |
 //! |---|---|---|---|---|
-//! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs` | `cube::pairs`, `cube::gradient` | reference |
+//! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs`; forward of up to four batch rows `flex::small_batch` | `cube::pairs`, `cube::gradient` | reference |
 //! | [`pairs_linear`], the same and the linear map behind it | `forward_linear` of these, `FiBiNet` | `flex::linear` and `flex::batch_innermost`; forward of up to four batch rows `flex::small_batch` | `cube::linear`, with arrays of pairs of up to 256 MiB | reference |
 //! | [`inner_products`] | `PairProduct` (inner) | `flex::inner` | `cube::inner` | reference |
 //! | [`table_rows`] | `FeatureEmbedding`, `LinearLogit` | `flex::table_rows` | `cube::table_rows` | `Tensor::select` |

@@ -282,24 +282,11 @@ fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<FloatTensor<Dispatch>
     takes.then(|| tensor.clone().into_dispatch())
 }
 
-/// See [`super::pairs`]. `None` if no kernel applies or pays.
+/// See [`super::pairs`]. `None` if no kernel applies.
 pub(crate) fn pairs(sides: &[Side]) -> Option<Tensor<2>> {
-    let num_rows = sides[0].embeddings.dims()[0];
-    let copies_matrices = sides.iter().any(|side| {
-        let kind = side.matrices.as_ref().map(|(kind, _)| *kind);
-        let device = side.embeddings.device();
-        kind == Some(BilinearKind::FieldInteraction) && is_flex(&device) && !device.is_autodiff()
-    });
-    if copies_matrices && num_rows < INTERACTION_ROWS {
-        return None;
-    }
     let sides = pair_sides(sides)?;
     Some(Tensor::from_dispatch(Dispatch::pairs(sides)))
 }
-
-/// The least number of batch rows for which flex's kernel beats tensor operations on the pairs of
-/// field_interaction alone: it first copies the matrices into another layout.
-const INTERACTION_ROWS: usize = 4;
 
 /// See [`super::pairs_linear`]. `None` if no kernel applies.
 pub(crate) fn pairs_linear(

@@ -60,7 +60,10 @@ use crate::pairs::num_pairs;
 impl PairOps for Flex {
     fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
         let sides = DenseSides::new(sides);
-        let values = pairs::forward(&sides.prepared(), sides.shape);
+        let values = match sides.batch {
+            ..=SMALL_BATCH_ROWS => small_batch::pairs(&sides.slices(), sides.shape),
+            _ => pairs::forward(&sides.prepared(), sides.shape),
+        };
         tensor(values, [sides.batch, sides.num_columns()])
     }
 

@@ -1,10 +1,12 @@
-//! The pairs and the linear map that reads them, for the one to four batch rows of a scoring request.
+//! The pairs, alone and with the linear map that reads them, for the one to four batch rows of a scoring request.
 //!
-//! Reading the weight limits the speed here, and a matrix product reads it on one thread. Instead each
-//! thread reads a part of the weight once for all batch rows and forms the pairs that this part
-//! multiplies.
+//! The pairs of a batch row are formed from the matrices as they are given: laying those of field_interaction
+//! [side by side](super::side::side_by_side) first takes longer for so few rows.
 //!
-//! # Cost
+//! With a linear map, reading its weight limits the speed, and a matrix product reads it on one thread. Instead each
+//! thread reads a part of the weight once for all batch rows and forms the pairs that this part multiplies.
+//!
+//! # Cost with a linear map
 //!
 //! - Bytes: the weight once, 24 MB at F = 39, K = 10, H = 400. With field_interaction the matrices once
 //!   per batch row, .6 MB.
@@ -30,6 +32,30 @@ const TASK_WEIGHTS: usize = 1 << 15;
 
 /// One side as it was given: its embeddings `[B, F, K]`, and its matrices.
 pub(super) type SideSlices<'a> = (&'a [f32], Option<(BilinearKind, &'a [f32])>);
+
+/// The pairs of each side, `[B, S P K]`.
+///
+/// Cost: `P K` multiplications per side and batch row, and those of the left vectors. The matrices are read once per
+/// batch row.
+pub(super) fn pairs(sides: &[SideSlices], shape: RowShape) -> Output {
+    let len: usize = sides.iter().map(|(embeddings, _)| embeddings.len()).sum();
+    let num_columns = shape.num_columns();
+    let mut out = Output::new(len / shape.len() * num_columns);
+    let rows = out.par_chunks_mut(num_columns).enumerate();
+    rows.for_each(|(index, out)| {
+        let (row, side) = (index / sides.len(), index % sides.len());
+        let (embeddings, matrices) = sides[side];
+        let cross = CrossRow {
+            shape,
+            vectors: &embeddings[row * shape.len()..][..shape.len()],
+            matrices,
+            start: 0,
+            out,
+        };
+        cross.run();
+    });
+    out
+}
 
 /// `[p; dense] W` or `[p; q; dense] W`, `[B, H]`.
 ///

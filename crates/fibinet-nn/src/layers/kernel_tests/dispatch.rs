@@ -8,21 +8,7 @@ use crate::backend::has_kernels;
 use crate::kernels::{inner_products, ops};
 use crate::layers::combination::{CombinationConfig, CombinationKind};
 use crate::layers::pair_product::PairProductKind;
-use crate::pairs::{BilinearKind, pair_indices};
-
-#[test]
-fn field_interaction_pairs_of_a_very_small_batch_are_left_to_tensor_ops() {
-    let device = Device::flex();
-    let runs = |kind, batch| {
-        let config = CombinationConfig::new(4, 3).with_bilinear_kind(kind);
-        let raw: Tensor<3> = numbers([batch, 4, 3], 1, &device);
-        let sides = config.init(&device).kernel_sides(raw.clone(), raw.clone());
-        ops::pairs(&sides.expect("no inner product")).is_some()
-    };
-    assert!(!runs(BilinearKind::FieldInteraction, 2));
-    assert!(runs(BilinearKind::FieldInteraction, 4));
-    assert!(runs(BilinearKind::FieldEach, 1));
-}
+use crate::pairs::pair_indices;
 
 #[test]
 fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {

@@ -127,9 +127,11 @@ proptest! {
 }
 
 #[test]
-fn the_smallest_shape_works() {
+fn the_smallest_shapes_work() {
     for kind in KINDS {
-        assert_kernels_match(&case(kind, 2, 1, 1));
+        for [num_fields, dim, batch] in [[2, 1, 1], [4, 3, 3]] {
+            assert_kernels_match(&case(kind, num_fields, dim, batch));
+        }
     }
 }
 
