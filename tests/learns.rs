@@ -12,7 +12,7 @@ use fibinet::nn::models::{CtrModel, CtrModelConfig, TablesConfig};
 use fibinet::train::Trainer;
 use fibinet::train::config::{RowUpdate, TrainConfig};
 use fibinet::train::optim::{DenseOptimizer, RowRule, Tables, clip_by_global_norm};
-use fibinet_testing::{assert_close, cpu_devices, to_vec};
+use fibinet_testing::{assert_close, cpu_devices, skipped, to_vec};
 
 const FIELD_SIZES: [usize; 4] = [5, 7, 1, 3];
 const ROWS: usize = 16;
@@ -340,7 +340,7 @@ fn training_by_rows_fits_a_batch() {
 fn flex_and_ndarray_agree_on_logits() {
     let devices = cpu_devices();
     let [(_, flex), (_, ndarray)] = &devices[..] else {
-        println!("skipped: needs both --features flex,ndarray");
+        skipped("flex beside ndarray: needs both --features flex,ndarray");
         return;
     };
     let model = model(flex);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use fibinet_testing::skipped;
+
 use super::small::{TRAIN, small_config, small_directory, small_log, trained_directory};
 use super::{ADULT, entries, fail, fibinet, scratch, succeed};
 
@@ -167,7 +169,7 @@ fn a_full_disk_leaves_the_old_bundle() {
         .arg(&disk)
         .output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
-        println!("skipped: no file system can be mounted here");
+        skipped("a full disk: no file system can be mounted here");
         return;
     }
     succeed(at, &["init", ADULT, "--label", "label"]);

@@ -1,10 +1,13 @@
 //! `devices`, and `--device` of the commands that compute.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use fibinet::nn::backend::Backend;
+use fibinet_testing::skipped;
 use serde_json::Value;
 
 use super::settings::settings_are_refused;
@@ -33,7 +36,7 @@ fn adapters() -> Vec<&'static Value> {
     let entries = gpu_backends().flat_map(|backend| entries(backend.name()));
     let adapters: Vec<&Value> = entries.filter(|entry| entry["error"].is_null()).collect();
     if adapters.is_empty() {
-        println!("skipped: this build has no GPU backend, or this machine no adapter");
+        skipped("commands on a GPU: this build has no GPU backend, or this machine no adapter");
     }
     adapters
 }
@@ -221,6 +224,47 @@ fn scores_on(directory: &Path, device: &str) -> Vec<f32> {
     scores
         .map(|score| score.parse().expect("a number"))
         .collect()
+}
+
+/// The files that are kept for later runs, and what is in them.
+fn kept_files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.append(&mut kept_files(&path));
+        } else {
+            files.insert(path.clone(), fs::read(&path).expect("read"));
+        }
+    }
+    files
+}
+
+/// What a run finds out by trying is in these files. (WGSL is generated anew by every process, see the README.)
+#[test]
+fn the_second_run_on_an_adapter_tunes_nothing() {
+    let Some(adapter) = adapters().into_iter().next() else {
+        return;
+    };
+    let name = adapter["name"].as_str().expect("a name");
+    let directory = trained_directory();
+    let cache = directory.path().join("cache");
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fibinet"));
+        command
+            .current_dir(directory.path())
+            .env("XDG_CACHE_HOME", &cache)
+            .args(["predict", "run", "--data", "good.csv", "-o", "-"])
+            .args(["--device", name]);
+        let output = command.output().expect("the binary runs");
+        assert!(output.status.success(), "{output:?}");
+        (output.stdout, kept_files(&cache.join("cubecl")))
+    };
+    let (scores, kept) = run();
+    assert!(!kept.is_empty());
+    let (again, kept_again) = run();
+    assert_eq!(scores, again);
+    assert!(kept == kept_again, "{:?}", kept_again.keys());
 }
 
 #[test]

@@ -1,5 +1,8 @@
 use burn::tensor::Device;
 
+#[cfg(feature = "wgpu")]
+use crate::skipped;
+
 /// A device to test on, and the name of its backend for messages.
 pub type NamedDevice = (&'static str, Device);
 
@@ -54,8 +57,8 @@ fn software_wgpu() -> Option<NamedDevice> {
 /// Mesa's lavapipe crashes on the SPIR-V of builds with `vulkan`.
 #[cfg(feature = "vulkan")]
 fn software_wgpu() -> Option<NamedDevice> {
-    println!(
-        "skipped on wgpu: Mesa's lavapipe crashes on the SPIR-V of builds with the feature `vulkan`"
+    skipped(
+        "wgpu, because Mesa's lavapipe crashes on the SPIR-V of builds with the feature `vulkan`",
     );
     None
 }
@@ -76,7 +79,7 @@ fn software_wgpu() -> Option<NamedDevice> {
         works.is_ok_and(|one| one == 1.0)
     });
     if !works {
-        println!("skipped on wgpu: there is no software adapter (Mesa's lavapipe) here");
+        skipped("wgpu, because there is no software adapter (Mesa's lavapipe) here");
     }
     works.then(|| ("wgpu", device().autodiff()))
 }

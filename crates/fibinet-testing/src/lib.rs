@@ -1,5 +1,6 @@
 //! What the tests and benches of the workspace share: devices to test on, tensors from literals and
-//! their comparison, a backward pass from a given gradient, golden vectors, a counting allocator, an encoder, and the shape of the benches.
+//! their comparison, a backward pass from a given gradient, golden vectors, a counting allocator,
+//! an encoder, why tests are skipped, and the shape of the benches.
 //!
 //! Only `[dev-dependencies]` name it. Without the features `encoders` and `criteo` it depends on no crate of the
 //! workspace, so the unit tests of `fibinet-nn` use it without compiling that crate twice. With them
@@ -14,6 +15,7 @@ mod devices;
 mod encoders;
 #[cfg(feature = "golden")]
 mod golden;
+mod skipped;
 mod tensors;
 
 pub use backward::backward_from;
@@ -23,4 +25,5 @@ pub use devices::{NamedDevice, cpu_devices, test_devices};
 pub use encoders::id_encoder;
 #[cfg(feature = "golden")]
 pub use golden::GoldenVectors;
+pub use skipped::skipped;
 pub use tensors::{Tolerance, assert_close, assert_tensor_close, tensor, through_a_record, to_vec};

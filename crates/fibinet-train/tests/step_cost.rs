@@ -18,7 +18,7 @@ use fibinet_nn::layers::num_pairs;
 use fibinet_nn::memory::release_kept;
 use fibinet_nn::models::fibinet::FiBiNetConfig;
 use fibinet_nn::models::{AnyHeadConfig, CtrModelConfig, HeadConfig};
-use fibinet_testing::{CountingAllocator, allocated, id_encoder};
+use fibinet_testing::{CountingAllocator, allocated, id_encoder, skipped};
 use fibinet_train::Trainer;
 use fibinet_train::config::{RowUpdate, TrainConfig};
 use fibinet_train::optim::{RowGradients, RowOptimizer, RowRule, Tables};
@@ -127,7 +127,7 @@ fn scoring_allocates_neither_the_first_weight_for_a_row_nor_the_pairs_of_a_batch
     const FIELDS: usize = 24;
     let _turn = TURN.lock();
     let Some(flex) = Backend::compiled().find(|backend| backend.name() == "flex") else {
-        println!("skipped: only flex has these kernels");
+        skipped("the cost of a step: only flex has these kernels");
         return;
     };
     let device = flex.device().expect("its device");

@@ -94,7 +94,7 @@ pub(super) fn rows_of(tensor: &CubeTensor, rows: &Range<usize>) -> CubeTensor {
     if rows.len() == tensor.shape()[0] {
         return tensor.clone();
     }
-    into_contiguous(slice(tensor.clone(), &[rows.clone()]))
+    into_contiguous(slice(tensor.clone(), core::slice::from_ref(rows)))
 }
 
 /// The sizes of `[B, F, K]`: those of a batch row, and the number of rows.

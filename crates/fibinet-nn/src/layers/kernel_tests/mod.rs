@@ -10,7 +10,7 @@ mod table_rows;
 
 use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use fibinet_testing::{NamedDevice, test_devices};
+use fibinet_testing::{NamedDevice, skipped, test_devices};
 
 use crate::backend::has_kernels;
 use crate::kernels::Side;
@@ -69,7 +69,9 @@ fn gpus() -> Vec<Device> {
     };
     let gpus: Vec<Device> = test_devices().into_iter().filter_map(other).collect();
     if gpus.is_empty() {
-        println!("skipped: this build has no GPU backend, or this machine no software adapter");
+        skipped(
+            "kernels on GPUs: this build has no GPU backend, or this machine no software adapter",
+        );
     }
     gpus
 }
@@ -81,7 +83,7 @@ fn without_kernels() -> Vec<Device> {
         .filter(|device| !has_kernels(device, DType::F32))
         .collect();
     if others.is_empty() {
-        println!("skipped: every backend of this build has kernels");
+        skipped("layers without kernels: every backend of this build has kernels");
     }
     others
 }
