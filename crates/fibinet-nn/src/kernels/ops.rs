@@ -282,10 +282,23 @@ fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<FloatTensor<Dispatch>
     takes.then(|| tensor.clone().into_dispatch())
 }
 
+/// What a kernel returned.
+fn output<const D: usize>(primitive: FloatTensor<Dispatch>) -> Tensor<D> {
+    #[cfg(test)]
+    KERNELS_RUN.with(|run| run.set(run.get() + 1));
+    Tensor::from_dispatch(primitive)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The kernels that this thread ran, forward.
+    pub(crate) static KERNELS_RUN: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
 /// See [`super::pairs`]. `None` if no kernel applies.
 pub(crate) fn pairs(sides: &[Side]) -> Option<Tensor<2>> {
     let sides = pair_sides(sides)?;
-    Some(Tensor::from_dispatch(Dispatch::pairs(sides)))
+    Some(output(Dispatch::pairs(sides)))
 }
 
 /// See [`super::pairs_linear`]. `None` if no kernel applies.
@@ -303,13 +316,13 @@ pub(crate) fn pairs_linear(
             dense: primitive(dense)?,
         },
     };
-    Some(Tensor::from_dispatch(Dispatch::pairs_linear(sides, reader)))
+    Some(output(Dispatch::pairs_linear(sides, reader)))
 }
 
 /// See [`super::inner_products`]. `None` if no kernel applies.
 pub(crate) fn inner_products(embeddings: &Tensor<3>) -> Option<Tensor<2>> {
     let embeddings = primitive(embeddings)?;
-    Some(Tensor::from_dispatch(Dispatch::inner_products(embeddings)))
+    Some(output(Dispatch::inner_products(embeddings)))
 }
 
 /// See [`super::table_rows`]. `None` if no kernel applies.
@@ -317,7 +330,7 @@ pub(crate) fn table_rows(table: &Tensor<2>, rows: &Tensor<1, Int>) -> Option<Ten
     let table = primitive(table)?;
     matches!(rows.dtype(), DType::I32 | DType::I64).then_some(())?;
     let rows = rows.clone().into_dispatch();
-    Some(Tensor::from_dispatch(Dispatch::table_rows(table, rows)))
+    Some(output(Dispatch::table_rows(table, rows)))
 }
 
 /// See [`super::small_batch_linear`].
@@ -331,7 +344,7 @@ pub(crate) fn small_batch_linear(
     if !applies || !small_batch_linear_pays(input.dims()[0], weight.dims()) {
         return None;
     }
-    Some(Tensor::from_dispatch(Dispatch::small_batch_linear(
+    Some(output(Dispatch::small_batch_linear(
         primitive(input)?,
         primitive(weight)?,
         primitive(bias)?,

@@ -1,14 +1,18 @@
 //! Which inputs the kernels of pairs take, and which they leave to tensor operations.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::nn::LinearConfig;
+use burn::tensor::{DType, Device, Int, Tensor};
 use fibinet_testing::test_devices;
 
-use super::{numbers, values};
+use super::{KINDS, numbers, values};
 use crate::backend::has_kernels;
+use crate::inputs::FieldIds;
 use crate::kernels::{inner_products, ops};
-use crate::layers::combination::{CombinationConfig, CombinationKind};
-use crate::layers::pair_product::PairProductKind;
-use crate::pairs::pair_indices;
+use crate::layers::{
+    BilinearInteractionConfig, CombinationConfig, CombinationKind, FeatureEmbeddingConfig,
+    LinearLogitConfig, PairProductConfig, PairProductKind,
+};
+use crate::pairs::{num_pairs, pair_indices};
 
 #[test]
 fn an_inner_side_and_other_dtypes_are_left_to_tensor_ops() {
@@ -57,5 +61,50 @@ fn a_device_says_whether_layers_run_kernels_on_it() {
         };
         assert_eq!(has_kernels(&device, DType::F32), expected, "{name}");
         assert!(!has_kernels(&device, DType::F16));
+    }
+}
+
+#[test]
+fn each_layer_runs_its_kernel_where_there_is_one() {
+    const FIELDS: usize = 3;
+    const DIM: usize = 4;
+    for (name, device) in test_devices() {
+        let expected = usize::from(has_kernels(&device, DType::F32));
+        let assert_runs = |layer: &str, forward: &dyn Fn()| {
+            let before = ops::KERNELS_RUN.get();
+            forward();
+            assert_eq!(
+                ops::KERNELS_RUN.get() - before,
+                expected,
+                "{layer} on {name}"
+            );
+        };
+        let x: Tensor<3> = numbers([5, FIELDS, DIM], 1, &device);
+        let linear = |inputs| LinearConfig::new(inputs, 2).init(&device);
+        let map = linear(num_pairs(FIELDS) * DIM);
+        for kind in KINDS {
+            let config = BilinearInteractionConfig::new(FIELDS, DIM).with_kind(kind);
+            let layer = config.init(&device);
+            assert_runs("BilinearInteraction", &|| drop(layer.forward(x.clone())));
+            let with_map = || drop(layer.forward_linear(x.clone(), None, &map));
+            assert_runs("BilinearInteraction with a map", &with_map);
+        }
+        for kind in [PairProductKind::Hadamard, PairProductKind::Inner] {
+            let config = PairProductConfig::new(FIELDS).with_kind(kind);
+            let layer = config.init(&device);
+            assert_runs("PairProduct", &|| drop(layer.forward(x.clone())));
+        }
+        let config = CombinationConfig::new(FIELDS, DIM);
+        let layer = config.init(&device);
+        let both = || drop(layer.forward(x.clone(), x.clone()));
+        assert_runs("Combination", &both);
+        let map = linear(config.d_output());
+        let with_map = || drop(layer.forward_linear(x.clone(), x.clone(), None, &map));
+        assert_runs("Combination with a map", &with_map);
+        let ids = || FieldIds::new(Tensor::<2, Int>::zeros([5, FIELDS], &device));
+        let layer = FeatureEmbeddingConfig::new(vec![7; FIELDS], DIM).init(&device);
+        assert_runs("FeatureEmbedding", &|| drop(layer.forward(ids())));
+        let layer = LinearLogitConfig::new(vec![7; FIELDS]).init(&device);
+        assert_runs("LinearLogit", &|| drop(layer.forward(ids())));
     }
 }
