@@ -340,7 +340,7 @@ fn training_by_rows_fits_a_batch() {
 fn flex_and_ndarray_agree_on_logits() {
     let devices = cpu_devices();
     let [(_, flex), (_, ndarray)] = &devices[..] else {
-        skipped("flex beside ndarray: needs both --features flex,ndarray");
+        skipped("flex beside ndarray", "this build has not both");
         return;
     };
     let model = model(flex);

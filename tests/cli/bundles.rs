@@ -169,7 +169,7 @@ fn a_full_disk_leaves_the_old_bundle() {
         .arg(&disk)
         .output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
-        skipped("a full disk: no file system can be mounted here");
+        skipped("a full disk", "no file system can be mounted here");
         return;
     }
     succeed(at, &["init", ADULT, "--label", "label"]);

@@ -58,7 +58,8 @@ fn software_wgpu() -> Option<NamedDevice> {
 #[cfg(feature = "vulkan")]
 fn software_wgpu() -> Option<NamedDevice> {
     skipped(
-        "wgpu, because Mesa's lavapipe crashes on the SPIR-V of builds with the feature `vulkan`",
+        "wgpu",
+        "Mesa's lavapipe crashes on the SPIR-V of builds with the feature `vulkan`",
     );
     None
 }
@@ -79,7 +80,10 @@ fn software_wgpu() -> Option<NamedDevice> {
         works.is_ok_and(|one| one == 1.0)
     });
     if !works {
-        skipped("wgpu, because there is no software adapter (Mesa's lavapipe) here");
+        skipped(
+            "wgpu",
+            "there is no software adapter (Mesa's lavapipe) here",
+        );
     }
     works.then(|| ("wgpu", device().autodiff()))
 }

@@ -127,7 +127,7 @@ fn scoring_allocates_neither_the_first_weight_for_a_row_nor_the_pairs_of_a_batch
     const FIELDS: usize = 24;
     let _turn = TURN.lock();
     let Some(flex) = Backend::compiled().find(|backend| backend.name() == "flex") else {
-        skipped("the cost of a step: only flex has these kernels");
+        skipped("what a step allocates", "only flex has these kernels");
         return;
     };
     let device = flex.device().expect("its device");

@@ -15,7 +15,7 @@
 //!
 //! | operation | layers | on flex, forward and backward, f32 | on GPUs, forward and backward, f32 | other backends, other types |
 //! |---|---|---|---|---|
-//! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs`; forward of up to four batch rows `flex::small_batch` | `cube::pairs`, `cube::gradient` | reference |
+//! | [`pairs`] of one side or two | `BilinearInteraction`, `PairProduct` (Hadamard), `Combination` | `flex::pairs`; forward of up to four batch rows of field_interaction `flex::small_batch` | `cube::pairs`, `cube::gradient` | reference |
 //! | [`pairs_linear`], the same and the linear map behind it | `forward_linear` of these, `FiBiNet` | `flex::linear` and `flex::batch_innermost`; forward of up to four batch rows `flex::small_batch` | `cube::linear`, with arrays of pairs of up to 256 MiB | reference |
 //! | [`inner_products`] | `PairProduct` (inner) | `flex::inner` | `cube::inner` | reference |
 //! | [`table_rows`] | `FeatureEmbedding`, `LinearLogit` | `flex::table_rows` | `cube::table_rows` | `Tensor::select` |
@@ -46,7 +46,7 @@
 //!    sees no empty input. `PairOps` is a *backend extension* of Burn: the macro `backend_extension` writes the
 //!    `impl`s for `Dispatch`, which finds a tensor's backend, and for `Fusion`; those for `Autodiff`, `Flex` and
 //!    `CubeBackend` are steps 4 to 6. The function calls `Dispatch::pair_distances` on primitives and wraps the
-//!    result by `Tensor::from_dispatch`. Tensors that belong together are a struct or an enum that derives
+//!    result by `output`. Tensors that belong together are a struct or an enum that derives
 //!    `ExtensionType`, as `PairSide` does. Burn's GPU backends run operations later, together with their
 //!    neighbours (*fusion*), but need the output's shape and type when one is called: `#[fusion(meta = …)]`
 //!    names a function of `specs.rs` from a reference to each argument, `&TensorSpec` for a tensor, to the
@@ -100,9 +100,9 @@
 //!    `assert_tensor_ops_match`, the same for the entry point, on devices without kernels. Two more tests in the
 //!    operation's own file assert the same bits on any number of threads (`on_threads`) and in a second run on a
 //!    GPU (`gpus`). So sums over the batch have a fixed order: chunk by chunk, whatever thread computed the
-//!    chunk. Empty inputs and other types are in `dispatch.rs`. The table above gets a row, `benches/layers.rs`
-//!    of the workspace the layer, and `benches/instructions` its kernels, whose counts `run.py --record`
-//!    records.
+//!    chunk. Empty inputs and other types are in `dispatch.rs`, and so is the test that counts that layers run
+//!    their kernels, which gets the new layer. The table above gets a row, `benches/layers.rs` of the workspace
+//!    the layer, and `benches/instructions` its kernels, whose counts `run.py --record` records.
 //!
 //! A backend of another kind is another `impl` of the operation beside these two, one more name in the
 //! `backend_extension` list of its traits, a function beside `is_flex` and `is_gpu` for `ops::has_kernels`, and its

@@ -282,17 +282,17 @@ fn primitive<const D: usize>(tensor: &Tensor<D>) -> Option<FloatTensor<Dispatch>
     takes.then(|| tensor.clone().into_dispatch())
 }
 
-/// What a kernel returned.
-fn output<const D: usize>(primitive: FloatTensor<Dispatch>) -> Tensor<D> {
-    #[cfg(test)]
-    KERNELS_RUN.with(|run| run.set(run.get() + 1));
-    Tensor::from_dispatch(primitive)
-}
-
 #[cfg(test)]
 thread_local! {
-    /// The kernels that this thread ran, forward.
+    /// The number of kernels that this thread has run, forward passes only.
     pub(crate) static KERNELS_RUN: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+/// The tensor of a kernel's output. Tests count it.
+fn output<const D: usize>(primitive: FloatTensor<Dispatch>) -> Tensor<D> {
+    #[cfg(test)]
+    KERNELS_RUN.set(KERNELS_RUN.get() + 1);
+    Tensor::from_dispatch(primitive)
 }
 
 /// See [`super::pairs`]. `None` if no kernel applies.

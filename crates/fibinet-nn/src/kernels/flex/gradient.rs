@@ -8,7 +8,7 @@ use super::output::Output;
 use super::per_pair::{FoldPerPair, LeftVectors};
 use super::row_shape::{RowShape, matrices_of};
 use super::rows::{Strip, Swap, VectorLoop};
-use super::side::{Left, PreparedSide, by_field, by_matrix, matrix};
+use super::side::{Left, PreparedSide, by_matrix, matrix, par_left_fields};
 use super::tasks::Task;
 use crate::pairs::BilinearKind;
 
@@ -51,8 +51,8 @@ impl PreparedSide<'_> {
 
     /// Reads the gradient of some batch rows' pairs once and adds to the gradients of the side.
     ///
-    /// The tasks consist of whole left fields. `scratch` has at least [`scratch_len`](Self::scratch_len) numbers, of any
-    /// value.
+    /// The tasks consist of whole left fields. `scratch` has at least [`scratch_len`](Self::scratch_len) numbers, of
+    /// any value.
     ///
     /// Cost: that of [`Fold`], and for field_all and field_each `4 F K²` operations per batch row. With a left
     /// vector per pair, that of [`FoldPerPair`].
@@ -153,7 +153,7 @@ pub(super) fn matrix_mut(shape: RowShape, matrices: &mut [f32], index: usize) ->
 fn pair_by_pair(shape: RowShape, matrices: &[f32]) -> Output {
     let embedding_dim = shape.embedding_dim;
     let mut out = Output::new(matrices.len());
-    by_field(shape, &mut out).for_each(|(field, to)| {
+    par_left_fields(shape, &mut out).for_each(|(field, to)| {
         let swap = Swap {
             sizes: [embedding_dim, shape.num_fields - 1 - field],
             embedding_dim,

@@ -45,11 +45,10 @@ use super::batch_innermost;
 use super::gradient::Gradients;
 use super::linear_map::LinearMap;
 use super::matrix::{Matrix, MatrixMut, Write};
-use super::output::Output;
+use super::output::{Output, par_add_in_order};
 use super::row_shape::RowShape;
 use super::rows::Strip;
 use super::side::PreparedSide;
-use super::small_batch;
 #[cfg(feature = "autodiff")]
 use super::small_batch::SideSlices;
 use super::tasks::{Task, tasks};
@@ -91,7 +90,7 @@ pub(super) fn forward(sides: &[PreparedSide], shape: RowShape, map: LinearMap) -
         .for_each_init(Vec::new, |pairs, (tasks, first_row, out)| {
             add_products(sides, tasks, first_row, map, pairs, out);
         });
-    add_arrays(&mut out, &others);
+    par_add_in_order(&mut out, &others.chunks_exact(len).collect::<Vec<_>>());
     if let Some((dense, num_dense)) = map.dense {
         let weight = &map.weight[sides.len() * shape.num_columns() * map.num_outputs..];
         MatrixMut::new(&mut out, [batch, map.num_outputs], map.num_outputs).product(
@@ -127,17 +126,6 @@ fn add_products(
             Write::Add,
         );
     }
-}
-
-/// Adds to `sum` the arrays of its length that follow one another in `others`, on all threads.
-fn add_arrays(sum: &mut [f32], others: &[f32]) {
-    const CHUNK: usize = 1 << 14;
-    let len = sum.len();
-    let chunks = sum.par_chunks_mut(CHUNK).enumerate();
-    chunks.for_each(|(chunk, sum)| {
-        let others = others.chunks_exact(len);
-        small_batch::add_all(sum, others.map(|other| &other[chunk * CHUNK..]));
-    });
 }
 
 /// All gradients, given the gradient of the output, `[B, H]`.

@@ -12,12 +12,12 @@
 //!
 //! (The input's gradient is an array that only flex's product writes, 121 MB at 2,048 rows.)
 //!
-//! [Outputs](output) and scratch buffers of 128 KiB and more are kept when they are dropped, for the next one of the same
-//! size: the system takes longer to hand out the pages of a new array than a kernel to write them. Forward and backward
-//! (`cargo bench --bench layers -- alone 7` on two cores of a Zen 4, two runs before and after), a layer alone takes .4
-//! to .5 of its time with new arrays (Hadamard, `FeatureEmbedding`), .35 to .75 (the bilinear kinds), .5 to .85 (inner),
-//! and .75 to 1 (`LinearLogit`). A step of FiBiNET at K = 16, whose weight's gradient is 38 MB, takes .97, and at K = 10
-//! as long as before (`cargo bench --bench training -- --kind field_each [--dim 16]`).
+//! [Outputs](output) and scratch buffers of 128 KiB and more are kept when they are dropped, for the next one of the
+//! same size: the system takes longer to hand out the pages of a new array than a kernel to write them. Forward and
+//! backward (`cargo bench --bench layers -- alone 7` on two cores of a Zen 4, two runs before and after), a layer
+//! alone takes .4 to .5 of its time with new arrays (Hadamard, `FeatureEmbedding`), .35 to .75 (the bilinear kinds),
+//! .5 to .85 (inner), and .75 to 1 (`LinearLogit`). A step of FiBiNET at K = 16, whose weight's gradient is 38 MB,
+//! takes .97, and at K = 10 as long as before (`cargo bench --bench training -- --kind field_each [--dim 16]`).
 
 #[cfg(feature = "autodiff")]
 mod batch_innermost;
@@ -61,7 +61,9 @@ impl PairOps for Flex {
     fn pairs(sides: PairSides<Self>) -> FloatTensor<Self> {
         let sides = DenseSides::new(sides);
         let values = match sides.batch {
-            ..=SMALL_BATCH_ROWS => small_batch::pairs(&sides.slices(), sides.shape),
+            ..=SMALL_BATCH_ROWS if sides.have_matrix_per_pair() => {
+                small_batch::pairs(&sides.slices(), sides.shape)
+            }
             _ => pairs::forward(&sides.prepared(), sides.shape),
         };
         tensor(values, [sides.batch, sides.num_columns()])

@@ -91,6 +91,12 @@ impl DenseSides {
         self.sides.len() * self.shape.num_columns()
     }
 
+    /// Whether a side is field_interaction.
+    pub fn have_matrix_per_pair(&self) -> bool {
+        let mut kinds = self.sides.iter().filter_map(|side| side.matrices.as_ref());
+        kinds.any(|(kind, _)| *kind == BilinearKind::FieldInteraction)
+    }
+
     pub fn slices(&self) -> Vec<SideSlices<'_>> {
         self.sides.iter().map(DenseSide::slices).collect()
     }

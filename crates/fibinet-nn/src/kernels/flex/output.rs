@@ -1,5 +1,5 @@
-//! Outputs and scratch buffers of kernels, whose memory [`memory`](crate::memory) keeps for the next one of the same size
-//! once they are dropped.
+//! Outputs and scratch buffers of kernels, whose memory [`memory`](crate::memory) keeps for the next one of the same
+//! size once they are dropped.
 
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
@@ -113,6 +113,26 @@ impl AllocationController for Output {
         // A boxed slice has the layout that a vector of as many numbers frees.
         NonNull::new(Box::into_raw(core::mem::take(&mut self.numbers)).cast())
     }
+}
+
+/// Adds arrays to an array of their length, in their order.
+pub(super) fn add_in_order<'a>(sums: &mut [f32], parts: impl Iterator<Item = &'a [f32]>) {
+    for part in parts {
+        assert_eq!(part.len(), sums.len());
+        for (sum, x) in sums.iter_mut().zip(part) {
+            *sum += x;
+        }
+    }
+}
+
+/// [`add_in_order`] on all threads.
+pub(super) fn par_add_in_order(sums: &mut [f32], parts: &[&[f32]]) {
+    const CHUNK: usize = 1 << 12;
+    let chunks = sums.par_chunks_mut(CHUNK).enumerate();
+    chunks.for_each(|(chunk, sums)| {
+        let range = chunk * CHUNK..chunk * CHUNK + sums.len();
+        add_in_order(sums, parts.iter().map(|part| &part[range.clone()]));
+    });
 }
 
 #[cfg(test)]

@@ -3,27 +3,23 @@ use rayon::prelude::*;
 #[cfg(feature = "autodiff")]
 use super::gradient::{Gradients, RowGradients};
 use super::output::Output;
+#[cfg(feature = "autodiff")]
+use super::output::par_add_in_order;
 use super::row_shape::RowShape;
 use super::rows::Strip;
 use super::side::{CHUNK, PreparedSide};
-#[cfg(feature = "autodiff")]
-use super::small_batch::add_all;
 use super::tasks::{Task, whole_fields};
 #[cfg(feature = "autodiff")]
 use crate::kernels::BACKWARD_ROWS;
 
-/// The most pair columns per task for field_interaction, unless one left field has more. The matrices of that many, and their
-/// gradient, stay in a core's second-level cache while a chunk or block of batch rows uses them: with `K` = 10 each takes
-/// 40 KiB. Otherwise a batch row's pairs are written or read in one go.
+/// The most pair columns per task for field_interaction, unless one left field has more. With `K` up to about 32 the
+/// matrices of that many, and their gradient, stay in a core's second-level cache while a chunk or block of batch rows
+/// uses them: 4 `K` KiB each. Otherwise a batch row's pairs are written or read in one go.
 const COLUMNS: usize = 1024;
 
 /// Batch rows whose gradients one thread computes together.
 #[cfg(feature = "autodiff")]
 const BLOCK: usize = 2 * CHUNK;
-
-/// Numbers of the gradient of the matrices that one thread sums up over the blocks.
-#[cfg(feature = "autodiff")]
-const SUMS: usize = 1 << 12;
 
 /// The most bytes of the blocks' gradients of the matrices, unless each thread's own takes more.
 #[cfg(feature = "autodiff")]
@@ -77,7 +73,7 @@ pub(super) fn forward(sides: &[PreparedSide], shape: RowShape) -> Output {
 ///
 /// Cost: the gradient is read once. `4 P K` multiplications and additions per side and batch row, and `6 P K²`
 /// more for field_interaction, whose left vectors are computed again. The gradient of the matrices is written and
-/// read once per block.
+/// read once per block, and for field_interaction once per [tile](super::per_pair).
 #[cfg(feature = "autodiff")]
 pub(super) fn backward(
     sides: &[PreparedSide],
@@ -116,10 +112,8 @@ pub(super) fn backward(
                 to_matrices
             });
             let blocks: Vec<Output> = blocks.collect();
-            let sums = to_matrices.par_chunks_mut(SUMS).enumerate();
-            sums.for_each(|(chunk, sums)| {
-                add_all(sums, blocks.iter().map(|block| &block[chunk * SUMS..]));
-            });
+            let parts: Vec<&[f32]> = blocks.iter().map(|block| &**block).collect();
+            par_add_in_order(&mut to_matrices, &parts);
         }
         side.gradients(to_rows, to_matrices)
     });

@@ -181,7 +181,7 @@ pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Output {
     let mut out = Output::new(matrices.len() + PADDING);
     let (of_fields, padding) = out.split_at_mut(matrices.len());
     padding.fill(0.0);
-    by_field(shape, of_fields).for_each(|(field, to)| {
+    par_left_fields(shape, of_fields).for_each(|(field, to)| {
         let swap = Swap {
             sizes: [shape.num_fields - 1 - field, embedding_dim],
             embedding_dim,
@@ -193,8 +193,8 @@ pub(super) fn side_by_side(shape: RowShape, matrices: &[f32]) -> Output {
     out
 }
 
-/// The part of each left field in matrices of pairs.
-pub(super) fn by_field(
+/// Divides the matrices of all pairs into those of each left field, and gives them with the field.
+pub(super) fn par_left_fields(
     shape: RowShape,
     mut matrices: &mut [f32],
 ) -> impl ParallelIterator<Item = (usize, &mut [f32])> {

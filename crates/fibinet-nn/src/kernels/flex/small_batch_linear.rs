@@ -15,7 +15,8 @@ use rayon::prelude::*;
 
 use super::operands::tensor;
 use super::output::Output;
-use super::small_batch::{add_all, add_products};
+use super::output::add_in_order;
+use super::small_batch::add_products;
 use crate::kernels::LINEAR_TASK_WEIGHTS;
 use crate::kernels::ops::LinearOps;
 
@@ -65,6 +66,6 @@ fn forward(input: &[f32], weight: &[f32], bias: &[f32], batch: usize) -> Output 
     for row in out.chunks_exact_mut(num_outputs) {
         row.copy_from_slice(bias);
     }
-    add_all(&mut out, parts.iter().map(Vec::as_slice));
+    add_in_order(&mut out, parts.iter().map(Vec::as_slice));
     out
 }

@@ -65,7 +65,7 @@ fn a_device_says_whether_layers_run_kernels_on_it() {
 }
 
 #[test]
-fn each_layer_runs_its_kernel_where_there_is_one() {
+fn layers_of_pairs_and_tables_run_their_kernels_where_there_are_any() {
     const FIELDS: usize = 3;
     const DIM: usize = 4;
     for (name, device) in test_devices() {
@@ -94,6 +94,9 @@ fn each_layer_runs_its_kernel_where_there_is_one() {
             let layer = config.init(&device);
             assert_runs("PairProduct", &|| drop(layer.forward(x.clone())));
         }
+        let layer = PairProductConfig::new(FIELDS).init(&device);
+        let with_map = || drop(layer.forward_linear(x.clone(), None, &map));
+        assert_runs("PairProduct with a map", &with_map);
         let config = CombinationConfig::new(FIELDS, DIM);
         let layer = config.init(&device);
         let both = || drop(layer.forward(x.clone(), x.clone()));

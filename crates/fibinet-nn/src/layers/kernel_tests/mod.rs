@@ -70,7 +70,8 @@ fn gpus() -> Vec<Device> {
     let gpus: Vec<Device> = test_devices().into_iter().filter_map(other).collect();
     if gpus.is_empty() {
         skipped(
-            "kernels on GPUs: this build has no GPU backend, or this machine no software adapter",
+            "kernels on GPUs",
+            "this build has no GPU backend, or this machine no software adapter",
         );
     }
     gpus
@@ -83,7 +84,10 @@ fn without_kernels() -> Vec<Device> {
         .filter(|device| !has_kernels(device, DType::F32))
         .collect();
     if others.is_empty() {
-        skipped("layers without kernels: every backend of this build has kernels");
+        skipped(
+            "layers without kernels",
+            "every backend of this build has kernels",
+        );
     }
     others
 }

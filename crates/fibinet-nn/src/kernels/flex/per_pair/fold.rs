@@ -4,15 +4,15 @@ use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{BLOCK_ROWS, COLUMNS, Columns, LeftVectors, UseLeft};
+use super::{Columns, LeftVectors, TILE_COLUMNS, TILE_ROWS, TileRow, UseLeft, has_many_registers};
 use crate::kernels::flex::rows::Strip;
 
 /// Reads the gradient `g` of pairs once. With `d_ij = g_ij ⊙ v_j`, the gradient of the left vectors, it adds
 /// `g_ij ⊙ (v_i W_ij)` to the gradient of `v_j`, `d_ij W_ijᵀ` to that of `v_i`, and `v_iᵀ d_ij` to that of `W_ij`.
 ///
-/// Cost: that of the left vectors, and `4 K + 3` operations per element of the gradient. The left vectors and their gradient
-/// stay in the first-level cache. That of the matrices is read and written once per block of batch rows, usually in the
-/// second-level cache.
+/// Cost: that of the left vectors, and `4 K + 3` operations per element of the gradient. The left vectors and their
+/// gradient stay in the first-level cache. The gradient of the matrices is read and written once per tile, usually in
+/// the second-level cache.
 pub(in super::super) struct FoldPerPair<'a> {
     pub left: LeftVectors<'a>,
     /// `[rows, strip]`
@@ -36,7 +36,7 @@ impl WithSimd for FoldPerPair<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let left = self.left;
-        left.for_each_block(simd, self);
+        left.for_each_tile(simd, self);
     }
 }
 
@@ -52,20 +52,21 @@ impl UseLeft for FoldPerPair<'_> {
         simd: S,
         rows: Range<usize>,
         columns: &Columns,
-        left: &mut [[f32; COLUMNS]],
+        left: &mut [TileRow],
     ) {
         for (row, left) in rows.clone().zip(left.iter_mut()) {
             self.fold(simd, row, columns, left);
         }
         let (first_row, to_left) = (rows.start, left);
         let dim = self.left.shape.embedding_dim;
+        // Fives leave no remainder of `K` = 10, 20 and 40.
         let group = if dim.is_multiple_of(5) { 5 } else { 4 };
         let mut k = 0;
         while k < dim {
             k += match group.min(dim - k) {
                 5 => self.add_products::<S, 5>(simd, k, first_row, columns, to_left),
                 4 => self.add_products::<S, 4>(simd, k, first_row, columns, to_left),
-                2.. => self.add_products::<S, 2>(simd, k, first_row, columns, to_left),
+                2 | 3 => self.add_products::<S, 2>(simd, k, first_row, columns, to_left),
                 _ => self.add_products::<S, 1>(simd, k, first_row, columns, to_left),
             };
         }
@@ -73,10 +74,10 @@ impl UseLeft for FoldPerPair<'_> {
 }
 
 impl FoldPerPair<'_> {
-    /// Adds to the gradient of a batch row's right vectors, and overwrites its left vectors by their gradient. Zeros follow
-    /// up to the end of the last register.
+    /// Adds to the gradient of a batch row's right vectors, and overwrites its left vectors by their gradient. Zeros
+    /// follow up to the end of the last register.
     #[inline(always)]
-    fn fold<S: Simd>(&mut self, simd: S, row: usize, columns: &Columns, left: &mut [f32; COLUMNS]) {
+    fn fold<S: Simd>(&mut self, simd: S, row: usize, columns: &Columns, left: &mut TileRow) {
         let Columns { pairs, rights, .. } = columns;
         let of_row = row * self.left.shape.len();
         let gradient = &self.gradient[row * self.strip.stride + self.strip.offset..][pairs.clone()];
@@ -113,28 +114,27 @@ impl FoldPerPair<'_> {
         k: usize,
         first_row: usize,
         columns: &Columns,
-        to_left: &[[f32; COLUMNS]],
+        to_left: &[TileRow],
     ) -> usize {
-        let mut row = first_row;
-        // With AVX-512 there are registers for the sums of four rows.
-        let (fours, rest) = match S::F32_LANES {
-            16 => to_left.as_chunks::<4>(),
-            _ => (&[][..], to_left),
+        let (fours, rest) = if has_many_registers::<S>() {
+            to_left.as_chunks::<4>()
+        } else {
+            (&[][..], to_left)
         };
         let (twos, ones) = rest.as_chunks::<2>();
+        let mut row = first_row;
         for to_left in fours {
-            self.add_to_rows::<S, 4, G>(simd, k, row, columns, to_left);
+            self.add_to_left_vectors::<S, 4, G>(simd, k, row, columns, to_left);
             row += 4;
         }
         for to_left in twos {
-            self.add_to_rows::<S, 2, G>(simd, k, row, columns, to_left);
+            self.add_to_left_vectors::<S, 2, G>(simd, k, row, columns, to_left);
             row += 2;
         }
-        for to_left in ones.as_chunks().0 {
-            self.add_to_rows::<S, 1, G>(simd, k, row, columns, to_left);
+        for to_left in ones.as_chunks::<1>().0 {
+            self.add_to_left_vectors::<S, 1, G>(simd, k, row, columns, to_left);
         }
-        // Without AVX-512 a number is copied to a register before it is multiplied. There it is multiplied twice.
-        if S::F32_LANES == 16 {
+        if has_many_registers::<S>() {
             self.add_to_matrices::<S, G, 1>(simd, k, first_row, columns, to_left);
         } else {
             self.add_to_matrices::<S, G, 2>(simd, k, first_row, columns, to_left);
@@ -144,50 +144,49 @@ impl FoldPerPair<'_> {
 
     /// Adds to the gradient of `G` elements of the left field's vector in `R` batch rows.
     #[inline(always)]
-    fn add_to_rows<S: Simd, const R: usize, const G: usize>(
+    fn add_to_left_vectors<S: Simd, const R: usize, const G: usize>(
         &mut self,
         simd: S,
         k: usize,
         first_row: usize,
         columns: &Columns,
-        to_left: &[[f32; COLUMNS]; R],
+        to_left: &[TileRow; R],
     ) {
         let shape = self.left.shape;
         let row_stride = shape.width_of(columns.field);
         let weights = &self.left.matrices[columns.first_weight + k * row_stride..];
         let len = columns.pairs.len();
-        let count = len / S::F32_LANES;
-        let mut of_rows: [&[S::f32s]; R] = [&[]; R];
-        for (of_row, to_left) in of_rows.iter_mut().zip(to_left) {
-            *of_row = S::as_simd_f32s(to_left).0;
-        }
+        let (count, has_partial) = (len / S::F32_LANES, !len.is_multiple_of(S::F32_LANES));
+        // Slices of `count` whole registers, so that the loop checks no bounds.
+        let mut weight_rows: [&[S::f32s]; G] = [&[]; G];
+        let mut to_left_rows: [&[S::f32s]; R] = [&[]; R];
         let mut sums = [[simd.splat_f32s(0.0); G]; R];
-        let mut registers = [simd.splat_f32s(0.0); G];
-        // First what is less than a register, while there are no sums to keep.
-        if !len.is_multiple_of(S::F32_LANES) {
-            for (i, register) in registers.iter_mut().enumerate() {
-                let row = &weights[i * row_stride..][..len];
-                *register = simd.partial_load_f32s(&row[count * S::F32_LANES..]);
+        // The last, partial register comes first: it is loaded by a function call, around which live sums are spilled.
+        let mut last_weights = [simd.splat_f32s(0.0); G];
+        for i in 0..G {
+            let row = &weights[i * row_stride..][..len];
+            let (registers, partial) = S::as_simd_f32s(row);
+            weight_rows[i] = &registers[..count];
+            if has_partial {
+                last_weights[i] = simd.partial_load_f32s(partial);
             }
-            add_terms(
-                simd,
-                &mut sums,
-                of_rows.map(|of_row| of_row[count]),
-                registers,
-            );
         }
-        let mut rows: [&[S::f32s]; G] = [&[]; G];
-        for (i, row) in rows.iter_mut().enumerate() {
-            *row = &S::as_simd_f32s(&weights[i * row_stride..][..len]).0[..count];
-        }
-        for of_row in &mut of_rows {
-            *of_row = &of_row[..count];
+        for i in 0..R {
+            let (registers, _) = S::as_simd_f32s(&to_left[i]);
+            to_left_rows[i] = &registers[..count];
+            if has_partial {
+                for g in 0..G {
+                    sums[i][g] = simd.mul_f32s(registers[count], last_weights[g]);
+                }
+            }
         }
         for at in 0..count {
-            for (register, row) in registers.iter_mut().zip(rows) {
-                *register = row[at];
+            for i in 0..R {
+                for g in 0..G {
+                    let (to_left, weights) = (to_left_rows[i][at], weight_rows[g][at]);
+                    sums[i][g] = simd.mul_add_e_f32s(to_left, weights, sums[i][g]);
+                }
             }
-            add_terms(simd, &mut sums, of_rows.map(|of_row| of_row[at]), registers);
         }
         for (i, sums) in sums.into_iter().enumerate() {
             let to_row = &mut self.to_rows[(first_row + i) * shape.len()..];
@@ -206,10 +205,10 @@ impl FoldPerPair<'_> {
         k: usize,
         first_row: usize,
         columns: &Columns,
-        to_left: &[[f32; COLUMNS]],
+        to_left: &[TileRow],
     ) {
         let shape = self.left.shape;
-        let mut vectors = [[0.0; G]; BLOCK_ROWS];
+        let mut vectors = [[0.0; G]; TILE_ROWS];
         for (i, vector) in vectors.iter_mut().enumerate().take(to_left.len()) {
             let row = &self.left.rows[(first_row + i) * shape.len()..];
             vector.copy_from_slice(&row[shape.field_range(columns.field)][k..k + G]);
@@ -219,7 +218,7 @@ impl FoldPerPair<'_> {
         let len = columns.pairs.len();
         for column in (0..len).step_by(C * S::F32_LANES) {
             // Checked here, and not once per row.
-            assert!(column + C * S::F32_LANES <= COLUMNS);
+            assert!(column + C * S::F32_LANES <= TILE_COLUMNS);
             let mut sums = [[simd.splat_f32s(0.0); C]; G];
             for (i, sums) in sums.iter_mut().enumerate() {
                 let row = &to_matrices[i * row_stride..][..len];
@@ -246,22 +245,7 @@ impl FoldPerPair<'_> {
     }
 }
 
-/// Adds the products of each of `R` registers and each of `G`.
-#[inline(always)]
-fn add_terms<S: Simd, const R: usize, const G: usize>(
-    simd: S,
-    sums: &mut [[S::f32s; G]; R],
-    left: [S::f32s; R],
-    right: [S::f32s; G],
-) {
-    for (sums, left) in sums.iter_mut().zip(left) {
-        for (sum, right) in sums.iter_mut().zip(right) {
-            *sum = simd.mul_add_e_f32s(left, right, *sum);
-        }
-    }
-}
-
-/// The columns of the `c`th register after `column`, of which the last is short and others may be empty.
+/// The columns of the `c`th register from `column` on. Where the columns end, a register is partial or empty.
 #[inline(always)]
 fn register_of<S: Simd>(column: usize, c: usize, len: usize) -> Range<usize> {
     let start = len.min(column + c * S::F32_LANES);
