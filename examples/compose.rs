@@ -5,6 +5,7 @@
 //! is compiled in; nothing in the model names one.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -80,7 +81,17 @@ fn rows(device: &Device) -> (Tensor<2, Int>, Tensor<2>, Tensor<1>) {
     (ids, dense, Tensor::from_data(labels.as_slice(), device))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let name: DeviceName = match std::env::args().nth(1) {
         Some(name) => name.parse()?,
         None => {

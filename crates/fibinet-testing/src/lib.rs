@@ -20,7 +20,7 @@ mod tensors;
 
 pub use backward::backward_from;
 pub use counting::{CountingAllocator, allocated};
-pub use devices::{NamedDevice, cpu_devices, test_devices};
+pub use devices::{NamedDevice, TEST_GPU, cpu_devices, test_devices, tests_a_card};
 #[cfg(feature = "encoders")]
 pub use encoders::id_encoder;
 #[cfg(feature = "golden")]

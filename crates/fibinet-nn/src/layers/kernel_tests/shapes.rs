@@ -1,5 +1,7 @@
 //! Every operation and kind on small and usual shapes.
 
+use fibinet_testing::tests_a_card;
+
 use super::{Case, KINDS, case, device, gpus, inner_products, pairs, table_rows, without_kernels};
 use crate::layers::combination::CombinationKind;
 
@@ -60,17 +62,29 @@ fn devices_without_kernels_match_flex_in_every_shape() {
 }
 
 fn for_each_shape(check: impl Fn([usize; 3])) {
-    for num_fields in [2, 3, 39] {
-        for dim in [1, 4, 10, 16] {
-            for batch in [1, 5, 64] {
-                check([num_fields, dim, batch]);
-            }
-        }
+    all_shapes().for_each(check);
+}
+
+fn all_shapes() -> impl Iterator<Item = [usize; 3]> {
+    [2, 3, 39].into_iter().flat_map(|num_fields| {
+        [1, 4, 10, 16].into_iter().flat_map(move |dim| {
+            let batches = [1, 5, 64].into_iter();
+            batches.map(move |batch| [num_fields, dim, batch])
+        })
+    })
+}
+
+/// All shapes on a card, and a few on a software adapter.
+fn for_each_gpu_shape(check: impl Fn([usize; 3])) {
+    if tests_a_card() {
+        for_each_shape(check);
+    } else {
+        FEW_SHAPES.into_iter().for_each(check);
     }
 }
 
-/// Numbers of fields, embedding dimensions and batch rows. They are few because a GPU compiles each kernel for each
-/// number of fields and dimensions. With 39 fields, dimension 10 and 64 batch rows the gradient of field_interaction's
+/// Numbers of fields, embedding dimensions and batch rows. They are few because kernels are compiled for each number of
+/// fields and dimensions. With 39 fields, dimension 10 and 64 batch rows the gradient of field_interaction's
 /// matrices is summed by chunks of more than the least number of rows.
 const FEW_SHAPES: [[usize; 3]; 8] = [
     [2, 1, 1],
@@ -87,7 +101,7 @@ const FEW_SHAPES: [[usize; 3]; 8] = [
 #[test]
 fn pairs_match_on_gpus_too() {
     for device in gpus() {
-        for [num_fields, dim, batch] in FEW_SHAPES {
+        for_each_gpu_shape(|[num_fields, dim, batch]| {
             for kind in KINDS {
                 let mut case = case(kind, num_fields, dim, batch);
                 case.device = device.clone();
@@ -95,7 +109,7 @@ fn pairs_match_on_gpus_too() {
                 case.config = case.config.with_kind(CombinationKind::RawBilinear);
                 pairs::assert_kernels_match(&case);
             }
-        }
+        });
     }
 }
 
@@ -117,18 +131,16 @@ fn a_single_side_matches_on_gpus_too() {
 #[test]
 fn inner_products_match_on_gpus_too() {
     for device in gpus() {
-        for shape in FEW_SHAPES {
-            inner_products::assert_kernel_matches(shape, &device);
-        }
+        for_each_gpu_shape(|shape| inner_products::assert_kernel_matches(shape, &device));
     }
 }
 
 #[test]
 fn table_rows_match_on_gpus_too() {
     for device in gpus() {
-        for [num_fields, dim, batch] in FEW_SHAPES {
+        for_each_gpu_shape(|[num_fields, dim, batch]| {
             let num_rows = batch * num_fields;
             table_rows::assert_kernel_matches([7 * num_fields, dim], num_rows, &device);
-        }
+        });
     }
 }
