@@ -3,7 +3,7 @@
 //! DNN's first linear map. The latter is also measured after the kernel that writes the pairs to an array ("array").
 //! `python3 benches/vs_pytorch/layers.py` sets PyTorch beside the layers alone.
 //!
-//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]]]` with F = 39, K = 10, H = 400, V = 1M and batches of
+//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]] [--device NAME]]` with F = 39, K = 10, H = 400, V = 1M and batches of
 //! 2,048 rows. By default the kind is `all`: the bilinear kinds, SENET, the DNN, the table layers (`tables`)
 //! and the speed of the backend's matrix products by number of rows (`products`). `alone` is the table layers and
 //! the pairs of one side. The backward pass starts from a gradient that is there already.
@@ -15,9 +15,9 @@
 //! | least | the fewest bytes that must move, in MB. Forward reads inputs and weights and writes the output. Backward reads the output's gradient and again inputs and weights, and writes their gradients. Of a table only the requested rows are read, but all of its gradient is written |
 //! | moved | the bytes that move, relative to the fewest. Inputs and weights count as above. Every allocated array is written once and read once, except the last ones, which are only written. In-place operations and blocks that stay in the cache are not counted |
 //!
-//! Allocations are counted, and the rest follows from that rule. The copy goes to memory that was used before, as do
-//! outputs of the kernels from 128 KiB on (`memory::release_kept`). Pages of all other new arrays are mapped anew and
-//! count.
+//! On a GPU the bytes are copied there, and what is allocated there is not counted. On a CPU allocations are counted,
+//! and the rest follows from that rule. The copy goes to memory that was used before, as do outputs of the kernels
+//! from 128 KiB on (`memory::release_kept`). Pages of all other new arrays are mapped anew and count.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -27,7 +27,7 @@ use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use fibinet::nn::backend::Backend;
+use fibinet::nn::backend::{Backend, DeviceName};
 use fibinet::nn::inputs::{FieldIds, FieldInputs};
 use fibinet::nn::layers::{
     BilinearKind, Combination, CombinationConfig, CombinationKind, Dnn, DnnConfig,
@@ -56,8 +56,8 @@ const KINDS: [&str; 8] = [
     "tables",
     "products",
 ];
-/// How long a form runs before its steps are timed: the system takes some milliseconds to give each thread a core of its
-/// own again after a form that runs on one.
+/// How long a form runs before its steps are timed: the system takes some milliseconds to give each thread a core of
+/// its own again after a form that runs on one.
 const WARM_UP: Duration = Duration::from_millis(50);
 /// Bytes after whose copy the first ones are no longer in any cache.
 const UNCACHED: usize = 256 << 20;
@@ -76,6 +76,9 @@ struct Args {
     /// Batch rows, B
     #[arg(default_value_t = NonZeroUsize::new(BATCH).expect("there are rows"))]
     batch: NonZeroUsize,
+    /// The device to measure, as in `vulkan:1`, instead of the first backend that is compiled in
+    #[arg(long)]
+    device: Option<DeviceName>,
 }
 
 /// The cost of one form of a layer.
@@ -219,6 +222,7 @@ struct Forms {
 struct Bench {
     rounds: usize,
     batch: usize,
+    backend: Backend,
     device: Device,
 }
 
@@ -255,10 +259,31 @@ impl Bench {
         forward: impl Fn() -> Tensor<D>,
     ) -> impl FnMut() {
         let gradient = backward.then(|| self.random(forward().dims()));
-        move || match &gradient {
-            Some(gradient) => drop(black_box(backward_from(forward(), gradient))),
-            None => drop(black_box(forward())),
+        move || {
+            match &gradient {
+                Some(gradient) => drop(black_box(backward_from(forward(), gradient))),
+                None => drop(black_box(forward())),
+            }
+            self.sync();
         }
+    }
+
+    /// Waits until a GPU has done what it was given.
+    fn sync(&self) {
+        self.device.sync().expect("the device answers");
+    }
+
+    /// Moves at least as many bytes on the device.
+    fn copy(&self, bytes: usize) -> Box<dyn FnMut() + '_> {
+        if self.backend.is_cpu() {
+            let mut copy = Copy::new(bytes);
+            return Box::new(move || copy.run());
+        }
+        let numbers = self.random([bytes / 8]);
+        Box::new(move || {
+            drop(black_box(numbers.clone() + 1.0));
+            self.sync();
+        })
     }
 
     fn print(&self, what: &str, backward: bool, sizes: Sizes, forms: &Forms) {
@@ -292,12 +317,10 @@ impl Bench {
         forward: impl Fn(Tensor<3>) -> Tensor<D>,
     ) {
         let x = self.embeddings(backward);
-        let mut copy = Copy::new(sizes.least(backward));
+        let mut copy = self.copy(sizes.least(backward));
         let [layer, least] = costs(
             self.rounds,
-            [&mut self.pass(backward, || forward(x.clone())), &mut || {
-                copy.run();
-            }],
+            [&mut self.pass(backward, || forward(x.clone())), &mut *copy],
         );
         let forms = Forms {
             layer,
@@ -356,8 +379,8 @@ impl Bench {
         layer: &mut dyn FnMut(),
         composed: &mut dyn FnMut(),
     ) {
-        let mut copy = Copy::new(sizes.least(backward));
-        let [layer, composed, least] = costs(self.rounds, [layer, composed, &mut || copy.run()]);
+        let mut copy = self.copy(sizes.least(backward));
+        let [layer, composed, least] = costs(self.rounds, [layer, composed, &mut *copy]);
         let forms = Forms {
             layer,
             composed: Some(composed),
@@ -376,7 +399,7 @@ impl Bench {
             self.batch * num_pairs(FIELDS) * pair_dim,
         );
         let x = self.embeddings(backward);
-        let mut copy = Copy::new(sizes.least(backward));
+        let mut copy = self.copy(sizes.least(backward));
         let [layer, composed, least] = costs(
             self.rounds,
             [
@@ -389,7 +412,7 @@ impl Bench {
                     }
                     pairs
                 }),
-                &mut || copy.run(),
+                &mut *copy,
             ],
         );
         let forms = Forms {
@@ -408,7 +431,7 @@ impl Bench {
         let one_side =
             self.batch * FIELDS * EMBEDDING_DIM + num_matrices * EMBEDDING_DIM * EMBEDDING_DIM;
         let sizes = Sizes::new(2 * one_side, self.batch * COLUMNS);
-        let mut copy = Copy::new(sizes.least(backward));
+        let mut copy = self.copy(sizes.least(backward));
         let [layer, composed, least] = costs(
             self.rounds,
             [
@@ -416,7 +439,7 @@ impl Bench {
                 &mut self.pass(backward, || {
                     by_tensor_ops(&combination, raw.clone(), senet.clone())
                 }),
-                &mut || copy.run(),
+                &mut *copy,
             ],
         );
         let forms = Forms {
@@ -499,7 +522,10 @@ impl Bench {
             let x = self.random([num_rows, COLUMNS]);
             let weight = self.random([COLUMNS, HIDDEN]);
             let gradient = self.random([num_rows, HIDDEN]);
-            let product = |a: Tensor<2>, b: Tensor<2>| drop(black_box(a.matmul(b)));
+            let product = |a: Tensor<2>, b: Tensor<2>| {
+                drop(black_box(a.matmul(b)));
+                self.sync();
+            };
             let costs = costs(
                 self.rounds,
                 [
@@ -593,13 +619,19 @@ fn main() {
     let is_all = args.kind == "all";
     let is_alone = args.kind == "alone";
     let is_chosen = |kind: &str| args.kind == kind || is_all || is_alone;
-    let backend = Backend::compiled()
+    let first = Backend::compiled()
         .next()
         .expect("a backend is compiled in");
+    let name = args.device.unwrap_or(first.into());
+    let backend = name.backend();
     let bench = Bench {
         rounds: args.rounds.get(),
         batch: args.batch.get(),
-        device: backend.device().expect("a compiled backend has a device"),
+        device: name.open().unwrap_or_else(|error| {
+            eprintln!("error: {error}");
+            std::process::exit(2);
+        }),
+        backend,
     };
     if args.kind == "products" {
         bench.product_speeds();
