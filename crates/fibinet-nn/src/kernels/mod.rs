@@ -25,84 +25,88 @@
 //!
 //! Say, `pair_distances`: `‖v_i - v_j‖²` of every pair of fields, from `[B, F, K]` to `[B, P]`. Pairs are in the
 //! order (0, 1), (0, 2), …, (F - 2, F - 1) of `crate::pairs::pair_indices`. [`inner_products`] is its twin, and
-//! every step has an example there: search the crate for `inner_products` and `InnerProducts`. Its kernels are
-//! in `flex/inner.rs` and `cube/inner.rs`, its tests in `layers/kernel_tests/inner_products.rs`. For an
-//! operation with outputs `[B, P K]` the examples are `rows::Cross` on flex and `cube/pairs.rs`. A build has an
-//! `impl` for each of its backends, so step 3 compiles only together with 4 (with autodiff), 5 (with flex) and 6
-//! (with a GPU). Everything that only the backward pass needs, `use` lines included, is marked `#[cfg(feature =
-//! "autodiff")]`.
+//! every step has an example there: search the crate for `inner_products` and `InnerProducts`. Its kernels are in
+//! `flex/inner.rs` and `cube/inner.rs`, its tests in `layers/kernel_tests/inner_products.rs`. An operation with
+//! outputs `[B, P K]` has their structure too. Only what it does per number is in `rows::Cross` and `fold::Fold` on
+//! flex and in `cube/pairs.rs` and `plain` of `cube/gradient.rs`: the runs, tasks, strips and columns around that
+//! serve two sides and the map behind them. A build has an `impl` of each trait for each of its backends, so steps
+//! 3 and 4 compile only together with 5 (with flex) and 6 (with a GPU). Everything that only the backward pass
+//! needs, `use` lines included, is marked `#[cfg(feature = "autodiff")]`.
 //!
-//! 1. **Entry point**, here, with its shapes: `pair_distances(embeddings: Tensor<3>, fields: [Tensor<1, Int>;
-//!    2]) -> Tensor<2>`. It is `ops::pair_distances(&embeddings).unwrap_or_else(||
+//! 1. **Entry point**, here, with its shapes: `pair_distances(embeddings: Tensor<3>, fields: [Tensor<1, Int>; 2])
+//!    -> Tensor<2>`. It is `ops::pair_distances(&embeddings).unwrap_or_else(||
 //!    reference::pair_distances(embeddings, fields))`. `fields` are the left and the right field of every pair,
-//!    which the layer holds, and only the reference reads them. Without the layer that calls it, its docs and
-//!    its tests, the entry point is dead code: they belong to the same change.
+//!    which the layer holds, and only the reference reads them. Without the layer that calls it, its docs and its
+//!    tests, the entry point is dead code: they belong to the same change.
 //! 2. **Reference**, in `reference.rs`: the operation in tensor operations. If the entry point calls this alone,
-//!    everything works on every backend. Where an operation branches, kernels do as its tensor operations,
-//!    backward too: Burn's `sign(0)` is 0, and Rust's `signum(0.0)` is 1.
-//! 3. **Operation**, in `ops.rs`: a method of `PairOps`, with `FloatTensor<Self>` for each tensor, and a
-//!    function that returns `None` unless `primitive` takes every float input. `primitive` takes only f32
-//!    tensors without a dimension of 0, on backends with kernels. Layers have at least two fields. So a kernel
-//!    sees no empty input. `PairOps` is a *backend extension* of Burn: the macro `backend_extension` writes the
-//!    `impl`s for `Dispatch`, which finds a tensor's backend, and for `Fusion`; those for `Autodiff`, `Flex` and
-//!    `CubeBackend` are steps 4 to 6. The function calls `Dispatch::pair_distances` on primitives and wraps the
-//!    result by `output`. Tensors that belong together are a struct or an enum that derives
-//!    `ExtensionType`, as `PairSide` does. Burn's GPU backends run operations later, together with their
-//!    neighbours (*fusion*), but need the output's shape and type when one is called: `#[fusion(meta = …)]`
-//!    names a function of `specs.rs` from a reference to each argument, `&TensorSpec` for a tensor, to the
-//!    output's `TensorSpec`. `no_ops.rs` takes the place of `ops.rs` in builds with neither flex nor a GPU, and
-//!    gets a function that returns `None`.
+//!    everything works on every backend. Where an operation branches, kernels do as its tensor operations, backward
+//!    too: Burn's `sign` is 0 for 0 and NaN, Rust's `signum` 1 and NaN. Burn multiplies by that 0, which differs
+//!    from leaving a term out if the other factor is infinite.
+//! 3. **Operation**, in `ops.rs`: a method of `PairOps`, with `FloatTensor<Self>` for each tensor, and a function
+//!    that returns `None` unless `primitive` takes every float input. `primitive` takes only f32 tensors without a
+//!    dimension of 0, on backends with kernels. Layers have at least two fields. So a kernel sees no empty input.
+//!    `PairOps` is a *backend extension* of Burn: the macro `backend_extension` writes the `impl`s for `Dispatch`,
+//!    which finds a tensor's backend, and for `Fusion`; those for `Autodiff`, `Flex` and `CubeBackend` are steps 4
+//!    to 6. The function calls `Dispatch::pair_distances` on primitives and wraps the result by `output`. Tensors
+//!    that belong together are a struct or an enum that derives `ExtensionType`, as `PairSide` does. Burn's GPU
+//!    backends run operations later, together with their neighbours (*fusion*), but need the output's shape and
+//!    type when one is called: `#[fusion(meta = …)]` names a function of `specs.rs` from a reference to each
+//!    argument, `&TensorSpec` for a tensor, to the output's `TensorSpec`. `no_ops.rs` takes the place of `ops.rs`
+//!    in builds with neither flex nor a GPU, and gets a function that returns `None`.
 //! 4. **Backward pass**: a method `pair_distances_backward` of `PairGradients` (`trait PairGradients: PairOps`,
-//!    which `Autodiff` does not implement) in `ops.rs`, from the inputs that it needs and the output's gradient
-//!    to the inputs' gradients. The gradients have the inputs' shapes, so `meta` is a closure over all arguments
-//!    that returns clones of the inputs' specs: `|embeddings, _gradient| embeddings.clone()`. In `autodiff.rs`
-//!    an empty struct `PairDistances` is the node of Burn's graph. Its `impl Backward<B, N>`, for a `B:
-//!    PairGradients`, has the inputs as its `N` parents, and as its `State` what the backward pass reads. It
-//!    consumes the output's gradient and registers one (`register`) for each parent that is tracked. The `impl
-//!    PairOps for Autodiff<B, C>` takes inputs apart into primitives and nodes, gives the nodes to `prepare` in
-//!    the order of the parents, and the state to `finish`.
-//! 5. **Kernel on flex**, in a file of `flex`: plain functions over `&[f32]`, forward and backward.
-//!    `flex/mod.rs` implements the operation for `Flex` by calling these with the `storage()` of
-//!    `to_contiguous()` tensors and wrapping the result by `tensor`, a gradient by `shaped_like`. `sizes` gives
-//!    the sizes of a batch row and the number of rows (all three in `flex/operands.rs`): a `RowShape {
-//!    num_fields, embedding_dim }`, whose `len()` is `F K` and whose `num_columns()` is `P K`;
-//!    `num_pairs(num_fields)` is `P`. Split the batch into chunks of `CHUNK` rows (`flex/side.rs`) with rayon,
-//!    one slice of the output each. The innermost loop is a struct of what it reads and writes that implements
-//!    `VectorLoop` (`flex/rows.rs`): `embedding_dim` and `run_with::<KC>`. Both, and every function that they
-//!    call, are `#[inline(always)]`, and the loop is not inside a closure. The method `run` starts it: `KC` is
-//!    `K` for common values of `K`, and 0 for all others. Where `KC` is not 0, copy vectors into `[f32; KC]` by
-//!    `vector` and back by `copy_from_slice`: a loop that reads and writes slices stays scalar. So does one that
-//!    adds up over `k` into one number, because the compiler never reorders a sum of floats. It keeps several
-//!    fields in a register instead and implements pulp's `WithSimd`, run by `Arch::new().dispatch`, with a test
-//!    at every SIMD level beside it (`Products` in `flex/inner.rs`). Outputs are made by `Output::new`
-//!    (`flex/output.rs`), whose numbers are NaN in tests: a kernel that adds to them sets each row to zero
-//!    first. `Output::zeros` is for outputs that several tasks add to.
-//! 6. **Kernel on GPUs**, in a file of `cube`, for wgpu, Vulkan, Metal and CUDA at once: a `#[cube(launch,
-//!    address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it by
-//!    `launch!(kernel, num_units, [&input, &out], num_units, shape)`. The kernel's parameters are the tensors
+//!    which `Autodiff` does not implement) in `ops.rs`, from the inputs that it needs and the output's gradient to
+//!    the inputs' gradients. The gradients have the inputs' shapes, so `meta` is a closure over all arguments that
+//!    returns clones of the inputs' specs: `|embeddings, _gradient| embeddings.clone()`. In `autodiff.rs` an empty
+//!    struct `PairDistances` is the node of Burn's graph. Its `impl Backward<B, N>`, for a `B: PairGradients`, has
+//!    the inputs as its `N` parents, and as its `State` what the backward pass reads. It consumes the output's
+//!    gradient and registers one (`register`) for each parent that is tracked. The `impl PairOps for Autodiff<B,
+//!    C>` takes inputs apart into primitives and nodes, gives the nodes to `prepare` in the order of the parents,
+//!    and the state to `finish`.
+//! 5. **Kernel on flex**, in a file of `flex`, declared in its `mod.rs`: plain functions from `&[f32]` to `Output`,
+//!    forward and backward. `flex/mod.rs` implements both traits for `Flex` by calling these with the `storage()`
+//!    of `to_contiguous()` tensors and wrapping the result by `tensor`, a gradient by `shaped_like`. `sizes` gives
+//!    the sizes of a batch row and the number of rows (all three in `flex/operands.rs`): a `RowShape { num_fields,
+//!    embedding_dim }`, whose `len()` is `F K` and whose `num_columns()` is `P K`; `num_pairs(num_fields)` is `P`.
+//!    Split the batch into chunks of `CHUNK` rows (`flex/side.rs`) with rayon, one slice of the output each. The
+//!    innermost loop is a struct of what it reads and writes that implements `VectorLoop` (`flex/rows.rs`):
+//!    `embedding_dim` and `run_with::<KC>`. Both, and every function that the loop over `k` calls, are
+//!    `#[inline(always)]`, and the loop is not inside a closure. The method `run` starts it: `KC` is `K` for common
+//!    values of `K`, and 0 for all others. Where `KC` is not 0, copy vectors into `[f32; KC]` by `vector` and back
+//!    by `copy_from_slice`: a loop that reads and writes slices stays scalar. So does one that adds up over `k`
+//!    into one number, because the compiler never reorders a sum of floats. It keeps several fields in a register
+//!    instead and implements pulp's `WithSimd`, run by `Arch::new().dispatch`, with a test at every SIMD level
+//!    beside it (`Products` in `flex/inner.rs`). Outputs are made by `Output::new` (`flex/output.rs`), whose
+//!    numbers are NaN in tests: a kernel that adds to them sets each row to zero first. `Output::zeros` is for
+//!    outputs that several tasks add to.
+//! 6. **Kernel on GPUs**, in a file of `cube`, declared in its `mod.rs`, for wgpu, Vulkan, Metal and CUDA at once:
+//!    a `#[cube(launch, address_type = "dynamic")]` function over `&[f32]` and `&mut [f32]`, and one that runs it
+//!    by `launch!(kernel, num_units, [&input, &out], num_units, shape)`. The kernel's parameters are the tensors
 //!    and then the arguments after them, in their order. The first `num_units` sizes the grid. The grid may be
 //!    larger than that, so the kernel takes `num_units` as an argument too and begins with `if ABSOLUTE_POS >=
-//!    num_units { terminate!(); }`. A unit usually is one number of the output, at `ABSOLUTE_POS`; in
-//!    `cube/pairs.rs` a unit writes one column of several batch rows, so that it looks up the pair's fields
-//!    once. `out` is from `empty_beside(&input, shape)`, or `empty_like(&input)` for a gradient. Sizes of a
-//!    batch row (`RowShape`, from `sizes` of `cube/operands.rs`) are `#[comptime]`, and what is computed from
-//!    them is `comptime!(…)`; what depends on the batch is a `usize`. `cube/index.rs` has `place(index, shape)`,
-//!    the row, field and `k` of an index in `[B, F, K]`, `fields(pair, num_fields)`, the left and the right
-//!    field of a pair, and `pair_of(left, right, num_fields)`, where the left field is the smaller one. There
-//!    are no atomics and no plane operations: a unit sums in a fixed order, and a sum over the batch is made of
-//!    sums per chunk (`cube/matrices.rs`). `cube/mod.rs` implements the operation for `CubeBackend` on
-//!    `into_contiguous` tensors. A method without a kernel may call that backend's own tensor operations.
-//! 7. **Tests**, in a file of `layers/kernel_tests`, declared in its `mod.rs`, which has their `numbers`,
-//!    `values` and devices. `assert_kernel_matches(shape, device)` compares values and gradients of
+//!    num_units { terminate!(); }`. A unit is one number of the output, at `ABSOLUTE_POS`. (In `cube/pairs.rs` it
+//!    is one column of several batch rows, so that it looks up the pair's fields once. The number of units is then
+//!    rounded up, and a unit ends if its first row is not below `batch`.) `out` is from `empty_beside(&input,
+//!    shape)`, or `empty_like(&input)` for a gradient. Sizes of a batch row (`RowShape`, from `sizes` of
+//!    `cube/operands.rs`) are `#[comptime]`, and what is computed from them is `comptime!(…)`; what depends on the
+//!    batch is a `usize`. `cube/index.rs` has `place(index, shape)`, a struct of `row`, `field` and `k` of an index
+//!    in `[B, F, K]`, `fields(pair, num_fields)`, one of the `left` and the `right` field of a pair, and
+//!    `pair_of(left, right, num_fields)`, where the left field is the smaller one. There are no atomics and no
+//!    plane operations: a unit sums in a fixed order, and a sum over the batch is made of sums per chunk
+//!    (`cube/matrices.rs`). A branch on a number is CubeCL's `select(condition, then, or_else)`, or `let mut` and
+//!    `if`. `cube/mod.rs` implements both traits for `CubeBackend` on `into_contiguous` tensors. A method without a
+//!    kernel may call that backend's own tensor operations.
+//! 7. **Tests**, in a file of `layers/kernel_tests`, declared in its `mod.rs`, which has their `numbers`, `values`
+//!    and devices. `assert_kernel_matches(shape, device)` compares values and gradients of
 //!    `ran(ops::pair_distances(…))` with those of the reference on flex. `ran` panics if no kernel ran. If an
-//!    operation branches, the same is run with numbers at the branch, say `(numbers(…) * 2.0).round()`, of which
-//!    many are equal. `shapes.rs` calls it for every shape on flex and for a few on GPUs, and
-//!    `assert_tensor_ops_match`, the same for the entry point, on devices without kernels. Two more tests in the
-//!    operation's own file assert the same bits on any number of threads (`on_threads`) and in a second run on a
-//!    GPU (`gpus`). So sums over the batch have a fixed order: chunk by chunk, whatever thread computed the
-//!    chunk. Empty inputs and other types are in `dispatch.rs`, and so is the test that counts that layers run
-//!    their kernels, which gets the new layer. The table above gets a row, `benches/layers.rs` of the workspace
-//!    the layer, and `benches/instructions` its kernels, whose counts `run.py --record` records.
+//!    operation branches, it does the same with numbers at the branch, say `(numbers(…) * 2.0).round()` before
+//!    `require_grad`, of which many are equal. `shapes.rs` calls it for every shape on flex and for a few on GPUs,
+//!    and `assert_tensor_ops_match`, the same for the entry point, on devices without kernels. Three more tests in
+//!    the operation's own file assert that every `K` with a `VectorLoop` of its own works, and the same bits on any
+//!    number of threads (`on_threads`) and in a second run on a GPU (`gpus`). So sums over the batch have a fixed
+//!    order: chunk by chunk, whatever thread computed the chunk. Empty inputs and other types are in `dispatch.rs`,
+//!    and so is the test that counts that layers run their kernels, which gets the new layer. The table above gets
+//!    a row, the README's list of layers with kernels the layer, `benches/layers.rs` too (`Bench::layer`), and
+//!    `benches/instructions` its kernels, whose counts `run.py --record` records.
 //!
 //! A backend of another kind is another `impl` of the operation beside these two, one more name in the
 //! `backend_extension` list of its traits, a function beside `is_flex` and `is_gpu` for `ops::has_kernels`, and its

@@ -56,6 +56,15 @@ fn assert_matches(shape: [usize; 3], on: &Device, products: fn(&Tensor<3>) -> Te
 }
 
 #[test]
+fn dimensions_with_a_loop_of_their_own_work() {
+    for dim in [4, 8, 10, 16, 20, 32, 40, 64] {
+        for batch in [3, 9] {
+            assert_kernel_matches([5, dim, batch], &device());
+        }
+    }
+}
+
+#[test]
 fn the_number_of_threads_changes_no_bit() {
     let run = || results([39, 10, 300], &device(), by_kernel).map(values);
     assert_eq!(on_threads(1, run), on_threads(3, run));
