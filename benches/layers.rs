@@ -3,10 +3,10 @@
 //! DNN's first linear map. The latter is also measured after the kernel that writes the pairs to an array ("array").
 //! `python3 benches/vs_pytorch/layers.py` sets PyTorch beside the layers alone.
 //!
-//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]] [--device NAME]]` with F = 39, K = 10, H = 400, V = 1M and batches of
-//! 2,048 rows. By default the kind is `all`: the bilinear kinds, SENET, the DNN, the table layers (`tables`)
-//! and the speed of the backend's matrix products by number of rows (`products`). `alone` is the table layers and
-//! the pairs of one side. The backward pass starts from a gradient that is there already.
+//! `cargo bench --bench layers [-- [KIND] [ROUNDS [BATCH]] [--device NAME]]` with F = 39, K = 10, H = 400, V = 1M
+//! and batches of 2,048 rows. By default the kind is `all`: the bilinear kinds, SENET, the DNN, the table layers
+//! (`tables`) and the speed of the backend's matrix products by number of rows (`products`). `alone` is the table
+//! layers and the pairs of one side. The backward pass starts from a gradient that is there already.
 //!
 //! | column | meaning |
 //! |---|---|

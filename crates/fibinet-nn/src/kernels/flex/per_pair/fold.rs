@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, Simd};
 
 use super::{Columns, LeftVectors, TILE_COLUMNS, TILE_ROWS, TileRow, UseLeft, has_many_registers};
 use crate::kernels::flex::rows::Strip;
@@ -26,17 +26,7 @@ pub(in super::super) struct FoldPerPair<'a> {
 
 impl FoldPerPair<'_> {
     pub fn run(self) {
-        Arch::new().dispatch(self);
-    }
-}
-
-impl WithSimd for FoldPerPair<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let left = self.left;
-        left.for_each_tile(simd, self);
+        Arch::new().dispatch(self.left.for_each_tile(self));
     }
 }
 

@@ -89,21 +89,28 @@ trait UseLeft {
     );
 }
 
-impl LeftVectors<'_> {
-    /// Computes the left vectors tile by tile.
-    ///
-    /// Cost: `2 K` operations per number. A run's matrices are read once per group of batch rows, usually from the
-    /// cache.
+/// Computes the left vectors tile by tile, and uses each tile at once.
+///
+/// Cost: `2 K` operations per number. A run's matrices are read once per group of batch rows, usually from the cache.
+struct ForEachTile<'a, U> {
+    left: LeftVectors<'a>,
+    target: U,
+}
+
+impl<U: UseLeft> WithSimd for ForEachTile<'_, U> {
+    type Output = ();
+
     #[inline(always)]
-    fn for_each_tile<S: Simd>(self, simd: S, mut target: impl UseLeft) {
-        let shape = self.shape;
-        let num_rows = self.rows.len() / shape.len();
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { left, mut target } = self;
+        let shape = left.shape;
+        let num_rows = left.rows.len() / shape.len();
         let mut by_element = vec![0.0; MOST_ROWS * shape.embedding_dim];
         let mut tile = Tile([[0.0; TILE_COLUMNS]; TILE_ROWS]);
         for start in (0..num_rows).step_by(TILE_ROWS) {
             let rows = start..num_rows.min(start + TILE_ROWS);
-            let left = &mut tile.0[..rows.len()];
-            for run in self.runs {
+            let vectors = &mut tile.0[..rows.len()];
+            for run in left.runs {
                 let rights = run.rights(shape).start;
                 for first in (0..run.width(shape)).step_by(TILE_COLUMNS) {
                     let len = TILE_COLUMNS.min(run.width(shape) - first);
@@ -113,11 +120,17 @@ impl LeftVectors<'_> {
                         rights: rights + first..rights + first + len,
                         first_weight: run.first_weight(shape) + first,
                     };
-                    self.compute_rows(simd, start, &columns, &target, &mut by_element, left);
-                    target.use_left(simd, rows.clone(), &columns, left);
+                    left.compute_rows(simd, start, &columns, &target, &mut by_element, vectors);
+                    target.use_left(simd, rows.clone(), &columns, vectors);
                 }
             }
         }
+    }
+}
+
+impl<'a> LeftVectors<'a> {
+    fn for_each_tile<U: UseLeft>(self, target: U) -> ForEachTile<'a, U> {
+        ForEachTile { left: self, target }
     }
 
     /// Writes the left vectors of some batch rows to `left`.
@@ -241,17 +254,7 @@ pub(super) struct CrossPerPair<'a> {
 
 impl CrossPerPair<'_> {
     pub fn run(self) {
-        Arch::new().dispatch(self);
-    }
-}
-
-impl WithSimd for CrossPerPair<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let left = self.left;
-        left.for_each_tile(simd, self);
+        Arch::new().dispatch(self.left.for_each_tile(self));
     }
 }
 

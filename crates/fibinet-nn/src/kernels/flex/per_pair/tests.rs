@@ -108,11 +108,11 @@ fn assert_right_at<S: Simd>(simd: S, dim: usize) {
     };
     let strip = Strip { stride, offset: 1 };
     let mut out = vec![f32::NAN; NUM_ROWS * stride];
-    simd.vectorize(CrossPerPair {
+    simd.vectorize(left.for_each_tile(CrossPerPair {
         left,
         out: &mut out,
         strip,
-    });
+    }));
     for row in 0..NUM_ROWS {
         let out = &out[row * stride..][..stride];
         assert!(out[0].is_nan(), "a column of another task");
@@ -129,13 +129,13 @@ fn assert_right_at<S: Simd>(simd: S, dim: usize) {
         let gradient = numbers(NUM_ROWS * stride, 3);
         let mut to_rows = vec![1.0; inputs.rows.len()];
         let mut to_matrices = side_by_side(inputs.shape, &vec![1.0; inputs.matrices.len()]);
-        simd.vectorize(FoldPerPair {
+        simd.vectorize(left.for_each_tile(FoldPerPair {
             left,
             gradient: &gradient,
             strip,
             to_rows: &mut to_rows,
             to_matrices: &mut to_matrices,
-        });
+        }));
         let mut expected_rows = vec![1.0; inputs.rows.len()];
         let mut expected_matrices = vec![1.0; inputs.matrices.len()];
         for row in 0..NUM_ROWS {
@@ -203,11 +203,11 @@ impl Check for NanApart {
         let (stride, offset) = (2 * dim, 0);
         let strip = Strip { stride, offset };
         let mut pairs = vec![f32::NAN; NUM_ROWS * stride];
-        simd.vectorize(CrossPerPair {
+        simd.vectorize(left.for_each_tile(CrossPerPair {
             left,
             out: &mut pairs,
             strip,
-        });
+        }));
         for pairs in pairs.chunks_exact(stride) {
             let (of_pair, next) = pairs.split_at(dim);
             assert!(of_pair.iter().all(|number| number.is_finite()));
@@ -217,13 +217,13 @@ impl Check for NanApart {
         {
             let mut to_rows = vec![0.0; inputs.rows.len()];
             let mut to_matrices = side_by_side(inputs.shape, &vec![0.0; inputs.matrices.len()]);
-            simd.vectorize(FoldPerPair {
+            simd.vectorize(left.for_each_tile(FoldPerPair {
                 left,
                 gradient: &pairs,
                 strip,
                 to_rows: &mut to_rows,
                 to_matrices: &mut to_matrices,
-            });
+            }));
             assert!(to_rows.iter().all(|number| number.is_finite()));
             let row_stride = inputs.shape.width_of(self.field);
             for (index, number) in to_matrices.iter().enumerate() {
